@@ -1,0 +1,11 @@
+"""Settings every test shares: eight virtual CPU devices, shapes checked at run time."""
+
+import os
+
+os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
+
+from jaxtyping import install_import_hook  # noqa: E402
+
+# Every jaxtyping annotation in jcl becomes a check of shape and dtype at each call.
+install_import_hook("jcl", "beartype.beartype")
