@@ -1,0 +1,12 @@
+"""jcl: large-batch contrastive pretraining in JAX, exact over the global batch."""
+
+__all__ = ["load"]
+
+
+def __getattr__(name: str):
+    # Lazily, so that a binary can still choose JAX's settings after importing jcl.
+    if name == "load":
+        from jcl.features import load
+
+        return load
+    raise AttributeError(f"module 'jcl' has no attribute {name!r}")

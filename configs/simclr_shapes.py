@@ -1,0 +1,25 @@
+"""SimCLR on the generated `shapes`: the quickstart.
+
+Method: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations".
+Command: python -m jcl.train --config=configs/simclr_shapes.py --workdir=runs/quickstart
+"""
+
+from jcl import config as config_lib
+
+
+def get_config():
+    config = config_lib.base()
+    config.batch_size = 256
+    config.total_epochs = 10.0
+    config.data.name = "shapes"
+    config.views.name = "shapes"
+    config.encoder.name = "convnet"
+    config.encoder.widths = (32, 64, 128)
+    config.method.name = "simclr"
+    config.method.temperature = 0.2
+    config.optimizer.name = "adamw"
+    config.optimizer.learning_rate = 4e-3
+    config.optimizer.warmup_epochs = 1.0
+    config.optimizer.weight_decay = 1e-4
+    config.checkpoint.every_steps = 100
+    return config

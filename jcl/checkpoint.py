@@ -1,0 +1,279 @@
+"""Checkpoints through Orbax: saved whole, verified when read, moved aside when broken.
+
+A checkpoint has three items: `model` (what probes need), `training` (the rest of the state) and
+`seal` (a fingerprint of both, so that damaged bytes are noticed and not trained on).
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+from etils import epath
+from orbax.checkpoint import checkpoint_managers
+
+from jcl.errors import UserError
+from jcl.state import TrainState
+
+PyTree = Any
+
+MODEL = ("params", "model_state", "ema_params")
+TRAINING = ("step", "method_state", "opt_state")
+FOLDER = "checkpoints"
+
+
+class Checkpoints:
+    """The checkpoints of one workdir; `<workdir>/checkpoints/<k>` is the state after k updates.
+
+    The newest `keep` are kept, and beside them the one with the best score.
+
+    Args:
+      workdir: an existing folder.
+      keep: how many of the newest to keep.
+    """
+
+    def __init__(self, workdir: Path | str, *, keep: int):
+        self.folder = Path(workdir).absolute() / FOLDER
+        self._keep = keep
+        self._manager = self._open()
+
+    def _open(self) -> ocp.CheckpointManager:
+        policy = checkpoint_managers.AnyPreservationPolicy(
+            [
+                checkpoint_managers.LatestN(self._keep),
+                checkpoint_managers.BestN(
+                    get_metric_fn=lambda metrics: metrics["score"],
+                    n=1,
+                    keep_checkpoints_without_metrics=False,
+                ),
+            ]
+        )
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policy,
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=True,
+        )
+        return _manager(self.folder, options)
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps that have a checkpoint, oldest first."""
+        return sorted(self._manager.all_steps())
+
+    def save(self, state: TrainState, step: int, *, score: float | None = None) -> None:
+        """Saves in the background; a second save waits for the first.
+
+        Args:
+          state: after `step` updates; it may be donated as soon as this returns.
+          step: the checkpoint's name.
+          score: larger is better; None leaves the checkpoint out of the contest.
+
+        Raises:
+          RuntimeError: Orbax declined to save, so the run must not go on as if it had.
+        """
+        items = _items(state)
+        saved = self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                **{name: ocp.args.StandardSave(item) for name, item in items.items()},
+                seal=ocp.args.JsonSave({name: fingerprint(item) for name, item in items.items()}),
+            ),
+            metrics=None if score is None else {"score": score},
+        )
+        if not saved:
+            raise RuntimeError(f"Orbax declined to save step {step} in {self.folder}")
+
+    def restore_newest(self, like: TrainState) -> TrainState | None:
+        """Restores the newest readable checkpoint, or returns None where there is none.
+
+        One that cannot be read is moved to `checkpoints/corrupt-<k>`, with a warning that says so.
+
+        Args:
+          like: the state (or its shapes) with the shardings that the restored one shall have.
+
+        Raises:
+          UserError: the checkpoint is sound but holds arrays of other names or shapes.
+        """
+        for step in reversed(self.steps):
+            try:
+                return self._restore(step, like)
+            except UserError:
+                raise
+            except Exception as error:  # Orbax raises bare Exceptions for damaged files
+                aside = self._move_aside(step)
+                before = [s for s in self.steps if s < step]
+                logging.warning(
+                    "checkpoint %d cannot be read (%s); moved it to %s; falling back to %s",
+                    step,
+                    _reason(error),
+                    aside,
+                    f"checkpoint {before[-1]}" if before else "the start of the run",
+                )
+        return None
+
+    def _restore(self, step: int, like: TrainState) -> TrainState:
+        wanted = _abstract(_items(like))
+        metadata = self._manager.item_metadata(step)
+        for name, item in wanted.items():
+            _check_structure(metadata[name], item, self.folder / str(step))
+        restored = _read(self._manager, step, wanted)
+        state = TrainState(**restored["model"], **restored["training"])
+        if int(state.step) != step:
+            raise ValueError(f"it holds step {int(state.step)}")
+        return state
+
+    def _move_aside(self, step: int) -> Path:
+        # A damaged step that stays would make Orbax refuse to save below it and count as kept.
+        self._manager.close()
+        aside, copy = self.folder / f"corrupt-{step}", 1
+        while aside.exists():
+            aside, copy = self.folder / f"corrupt-{step}.{copy}", copy + 1
+        (self.folder / str(step)).rename(aside)
+        self._manager = self._open()
+        return aside
+
+    def wait(self) -> None:
+        """Blocks until the last save is on disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits for the last save and ends Orbax's threads."""
+        self._manager.close()
+
+
+def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, PyTree], int]:
+    """Reads params, model_state and ema_params onto this process's first device.
+
+    Needs neither the config nor the mesh that wrote them.
+
+    Args:
+      workdir: of the run.
+      step: which checkpoint; None takes the newest.
+
+    Returns:
+      {"params", "model_state", "ema_params"} and the step.
+
+    Raises:
+      UserError: there is no such checkpoint, or it cannot be read.
+    """
+    folder = Path(workdir).absolute() / FOLDER
+    found = sorted(int(p.name) for p in folder.glob("*") if re.fullmatch(r"\d+", p.name))
+    if not found:
+        raise UserError(f"{workdir} holds no checkpoint")
+    if step is None:
+        step = found[-1]
+    if step not in found:
+        raise UserError(
+            f"{workdir} holds no checkpoint of step {step}; there are: {', '.join(map(str, found))}"
+        )
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    options = ocp.CheckpointManagerOptions(create=False)
+    with _manager(folder, options) as manager:
+        try:
+            shapes = manager.item_metadata(step)["model"].tree
+            wanted = jax.tree.map(
+                lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=device), shapes
+            )
+            return _read(manager, step, {"model": wanted})["model"], step
+        except Exception as error:  # Orbax raises bare Exceptions for damaged files
+            others = [s for s in found if s != step]
+            raise UserError(
+                f"checkpoint {step} of {workdir} cannot be read ({_reason(error)}); "
+                f"others there: {', '.join(map(str, others)) or 'none'}"
+            ) from error
+
+
+def fingerprint(tree: PyTree) -> int:
+    """A 32-bit checksum of every bit of a tree of arrays, the same on any mesh.
+
+    A sum modulo 2^32 of the words times odd numbers that depend on their place: it is exact in any
+    order, so it needs no gathering, and any single damaged word changes it.
+    """
+    return int(_fingerprint(tree))
+
+
+@jax.jit
+def _fingerprint(tree: PyTree) -> jax.Array:
+    total = jnp.uint32(0)
+    for number, leaf in enumerate(jax.tree.leaves(tree)):
+        if jnp.issubdtype(leaf.dtype, jnp.bool_):
+            leaf = leaf.astype(jnp.uint8)
+        width = {1: jnp.uint8, 2: jnp.uint16}.get(leaf.dtype.itemsize, jnp.uint32)
+        words = jax.lax.bitcast_convert_type(leaf, width).astype(jnp.uint32)
+        place = jnp.full((), number, jnp.uint32)
+        for axis in range(words.ndim):
+            place = place * jnp.uint32(0x01000193) + jax.lax.broadcasted_iota(
+                jnp.uint32, words.shape, axis
+            )
+        total += (words * (place * jnp.uint32(0x9E3779B2) | jnp.uint32(1))).sum(dtype=jnp.uint32)
+    return total
+
+
+def _manager(folder: Path, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
+    handlers = {
+        "model": ocp.StandardCheckpointHandler(),
+        "training": ocp.StandardCheckpointHandler(),
+        "seal": ocp.JsonCheckpointHandler(),
+    }
+    return ocp.CheckpointManager(epath.Path(folder), options=options, item_handlers=handlers)
+
+
+def _items(state: TrainState) -> dict[str, dict[str, PyTree]]:
+    return {
+        "model": {field: getattr(state, field) for field in MODEL},
+        "training": {field: getattr(state, field) for field in TRAINING},
+    }
+
+
+def _read(manager: ocp.CheckpointManager, step: int, wanted: dict[str, PyTree]) -> dict:
+    """Restores the wanted items and compares them with their seals."""
+    restored = manager.restore(
+        step,
+        args=ocp.args.Composite(
+            **{name: ocp.args.StandardRestore(item) for name, item in wanted.items()},
+            seal=ocp.args.JsonRestore(),
+        ),
+    )
+    for name in wanted:
+        if fingerprint(restored[name]) != restored["seal"][name]:
+            raise ValueError(f"the contents of {name} differ from what was saved")
+    return restored
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else repr(error)
+
+
+def _abstract(tree: PyTree) -> PyTree:
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), tree
+    )
+
+
+def _shapes(tree: PyTree) -> dict[str, tuple]:
+    # Orbax's metadata gives named tuples back as dicts or lists: names and numbers, joined, agree.
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        ".".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path): (
+            tuple(leaf.shape),
+            np.dtype(leaf.dtype),
+        )
+        for path, leaf in leaves
+    }
+
+
+def _check_structure(metadata, wanted: PyTree, path: Path) -> None:
+    if metadata is None:
+        raise FileNotFoundError(f"{path} lacks an item")
+    held, needed = _shapes(metadata.tree), _shapes(wanted)
+    differing = [k for k in sorted(held | needed) if held.get(k) != needed.get(k)]
+    if differing:
+        first = differing[0]
+        raise UserError(
+            f"{path} does not fit this config: {first} is {held.get(first, 'absent')} there and "
+            f"{needed.get(first, 'absent')} here ({len(differing)} such arrays)"
+        )

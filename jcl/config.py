@@ -1,0 +1,250 @@
+"""The one configuration: all its keys, what may change on resume, how names become objects.
+
+`base()` holds every key. A key that is None means "the default of the thing that is named"; a key
+that the named thing does not take is an error once it is set (`build`).
+"""
+
+import importlib
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from ml_collections import ConfigDict, config_dict
+
+from jcl.errors import UserError
+
+PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
+
+# What a resumed run may change without saying so: nothing here touches what the run computes.
+FREE_ON_RESUME = ("mesh.", "data.dir", "log_every_steps", "checkpoint.")
+
+
+def base() -> ConfigDict:
+    """Returns a new locked ConfigDict with every key that any run knows."""
+    config = ConfigDict(
+        {
+            "seed": 0,
+            "batch_size": 256,  # examples, over all devices and processes
+            "total_steps": _unset(int),  # wins over total_epochs
+            "total_epochs": _unset(float),
+            "microbatches": 1,
+            "init_from": _unset(str),
+            "log_every_steps": 10,
+            "precision": "float32",
+            "data": {
+                "name": "shapes",
+                "dir": _unset(str),
+                "image_key": _unset(str),
+                "label_key": _unset(str),
+                "train_split": _unset(str),
+                "test_split": _unset(str),
+                "train_examples": _unset(int),
+                "test_examples": _unset(int),
+            },
+            "views": {
+                "name": "shapes",
+                "min_area": _unset(float),  # of the crop, as a share of the image
+                "brightness": _unset(float),
+                "contrast": _unset(float),
+                "channel_mix": _unset(float),
+                "grayscale": _unset(float),  # probability
+            },
+            "encoder": {
+                "name": "convnet",
+                "widths": _unset(tuple),
+                "activation": _unset(str),
+            },
+            "projector": {
+                "name": "mlp",
+                "hidden_dim": _unset(int),
+                "output_dim": _unset(int),
+                "norm": _unset(str),
+            },
+            "method": {
+                "name": "simclr",
+                "temperature": _unset(float),
+                "weight_sigma": _unset(float),
+            },
+            "optimizer": {
+                "name": "adamw",
+                "learning_rate": 1e-3,  # before `scaling`
+                "scaling": "none",  # none; linear: x B/256; sqrt: x sqrt(B)
+                "warmup_steps": _unset(int),  # wins over warmup_epochs
+                "warmup_epochs": _unset(float),
+                "weight_decay": _unset(float),
+                "momentum": _unset(float),
+                "gradient_clip_norm": _unset(float),  # of the global gradient norm
+                "weight_ema": _unset(float),  # decay a step; probes then see the average
+            },
+            "mesh": {"data": -1, "fsdp": 1},  # -1: all devices that are left
+            "checkpoint": {"every_steps": 500, "keep": 2},
+            "probe": {
+                "every_steps": _unset(int),  # periodic kNN while training; None: only at the end
+                "knn_k": 20,
+                "knn_temperature": 0.07,
+                "linear_seeds": 3,
+            },
+        }
+    )
+    return config.lock()
+
+
+def validate(config: ConfigDict) -> None:
+    """Raises UserError at the first value that can mean nothing, whatever the dataset."""
+    _choice("precision", config.precision, PRECISIONS)
+    _choice("optimizer.scaling", config.optimizer.scaling, ("none", "linear", "sqrt"))
+    for key in (
+        "batch_size",
+        "log_every_steps",
+        "checkpoint.every_steps",
+        "checkpoint.keep",
+        "optimizer.learning_rate",
+        "probe.knn_k",
+        "probe.knn_temperature",
+        "probe.linear_seeds",
+    ):
+        _positive(config, key)
+    for key in (
+        "total_steps",
+        "total_epochs",
+        "method.temperature",
+        "method.weight_sigma",
+        "optimizer.gradient_clip_norm",
+        "data.train_examples",
+        "data.test_examples",
+        "probe.every_steps",
+    ):
+        if _get(config, key) is not None:
+            _positive(config, key)
+    for key in ("optimizer.warmup_steps", "optimizer.warmup_epochs", "optimizer.weight_decay"):
+        if (value := _get(config, key)) is not None and not 0 <= value < float("inf"):
+            raise UserError(f"{key}={value} is impossible: it is zero or a positive number")
+    ema = config.optimizer.weight_ema
+    if ema is not None and not 0 < ema < 1:
+        raise UserError(f"optimizer.weight_ema={ema} is impossible: a decay lies between 0 and 1")
+    if config.total_steps is None and config.total_epochs is None:
+        raise UserError("the run has no length: set total_steps or total_epochs")
+    # Contract keys whose work has not been written yet: refuse rather than ignore.
+    if config.microbatches != 1:
+        raise UserError(f"microbatches={config.microbatches} is not available yet; allowed: 1")
+    if config.init_from is not None:
+        raise UserError(f"init_from={config.init_from!r} is not available yet; leave it unset")
+    if not 0 <= config.seed < 2**31:
+        raise UserError(f"seed={config.seed} is impossible: it lies between 0 and 2^31 - 1")
+
+
+def build(section_name: str, section: ConfigDict, names: Mapping[str, str], **context) -> Any:
+    """Calls what `section.name` stands for with the section's other keys, where they are set.
+
+    Args:
+      section_name: for messages, such as "method".
+      section: holds `name` and the union of all options; None leaves the default in place.
+      names: name -> "package.module:callable". A name that holds a colon is such an address
+        itself, so that a user's own class needs no fork.
+      **context: arguments that come from elsewhere than the section.
+
+    Raises:
+      UserError: an unknown name, or an option that is set and that the named thing does not take.
+    """
+    name = section.name
+    address = names.get(name, name if ":" in name else None)
+    if address is None:
+        raise UserError(
+            f"{section_name}.name={name!r} is unknown; allowed: {', '.join(names)}, "
+            "or an address package.module:Class"
+        )
+    module, _, attribute = address.partition(":")
+    try:
+        target = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{section_name}.name={name!r} cannot be imported: {error}") from error
+    takes = inspect.signature(target).parameters
+    options = {k: v for k, v in section.items() if k != "name" and v is not None}
+    if refused := [key for key in options if key not in takes]:
+        allowed = [key for key in section if key in takes]
+        raise UserError(
+            f"{section_name}.{refused[0]}={options[refused[0]]!r} is set, but "
+            f"{section_name}.name={name!r} takes only: {', '.join(allowed) or 'nothing'}"
+        )
+    return target(**options, **context)
+
+
+def to_json(config: ConfigDict) -> str:
+    """Writes every key, as asked; `from_json` reads it back."""
+    return json.dumps(config.to_dict(), indent=2) + "\n"
+
+
+def from_json(text: str) -> ConfigDict:
+    """Reads what `to_json` wrote into a full config; keys that are new since keep their default.
+
+    Raises:
+      UserError: not JSON, or a key that this version of jcl does not know.
+    """
+    config = base()
+    try:
+        update(config, json.loads(text))
+    except json.JSONDecodeError as error:
+        raise UserError(f"the saved config is not JSON: {error}") from error
+    return config
+
+
+def update(config: ConfigDict, values: Mapping[str, Any], prefix: str = "") -> None:
+    """Sets nested keys in place; raises UserError for an unknown key or a wrong type."""
+    for key, value in values.items():
+        if key not in config:
+            raise UserError(
+                f"config key {prefix}{key!s} is unknown; allowed here: {', '.join(config)}"
+            )
+        if isinstance(config[key], ConfigDict):
+            update(config[key], value, f"{prefix}{key}.")
+        else:
+            if isinstance(value, list):  # JSON has no tuples
+                value = tuple(value)
+            try:
+                config[key] = value
+            except TypeError as error:
+                raise UserError(f"config key {prefix}{key}={value!r}: {error}") from error
+
+
+def flatten(config: ConfigDict, prefix: str = "") -> dict[str, Any]:
+    """Returns {"section.key": value}."""
+    flat = {}
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def changes_on_resume(saved: ConfigDict, asked: ConfigDict) -> list[str]:
+    """Lists "key: saved -> asked" for each key that a resumed run may not silently change."""
+    before, after = flatten(saved), flatten(asked)
+    return [
+        f"{key}: {before[key]!r} -> {after[key]!r}"
+        for key in before
+        if before[key] != after[key] and not key.startswith(FREE_ON_RESUME)
+    ]
+
+
+# Each key needs a placeholder of its own: keys that share one change together.
+_unset = config_dict.placeholder
+
+
+def _get(config: ConfigDict, key: str) -> Any:
+    for part in key.split("."):
+        config = config[part]
+    return config
+
+
+def _positive(config: ConfigDict, key: str) -> None:
+    value = _get(config, key)
+    if value is None or not 0 < value < float("inf"):
+        raise UserError(f"{key}={value} is impossible: it must be a positive number")
+
+
+def _choice(key: str, value: str, allowed) -> None:
+    if value not in allowed:
+        raise UserError(f"{key}={value!r} is unknown; allowed: {', '.join(allowed)}")

@@ -1,0 +1,91 @@
+"""Data: sources with random access, the order of examples, and the loader.
+
+`open_source` maps a config's `data.name` to a `Source`; `jcl.data.order` says which examples
+step t sees; `jcl.data.loader` brings them to the devices.
+"""
+
+from jcl.data.source import InMemorySource, Source
+from jcl.errors import UserError
+
+__all__ = ["InMemorySource", "Source", "open_source"]
+
+_NAMES = "shapes, tfds:NAME or arrays:PATH.npz"
+
+
+def open_source(
+    name: str,
+    split: str,
+    *,
+    dir: str | None = None,
+    image_key: str | None = None,
+    label_key: str | None = None,
+    train_split: str | None = None,
+    test_split: str | None = None,
+    train_examples: int | None = None,
+    test_examples: int | None = None,
+) -> Source:
+    """Opens one split of the dataset that a config names.
+
+    For every option None means the source's default; one that the source does not take is an
+    error when it is set.
+
+    Args:
+        name: "shapes" (generated), "tfds:NAME" or "arrays:PATH.npz".
+        split: "train" or "test".
+        dir: TFDS data directory (tfds).
+        image_key: the feature that holds the image (tfds).
+        label_key: the feature that holds the class (tfds).
+        train_split: the TFDS split to train on, such as "train[:90%]" (tfds).
+        test_split: the TFDS split to test on (tfds).
+        train_examples: number of training examples to generate (shapes).
+        test_examples: number of test examples to generate (shapes).
+
+    Raises:
+        UserError: unknown name or split, an option the source does not take, or data that
+            cannot be read.
+    """
+    if split not in ("train", "test"):
+        raise UserError(f"split={split!r} is given, but it must be 'train' or 'test'")
+    kind, _, rest = name.partition(":")
+    options = {
+        "dir": dir,
+        "image_key": image_key,
+        "label_key": label_key,
+        "train_split": train_split,
+        "test_split": test_split,
+        "train_examples": train_examples,
+        "test_examples": test_examples,
+    }
+    options = {key: value for key, value in options.items() if value is not None}
+
+    # Imported here, so that a run loads only the libraries that its own source needs.
+    if name == "shapes":
+        _allow(name, options, "train_examples", "test_examples")
+        from jcl.data import shapes
+
+        return shapes.open_shapes(split, examples=options.get(f"{split}_examples"))
+    if kind == "tfds" and rest:
+        _allow(name, options, "dir", "image_key", "label_key", "train_split", "test_split")
+        from jcl.data import tfds
+
+        return tfds.open_tfds(
+            rest,
+            options.get(f"{split}_split", split),
+            dir=dir,
+            image_key=options.get("image_key", "image"),
+            label_key=label_key,
+        )
+    if kind == "arrays" and rest:
+        _allow(name, options)
+        from jcl.data import arrays
+
+        return arrays.open_arrays(rest, split)
+    raise UserError(f"data.name={name!r} is given, but it must be {_NAMES}")
+
+
+def _allow(name: str, options: dict, *allowed: str) -> None:
+    """Raises a UserError for the first option that the source does not take."""
+    for key, value in options.items():
+        if key not in allowed:
+            takes = ", ".join(f"data.{key}" for key in allowed) or "no option"
+            raise UserError(f"data.{key}={value!r} is given, but data.name={name!r} takes {takes}")

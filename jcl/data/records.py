@@ -1,0 +1,114 @@
+"""Reads a prepared TFDS dataset (array_record files) by index, a batch at a time.
+
+TensorFlow is not needed, nor imported. Images are decoded with Pillow, whether or not the machine
+has OpenCV: the two decode JPEG to different pixels.
+"""
+
+import dataclasses
+import functools
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from jaxtyping import Integer, UInt8
+
+from jcl.errors import UserError
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSource:
+    """One split of a prepared dataset, decoded at every read: see `jcl.data.source.Source`.
+
+    Opens its files at the first read, so it can be sent to worker processes.
+
+    Attributes:
+        folder: of one version of a dataset: holds dataset_info.json and the record files.
+        split: such as "train" or "train[:90%]".
+        length: number of examples.
+        image_key: the feature that holds the image.
+        label_key: the feature that holds the class, or None.
+        target_key: the feature that holds the continuous target, or None.
+        image_shape: (H, W, C) that every image must have.
+        n_classes: of the label, or None.
+    """
+
+    folder: str
+    split: str
+    length: int
+    image_key: str
+    label_key: str | None
+    target_key: str | None
+    image_shape: tuple[int, int, int]
+    n_classes: int | None
+    in_memory: bool = dataclasses.field(default=False, init=False)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def batch(self, indices: Integer[np.ndarray, " b"]) -> dict[str, np.ndarray]:
+        """Reads and decodes the examples at `indices`.
+
+        Raises:
+            UserError: where a record is damaged or an image has another shape.
+        """
+        examples = self.read(indices)
+        images = np.empty((len(examples), *self.image_shape), np.uint8)
+        for row, index, example in zip(images, indices, examples, strict=True):
+            image = self.decode(index, example)
+            if image.shape != self.image_shape:
+                raise UserError(
+                    f"image {index} of {self.split} in {self.folder} has the shape {image.shape}, "
+                    f"but others have {self.image_shape}, and all must be equal"
+                )
+            row[:] = image
+        batch = {"image": images}
+        if self.label_key is not None:
+            batch["label"] = np.array([e[self.label_key] for e in examples], np.int32)
+        if self.target_key is not None:
+            batch["target"] = np.array([e[self.target_key] for e in examples], np.float32)
+        return batch
+
+    def read(self, indices: Sequence[int] | Integer[np.ndarray, " b"]) -> list[dict[str, Any]]:
+        """The examples at `indices`, images still encoded.
+
+        Raises:
+            UserError: where the record files are damaged or missing.
+        """
+        try:
+            return self._records.__getitems__([int(i) for i in indices])
+        except Exception as error:  # array_record and protobuf raise errors of many types
+            detail = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"the records of {self.split} in {self.folder} cannot be read, so the dataset is "
+                f"damaged and must be prepared again: {detail}"
+            ) from error
+
+    def decode(self, index: int, example: dict[str, Any]) -> UInt8[np.ndarray, "h w c"]:
+        """The image of one example, in as many channels as the dataset declares."""
+        channels = self.image_shape[-1]
+        try:
+            with PIL.Image.open(io.BytesIO(example[self.image_key])) as image:
+                pixels = np.asarray(
+                    image if image.mode == _MODES[channels] else image.convert(_MODES[channels])
+                )
+        except (OSError, SyntaxError, ValueError) as error:
+            raise UserError(
+                f"image {index} of {self.split} in {self.folder} cannot be decoded: {error}"
+            ) from error
+        return pixels[..., None] if channels == 1 else pixels
+
+    @functools.cached_property
+    def _records(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        return tfds.builder_from_directory(self.folder).as_data_source(
+            split=self.split, decoders={self.image_key: tfds.decode.SkipDecoding()}
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the open files."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -1,0 +1,179 @@
+"""Measures a run: `python -m jcl.evaluate --workdir=DIR [--step=N] [--config.KEY=VALUE ...]`.
+
+Everything it needs stands in the workdir; the config is the run's own, with overrides.
+"""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from absl import flags
+from ml_collections import config_flags
+
+from jcl import cli, runtime
+from jcl import workdir as workdir_lib
+from jcl.augment.image import to_float
+from jcl.checkpoint import read_model
+from jcl.config import validate
+from jcl.data import Source
+from jcl.experiment import Experiment, image_dtype, make_experiment, open_split
+from jcl.features import FEATURE_BATCH, feature_function
+from jcl.mesh import make_mesh
+from jcl.metrics import read_metrics
+from jcl.probes import (
+    Features,
+    embedding_map,
+    extract,
+    geometry,
+    knn_top1,
+    linear_probe,
+    loss_curve,
+    pixels,
+    results_table,
+    save_features,
+    views_grid,
+)
+
+# Test images whose two views alignment is measured on, and that a picture shows.
+_ALIGNMENT_IMAGES = 2000
+_PICTURED = 8
+
+
+def evaluate(
+    config: ml_collections.ConfigDict,
+    workdir: Path,
+    *,
+    step: int | None = None,
+    export_features: Path | None = None,
+) -> dict:
+    """Probes a checkpoint's frozen features and writes results.json and figures/.
+
+    Args:
+        config: of the run; `probe.*` and `data.*` may differ from what it was trained with.
+        workdir: of the run.
+        step: None takes the newest checkpoint and writes results.json; a number takes that one
+            and writes results-<step>.json.
+        export_features: also save the features of both splits to this .npz file.
+
+    Returns:
+        What was written; see DESIGN, "results.json". Scores are fractions.
+
+    Raises:
+        UserError: no such checkpoint, or data that cannot be read or does not fit.
+    """
+    validate(config)
+    runtime.configure(config.precision)
+    train, test = open_split(config, "train"), open_split(config, "test")
+    experiment = make_experiment(config, train)
+    model, at_step = read_model(workdir, step)
+    results = {"step": at_step}
+    results |= _probe(
+        experiment, model["ema_params"] or model["params"], model["model_state"], train, test
+    )
+    trained = results.pop("_features")
+    untrained = experiment.init_state(make_mesh())
+    results["untrained"] = _probe(
+        experiment, untrained.probed_params, untrained.model_state, train, test
+    )
+    del results["untrained"]["_features"]
+    results["pixels"] = _score(config, train, pixels(train), pixels(test))
+
+    name = "results.json" if step is None else f"results-{at_step}.json"
+    workdir_lib.write_atomically(workdir / name, json.dumps(results, indent=2) + "\n")
+    if export_features is not None:
+        save_features(export_features, *trained)
+    _draw(experiment, workdir, trained[1], test)
+    return results
+
+
+def _probe(experiment: Experiment, params, model_state, train: Source, test: Source) -> dict:
+    """All probes of one set of parameters, and the features they saw."""
+    dtype = image_dtype(experiment.config)
+    apply = jax.jit(feature_function(experiment.method, dtype))
+
+    def embed(images):
+        return apply(params, model_state, images)
+
+    bank = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
+    queries = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))
+    views = _views(experiment, test, min(_ALIGNMENT_IMAGES, len(test)))
+    view_features = jax.jit(experiment.method.features)
+    pair = [np.asarray(view_features(params, model_state, views[:, i])) for i in range(2)]
+    scores = _score(experiment.config, train, bank, queries)
+    scores["geometry"] = geometry(*pair, queries.features, queries.label)
+    scores["_features"] = (bank, queries)
+    return scores
+
+
+def _score(config: ml_collections.ConfigDict, source: Source, bank: Features, queries: Features):
+    """KNN and linear top-1; {} where the data has no labels."""
+    if source.n_classes is None:
+        return {}
+    data = (bank.features, bank.label, queries.features, queries.label)
+    knn = knn_top1(
+        *data,
+        n_classes=source.n_classes,
+        k=config.probe.knn_k,
+        temperature=config.probe.knn_temperature,
+    )
+    seeds = tuple(range(config.probe.linear_seeds))
+    return {"knn": knn, "linear": linear_probe(*data, n_classes=source.n_classes, seeds=seeds)}
+
+
+def _views(experiment: Experiment, source: Source, count: int) -> jax.Array:
+    """Views [n, V, H, W, C] of the first images, the same at every evaluation of a run."""
+    images = to_float(
+        jnp.asarray(source.batch(np.arange(count))["image"]), image_dtype(experiment.config)
+    )
+    keys = jax.random.split(jax.random.key(experiment.config.seed, impl="threefry2x32"), count)
+    return jax.jit(experiment.make_views)(keys, images)
+
+
+def _draw(experiment: Experiment, workdir: Path, queries: Features, test: Source) -> None:
+    figures = workdir / "figures"
+    figures.mkdir(exist_ok=True)
+    count = min(_PICTURED, len(test))
+    originals = test.batch(np.arange(count))["image"] / np.float32(255)
+    views = np.asarray(_views(experiment, test, count), np.float32)
+    views_grid(views, figures / "views.png", originals=originals)
+    lines = read_metrics(workdir)
+    if lines:
+        loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")
+    if queries.label is not None:
+        embedding_map(
+            queries.features,
+            queries.label,
+            figures / "embeddings.png",
+            class_names=getattr(test, "class_names", None),
+        )
+
+
+def main(argv) -> None:
+    """The binary."""
+    del argv
+    workdir = Path(_WORKDIR.value)
+    export = Path(_EXPORT.value) if _EXPORT.value else None
+    results = evaluate(flags.FLAGS.config, workdir, step=_STEP.value, export_features=export)
+    print(results_table(results))
+    print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures")
+
+
+def _parse(argv):
+    # The workdir says which config the other flags override, so it is read first.
+    rest = flags.FLAGS(argv, known_only=True)
+    config = workdir_lib.read_config(Path(_WORKDIR.value))
+    config_flags.DEFINE_config_dict("config", config, lock_config=True)
+    flags.FLAGS.unparse_flags()
+    del rest
+    return flags.FLAGS(argv)
+
+
+if __name__ == "__main__":
+    _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+    _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the newest by default.")
+    _EXPORT = flags.DEFINE_string("export_features", None, "Save the features to this .npz file.")
+    flags.mark_flag_as_required("workdir")
+    cli.run(main, _parse)

@@ -1,0 +1,57 @@
+"""From raw images to the features that probes and notebooks see."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float, UInt8
+
+from jcl import workdir as workdir_lib
+from jcl.augment.image import to_float
+from jcl.checkpoint import read_model
+from jcl.experiment import image_dtype, make_method
+from jcl.methods.base import Method
+
+# Images a call when a whole dataset is embedded; results do not depend on it.
+FEATURE_BATCH = 500
+
+
+def feature_function(method: Method, dtype) -> Callable[..., Float[Array, "N D"]]:
+    """Returns (params, model_state, images uint8 [N, H, W, C]) -> features [N, D]."""
+
+    def features(params, model_state, images: UInt8[Any, "N H W C"]) -> Float[Array, "N D"]:
+        return method.features(params, model_state, to_float(images, dtype))
+
+    return features
+
+
+def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
+    """Opens a trained encoder; the workdir is all it needs.
+
+    Args:
+        workdir: of a run.
+        step: which checkpoint; None takes the newest.
+
+    Returns:
+        features: a jitted function (params, images uint8 [N, H, W, C]) -> float [N, D], with
+            BatchNorm in inference mode.
+        params: what to call it with: the moving average of the weights where the run kept one, and
+            the networks' running statistics.
+
+    Raises:
+        jcl.errors.UserError: not a workdir, no such checkpoint, or one that cannot be read.
+
+    Example:
+        >>> features, params = jcl.load("runs/quickstart")  # doctest: +SKIP
+        >>> features(params, images).shape  # doctest: +SKIP
+        (16, 128)
+    """
+    config = workdir_lib.read_config(Path(workdir))
+    apply = feature_function(make_method(config), image_dtype(config))
+    model, _ = read_model(workdir, step)
+    params = {
+        "params": model["ema_params"] or model["params"],
+        "model_state": model["model_state"],
+    }
+    return jax.jit(lambda p, images: apply(p["params"], p["model_state"], images)), params

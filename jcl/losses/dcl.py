@@ -1,0 +1,103 @@
+"""DCL and DCLW, decoupled contrastive learning."""
+
+import jax
+import jax.numpy as jnp
+from jax.nn import logsumexp
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, Real
+
+from jcl.errors import UserError
+from jcl.losses.embeddings import interleave_views, unit_rows
+from jcl.losses.pairwise import check_even_split, inner_products, map_rows
+
+
+def dcl(
+    z0: Float[Array, "B d"],
+    z1: Float[Array, "B d"],
+    *,
+    temperature: Real[ArrayLike, ""],
+    weight_sigma: Real[ArrayLike, ""] | None = None,
+    mesh: Mesh | None = None,
+    block_size: int | None = None,
+) -> Float[Array, ""]:
+    """Decoupled contrastive loss over the global batch: NT-Xent without the positive in the sum.
+
+    With `z` the 2B unit-normalised embeddings, `p(i)` the other view of anchor i and `s` the
+    inner product divided by the temperature::
+
+        l_i = -w_i s(z_i, z_p(i)) + log sum_{j not in {i, p(i)}} exp s(z_i, z_j)
+
+    The sum has 2B - 2 terms. DCL has `w_i = 1`. DCLW, with `weight_sigma` given, gives pairs
+    that are far apart more weight, under stop-gradient and with the mean over the global batch::
+
+        w_i = 2 - exp(<z_i, z_p(i)> / weight_sigma) / mean_k exp(<z_k, z_p(k)> / weight_sigma)
+
+    The loss is often negative.
+
+    Args:
+        z0: first view of every example, raw projections `[B, d]`, any float dtype; B >= 2.
+        z1: second view, in the same order.
+        temperature: positive scalar; a Python number, or an array to differentiate.
+        weight_sigma: positive scalar, 0.5 in common implementations; None for DCL.
+        mesh: the examples are sharded over all axes of this mesh; None computes as one device
+            would, for any B.
+        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
+            speed, not the result.
+
+    Returns:
+        Mean of `l_i` over the 2B anchors; float64 where the views are float64, else float32.
+
+    Raises:
+        UserError: B is 1, so there are no negatives; B does not divide by the number of devices
+            of the mesh; or `block_size < 1`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jcl.losses import dcl
+        >>> z0 = jnp.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> round(float(dcl(z0, z0, temperature=1.0)), 4)  # log(2) - 1
+        -0.3069
+
+    References:
+        Yeh et al., "Decoupled Contrastive Learning", ECCV 2022
+        (https://arxiv.org/abs/2110.06848). Implementations differ on whether gradients flow
+        through the weights; here they do not.
+    """
+    if z0.shape[0] < 2:
+        raise UserError("dcl needs at least 2 examples in a batch: one alone has no negatives.")
+    check_even_split(z0.shape[0], mesh)
+    z = interleave_views(unit_rows(z0), unit_rows(z1))
+    temperature = jnp.asarray(temperature, z.dtype)
+    log_denominator, positive = map_rows(
+        _log_denominator_and_positive, z, z, temperature, mesh=mesh, block_size=block_size
+    )
+    if weight_sigma is not None:
+        weight = _hard_positive_weight(positive * temperature, jnp.asarray(weight_sigma, z.dtype))
+        positive = weight * positive
+    return jnp.mean(log_denominator - positive)
+
+
+def _log_denominator_and_positive(
+    index: Int[Array, ""],
+    anchor: Float[Array, " d"],
+    keys: Float[Array, "keys d"],
+    temperature: Float[Array, ""],
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    logits = inner_products(anchor, keys) / temperature
+    key_index = jnp.arange(keys.shape[0])
+    same_example = key_index // 2 == index // 2
+    # Read from the same logits as the sum, so that near-equal rounding errors cancel.
+    positive = jnp.sum(jnp.where(same_example & (key_index != index), logits, 0))
+    return logsumexp(jnp.where(same_example, -jnp.inf, logits)), positive
+
+
+def _hard_positive_weight(
+    similarity: Float[Array, " anchors"], sigma: Float[Array, ""]
+) -> Float[Array, " anchors"]:
+    scaled = jax.lax.stop_gradient(similarity / sigma)
+    exponential = jnp.exp(scaled - jnp.max(scaled))
+    excess = exponential / jnp.mean(exponential) - 1
+    # The mean weight is 1 by definition. An error of one unit in the last place that all weights
+    # share would be multiplied by 1 / temperature in the loss.
+    return 1 - (excess - jnp.mean(excess))

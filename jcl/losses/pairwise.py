@@ -1,0 +1,146 @@
+"""The pairwise engine: a reduction over all columns of the global batch, for every row.
+
+Most contrastive objectives reduce, for each row, its similarities to every column. A loss
+writes that reduction for *one* row as a pure function; `map_rows` evaluates it for all rows
+on any mesh, a block of rows at a time, so memory is `block_size x columns` and never the
+whole matrix.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float, PyTree
+
+from jcl.errors import UserError
+
+# Rows in a block. Fewer would make matrix products wait for memory; more are no faster on a CPU.
+# Being constant, it keeps memory proportional to the columns for small batches too.
+_BLOCK_SIZE = 128
+
+
+def map_rows(
+    row_fn: Callable[[Array, Any, Any, Any], PyTree[Array]],
+    rows: PyTree[Array],
+    columns: PyTree[Array],
+    replicated: PyTree[Array],
+    *,
+    mesh: Mesh | None,
+    block_size: int | None,
+) -> PyTree[Array]:
+    """Evaluate `row_fn` for every row against all columns of the global batch.
+
+    With a mesh, rows stay on the devices that hold them and columns are all-gathered. The
+    result and its gradients are those of one device: a column's gradient holds the terms of
+    every row on every device. Blocks are recomputed in the backward pass.
+
+    `row_fn` is written for a single row, without a batch axis, and is vectorised over a block
+    of rows. It may use any JAX operation, and needs no collective:
+
+    * to keep gradients out of the columns (momentum keys, mixtures), apply
+      `jax.lax.stop_gradient` to them inside it;
+    * for other similarities than `inner_products`, compute them from the vectors it gets;
+    * whatever is traced (temperature, queue, prototypes) comes in through `replicated`; it must
+      not close over traced values.
+
+    Args:
+        row_fn: `(index, row, columns, replicated) -> pytree of arrays`. `index` is an integer
+            scalar: the position of the row in the global batch. `row` is `rows` at that
+            position. `columns` and `replicated` are complete.
+        rows: arrays `[R, ...]`.
+        columns: arrays `[C, ...]`; any tree, which need not resemble `rows`. Columns stand in
+            the order of the global batch, so `jnp.arange(C)` are their positions.
+        replicated: arrays of any shape that every row needs whole.
+        mesh: rows and columns are sharded over all axes of this mesh; None computes as one
+            device would, for any number of rows.
+        block_size: rows evaluated at once on one device; None chooses.
+
+    Returns:
+        What `row_fn` returns, each array with a leading axis `[R, ...]`, sharded like `rows`.
+
+    Raises:
+        UserError: rows or columns cannot be split evenly over the mesh, or `block_size < 1`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> def nearest(index, row, columns, replicated):
+        ...     similarity = inner_products(row, columns)
+        ...     others = jnp.arange(columns.shape[0]) != index
+        ...     return jnp.argmax(jnp.where(others, similarity, -jnp.inf))
+        >>> x = jnp.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]])
+        >>> map_rows(nearest, x, x, None, mesh=None, block_size=None).tolist()
+        [2, 2, 0]
+    """
+    number_of_rows = _leading_size(rows)
+    number_of_columns = _leading_size(columns)
+    if block_size is not None and block_size < 1:
+        raise UserError(f"block_size is {block_size}, but must be at least 1.")
+    # The positions travel with the rows, so no device has to work out where it stands.
+    indexed_rows = (jnp.arange(number_of_rows), rows)
+
+    def map_blocks(
+        indexed_rows: PyTree[Array], columns: PyTree[Array], replicated: PyTree[Array]
+    ) -> PyTree[Array]:
+        # Inside a scan nothing can be merged with the recomputation, so the barriers that
+        # prevent_cse adds would only hinder fusion.
+        @partial(jax.checkpoint, prevent_cse=False)
+        def one_row(indexed_row: PyTree[Array]) -> PyTree[Array]:
+            index, row = indexed_row
+            return row_fn(index, row, columns, replicated)
+
+        local_rows = _leading_size(indexed_rows)
+        block = block_size or _choose_block_size(local_rows)
+        return jax.lax.map(one_row, indexed_rows, batch_size=min(block, local_rows))
+
+    if mesh is None:
+        return map_blocks(indexed_rows, columns, replicated)
+
+    check_even_split(number_of_rows, mesh)
+    check_even_split(number_of_columns, mesh)
+
+    def map_local_rows(
+        indexed_rows: PyTree[Array], columns: PyTree[Array], replicated: PyTree[Array]
+    ) -> PyTree[Array]:
+        def gather(x: Array) -> Array:
+            return jax.lax.all_gather(x, mesh.axis_names, tiled=True)
+
+        return map_blocks(indexed_rows, jax.tree.map(gather, columns), replicated)
+
+    sharded = PartitionSpec(mesh.axis_names)
+    return jax.shard_map(
+        map_local_rows,
+        mesh=mesh,
+        in_specs=(sharded, sharded, PartitionSpec()),
+        out_specs=sharded,
+        # The check would reject a plain loop inside row_fn, whose initial value looks replicated
+        # and whose result does not. Nothing leaves unsharded here, so there is nothing to check.
+        check_vma=False,
+    )(indexed_rows, columns, replicated)
+
+
+def inner_products(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Array, " C"]:
+    """Inner products of one row with all columns, in the full precision of their dtype."""
+    # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies that.
+    return jnp.einsum("d,cd->c", row, columns, precision=jax.lax.Precision.HIGHEST)
+
+
+def check_even_split(batch_size: int, mesh: Mesh | None) -> None:
+    """Raise `UserError` unless the mesh, where there is one, can hold equal shares of a batch."""
+    if mesh is not None and batch_size % mesh.size:
+        raise UserError(
+            f"A batch of {batch_size} does not divide by the {mesh.size} devices of the mesh."
+        )
+
+
+def _choose_block_size(number_of_rows: int) -> int:
+    """About `_BLOCK_SIZE`, as equal over the blocks as can be so that the last is no sliver."""
+    number_of_blocks = -(-number_of_rows // _BLOCK_SIZE)
+    return -(-number_of_rows // number_of_blocks)
+
+
+def _leading_size(tree: PyTree[Array]) -> int:
+    """Length of the leading axis, which all arrays of the tree share."""
+    return jax.tree.leaves(tree)[0].shape[0]

@@ -1,0 +1,55 @@
+"""Which devices there are, and how a global batch lies on them."""
+
+import math
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jcl.errors import UserError
+
+AXES = ("data", "fsdp")
+
+
+def make_mesh(data: int = -1, fsdp: int = 1) -> Mesh:
+    """Arranges all devices as a mesh with the axes ("data", "fsdp").
+
+    Args:
+      data: size of the data axis; -1 takes all devices that `fsdp` leaves.
+      fsdp: size of the axis over which parameters may be sharded.
+
+    Raises:
+      UserError: the sizes do not use every device exactly once.
+    """
+    devices = jax.device_count()
+    if fsdp < 1 or (data < 1 and data != -1):
+        raise UserError(
+            f"mesh.data={data} and mesh.fsdp={fsdp} are impossible: sizes are positive, "
+            "and mesh.data=-1 takes all devices that are left"
+        )
+    if data == -1:
+        data = max(devices // fsdp, 1)
+    if data * fsdp != devices:
+        raise UserError(
+            f"mesh.data={data} x mesh.fsdp={fsdp} needs {data * fsdp} devices, "
+            f"but there are {devices}"
+        )
+    return jax.make_mesh((data, fsdp), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """The leading axis of a batch is split over all axes of the mesh."""
+    return NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Every device holds the whole array."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def check_batch(mesh: Mesh, batch_size: int) -> None:
+    """Raises UserError unless the devices can share the batch evenly."""
+    devices = math.prod(mesh.devices.shape)
+    if batch_size % devices:
+        raise UserError(
+            f"batch_size={batch_size} does not divide by the {devices} devices of the mesh"
+        )

@@ -1,0 +1,75 @@
+"""What a pretraining method is: the parts that the one train step puts together."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, PRNGKeyArray
+
+PyTree = Any
+
+
+class Variables(NamedTuple):
+    """What a method owns; all three are pytrees, sharded and checkpointed alike."""
+
+    params: PyTree  # trained by the optimizer
+    model_state: PyTree  # running statistics of the networks (BatchNorm)
+    method_state: PyTree  # EMA copies, queues, per-example tables; {} for most methods
+
+
+class Embedded(NamedTuple):
+    """What `Method.embed` returns for the examples it was given."""
+
+    embeddings: PyTree  # leaves [B, ...], one row an example
+    extra_losses: Mapping[str, Float[Array, " B"]]  # per example; their means join the loss
+    model_state: PyTree
+
+
+class Outcome(NamedTuple):
+    """What `Method.objective` returns for the global batch."""
+
+    loss: Float[Array, ""]
+    metrics: Mapping[str, Float[Array, ""]]  # to be logged
+    carry: PyTree  # what `after_update` needs; {} for most methods
+
+
+class Method(Protocol):
+    """A frozen object of static choices whose functions are pure.
+
+    `embed` is the only expensive part and treats examples in any grouping; `objective` sees the
+    embeddings of the whole global batch. That split is what allows the batch to be embedded in
+    pieces without changing the objective.
+    """
+
+    def init(self, key: PRNGKeyArray, views: PyTree) -> Variables:
+        """Makes the variables for views of these shapes."""
+
+    def embed(
+        self,
+        params: PyTree,
+        model_state: PyTree,
+        method_state: PyTree,
+        views: PyTree,
+        key: PRNGKeyArray,
+    ) -> Embedded:
+        """Maps views (leaves [B, V, ...]) to embeddings, in training mode."""
+
+    def objective(
+        self,
+        params: PyTree,
+        embeddings: PyTree,
+        side: Mapping[str, jax.Array],
+        method_state: PyTree,
+        key: PRNGKeyArray,
+        mesh: Mesh | None,
+    ) -> Outcome:
+        """The loss of the global batch; `side` holds index [B] and, if known, label, target."""
+
+    def after_update(self, state, carry: PyTree):
+        """Returns the TrainState after the optimizer's update, with its own changes made."""
+
+    def features(
+        self, params: PyTree, model_state: PyTree, images: Float[Array, "N H W C"]
+    ) -> Float[Array, "N D"]:
+        """What probes see of images in [0, 1], statistics frozen."""

@@ -1,0 +1,21 @@
+"""SimCLR: two views, one encoder, NT-Xent (Chen et al. 2020)."""
+
+import dataclasses
+
+from jcl.losses import nt_xent
+from jcl.methods.two_view import TwoViewMethod
+
+
+@dataclasses.dataclass(frozen=True)
+class SimCLR(TwoViewMethod):
+    """See `jcl.losses.nt_xent`.
+
+    Attributes:
+      temperature: 0.1 is SimCLR's choice for ImageNet, 0.5 for CIFAR-10.
+    """
+
+    temperature: float = 0.1
+
+    def loss(self, z0, z1, mesh):
+        """NT-Xent over the global batch."""
+        return nt_xent(z0, z1, temperature=self.temperature, mesh=mesh)

@@ -1,0 +1,85 @@
+"""What methods share that contrast two views of each image with one encoder and projector."""
+
+import abc
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from jcl.methods.base import Embedded, Outcome, Variables
+from jcl.methods.diagnostics import two_view_diagnostics
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoViewMethod(abc.ABC):
+    """Encoder, projector and a loss of two views; a subclass gives the loss.
+
+    Attributes:
+      encoder: maps images [N, H, W, C] to features [N, D].
+      projector: maps features to embeddings [N, d].
+    """
+
+    encoder: nn.Module
+    projector: nn.Module
+
+    @abc.abstractmethod
+    def loss(
+        self, z0: Float[Array, "B d"], z1: Float[Array, "B d"], mesh: Mesh | None
+    ) -> Float[Array, ""]:
+        """The loss of the raw embeddings of the two views."""
+
+    def init(self, key, views) -> Variables:
+        """See `Method.init`; views [B, 2, H, W, C]."""
+        encoder_key, projector_key = jax.random.split(key)
+        images = _as_images(views)
+        features, encoder = self.encoder.init_with_output(encoder_key, images, train=True)
+        projector = self.projector.init(projector_key, features, train=True)
+        variables = {"encoder": encoder, "projector": projector}
+        return Variables(
+            params={name: v["params"] for name, v in variables.items()},
+            model_state={name: v.get("batch_stats", {}) for name, v in variables.items()},
+            method_state={},
+        )
+
+    def embed(self, params, model_state, method_state, views, key) -> Embedded:
+        """See `Method.embed`; views [B, 2, H, W, C], embeddings [B, 2, d].
+
+        Both views pass the encoder in one call: with one call a view, BatchNorm's statistics would
+        tell the views apart.
+        """
+        del method_state, key
+        new_state = {}
+        x = _as_images(views)
+        for name, module in (("encoder", self.encoder), ("projector", self.projector)):
+            x, updated = module.apply(
+                {"params": params[name], "batch_stats": model_state[name]},
+                x,
+                train=True,
+                mutable=["batch_stats"],
+            )
+            new_state[name] = updated.get("batch_stats", {})
+        return Embedded(x.reshape(*views.shape[:2], -1), {}, new_state)
+
+    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+        """See `Method.objective`."""
+        del params, side, method_state, key
+        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        return Outcome(self.loss(z0, z1, mesh), two_view_diagnostics(z0, z1), {})
+
+    def after_update(self, state, carry):
+        """Nothing changes beside the optimizer's update."""
+        del carry
+        return state
+
+    def features(self, params, model_state, images) -> Float[Array, "N D"]:
+        """The encoder's output with BatchNorm in inference mode."""
+        variables = {"params": params["encoder"], "batch_stats": model_state["encoder"]}
+        return self.encoder.apply(variables, images, train=False)
+
+
+def _as_images(views: Float[Array, "B V H W C"]) -> Float[Array, "N H W C"]:
+    # Example-major, so that a batch sharded over devices stays where it is.
+    return jnp.reshape(views, (-1, *views.shape[2:]))

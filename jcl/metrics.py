@@ -1,0 +1,131 @@
+"""Where a run's numbers go: metrics.jsonl, TensorBoard, and the console."""
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from absl import logging
+from tqdm import tqdm
+
+from jcl.workdir import write_atomically
+
+JSONL = "metrics.jsonl"
+
+
+class MetricsFile:
+    """Appends to `<workdir>/metrics.jsonl`, one JSON object a logged step.
+
+    Opening it drops the lines past `start_step` and a torn last line, so that after a resume every
+    step stands once. Each line is flushed as it is written.
+
+    Args:
+        workdir: an existing folder.
+        start_step: completed updates that the run starts from.
+    """
+
+    def __init__(self, workdir: Path, start_step: int):
+        path = workdir / JSONL
+        kept = [line for line in read_metrics(workdir) if line["step"] <= start_step]
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._file = open(path, "a")  # noqa: SIM115  open for as long as the run
+
+    def write(self, step: int, values: Mapping[str, float | str]) -> None:
+        """Appends {"step": step, **values}."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+
+    def sync(self) -> None:
+        """Returns once all lines are on disk."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def read_metrics(workdir: Path) -> list[dict]:
+    """Reads the complete lines of metrics.jsonl; [] where there is no such file."""
+    path = workdir / JSONL
+    if not path.exists():
+        return []
+    lines = []
+    for text in path.read_text().splitlines(keepends=True):
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            break
+        if not text.endswith("\n"):
+            break
+        lines.append(line)
+    return lines
+
+
+def open_tensorboard(workdir: Path):
+    """A clu.metric_writers.SummaryWriter, or None, said once, where TensorFlow is not installed.
+
+    TensorFlow is imported here and nowhere else in training.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        logging.warning("TensorFlow is not installed: no TensorBoard events, metrics.jsonl only")
+        return None
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from clu import metric_writers
+
+    return metric_writers.SummaryWriter(str(workdir))
+
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class Progress:
+    """A live bar with an ETA on a terminal; a plain line every few seconds elsewhere.
+
+    Args:
+        start: completed steps.
+        total: steps of the run.
+    """
+
+    def __init__(self, start: int, total: int):
+        self._live = sys.stderr.isatty()
+        self._bar = tqdm(
+            initial=start, total=total, unit="step", dynamic_ncols=True, disable=not self._live
+        )
+        self._start, self._total = start, total
+        self._spent = 0.0
+        self._last_line = -_SECONDS_BETWEEN_LINES
+
+    def advance(self) -> None:
+        """Counts one step; call it after each."""
+        self._bar.update()
+
+    def report(self, step: int, values: Mapping[str, float], window_seconds: float) -> None:
+        """Shows the newest values after a logged step.
+
+        Args:
+            step: completed updates.
+            values: loss and examples_per_second are shown.
+            window_seconds: training time since the last report, for the ETA.
+        """
+        self._spent += window_seconds
+        if self._live:
+            self._bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
+            return
+        if self._spent - self._last_line < _SECONDS_BETWEEN_LINES and step < self._total:
+            return
+        self._last_line = self._spent
+        left = (self._total - step) * self._spent / max(step - self._start, 1)
+        self.say(
+            f"step {step}/{self._total}  loss {values['loss']:.4f}  "
+            f"{values['examples_per_second']:.0f} examples/s  ETA {tqdm.format_interval(left)}"
+        )
+
+    def say(self, message: str) -> None:
+        """Prints a line without breaking the bar."""
+        tqdm.write(message, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leaves the bar as it is."""
+        self._bar.close()

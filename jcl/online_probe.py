@@ -1,0 +1,48 @@
+"""The periodic kNN score of a run, by which the best checkpoint is kept."""
+
+from collections.abc import Callable
+
+import jax
+
+from jcl.data import Source
+from jcl.errors import UserError
+from jcl.experiment import Experiment, image_dtype, open_split
+from jcl.features import FEATURE_BATCH, feature_function
+from jcl.probes import extract, knn_top1
+from jcl.state import TrainState
+
+
+def make_knn_probe(experiment: Experiment, train: Source) -> Callable[[TrainState], float]:
+    """Returns state -> kNN top-1 on the test split, or a function that fails, where none is asked.
+
+    Raises:
+        UserError: `probe.every_steps` is set and the data has no labels or no test split.
+    """
+    config = experiment.config
+    if config.probe.every_steps is None:
+        return lambda state: float("nan")
+    test = open_split(config, "test")
+    if train.n_classes is None:
+        raise UserError(
+            f"probe.every_steps={config.probe.every_steps} asks for kNN, but data.name="
+            f"{config.data.name!r} has no labels"
+        )
+    apply = jax.jit(feature_function(experiment.method, image_dtype(config)))
+
+    def probe(state: TrainState) -> float:
+        def embed(images):
+            return apply(state.probed_params, state.model_state, images)
+
+        bank = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
+        queries = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))
+        return knn_top1(
+            bank.features,
+            bank.label,
+            queries.features,
+            queries.label,
+            n_classes=train.n_classes,
+            k=config.probe.knn_k,
+            temperature=config.probe.knn_temperature,
+        )["top1"]
+
+    return probe

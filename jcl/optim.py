@@ -1,0 +1,105 @@
+"""Durations, learning rates and the optimizer, resolved from the config after all overrides."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import optax
+from ml_collections import ConfigDict
+
+from jcl.config import build
+from jcl.errors import UserError
+
+Schedule = Callable[[jax.Array], jax.Array]
+
+OPTIMIZERS = {"adamw": "jcl.optim:adamw", "sgd": "jcl.optim:sgd"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Durations:
+    """A run's length and warm-up, in steps (one step is one global batch)."""
+
+    total_steps: int
+    warmup_steps: int
+    steps_per_epoch: int
+
+
+def durations(config: ConfigDict, steps_per_epoch: int) -> Durations:
+    """The only place where epochs become steps; `*_steps` wins over `*_epochs`.
+
+    Raises:
+      UserError: the run has no step.
+    """
+    optimizer = config.optimizer
+    total = config.total_steps
+    if total is None:
+        total = round(config.total_epochs * steps_per_epoch)
+    warmup = optimizer.warmup_steps
+    if warmup is None:
+        warmup = round((optimizer.warmup_epochs or 0) * steps_per_epoch)
+    if total < 1:
+        raise UserError(
+            f"total_epochs={config.total_epochs} is less than one step "
+            f"of {steps_per_epoch} steps an epoch"
+        )
+    # A run cut short, to try something out, ends within its warm-up.
+    warmup = min(warmup, total)
+    return Durations(total, warmup, steps_per_epoch)
+
+
+def peak_learning_rate(config: ConfigDict) -> float:
+    """The learning rate after `optimizer.scaling`; the batch size B counts examples, not views.
+
+    none: x; linear: x B / 256 (Goyal et al. 2017, section 2.1); sqrt: x sqrt(B) (SimCLR, App. B.1).
+    """
+    scale = {"none": 1.0, "linear": config.batch_size / 256, "sqrt": config.batch_size**0.5}
+    return config.optimizer.learning_rate * scale[config.optimizer.scaling]
+
+
+def make_schedule(config: ConfigDict, length: Durations) -> Schedule:
+    """Linear warm-up from 0, then a cosine to 0 at the last step (SGDR, Loshchilov 2017, Eq. 5)."""
+    return optax.warmup_cosine_decay_schedule(
+        init_value=0.0 if length.warmup_steps else peak_learning_rate(config),
+        peak_value=peak_learning_rate(config),
+        warmup_steps=length.warmup_steps,
+        decay_steps=max(length.total_steps, length.warmup_steps + 1),
+    )
+
+
+def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTransformation:
+    """The named optimizer behind optional clipping by the global norm of the gradient."""
+    section = config.optimizer.copy_and_resolve_references()
+    with section.unlocked():
+        for key in (
+            "learning_rate",
+            "scaling",
+            "warmup_steps",
+            "warmup_epochs",
+            "gradient_clip_norm",
+            "weight_ema",
+        ):
+            del section[key]
+    optimizer = build("optimizer", section, OPTIMIZERS, learning_rate=schedule)
+    clip = config.optimizer.gradient_clip_norm
+    if clip is None:
+        return optimizer
+    return optax.chain(optax.clip_by_global_norm(clip), optimizer)
+
+
+def adamw(*, learning_rate: Schedule, weight_decay: float = 1e-4) -> optax.GradientTransformation:
+    """AdamW (Loshchilov & Hutter 2019); biases and norm scales (rank < 2) are not decayed."""
+    return optax.adamw(learning_rate, weight_decay=weight_decay, mask=_decayed)
+
+
+def sgd(
+    *, learning_rate: Schedule, momentum: float = 0.9, weight_decay: float = 0.0
+) -> optax.GradientTransformation:
+    """SGD with momentum; the decay enters the gradient, biases and norm scales are not decayed."""
+    return optax.chain(
+        optax.add_decayed_weights(weight_decay, mask=_decayed),
+        optax.sgd(learning_rate, momentum=momentum),
+    )
+
+
+def _decayed(params):
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

@@ -1,0 +1,145 @@
+"""How features lie on the unit sphere: alignment, uniformity, tolerance."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jcl.errors import UserError
+from jcl.probes.checks import check_features
+
+
+def unit_rows(x: Float[Array, "n D"]) -> Float[Array, "n D"]:
+    """Rows of `x` [n, D] divided by their Euclidean length; a zero row stays zero."""
+    length = jnp.linalg.norm(x, axis=1, keepdims=True)
+    return x / jnp.maximum(length, 1e-12)
+
+
+def alignment(
+    view0: Float[Array | np.ndarray, "n D"], view1: Float[Array | np.ndarray, "n D"]
+) -> float:
+    """Mean squared distance of positive pairs on the unit sphere, in [0, 4]; small is aligned.
+
+    Wang & Isola, "Understanding Contrastive Representation Learning through Alignment and
+    Uniformity on the Hypersphere" (ICML 2020), section 4.1, alpha = 2.
+
+    Args:
+        view0: float [n, D], normalised here.
+        view1: float [n, D]; row i is the positive of row i of view0.
+
+    Raises:
+        UserError: the views are not finite matrices of one shape.
+    """
+    check_features("View 0", view0)
+    check_features("View 1", view1)
+    if np.shape(view0) != np.shape(view1):
+        raise UserError(f"The views differ in shape: {np.shape(view0)} and {np.shape(view1)}.")
+    return _mean(_alignment_rows(jnp.asarray(view0), jnp.asarray(view1)))
+
+
+def uniformity(
+    features: Float[Array | np.ndarray, "n D"], *, t: float = 2.0, block_size: int = 256
+) -> float:
+    """`log mean_{i<j} exp(-t |x_i - x_j|^2)` on the unit sphere, in [-4t, 0]; small is uniform.
+
+    Wang & Isola (ICML 2020), section 4.1. All pairs of the n rows, none sampled; memory is
+    `block_size x n`.
+
+    Args:
+        features: float [n, D], normalised here, n at least 2.
+        t: scale of the Gaussian kernel.
+        block_size: rows compared with all rows at a time.
+
+    Raises:
+        UserError: fewer than two rows, or not a finite matrix.
+    """
+    check_features("Features", features)
+    if len(features) < 2:
+        raise UserError("Uniformity needs at least two feature rows.")
+    rows = _uniformity_rows(
+        jnp.asarray(features, jnp.float32),
+        jnp.float32(t),
+        block_size=min(block_size, len(features)),
+    )
+    return float(np.log(_mean(rows)))
+
+
+def tolerance(
+    features: Float[Array | np.ndarray, "n D"], labels: Int[Array | np.ndarray, " n"]
+) -> float:
+    """Mean cosine of two different examples of the same class, in [-1, 1].
+
+    Wang & Liu, "Understanding the Behaviour of Contrastive Loss" (CVPR 2021), section on the
+    uniformity-tolerance dilemma; here over the same-class pairs alone, so that the number of
+    classes does not scale it. A class with n_c examples has `|sum x|^2 - sum |x|^2` as the sum of
+    its n_c (n_c - 1) cosines, so the cost is linear in n.
+
+    Args:
+        features: float [n, D], normalised here.
+        labels: integer [n].
+
+    Raises:
+        UserError: no class has two examples, or features and labels do not fit.
+    """
+    check_features("Features", features)
+    if np.shape(labels) != (len(features),):
+        raise UserError(f"There are {len(features)} feature rows but {np.shape(labels)} labels.")
+    # float64 on the host: the two terms of a class cancel where its examples point everywhere.
+    x = np.asarray(unit_rows(jnp.asarray(features, jnp.float32)), np.float64)
+    cosines, pairs = 0.0, 0
+    for label in np.unique(np.asarray(labels)):
+        members = x[np.asarray(labels) == label]
+        cosines += np.sum(members.sum(0) ** 2) - np.sum(members**2)
+        pairs += len(members) * (len(members) - 1)
+    if not pairs:
+        raise UserError("Tolerance needs a class with at least two examples.")
+    return float(cosines / pairs)
+
+
+def geometry(
+    view0: Float[Array | np.ndarray, "n D"],
+    view1: Float[Array | np.ndarray, "n D"],
+    features: Float[Array | np.ndarray, "m D"],
+    labels: Int[Array | np.ndarray, " m"] | None = None,
+) -> dict[str, float]:
+    """Alignment of two views, uniformity and (with labels) tolerance of features.
+
+    Args:
+        view0: float [n, D], features of one augmented view of n examples.
+        view1: float [n, D], features of the other view of the same examples.
+        features: float [m, D], features of unaugmented examples.
+        labels: integer [m], or None.
+
+    Returns:
+        {"alignment": .., "uniformity": ..}, and "tolerance" where labels are given.
+    """
+    measured = {"alignment": alignment(view0, view1), "uniformity": uniformity(features)}
+    if labels is not None:
+        measured["tolerance"] = tolerance(features, labels)
+    return measured
+
+
+def _mean(rows) -> float:
+    return float(np.mean(np.asarray(rows), dtype=np.float64))
+
+
+@jax.jit
+def _alignment_rows(view0, view1):
+    difference = unit_rows(view0.astype(jnp.float32)) - unit_rows(view1.astype(jnp.float32))
+    return jnp.sum(difference**2, axis=1)
+
+
+@partial(jax.jit, static_argnames="block_size")
+def _uniformity_rows(features, t, *, block_size):
+    """Mean kernel value of each row with all other rows, [n]."""
+    x = unit_rows(features)
+    squares = jnp.sum(x**2, axis=1)  # 1, but for a zero row
+
+    def row(i):
+        cosines = jnp.matmul(x, x[i], precision=jax.lax.Precision.HIGHEST)
+        kernel = jnp.exp(-t * (squares + squares[i] - 2 * cosines))
+        return jnp.sum(kernel.at[i].set(0.0)) / (len(x) - 1)
+
+    return jax.lax.map(row, jnp.arange(len(x)), batch_size=block_size)

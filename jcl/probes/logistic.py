@@ -1,0 +1,155 @@
+"""Multinomial logistic regression, solved to convergence by preconditioned L-BFGS."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+HIGHEST = jax.lax.Precision.HIGHEST  # otherwise accelerators multiply float32 in fewer bits
+
+
+class Logistic(NamedTuple):
+    """A fitted classifier, `softmax(x @ weights + bias)`, and how the fit ended."""
+
+    weights: Float[Array, "D C"]
+    bias: Float[Array, " C"]
+    iterations: Int[Array, ""]
+    converged: Bool[Array, ""]  # False: stopped at the iteration cap
+
+
+class Spectrum(NamedTuple):
+    """Main directions of features, with the variance along each and along all the others."""
+
+    directions: Float[Array, "D r"]  # orthonormal columns
+    variance: Float[Array, " r"]
+    rest: Float[Array, ""]  # mean variance of the other D - r directions
+
+
+def uniform_logistic(n_features: int, n_classes: int) -> Logistic:
+    """The classifier with zero weights, which gives every class the same probability."""
+    return Logistic(
+        jnp.zeros((n_features, n_classes)), jnp.zeros(n_classes), jnp.int32(0), jnp.bool_(False)
+    )
+
+
+@partial(jax.jit, static_argnames=("rank", "iterations"))
+def spectrum(x: Float[Array, "D n"], *, rank: int = 256, iterations: int = 4) -> Spectrum:
+    """The `min(rank, D)` main directions of n centred examples, by subspace iteration.
+
+    Exact where D <= rank. Beyond, approximate, which is enough to precondition with, and far
+    cheaper than a whole eigendecomposition (3,072 pixels: 1 s instead of 20 s on two cores).
+    """
+    n_features, n = x.shape
+    rank = min(rank, n_features)
+    covariance = jnp.matmul(x, x.T, precision=HIGHEST) / n
+    basis = jax.random.normal(jax.random.key(0), (n_features, rank))
+    for _ in range(iterations):
+        basis, _ = jnp.linalg.qr(jnp.matmul(covariance, basis, precision=HIGHEST) + 1e-6 * basis)
+    inner = jnp.matmul(basis.T, jnp.matmul(covariance, basis, precision=HIGHEST), precision=HIGHEST)
+    variance, rotation = jnp.linalg.eigh((inner + inner.T) / 2)
+    variance = jnp.maximum(variance, 0.0)
+    rest = jnp.maximum(jnp.trace(covariance) - jnp.sum(variance), 0.0)
+    rest = rest / max(n_features - rank, 1)
+    return Spectrum(jnp.matmul(basis, rotation, precision=HIGHEST), variance, rest)
+
+
+@partial(jax.jit, static_argnames="max_iterations")
+def fit_logistic(
+    x: Float[Array, "D n"],
+    labels: Int[Array, " n"],
+    row_weights: Float[Array, " n"],
+    l2: Float[Array, ""],
+    init: Logistic,
+    preconditioner: Spectrum,
+    *,
+    tolerance: float = 3e-5,
+    max_iterations: int = 500,
+) -> Logistic:
+    """Minimise `mean cross-entropy + l2/2 |W|^2` over W [D, C] and a bias [C] without penalty.
+
+    With n rows of weight 1 this is scikit-learn's `LogisticRegression(C=1 / (l2 * n))`.
+
+    At zero weights the curvature along a direction of variance v is `v / C + l2`. Dividing each
+    direction by the root of that gives L-BFGS a problem of curvature about one, whatever the
+    spectrum of the features: the same minimiser, in tens of iterations instead of thousands.
+
+    Args:
+        x: features, one column an example, about centred. (Feature-major, because the products
+            with a few classes then run two to four times faster on a CPU.)
+        labels: integer [n], in [0, C).
+        row_weights: weight of each example in the mean, 0 to leave it out: so all subsets of a
+            dataset share one compilation.
+        l2: penalty, positive; traced, so that all values share it too.
+        init: where to start; its C is the number of classes.
+        preconditioner: about the spectrum of x. Decides how fast, not what.
+        tolerance: stop when the preconditioned gradient is at most this long, or an iteration
+            gains no more than float32 resolves. Where the curvature is about one, the objective
+            is then within `tolerance^2 / 2` of its minimum, or within rounding.
+        max_iterations: cap, recorded as `converged=False` when reached.
+    """
+    n_classes = init.bias.shape[0]
+    directions, variance, rest = preconditioner
+    rest_scale = jax.lax.rsqrt(rest / n_classes + l2)
+    scale = jax.lax.rsqrt(variance / n_classes + l2)
+    bias_scale = n_classes**0.5
+    row_weights = row_weights / jnp.sum(row_weights)
+
+    def rescale(w, along_directions, along_rest):
+        inside = jnp.matmul(directions.T, w, precision=HIGHEST)
+        inside = inside * (along_directions - along_rest)[:, None]
+        return w * along_rest + jnp.matmul(directions, inside, precision=HIGHEST)
+
+    def objective(params):
+        weights = rescale(params["weights"], scale, rest_scale)
+        bias = params["bias"] * bias_scale
+        logits = jnp.matmul(weights.T, x, precision=HIGHEST) + bias[:, None]
+        own = jnp.take_along_axis(logits, labels[None, :], axis=0)[0]
+        cross_entropy = jnp.sum(row_weights * (jax.nn.logsumexp(logits, axis=0) - own))
+        return cross_entropy + 0.5 * l2 * jnp.sum(weights**2)
+
+    solver = optax.lbfgs(memory_size=10)
+    # Reuses the value and gradient at which the last line search ended.
+    value_and_grad = optax.value_and_grad_from_state(objective)
+
+    def finished(state, before):
+        value = optax.tree.get(state, "value")
+        flat = optax.tree.norm(optax.tree.get(state, "grad")) <= tolerance
+        # Less than float32 resolves: the line search has nothing left to find.
+        return flat | (before - value <= 2 * jnp.finfo(value.dtype).eps * jnp.abs(value))
+
+    def unfinished(carry):
+        _, _, iteration, done = carry
+        return ~done & (iteration < max_iterations)
+
+    def iterate(carry):
+        params, state, iteration, _ = carry
+        value, gradient = value_and_grad(params, state=state)
+        updates, state = solver.update(
+            gradient, state, params, value=value, grad=gradient, value_fn=objective
+        )
+        params = optax.apply_updates(params, updates)
+        return params, state, iteration + 1, finished(state, value)
+
+    params = {
+        "weights": rescale(init.weights, 1 / scale, 1 / rest_scale),
+        "bias": init.bias / bias_scale,
+    }
+    params, _, iterations, done = jax.lax.while_loop(
+        unfinished, iterate, (params, solver.init(params), jnp.int32(0), jnp.bool_(False))
+    )
+    return Logistic(
+        rescale(params["weights"], scale, rest_scale),
+        params["bias"] * bias_scale,
+        iterations,
+        done,
+    )
+
+
+@jax.jit
+def predict(model: Logistic, x: Float[Array, "D n"]) -> Int[Array, " n"]:
+    """The most probable class of each column of x [D, n]; ties go to the smaller label."""
+    logits = jnp.matmul(model.weights.T, x, precision=HIGHEST) + model.bias[:, None]
+    return jnp.argmax(logits, axis=0)

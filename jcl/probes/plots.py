@@ -1,0 +1,168 @@
+"""Figures: what the views look like, how the loss fell, where the classes lie.
+
+Figures are made as objects on the Agg canvas, without pyplot, so nothing is global and nothing
+needs a display.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Array, Float, Num
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from jcl.errors import UserError
+
+MAX_POINTS = 2000  # t-SNE of more takes minutes and shows no more
+
+
+def views_grid(
+    views: Float[Array | np.ndarray, "n V H W C"],
+    path: str | os.PathLike,
+    *,
+    originals: Num[Array | np.ndarray, "n H W C"] | None = None,
+) -> None:
+    """Draw each example's views in a row, after the original where it is given.
+
+    Args:
+        views: float [n, V, H, W, C] in [0, 1], C 1 or 3.
+        path: image file to write.
+        originals: uint8, or float in [0, 1], [n, h, w, C]; the size may differ from the views'.
+    """
+    views = np.asarray(views, np.float32)
+    n, n_views = views.shape[:2]
+    columns = [(f"view {v}", views[:, v]) for v in range(n_views)]
+    if originals is not None:
+        originals = np.asarray(originals)
+        if originals.dtype == np.uint8:
+            originals = originals / 255.0
+        columns.insert(0, ("original", originals))
+    figure = _figure(1.2 * len(columns), 1.2 * n + 0.7)
+    axes = figure.subplots(n, len(columns), squeeze=False)
+    for column, (title, images) in enumerate(columns):
+        axes[0, column].set_title(title, fontsize=9)
+        for row in range(n):
+            image = np.clip(images[row], 0, 1)
+            axes[row, column].imshow(
+                image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1
+            )
+            axes[row, column].set_axis_off()
+    figure.suptitle("Augmented views, one example a row", fontsize=10)
+    _save(figure, path)
+
+
+def loss_curve(
+    steps: Num[Array | np.ndarray, " s"] | Sequence[int],
+    losses: Num[Array | np.ndarray, " s"] | Sequence[float],
+    path: str | os.PathLike,
+) -> None:
+    """Draw the loss of each logged step, and its running mean where there are enough of them.
+
+    Args:
+        steps: completed updates, [s].
+        losses: loss of each step's batch, [s].
+        path: image file to write.
+
+    Raises:
+        UserError: nothing to draw, or different lengths.
+    """
+    steps, losses = np.asarray(steps), np.asarray(losses, np.float64)
+    if len(steps) == 0 or steps.shape != losses.shape:
+        raise UserError(f"A loss curve needs as many losses as steps: {len(losses)}, {len(steps)}.")
+    figure = _figure(7, 4)
+    axes = figure.subplots()
+    window = len(losses) // 20
+    smooth = window >= 3
+    color = "tab:blue"
+    axes.plot(steps, losses, color=color, lw=0.8, alpha=0.35 if smooth else 1, label="each batch")
+    if smooth:
+        mean = np.convolve(losses, np.ones(window) / window, mode="valid")
+        label = f"mean of {window} logged steps"
+        axes.plot(steps[window - 1 :], mean, color=color, lw=1.8, label=label)
+        axes.legend(frameon=False)
+    axes.set(xlabel="step (completed updates)", ylabel="loss", title="Training loss")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def embedding_map(
+    features: Float[Array | np.ndarray, "n D"],
+    labels: Num[Array | np.ndarray, " n"],
+    path: str | os.PathLike,
+    *,
+    class_names: Sequence[str] | None = None,
+    title: str = "Test features",
+) -> None:
+    """Draw a t-SNE map of features, coloured by class or by continuous target.
+
+    t-SNE (van der Maaten & Hinton, JMLR 2008) of cosine distances, perplexity 30, started from
+    principal components with a fixed seed: the same features give the same map. Neighbourhoods
+    mean something on it; distances between clusters and their sizes do not.
+
+    Args:
+        features: float [n, D], n at least 4; of more than 2,000 rows, 2,000 evenly spaced ones
+            are drawn.
+        labels: integer classes [n], or float targets [n] for a colour bar.
+        path: image file to write.
+        class_names: names for the legend, indexed by label.
+        title: of the figure.
+
+    Raises:
+        UserError: too few rows, or features and labels of different lengths.
+    """
+    features, labels = np.asarray(features, np.float32), np.asarray(labels)
+    n = len(features)
+    if n < 4 or labels.shape != (n,):
+        raise UserError(f"A map needs a label for each of 4 or more rows: {n}, {labels.shape}.")
+    shown = np.unique(np.linspace(0, n - 1, min(n, MAX_POINTS)).round().astype(int))
+    position, labels = _tsne(features[shown]), labels[shown]
+
+    figure = _figure(7.5, 6)
+    axes = figure.subplots()
+    style = {"s": 9, "linewidths": 0, "alpha": 0.8}
+    classes = np.unique(labels)
+    if np.issubdtype(labels.dtype, np.floating):
+        points = axes.scatter(*position.T, c=labels, cmap="viridis", **style)
+        figure.colorbar(points, label="target")
+    elif len(classes) > 20:
+        # No legend of that many colours can be read.
+        axes.scatter(*position.T, c=np.searchsorted(classes, labels), cmap="turbo", **style)
+        title += f", {len(classes)} classes"
+    else:
+        palette = colormaps["tab10" if len(classes) <= 10 else "tab20"].colors
+        for color, label in zip(palette, classes, strict=False):
+            name = class_names[label] if class_names is not None else f"class {label}"
+            axes.scatter(*position[labels == label].T, color=color, label=name, **style)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2.5)
+    axes.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+    axes.set_title(f"{title} (t-SNE of {len(shown):,} examples)")
+    _save(figure, path)
+
+
+def _tsne(features: np.ndarray) -> np.ndarray:
+    """Two-dimensional t-SNE coordinates [n, 2] of unit rows."""
+    from sklearn.manifold import TSNE  # takes a second to import, and only this figure needs it
+
+    # On unit rows Euclidean neighbours are cosine neighbours.
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    perplexity = min(30.0, (len(unit) - 1) / 3)
+    if np.ptp(unit, axis=0).max() == 0:  # collapsed features: principal components do not exist
+        return np.zeros((len(unit), 2))
+    components = min(unit.shape[1], 2)
+    init = "pca" if components == 2 else "random"
+    return TSNE(init=init, perplexity=perplexity, random_state=0).fit_transform(unit)
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, path: str | os.PathLike) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

@@ -1,0 +1,82 @@
+"""Everything that training changes, as one pytree, and how it lies on the mesh."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from jcl.mesh import replicated
+from jcl.methods.base import Method
+
+PyTree = Any
+
+
+@flax.struct.dataclass
+class TrainState:
+    """What a checkpoint holds; with the config and the data it determines the rest of the run.
+
+    Attributes:
+      step: int32 [], number of completed updates.
+      params: trained parameters.
+      model_state: running statistics of the networks.
+      method_state: what the method keeps besides.
+      opt_state: the optimizer's.
+      ema_params: moving average of `params`, or {} where the config asks for none.
+    """
+
+    step: jax.Array
+    params: PyTree
+    model_state: PyTree
+    method_state: PyTree
+    opt_state: PyTree
+    ema_params: PyTree
+
+    @property
+    def probed_params(self) -> PyTree:
+        """The parameters that probes see: the average where there is one."""
+        return self.ema_params or self.params
+
+
+def init_state(
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    *,
+    views: PyTree,
+    seed: int,
+    mesh: Mesh,
+    weight_ema: float | None = None,
+) -> TrainState:
+    """Makes the state before the first step on the mesh's devices, the same on any mesh.
+
+    Args:
+      method: what is trained.
+      optimizer: its state is made for the method's parameters.
+      views: arrays or ShapeDtypeStructs [B, V, ...]; only shapes and dtypes are used.
+      seed: of the parameters.
+      mesh: where the state will lie.
+      weight_ema: None keeps no average of the weights.
+    """
+
+    def make(key):
+        example = jax.tree.map(lambda v: jnp.zeros((1, *v.shape[1:]), v.dtype), views)
+        params, model_state, method_state = method.init(key, example)
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            model_state=model_state,
+            method_state=method_state,
+            opt_state=optimizer.init(params),
+            ema_params={} if weight_ema is None else jax.tree.map(jnp.copy, params),
+        )
+
+    key = jax.random.key(seed, impl="threefry2x32")
+    shardings = state_sharding(jax.eval_shape(make, key), mesh)
+    return jax.jit(make, out_shardings=shardings)(key)
+
+
+def state_sharding(state: TrainState, mesh: Mesh) -> TrainState:
+    """The sharding of every leaf of a state (or of its shapes)."""
+    return jax.tree.map(lambda _: replicated(mesh), state)

@@ -1,0 +1,113 @@
+"""The one train step: pure, and jit-compiled over a mesh."""
+
+import functools
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from jcl.augment.image import to_float
+from jcl.mesh import batch_sharding, replicated
+from jcl.methods.base import Method
+from jcl.state import TrainState, state_sharding
+
+Batch = Mapping[str, jax.Array]
+Metrics = Mapping[str, jax.Array]
+
+
+def train_step(
+    state: TrainState,
+    batch: Batch,
+    *,
+    method: Method,
+    make_views: Callable,
+    optimizer: optax.GradientTransformation,
+    schedule: optax.Schedule,
+    seed: int,
+    mesh: Mesh | None = None,
+    weight_ema: float | None = None,
+    dtype: jnp.dtype = jnp.float32,
+) -> tuple[TrainState, Metrics]:
+    """Makes views, embeds them, differentiates the objective, updates the state.
+
+    All randomness comes from (seed, step, position in the global batch), so the result does not
+    depend on how the batch is spread over devices.
+
+    Args:
+      state: before the update.
+      batch: the global batch: image uint8 [B, H, W, C], index int32 [B], and label int32 [B] and
+        target float [B] where the data has them.
+      method: what is trained.
+      make_views: maps keys [B] and images [B, H, W, C] in [0, 1] to views [B, V, H, W, C].
+      optimizer: updates the parameters.
+      schedule: learning rate of the update that starts from step t; for the metrics only.
+      seed: of views and the method's own randomness.
+      mesh: over whose axes all the batch is sharded; None: as one device would.
+      weight_ema: decay of the average of the weights; None keeps none.
+      dtype: of images and views.
+
+    Returns:
+      The state after the update, and scalar metrics of this batch before it: loss, gradient_norm,
+      learning_rate, and the method's own.
+    """
+    key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), state.step)
+    views_key, embed_key, objective_key = jax.random.split(key, 3)
+    images = to_float(batch["image"], dtype)
+    positions = jnp.arange(images.shape[0], dtype=jnp.uint32)
+    example_keys = jax.vmap(jax.random.fold_in, (None, 0))(views_key, positions)
+    views = make_views(example_keys, images)
+    if mesh is not None:
+        views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
+    side = {name: value for name, value in batch.items() if name != "image"}
+
+    def total_loss(params):
+        embedded = method.embed(params, state.model_state, state.method_state, views, embed_key)
+        outcome = method.objective(
+            params, embedded.embeddings, side, state.method_state, objective_key, mesh
+        )
+        extra = {name: value.mean() for name, value in embedded.extra_losses.items()}
+        loss = sum(extra.values(), start=outcome.loss)
+        return loss, (embedded.model_state, {**outcome.metrics, **extra}, outcome.carry)
+
+    (loss, (model_state, metrics, carry)), gradient = jax.value_and_grad(total_loss, has_aux=True)(
+        state.params
+    )
+    updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    ema_params = state.ema_params
+    if weight_ema is not None:
+        ema_params = optax.incremental_update(params, ema_params, 1 - weight_ema)
+    metrics = {
+        "loss": loss,
+        "learning_rate": jnp.asarray(schedule(state.step)),
+        "gradient_norm": optax.global_norm(gradient),
+        "parameter_norm": optax.global_norm(params),
+        **metrics,
+    }
+    state = state.replace(
+        step=state.step + 1,
+        params=params,
+        model_state=model_state,
+        opt_state=opt_state,
+        ema_params=ema_params,
+    )
+    return method.after_update(state, carry), metrics
+
+
+def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:
+    """Jit-compiles `train_step` for a mesh; the state it is given is donated.
+
+    Args:
+      state: the state (or its shapes); it fixes the shardings.
+      mesh: the batch's leading axis is sharded over all of its axes.
+      **static: the other keyword arguments of `train_step`.
+    """
+    shardings = state_sharding(state, mesh)
+    return jax.jit(
+        functools.partial(train_step, mesh=mesh, **static),
+        in_shardings=(shardings, batch_sharding(mesh)),
+        out_shardings=(shardings, replicated(mesh)),
+        donate_argnums=0,
+    )

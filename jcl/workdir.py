@@ -1,0 +1,128 @@
+"""What a workdir says of its run: which config, which code, which machine."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from jcl import config as config_lib
+from jcl.errors import UserError
+
+CONFIG = "config.json"
+RUN = "run.json"
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "jcl")
+
+
+def create(workdir: Path) -> None:
+    """Makes the folder where it is missing.
+
+    Raises:
+        UserError: it cannot be made or written to.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        probe = workdir / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"the workdir {workdir} cannot be written: {error.strerror}") from error
+
+
+def read_config(workdir: Path) -> ConfigDict:
+    """Reads the config that the run in this workdir was last started with.
+
+    Raises:
+        UserError: there is none, or it cannot be understood.
+    """
+    path = workdir / CONFIG
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise UserError(f"{workdir} is not a workdir of jcl: {CONFIG}: {error.strerror}") from error
+    return config_lib.from_json(text)
+
+
+def check_resume(workdir: Path, asked: ConfigDict, *, accept: bool) -> list[str]:
+    """Compares the asked config with the one that the workdir's checkpoints were made with.
+
+    Returns:
+        The accepted changes, as "key: before -> now".
+
+    Raises:
+        UserError: keys differ that matter to what is computed, and `accept` is False.
+    """
+    changes = config_lib.changes_on_resume(read_config(workdir), asked)
+    if changes and not accept:
+        raise UserError(
+            f"{workdir} was started with another config; give --accept_config_changes to go on "
+            f"with the new one, or choose another workdir ({'; '.join(changes)})"
+        )
+    return changes
+
+
+def write_config(workdir: Path, config: ConfigDict) -> None:
+    """Saves the config as asked."""
+    write_atomically(workdir / CONFIG, config_lib.to_json(config))
+
+
+def write_run(workdir: Path, *, start_step: int) -> None:
+    """Records this launch: code, packages, command line, machine; earlier launches are kept."""
+    path = workdir / RUN
+    try:
+        earlier = json.loads(path.read_text())
+        launches = [*earlier.pop("earlier_launches", []), earlier]
+    except (OSError, json.JSONDecodeError, AttributeError):
+        launches = []
+    run = {
+        "git_commit": _git_commit(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "command_line": sys.argv,
+        "devices": [str(device) for device in jax.devices()],
+        "device_kind": jax.devices()[0].device_kind,
+        "processes": jax.process_count(),
+        "host": {"system": platform.platform(), "cpus": os.cpu_count()},
+        "start_step": start_step,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "earlier_launches": launches,
+    }
+    write_atomically(path, json.dumps(run, indent=2) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a file so that whoever reads it, or kills us, finds the old or the new one whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    def git(*arguments):
+        return subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
