@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
+from jax.typing import DTypeLike
 from ml_collections import ConfigDict
 
 from jcl.augment import VIEWS
@@ -110,7 +111,7 @@ def make_method(config: ConfigDict) -> Method:
     )
 
 
-def image_dtype(config: ConfigDict) -> jnp.dtype:
+def image_dtype(config: ConfigDict) -> DTypeLike:
     """The dtype of images, views and parameters: float64 where that is asked, float32 otherwise."""
     return jnp.float64 if config.precision == "float64" else jnp.float32
 

@@ -1,8 +1,10 @@
 """Which devices there are, and how a global batch lies on them."""
 
 import math
+from collections.abc import Sequence
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jcl.errors import UserError
@@ -10,30 +12,36 @@ from jcl.errors import UserError
 AXES = ("data", "fsdp")
 
 
-def make_mesh(data: int = -1, fsdp: int = 1) -> Mesh:
-    """Arranges all devices as a mesh with the axes ("data", "fsdp").
+def make_mesh(
+    data: int = -1, fsdp: int = 1, *, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
+    """Arranges devices as a mesh with the axes ("data", "fsdp").
 
     Args:
-      data: size of the data axis; -1 takes all devices that `fsdp` leaves.
-      fsdp: size of the axis over which parameters may be sharded.
+        data: size of the data axis; -1 takes all devices that `fsdp` leaves.
+        fsdp: size of the second axis; the batch is split over both.
+        devices: which, and in which order; None takes all, in the order that suits the hardware.
 
     Raises:
-      UserError: the sizes do not use every device exactly once.
+        UserError: the sizes do not use every device exactly once.
     """
-    devices = jax.device_count()
+    count = jax.device_count() if devices is None else len(devices)
     if fsdp < 1 or (data < 1 and data != -1):
         raise UserError(
             f"mesh.data={data} and mesh.fsdp={fsdp} are impossible: sizes are positive, "
             "and mesh.data=-1 takes all devices that are left"
         )
     if data == -1:
-        data = max(devices // fsdp, 1)
-    if data * fsdp != devices:
+        data = max(count // fsdp, 1)
+    if data * fsdp != count:
         raise UserError(
             f"mesh.data={data} x mesh.fsdp={fsdp} needs {data * fsdp} devices, "
-            f"but there are {devices}"
+            f"but there are {count}"
         )
-    return jax.make_mesh((data, fsdp), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    types = (AxisType.Auto,) * len(AXES)
+    if devices is not None:
+        return Mesh(np.asarray(devices).reshape(data, fsdp), AXES, axis_types=types)
+    return jax.make_mesh((data, fsdp), AXES, axis_types=types)
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

@@ -72,6 +72,7 @@ def open_tensorboard(workdir: Path):
         logging.warning("TensorFlow is not installed: no TensorBoard events, metrics.jsonl only")
         return None
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # computes nothing here, but announces it
     from clu import metric_writers
 
     return metric_writers.SummaryWriter(str(workdir))

@@ -8,7 +8,8 @@ from jcl.data import Source
 from jcl.errors import UserError
 from jcl.experiment import Experiment, image_dtype, open_split
 from jcl.features import FEATURE_BATCH, feature_function
-from jcl.probes import extract, knn_top1
+from jcl.probes.features import extract
+from jcl.probes.knn import knn_top1
 from jcl.state import TrainState
 
 

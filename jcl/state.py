@@ -27,7 +27,7 @@ class TrainState:
       ema_params: moving average of `params`, or {} where the config asks for none.
     """
 
-    step: jax.Array
+    step: PyTree  # all fields are Any: a state of shapes or shardings has the same structure
     params: PyTree
     model_state: PyTree
     method_state: PyTree

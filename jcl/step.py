@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
+from jax.typing import DTypeLike
 
 from jcl.augment.image import to_float
 from jcl.mesh import batch_sharding, replicated
@@ -28,7 +29,7 @@ def train_step(
     seed: int,
     mesh: Mesh | None = None,
     weight_ema: float | None = None,
-    dtype: jnp.dtype = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
 ) -> tuple[TrainState, Metrics]:
     """Makes views, embeds them, differentiates the objective, updates the state.
 
@@ -82,8 +83,8 @@ def train_step(
     metrics = {
         "loss": loss,
         "learning_rate": jnp.asarray(schedule(state.step)),
-        "gradient_norm": optax.global_norm(gradient),
-        "parameter_norm": optax.global_norm(params),
+        "gradient_norm": optax.tree.norm(gradient),
+        "parameter_norm": optax.tree.norm(params),
         **metrics,
     }
     state = state.replace(

@@ -73,15 +73,17 @@ def random_grayscale(key: Key, image: Image, *, probability: float) -> Image:
 
 
 def random_channel_mix(key: Key, image: Image, *, strength: float) -> Image:
-    """Makes every channel a random convex combination of all channels and a random level.
+    """Mixes the channels by a random matrix, which may also swap light and dark.
 
-    `strength` in [0, 1] is the share of the random part: 0 returns the image, 1 keeps nothing of
-    the original assignment of channels. The result stays in [0, 1] by construction.
+    With x the distances of the channels to 1/2, each new channel is (1 - strength) x_c + strength
+    w.x for a random direction w with |w|_1 = 1, so the result stays in [0, 1]. `strength` 0
+    returns the image.
     """
     channels = image.shape[-1]
-    weights = jax.random.dirichlet(key, jnp.ones(channels + 1, image.dtype), (channels,))
-    mix, level = weights[:, :channels], weights[:, channels]
-    return (1 - strength) * image + strength * (image @ mix.T + level / 2)
+    weights = jax.random.normal(key, (channels, channels), image.dtype)
+    weights /= jnp.abs(weights).sum(1, keepdims=True)
+    matrix = (1 - strength) * jnp.eye(channels, dtype=image.dtype) + strength * weights
+    return 0.5 + (image - 0.5) @ matrix.T
 
 
 def random_brightness_contrast(

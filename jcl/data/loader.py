@@ -53,7 +53,7 @@ def batches(
         start_step: the first step to yield, from 0.
         stop_step: one past the last.
         num_workers: processes that read ahead. None means none for a source in memory, else
-            one for each CPU that this process may use, at most 16.
+            one for each CPU, at most 16.
 
     Returns:
         An iterator over the batches, each with the source's keys as arrays [B, ...] and "index"
@@ -66,7 +66,7 @@ def batches(
     order.steps_per_epoch(len(source), batch_size)  # raises before anything starts
     shards = _local_shards(batch_size, sharding)
     if num_workers is None:
-        num_workers = 0 if source.in_memory else min(len(os.sched_getaffinity(0)), _MAX_WORKERS)
+        num_workers = 0 if source.in_memory else min(os.cpu_count() or 1, _MAX_WORKERS)
     local = np.concatenate([np.arange(start, stop) for start, stop in shards])
     parts = -(-len(local) // _PART) if num_workers else 1
     reader = _Parts(source, seed, batch_size, start_step, stop_step, local, parts)

@@ -35,7 +35,8 @@ _WORDS = _DRAWS + _PAIRS + _NOISES
 _CHUNK = 128  # examples made at a time: small enough for the cache
 _STREAM = {"train": 0, "test": 1}
 
-_Map = Float32[np.ndarray, "b s s"]
+_Map = Float32[np.ndarray, "b h w"]
+_PerImage = Float32[np.ndarray, "b 1 1"]
 
 
 def open_shapes(split: str, examples: int | None = None) -> InMemorySource:
@@ -65,7 +66,7 @@ def open_shapes(split: str, examples: int | None = None) -> InMemorySource:
     )
 
 
-def _words(split: str, start: int, stop: int) -> UInt64[np.ndarray, "b w"]:
+def _words(split: str, start: int, stop: int) -> UInt64[np.ndarray, "b n"]:
     """The random words of examples start..stop: a function of split and example alone."""
     # A Philox counter yields four words, so example i begins at counter i * _WORDS / 4.
     generator = np.random.Philox(key=_STREAM[split], counter=start * (_WORDS // 4))
@@ -73,8 +74,8 @@ def _words(split: str, start: int, stop: int) -> UInt64[np.ndarray, "b w"]:
 
 
 def _render(
-    words: UInt64[np.ndarray, "b w"], label: Int32[np.ndarray, " b"]
-) -> tuple[UInt8[np.ndarray, "b s s 3"], Float32[np.ndarray, " b"]]:
+    words: UInt64[np.ndarray, "b n"], label: Int32[np.ndarray, " b"]
+) -> tuple[UInt8[np.ndarray, "b h w 3"], Float32[np.ndarray, " b"]]:
     """Images and targets from random words and classes."""
     draws = iter(((words[:, :_DRAWS] >> np.uint64(11)) * 2.0**-53).T)
 
@@ -158,11 +159,11 @@ def _cos_sin(
 # square is less round than the least round disc.
 
 
-def _disc(x: _Map, y: _Map, roundness: _Map) -> _Map:
+def _disc(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     return _box(x, y, 0.9, 0.9, 0.9 * (0.75 + 0.25 * roundness))
 
 
-def _triangle(x: _Map, y: _Map, roundness: _Map) -> _Map:
+def _triangle(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     half = np.float32(3**0.5 / 2)
     radius = 0.24 * roundness
     apothem = 0.5 - radius
@@ -174,11 +175,11 @@ def _triangle(x: _Map, y: _Map, roundness: _Map) -> _Map:
     return _to_segment(np.abs(x), -y, apothem * (2.0 * half), apothem) - radius
 
 
-def _square(x: _Map, y: _Map, roundness: _Map) -> _Map:
+def _square(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     return _box(x, y, 0.72, 0.72, 0.25 * roundness)
 
 
-def _hexagon(x: _Map, y: _Map, roundness: _Map) -> _Map:
+def _hexagon(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     half = np.float32(3**0.5 / 2)
     radius = 0.35 * roundness
     apothem = half - radius
@@ -189,17 +190,17 @@ def _hexagon(x: _Map, y: _Map, roundness: _Map) -> _Map:
     return _to_segment(np.abs(x), y, apothem * np.float32(3**-0.5), apothem) - radius
 
 
-def _ring(x: _Map, y: _Map, roundness: _Map) -> _Map:
+def _ring(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     outer = _box(x, y, 0.9, 0.9, 0.9 * (0.75 + 0.25 * roundness))
     return np.maximum(outer, -_box(x, y, 0.45, 0.45, 0.45 * (0.6 + 0.4 * roundness)))
 
 
-def _plus(x: _Map, y: _Map, roundness: _Map) -> _Map:
+def _plus(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     radius = 0.26 * roundness
     return np.minimum(_box(x, y, 0.95, 0.3, radius), _box(x, y, 0.3, 0.95, radius))
 
 
-def _five_petal(x: _Map, y: _Map, roundness: _Map) -> _Map:
+def _five_petal(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     radius = np.sqrt(x * x + y * y)
     cos = x / np.maximum(radius, 1e-6)
     cos2 = cos * cos
@@ -209,22 +210,21 @@ def _five_petal(x: _Map, y: _Map, roundness: _Map) -> _Map:
     return 0.75 * (radius - (0.95 - depth) - depth * cos5)
 
 
-def _half_disc(x: _Map, y: _Map, roundness: _Map) -> _Map:
+def _half_disc(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     radius = 0.25 * roundness
     y = y + 0.4  # roughly centred
+    # The disc of radius 1 - r, above the line y = r, has corners where the two meet.
     rim = 1.0 - radius
-    low = radius
-    # The disc of radius 1 - r, above the line y = r: corners where the two meet.
-    corner = np.sqrt(np.maximum(rim * rim - low * low, 0.0))
+    corner = np.sqrt(np.maximum(rim * rim - radius * radius, 0.0))
     x = np.abs(x)
-    distance = np.maximum(np.sqrt(x * x + y * y) - rim, low - y)
-    dx, dy = x - corner, y - low
+    distance = np.maximum(np.sqrt(x * x + y * y) - rim, radius - y)
     # The corner is nearest in the wedge between the normals of line and rim.
-    beyond = (dx > 0.0) & (y < low + dx * low / np.maximum(corner, 1e-6))
+    dx, dy = x - corner, y - radius
+    beyond = (dx > 0.0) & (y < radius + dx * radius / np.maximum(corner, 1e-6))
     return np.where(beyond, np.sqrt(dx * dx + dy * dy), distance) - radius
 
 
-def _box(x: _Map, y: _Map, width: float, height: float, radius: _Map) -> _Map:
+def _box(x: _Map, y: _Map, width: float, height: float, radius: _PerImage) -> _Map:
     """Rectangle of half-sides width and height with corners rounded by radius."""
     dx, dy = np.abs(x) - (width - radius), np.abs(y) - (height - radius)
     outside_x, outside_y = np.maximum(dx, 0.0), np.maximum(dy, 0.0)
@@ -232,13 +232,13 @@ def _box(x: _Map, y: _Map, width: float, height: float, radius: _Map) -> _Map:
     return outside + np.minimum(np.maximum(dx, dy), 0.0) - radius
 
 
-def _to_segment(x: _Map, y: _Map, half_length: _Map, height: _Map) -> _Map:
+def _to_segment(x: _Map, y: _Map, half_length: _PerImage, height: _PerImage) -> _Map:
     """Signed distance to the side |x| <= half_length at y = height; negative below it."""
     along, above = np.maximum(x - half_length, 0.0), y - height
     return np.where(above > 0.0, np.sqrt(along * along + above * above), above)
 
 
-_SIGNED_DISTANCES: tuple[Callable[[_Map, _Map, _Map], _Map], ...] = (
+_SIGNED_DISTANCES: tuple[Callable[[_Map, _Map, _PerImage], _Map], ...] = (
     _disc,
     _triangle,
     _square,

@@ -77,7 +77,7 @@ def open_tfds(
         length=length,
         image_key=image_key,
         label_key=label_key,
-        target_key="target" if "target" in features else None,
+        target_key="target" if "target" in features and features["target"].shape == () else None,
         image_shape=(height or 0, width or 0, channels or 3),
         n_classes=features[label_key].num_classes if label_key else None,
     )
@@ -171,7 +171,7 @@ def _read_info(folder: Path) -> Any:
     return info
 
 
-def _check_features(folder: Path, features: dict, image_key: str, label_key: str | None) -> None:
+def _check_features(folder: Path, features: Any, image_key: str, label_key: str | None) -> None:
     """Raises where the named features are not an 8-bit image and a class."""
     import tensorflow_datasets as tfds
 

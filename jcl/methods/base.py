@@ -1,7 +1,7 @@
 """What a pretraining method is: the parts that the one train step puts together."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from jax.sharding import Mesh
@@ -34,6 +34,7 @@ class Outcome(NamedTuple):
     carry: PyTree  # what `after_update` needs; {} for most methods
 
 
+@runtime_checkable
 class Method(Protocol):
     """A frozen object of static choices whose functions are pure.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jcl.errors import UserError
@@ -28,8 +29,8 @@ class ConvNet(nn.Module):
 
     widths: Sequence[int] = (32, 64, 128)
     activation: str = "relu"
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     def __post_init__(self):
         if self.activation not in ACTIVATIONS:

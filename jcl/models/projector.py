@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jcl.errors import UserError
@@ -26,8 +27,8 @@ class MLP(nn.Module):
     hidden_dim: int = 256
     output_dim: int = 128
     norm: str = "batch"
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     def __post_init__(self):
         if self.norm not in NORMS:

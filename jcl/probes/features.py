@@ -4,25 +4,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, Num, UInt8
 from tqdm import tqdm
 
+from jcl.data.source import InMemorySource, Source
 from jcl.errors import UserError
-
-
-class Source(Protocol):
-    """What extraction needs of a dataset: a length, and rows by index.
-
-    `batch(indices)` returns a dict of NumPy arrays with one row an index: "image" uint8
-    [b, H, W, C] and, where the dataset has them, "label" integer [b] and "target" float [b].
-    """
-
-    def __len__(self) -> int: ...  # noqa: D105
-    def batch(self, indices: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]: ...  # noqa: D102
 
 
 class Features(NamedTuple):
@@ -34,7 +24,7 @@ class Features(NamedTuple):
 
 
 def extract(
-    apply: Callable[[UInt8[np.ndarray, "b H W C"]], Float[Array | np.ndarray, "b D"]],
+    apply: Callable[[Num[np.ndarray, "b ..."]], Float[Array | np.ndarray, "b D"]],
     images: Source | UInt8[Array | np.ndarray, "n H W C"],
     *,
     batch_size: int,
@@ -47,7 +37,8 @@ def extract(
     rows independently, as BatchNorm in inference mode does.
 
     Args:
-        apply: uint8 [b, H, W, C] -> float [b, D]; jitted, and closed over its parameters.
+        apply: uint8 [b, H, W, C] -> float [b, D]; jitted, and closed over its parameters. Where
+            the source holds feature vectors instead of images, float32 [b, F] -> float [b, D].
         images: a `Source`, or the images themselves, uint8 [n, H, W, C].
         batch_size: images a call.
         description: stands beside the progress bar, which shows on a terminal only.
@@ -62,7 +53,7 @@ def extract(
     rows, labels, targets = [], [], []
     running = None  # the batch on the device, while the host loads the next one
     for batch, n_real in _batches(images, batch_size, description):
-        features = apply(batch["image"])
+        features = apply(batch["image"] if "image" in batch else batch["features"])
         if np.ndim(features) != 2 or np.shape(features)[0] != batch_size:
             raise UserError(
                 f"apply must return features [{batch_size}, D], not {np.shape(features)}."
@@ -81,10 +72,13 @@ def pixels(
 ) -> Features:
     """Raw pixels as features: float32 [n, H W C] in [0, 1], the baseline without an encoder.
 
-    Args and errors as in `extract`.
+    Raises:
+        UserError: no images, or a source of feature vectors.
     """
     rows, labels, targets = [], [], []
     for batch, n_real in _batches(images, batch_size, "pixels"):
+        if "image" not in batch:
+            raise UserError("Raw pixels are a baseline for images, and this dataset has none.")
         flat = batch["image"][:n_real].reshape(n_real, -1)
         rows.append(flat.astype(np.float32) / np.float32(255))
         labels.append(batch.get("label", np.empty(0))[:n_real])
@@ -114,22 +108,11 @@ def save_features(path: str | os.PathLike, train: Features, test: Features) -> N
     np.savez(path, **arrays)
 
 
-class _ImageArray:
-    """Images in memory as a `Source`."""
-
-    def __init__(self, images):
-        self._images = np.asarray(images)
-
-    def __len__(self):
-        return len(self._images)
-
-    def batch(self, indices):
-        return {"image": self._images[indices]}
-
-
 def _batches(images, batch_size: int, description: str) -> Iterator[tuple[dict, int]]:
     """Batches of `batch_size` rows in dataset order, with the number of rows that are real."""
-    source = _ImageArray(images) if isinstance(images, np.ndarray | jax.Array) else images
+    source = images
+    if isinstance(images, np.ndarray | jax.Array):
+        source = InMemorySource({"image": np.asarray(images)})
     n = len(source)
     if n == 0:
         raise UserError("There are no images to extract features from.")

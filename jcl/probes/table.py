@@ -41,7 +41,7 @@ def results_table(results: dict) -> str:
 
 def _percent(score: dict | None) -> str:
     if not score or score.get("top1") is None:
-        return "–"
+        return "\N{EN DASH}"
     text = f"{100 * score['top1']:.1f}"
     if score.get("top1_std") is not None:
         text += f" ± {100 * score['top1_std']:.1f}"

@@ -1,0 +1,29 @@
+"""SimCLR on Fashion-MNIST: real images, an hour on two CPU cores.
+
+Method: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations".
+Data: Debian's package dataset-fashion-mnist, prepared by `make fashion-mnist`.
+Command: python -m jcl.train --config=configs/simclr_fashion_mnist.py --workdir=runs/fashion_mnist
+"""
+
+from jcl import config as config_lib
+
+
+def get_config():
+    config = config_lib.base()
+    config.batch_size = 256
+    config.total_epochs = 30.0
+    config.data.name = "tfds:fashion_mnist"
+    config.data.dir = "data"
+    config.views.name = "crop_flip_light"
+    config.encoder.name = "convnet"
+    config.encoder.widths = (64, 128, 256)
+    config.projector.hidden_dim = 256
+    config.method.name = "simclr"
+    config.method.temperature = 0.2
+    config.optimizer.name = "adamw"
+    config.optimizer.learning_rate = 4e-3
+    config.optimizer.warmup_epochs = 1.0
+    config.optimizer.weight_decay = 1e-4
+    config.checkpoint.every_steps = 500
+    config.probe.every_steps = 2340  # ten epochs
+    return config

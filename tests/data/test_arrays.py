@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from jcl.data import Source, open_source
+from jcl.errors import UserError
+
+IMAGE = np.arange(2 * 4 * 3 * 3, dtype=np.uint8).reshape(2, 4, 3, 3)
+FEATURES = np.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+def save(tmp_path, **arrays):
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def test_images(tmp_path):
+    path = save(
+        tmp_path,
+        train_image=IMAGE,
+        train_label=np.array([1, 0], np.uint8),
+        train_target=np.array([1, 2]),
+        test_image=IMAGE[:1],
+        test_label=np.array([6]),
+    )
+    train, test = (open_source(f"arrays:{path}", split) for split in ("train", "test"))
+    assert isinstance(train, Source)
+    assert (len(train), len(test)) == (2, 1)
+    assert train.image_shape == test.image_shape == (4, 3, 3)
+    assert train.n_classes == test.n_classes == 7
+    batch = train.batch(np.array([1, 0, 1]))
+    np.testing.assert_array_equal(batch["image"], IMAGE[[1, 0, 1]])
+    assert {k: v.dtype.name for k, v in batch.items()} == {
+        "image": "uint8",
+        "label": "int32",
+        "target": "float32",
+    }
+    assert batch["label"].tolist() == [0, 1, 0]
+
+
+def test_features_without_labels(tmp_path):
+    path = save(tmp_path, train_features=FEATURES)
+    train = open_source(f"arrays:{path}", "train")
+    assert train.image_shape is None
+    assert train.n_classes is None
+    batch = train.batch(np.array([1]))
+    assert list(batch) == ["features"]
+    assert batch["features"].dtype == np.float32
+    with pytest.raises(UserError, match="test_image"):
+        open_source(f"arrays:{path}", "test")
+
+
+OBJECTS = np.array([{}, None], dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "empty"),
+        ({"x_train": FEATURES}, "'x_train'"),
+        ({"train_image": IMAGE.astype(np.int32)}, "'train_image' is int32.*uint8"),
+        ({"train_image": IMAGE[0]}, r"'train_image' is uint8\[4, 3, 3\]"),
+        ({"train_features": FEATURES.astype(int)}, "'train_features' is int64"),
+        ({"train_features": FEATURES[0]}, "'train_features'"),
+        ({"train_features": FEATURES * np.nan}, "'train_features'.*finite"),
+        ({"train_features": FEATURES * 1e300}, "'train_features'.*finite"),
+        ({"train_features": FEATURES, "train_image": IMAGE}, "either"),
+        ({"train_label": np.array([0, 1])}, "train_image or train_features"),
+        ({"train_features": FEATURES, "train_label": np.array([0, -1])}, "'train_label'"),
+        ({"train_features": FEATURES, "train_label": np.array([0.0, 1])}, "'train_label'"),
+        ({"train_features": FEATURES, "train_label": np.array([[0], [1]])}, "'train_label'"),
+        ({"train_features": FEATURES, "train_label": np.array([0, 2**31])}, "'train_label'"),
+        ({"train_features": FEATURES, "train_label": np.array([0])}, "different lengths"),
+        ({"train_features": FEATURES, "train_target": np.array([0, np.inf])}, "'train_target'"),
+        ({"train_features": FEATURES, "train_target": np.array(["a", "b"])}, "'train_target'"),
+        ({"train_features": FEATURES, "train_label": OBJECTS}, "'train_label' is unreadable"),
+        ({"train_features": FEATURES[:0]}, "no examples"),
+        ({"train_features": FEATURES, "test_features": FEATURES[:, :1]}, "different shapes"),
+        ({"train_features": FEATURES, "test_image": IMAGE}, "images in one split"),
+    ],
+)
+def test_bad_arrays_name_file_and_key(tmp_path, arrays, message):
+    path = save(tmp_path, **arrays)
+    with pytest.raises(UserError, match=message) as error:
+        open_source(f"arrays:{path}", "train")
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_no_archives(tmp_path):
+    path = save(tmp_path, train_image=np.zeros((50, 32, 32, 3), np.uint8))
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 255
+    np.save(tmp_path / "array.npy", FEATURES)
+    contents = {
+        "truncated": whole[: len(whole) // 2],
+        "damaged": bytes(damaged),
+        "empty": b"",
+        "text": b"hello",
+        "npy": (tmp_path / "array.npy").read_bytes(),
+    }
+    for name, content in contents.items():
+        file = tmp_path / f"{name}.npz"
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=str(file)):
+            open_source(f"arrays:{file}", "train")
+    with pytest.raises(UserError, match=r"missing\.npz does not exist"):
+        open_source(f"arrays:{tmp_path}/missing.npz", "train")

@@ -1,0 +1,215 @@
+import gzip
+import io
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from jcl.data import open_source, write
+from jcl.errors import UserError
+from tests.data.idx_files import encode
+
+
+def contents(folder):
+    return sorted(p.name for p in folder.rglob("*"))
+
+
+def test_arrays_come_back_bit_for_bit(small_arrays, small_dir):
+    for split, arrays in small_arrays.items():
+        source = open_source("tfds:small", split, dir=str(small_dir))
+        assert source.image_shape == (9, 7, 3)
+        assert source.n_classes == 5
+        batch = source.batch(np.arange(len(source)))
+        assert batch.keys() == arrays.keys()
+        for key, values in arrays.items():
+            np.testing.assert_array_equal(batch[key], values)
+            assert batch[key].dtype == values.dtype
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_grey_and_transparent_images_without_labels(tmp_path, channels):
+    image = np.random.default_rng(0).integers(0, 256, (6, 5, 8, channels), np.uint8)
+    splits = {"train": {"image": image}, "test": {"image": image[:2]}}
+    write.write_arrays(splits, name="plain", data_dir=str(tmp_path))
+    source = open_source("tfds:plain", "train", dir=str(tmp_path))
+    assert source.n_classes is None
+    batch = source.batch(np.arange(6))
+    assert list(batch) == ["image"]
+    np.testing.assert_array_equal(batch["image"], image)
+
+
+def test_several_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "_SHARD_EXAMPLES", 10)
+    monkeypatch.setattr(write, "_CHUNK", 7)
+    image = np.random.default_rng(0).integers(0, 256, (25, 4, 4, 3), np.uint8)
+    splits = {"train": {"image": image}, "test": {"image": image[:2]}}
+    folder = write.write_arrays(splits, name="sharded", data_dir=str(tmp_path))
+    assert len(list(folder.glob("sharded-train*"))) == 3
+    for split, expected in {"train": image, "train[5:21]": image[5:21]}.items():
+        source = open_source("tfds:sharded", "train", dir=str(tmp_path), train_split=split)
+        np.testing.assert_array_equal(source.arrays["image"], expected)
+
+
+def run_binary(*args, code=""):
+    """Runs the binary in a fresh interpreter, then `code` there."""
+    script = (
+        "import sys\nfrom jcl import cli\nfrom jcl.data import prepare\n"
+        f"try:\n    cli.run(prepare.main)\nexcept SystemExit as e:\n    status = e.code\n{code}\n"
+        "sys.exit(status)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script, *args], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_binary_prepares_idx_under_a_name_that_tfds_knows_otherwise(tmp_path):
+    """Neither writing nor reading imports TensorFlow or asks the network."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (30, 28, 28), np.uint8)
+    label = (np.arange(30) % 10).astype(np.uint8)
+    for name, array in {"images-idx3": image, "labels-idx1": label}.items():
+        (tmp_path / f"train-{name}-ubyte.gz").write_bytes(gzip.compress(encode(array)))
+        (tmp_path / f"t10k-{name}-ubyte").write_bytes(encode(array[:10]))
+    out = tmp_path / "out"
+    code = f"""
+import socket
+def refuse(*args): raise AssertionError("asked the network")
+socket.socket.connect = refuse
+import tensorflow_datasets as tfds
+records = tfds.data_source("fashion_mnist", split="train", data_dir={str(out)!r}, download=False)
+from jcl.data import open_source
+source = open_source("tfds:fashion_mnist", "train", dir={str(out)!r})
+print(len(records), records[3]["image"].sum(), source.arrays["image"][3].sum(), source.n_classes)
+print("tensorflow" in sys.modules)
+"""
+    process = run_binary(
+        f"--idx={tmp_path}", "--name=fashion_mnist", f"--data_dir={out}", code=code
+    )
+    assert process.returncode == 0, process.stderr
+    first, *rest = process.stdout.splitlines()
+    assert "fashion_mnist/3.0.1" in first
+    assert rest == [f"30 {image[3].sum()} {image[3].sum()} 10", "False"]
+    source = open_source("tfds:fashion_mnist", "train", dir=str(out))
+    np.testing.assert_array_equal(source.arrays["image"][..., 0], image)
+    np.testing.assert_array_equal(source.arrays["label"], label)
+
+
+def test_binary_refuses_in_one_sentence(tmp_path):
+    process = run_binary("--name=x", "--npz=a.npz", "--idx=b", f"--data_dir={tmp_path}")
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    assert "exactly one of --idx, --npz and --image_folder" in process.stderr
+
+
+def save_image(path, mode, size, format, seed):
+    shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], len(mode))
+    image = PIL.Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, format)
+
+
+def test_image_folder(tmp_path):
+    folder = tmp_path / "photos"
+    for split in ("train", "test"):
+        save_image(folder / split / "cat" / "a.png", "RGB", (6, 5), "png", 0)
+        save_image(folder / split / "cat" / "b.JPG", "RGB", (6, 5), "jpeg", 1)
+        save_image(folder / split / "dog" / "c.png", "L", (6, 5), "png", 2)
+        save_image(folder / split / "dog" / "d.png", "RGBA", (6, 5), "png", 3)
+        (folder / split / "dog" / "notes.txt").write_text("not an image")
+    write.write_image_folder(str(folder), name="photos", data_dir=str(tmp_path))
+    source = open_source("tfds:photos", "train", dir=str(tmp_path))
+    assert source.n_classes == 2
+    assert source.arrays["label"].tolist() == [0, 0, 1, 1]
+    for i, name in enumerate(["cat/a.png", "cat/b.JPG", "dog/c.png", "dog/d.png"]):
+        expected = np.asarray(PIL.Image.open(folder / "train" / name).convert("RGB"))
+        np.testing.assert_array_equal(source.arrays["image"][i], expected)
+
+
+def test_images_of_different_shapes_can_be_prepared_but_not_read(tmp_path):
+    folder = tmp_path / "photos"
+    for split in ("train", "test"):
+        save_image(folder / split / "cat" / "a.png", "L", (6, 5), "png", 0)
+        save_image(folder / split / "cat" / "b.png", "L", (5, 6), "png", 0)
+    write.write_image_folder(str(folder), name="photos", data_dir=str(tmp_path))
+    with pytest.raises(UserError, match=r"\(6, 5, 1\).*\(5, 6, 1\)"):
+        open_source("tfds:photos", "train", dir=str(tmp_path))
+
+
+def test_bad_image_folders(tmp_path):
+    def refuse(match):
+        with pytest.raises(UserError, match=match):
+            write.write_image_folder(str(folder), name="x", data_dir=str(tmp_path / "out"))
+
+    folder = tmp_path / "photos"
+    refuse("train does not exist")
+    save_image(folder / "train" / "cat" / "a.png", "L", (6, 5), "png", 0)
+    refuse("test does not exist")
+    (folder / "test" / "cat").mkdir(parents=True)
+    refuse("test/cat has no")
+    save_image(folder / "test" / "cat" / "a.png", "L", (6, 5), "png", 0)
+    save_image(folder / "test" / "dog" / "a.png", "L", (6, 5), "png", 0)
+    refuse(r"\['dog'\]")
+    save_image(folder / "train" / "dog" / "a.png", "L", (60, 50), "png", 0)
+    whole = (folder / "train" / "dog" / "a.png").read_bytes()
+    (folder / "train" / "dog" / "a.png").write_bytes(whole[: len(whole) // 2])
+    refuse("dog/a.png is a damaged image")
+    (folder / "train" / "dog" / "a.png").write_bytes(b"hello")
+    refuse("dog/a.png is not a PNG or JPEG")
+    assert [p for p in contents(tmp_path) if "incomplete" in p or p == "1.0.0"] == []
+
+
+def test_refuses_to_overwrite(small_arrays, small_dir):
+    before = contents(small_dir)
+    with pytest.raises(UserError, match="exists already"):
+        write.write_arrays(small_arrays, name="small", data_dir=str(small_dir))
+    assert contents(small_dir) == before
+
+
+def test_an_interrupted_write_leaves_nothing(small_arrays, tmp_path, monkeypatch):
+    calls = []
+
+    def interrupt(image):
+        calls.append(image)
+        if len(calls) == 200:
+            raise KeyboardInterrupt
+        return io.BytesIO(b"png").getvalue()
+
+    monkeypatch.setattr(write, "_encode_png", interrupt)
+    monkeypatch.setattr(write, "_CHUNK", 50)
+    with pytest.raises(KeyboardInterrupt):
+        write.write_arrays(small_arrays, name="small", data_dir=str(tmp_path))
+    assert contents(tmp_path) == ["small"]
+
+
+def test_a_killed_write_is_not_taken_for_a_dataset(small_dir, tmp_path):
+    """What remains after SIGKILL: a folder of another name, even if all files are in it."""
+    (tmp_path / "small").mkdir()
+    source = small_dir / "small" / "1.0.0"
+    (tmp_path / "small" / "incomplete.1.0.0.77").symlink_to(source)
+    with pytest.raises(UserError, match="holds no prepared dataset 'small'"):
+        open_source("tfds:small", "train", dir=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("test"), "train and a test"),
+        (lambda s: s["test"].pop("target"), "same keys"),
+        (lambda s: [a.pop("image") for a in s.values()], "images are needed"),
+        (lambda s: s["train"].update(image=s["train"]["image"][..., :2]), "2 channels"),
+    ],
+)
+def test_arrays_that_do_not_fit(small_arrays, tmp_path, change, message):
+    splits = {split: dict(arrays) for split, arrays in small_arrays.items()}
+    change(splits)
+    with pytest.raises(UserError, match=message):
+        write.write_arrays(splits, name="bad", data_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize("extra", [{"name": "A-b"}, {"name": "../x"}, {"version": "1"}])
+def test_bad_names(small_arrays, tmp_path, extra):
+    options = {"name": "small", "data_dir": str(tmp_path), **extra}
+    with pytest.raises(UserError, match=r"must (match|be like)"):
+        write.write_arrays(small_arrays, **options)

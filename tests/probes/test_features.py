@@ -1,0 +1,104 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jcl.data.source import InMemorySource
+from jcl.errors import UserError
+from jcl.probes import Features, extract, pixels, save_features
+
+
+def make_source(n=23):
+    rng = np.random.default_rng(0)
+    return InMemorySource(
+        {
+            "image": rng.integers(0, 256, (n, 4, 4, 3)).astype(np.uint8),
+            "label": rng.integers(0, 5, n).astype(np.int32),
+            "target": rng.random(n).astype(np.float32),
+        },
+        n_classes=5,
+    )
+
+
+def mean_colour(images):
+    return jnp.mean(images.astype(jnp.float32), axis=(1, 2))
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 23, 64])
+def test_every_row_once_in_order(batch_size):
+    source = make_source()
+    extracted = extract(mean_colour, source, batch_size=batch_size)
+    expected = source.arrays["image"].astype(np.float64).mean((1, 2))
+    np.testing.assert_allclose(extracted.features, expected, rtol=1e-6)
+    np.testing.assert_array_equal(extracted.label, source.arrays["label"])
+    np.testing.assert_array_equal(extracted.target, source.arrays["target"])
+
+
+def test_one_compilation_although_the_last_batch_is_short():
+    shapes = []
+
+    @jax.jit
+    def apply(images):
+        shapes.append(images.shape)  # runs when traced
+        return mean_colour(images)
+
+    extract(apply, make_source(), batch_size=10)
+    assert shapes == [(10, 4, 4, 3)]
+
+
+def test_images_alone_have_no_labels_and_bfloat16_becomes_float32():
+    images = make_source().arrays["image"]
+    extracted = extract(lambda x: mean_colour(x).astype(jnp.bfloat16), images, batch_size=8)
+    assert extracted.features.dtype == np.float32
+    assert extracted.features.shape == (23, 3)
+    assert extracted.label is None
+    assert extracted.target is None
+
+
+def test_feature_vectors_can_be_encoded_too():
+    vectors = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    extracted = extract(lambda x: 2 * x, InMemorySource({"features": vectors}), batch_size=4)
+    np.testing.assert_array_equal(extracted.features, 2 * vectors)
+    with pytest.raises(UserError, match="Raw pixels"):
+        pixels(InMemorySource({"features": vectors}))
+
+
+def test_pixels_are_flat_and_in_the_unit_interval():
+    source = make_source()
+    raw = pixels(source, batch_size=5)
+    assert raw.features.dtype == np.float32
+    np.testing.assert_allclose(
+        raw.features, source.arrays["image"].reshape(23, 48) / 255, rtol=1e-6
+    )
+    assert raw.features.min() == 0
+    assert raw.features.max() == 1
+    np.testing.assert_array_equal(raw.label, source.arrays["label"])
+
+
+def test_saved_features_come_back(tmp_path):
+    train = pixels(make_source())
+    test = Features(train.features[:3], train.label[:3], None)
+    path = tmp_path / "new" / "features.npz"
+    save_features(path, train, test)
+    with np.load(path, allow_pickle=False) as saved:
+        assert sorted(saved) == [
+            "test_features",
+            "test_label",
+            "train_features",
+            "train_label",
+            "train_target",
+        ]
+        np.testing.assert_array_equal(saved["train_features"], train.features)
+        np.testing.assert_array_equal(saved["train_target"], train.target)
+        np.testing.assert_array_equal(saved["test_label"], test.label)
+    with pytest.raises(UserError, match=r"ends in \.npz"):
+        save_features(tmp_path / "features", train, test)
+
+
+def test_mistakes_are_told():
+    with pytest.raises(UserError, match="no images"):
+        extract(mean_colour, np.zeros((0, 4, 4, 3), np.uint8), batch_size=4)
+    with pytest.raises(UserError, match="batch_size"):
+        extract(mean_colour, make_source(), batch_size=0)
+    with pytest.raises(UserError, match=r"must return features \[4, D\]"):
+        extract(lambda x: jnp.zeros(()), make_source(), batch_size=4)

@@ -1,0 +1,51 @@
+import matplotlib.image
+import numpy as np
+import pytest
+from blobs import blobs
+
+from jcl.errors import UserError
+from jcl.probes import embedding_map, loss_curve, views_grid
+
+
+def picture(path):
+    """The picture, which must have more on it than a white page."""
+    image = matplotlib.image.imread(path)[..., :3]
+    assert image.min() < 0.5 < image.max()
+    return image
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_views_grid(tmp_path, channels):
+    rng = np.random.default_rng(0)
+    views = rng.random((3, 2, 8, 8, channels)).astype(np.float32)
+    originals = rng.integers(0, 256, (3, 12, 12, channels)).astype(np.uint8)
+    views_grid(views, tmp_path / "views.png")
+    views_grid(views, tmp_path / "new" / "with.png", originals=originals)
+    narrow, wide = picture(tmp_path / "views.png"), picture(tmp_path / "new" / "with.png")
+    assert wide.shape[1] > narrow.shape[1]
+
+
+@pytest.mark.parametrize("n", [1, 10, 400])
+def test_loss_curve(tmp_path, n):
+    loss_curve(range(1, n + 1), np.linspace(5, 3, n), tmp_path / "loss.png")
+    picture(tmp_path / "loss.png")
+
+
+def test_embedding_map(tmp_path):
+    features, labels = blobs(60, seed=0)
+    embedding_map(features, labels, tmp_path / "a.png", class_names=list("vwxyz"))
+    first = picture(tmp_path / "a.png")
+    embedding_map(features, labels, tmp_path / "b.png", class_names=list("vwxyz"))
+    np.testing.assert_array_equal(first, picture(tmp_path / "b.png"))
+    embedding_map(features, features[:, 0], tmp_path / "target.png")  # a colour bar
+    picture(tmp_path / "target.png")
+    embedding_map(features[:30], np.arange(30), tmp_path / "many.png")
+    embedding_map(np.ones_like(features), labels, tmp_path / "collapsed.png")
+    embedding_map(features[:4, :1], labels[:4], tmp_path / "four.png")
+
+
+def test_mistakes_are_told(tmp_path):
+    with pytest.raises(UserError, match="as many losses"):
+        loss_curve([1, 2], [1.0], tmp_path / "loss.png")
+    with pytest.raises(UserError, match="4 or more rows"):
+        embedding_map(np.ones((3, 2), np.float32), np.zeros(3, np.int32), tmp_path / "map.png")
