@@ -32,8 +32,8 @@ class Checkpoints:
     The newest `keep` are kept, and beside them the one with the best score.
 
     Args:
-      workdir: an existing folder.
-      keep: how many of the newest to keep.
+        workdir: an existing folder.
+        keep: how many of the newest to keep.
     """
 
     def __init__(self, workdir: Path | str, *, keep: int):
@@ -68,12 +68,12 @@ class Checkpoints:
         """Saves in the background; a second save waits for the first.
 
         Args:
-          state: after `step` updates; it may be donated as soon as this returns.
-          step: the checkpoint's name.
-          score: larger is better; None leaves the checkpoint out of the contest.
+            state: after `step` updates; it may be donated as soon as this returns.
+            step: the checkpoint's name.
+            score: larger is better; None leaves the checkpoint out of the contest.
 
         Raises:
-          RuntimeError: Orbax declined to save, so the run must not go on as if it had.
+            RuntimeError: Orbax declined to save, so the run must not go on as if it had.
         """
         items = _items(state)
         saved = self._manager.save(
@@ -88,31 +88,39 @@ class Checkpoints:
             raise RuntimeError(f"Orbax declined to save step {step} in {self.folder}")
 
     def restore_newest(self, like: TrainState) -> TrainState | None:
-        """Restores the newest readable checkpoint, or returns None where there is none.
+        """Restores the newest readable checkpoint, or returns None where there is none at all.
 
-        One that cannot be read is moved to `checkpoints/corrupt-<k>`, with a warning that says so.
+        Newer ones that cannot be read are moved to `checkpoints/corrupt-<k>`, with a warning.
 
         Args:
-          like: the state (or its shapes) with the shardings that the restored one shall have.
+            like: the state (or its shapes) with the shardings that the restored one shall have.
 
         Raises:
-          UserError: the checkpoint is sound but holds arrays of other names or shapes.
+            UserError: a checkpoint is sound but holds arrays of other names or shapes; or none of
+                those there are can be read, which one damaged file does not explain, so all stay.
         """
+        broken: dict[int, str] = {}
         for step in reversed(self.steps):
             try:
-                return self._restore(step, like)
+                state = self._restore(step, like)
             except UserError:
                 raise
             except Exception as error:  # Orbax raises bare Exceptions for damaged files
-                aside = self._move_aside(step)
-                before = [s for s in self.steps if s < step]
+                broken[step] = _reason(error)
+                continue
+            for bad, reason in broken.items():
+                aside = self._move_aside(bad)
                 logging.warning(
-                    "checkpoint %d cannot be read (%s); moved it to %s; falling back to %s",
-                    step,
-                    _reason(error),
-                    aside,
-                    f"checkpoint {before[-1]}" if before else "the start of the run",
+                    "checkpoint %d cannot be read (%s); moved it to %s; falling back to "
+                    "checkpoint %d",
+                    *(bad, reason, aside, step),
                 )
+            return state
+        if broken:
+            raise UserError(
+                f"none of the checkpoints {', '.join(map(str, broken))} in {self.folder} can be "
+                f"read, and nothing was changed there ({next(iter(broken.values()))})"
+            )
         return None
 
     def _restore(self, step: int, like: TrainState) -> TrainState:
@@ -151,14 +159,14 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
     Needs neither the config nor the mesh that wrote them.
 
     Args:
-      workdir: of the run.
-      step: which checkpoint; None takes the newest.
+        workdir: of the run.
+        step: which checkpoint; None takes the newest.
 
     Returns:
-      {"params", "model_state", "ema_params"} and the step.
+        {"params", "model_state", "ema_params"} and the step.
 
     Raises:
-      UserError: there is no such checkpoint, or it cannot be read.
+        UserError: there is no such checkpoint, or it cannot be read.
     """
     folder = Path(workdir).absolute() / FOLDER
     found = sorted(int(p.name) for p in folder.glob("*") if re.fullmatch(r"\d+", p.name))
@@ -229,7 +237,7 @@ def _items(state: TrainState) -> dict[str, dict[str, PyTree]]:
     }
 
 
-def _read(manager: ocp.CheckpointManager, step: int, wanted: dict[str, PyTree]) -> dict:
+def _read(manager: ocp.CheckpointManager, step: int, wanted: dict[str, PyTree]) -> PyTree:
     """Restores the wanted items and compares them with their seals."""
     restored = manager.restore(
         step,

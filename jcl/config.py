@@ -54,6 +54,7 @@ def base() -> ConfigDict:
             "encoder": {
                 "name": "convnet",
                 "widths": _unset(tuple),
+                "blocks": _unset(int),
                 "activation": _unset(str),
             },
             "projector": {
@@ -139,14 +140,14 @@ def build(section_name: str, section: ConfigDict, names: Mapping[str, str], **co
     """Calls what `section.name` stands for with the section's other keys, where they are set.
 
     Args:
-      section_name: for messages, such as "method".
-      section: holds `name` and the union of all options; None leaves the default in place.
-      names: name -> "package.module:callable". A name that holds a colon is such an address
-        itself, so that a user's own class needs no fork.
-      **context: arguments that come from elsewhere than the section.
+        section_name: for messages, such as "method".
+        section: holds `name` and the union of all options; None leaves the default in place.
+        names: name -> "package.module:callable". A name that holds a colon is such an address
+            itself, so that a user's own class needs no fork.
+        **context: arguments that come from elsewhere than the section.
 
     Raises:
-      UserError: an unknown name, or an option that is set and that the named thing does not take.
+        UserError: an unknown name, or an option that is set and that the named thing does not take.
     """
     name = section.name
     address = names.get(name, name if ":" in name else None)
@@ -180,7 +181,7 @@ def from_json(text: str) -> ConfigDict:
     """Reads what `to_json` wrote into a full config; keys that are new since keep their default.
 
     Raises:
-      UserError: not JSON, or a key that this version of jcl does not know.
+        UserError: not JSON, or a key that this version of jcl does not know.
     """
     config = base()
     try:

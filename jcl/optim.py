@@ -28,7 +28,7 @@ def durations(config: ConfigDict, steps_per_epoch: int) -> Durations:
     """The only place where epochs become steps; `*_steps` wins over `*_epochs`.
 
     Raises:
-      UserError: the run has no step.
+        UserError: the run has no step.
     """
     optimizer = config.optimizer
     total = config.total_steps

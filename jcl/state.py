@@ -19,12 +19,12 @@ class TrainState:
     """What a checkpoint holds; with the config and the data it determines the rest of the run.
 
     Attributes:
-      step: int32 [], number of completed updates.
-      params: trained parameters.
-      model_state: running statistics of the networks.
-      method_state: what the method keeps besides.
-      opt_state: the optimizer's.
-      ema_params: moving average of `params`, or {} where the config asks for none.
+        step: int32 [], number of completed updates.
+        params: trained parameters.
+        model_state: running statistics of the networks.
+        method_state: what the method keeps besides.
+        opt_state: the optimizer's.
+        ema_params: moving average of `params`, or {} where the config asks for none.
     """
 
     step: PyTree  # all fields are Any: a state of shapes or shardings has the same structure
@@ -52,12 +52,12 @@ def init_state(
     """Makes the state before the first step on the mesh's devices, the same on any mesh.
 
     Args:
-      method: what is trained.
-      optimizer: its state is made for the method's parameters.
-      views: arrays or ShapeDtypeStructs [B, V, ...]; only shapes and dtypes are used.
-      seed: of the parameters.
-      mesh: where the state will lie.
-      weight_ema: None keeps no average of the weights.
+        method: what is trained.
+        optimizer: its state is made for the method's parameters.
+        views: arrays or ShapeDtypeStructs [B, V, ...]; only shapes and dtypes are used.
+        seed: of the parameters.
+        mesh: where the state will lie.
+        weight_ema: None keeps no average of the weights.
     """
 
     def make(key):

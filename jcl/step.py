@@ -37,21 +37,21 @@ def train_step(
     depend on how the batch is spread over devices.
 
     Args:
-      state: before the update.
-      batch: the global batch: image uint8 [B, H, W, C], index int32 [B], and label int32 [B] and
-        target float [B] where the data has them.
-      method: what is trained.
-      make_views: maps keys [B] and images [B, H, W, C] in [0, 1] to views [B, V, H, W, C].
-      optimizer: updates the parameters.
-      schedule: learning rate of the update that starts from step t; for the metrics only.
-      seed: of views and the method's own randomness.
-      mesh: over whose axes all the batch is sharded; None: as one device would.
-      weight_ema: decay of the average of the weights; None keeps none.
-      dtype: of images and views.
+        state: before the update.
+        batch: the global batch: image uint8 [B, H, W, C], index int32 [B], and label int32 [B] and
+            target float [B] where the data has them.
+        method: what is trained.
+        make_views: maps keys [B] and images [B, H, W, C] in [0, 1] to views [B, V, H, W, C].
+        optimizer: updates the parameters.
+        schedule: learning rate of the update that starts from step t; for the metrics only.
+        seed: of views and the method's own randomness.
+        mesh: over whose axes all the batch is sharded; None: as one device would.
+        weight_ema: decay of the average of the weights; None keeps none.
+        dtype: of images and views.
 
     Returns:
-      The state after the update, and scalar metrics of this batch before it: loss, gradient_norm,
-      learning_rate, and the method's own.
+        The state after the update, and scalar metrics of this batch before it: loss, gradient_norm,
+        learning_rate, and the method's own.
     """
     key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), state.step)
     views_key, embed_key, objective_key = jax.random.split(key, 3)
@@ -101,9 +101,9 @@ def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:
     """Jit-compiles `train_step` for a mesh; the state it is given is donated.
 
     Args:
-      state: the state (or its shapes); it fixes the shardings.
-      mesh: the batch's leading axis is sharded over all of its axes.
-      **static: the other keyword arguments of `train_step`.
+        state: the state (or its shapes); it fixes the shardings.
+        mesh: the batch's leading axis is sharded over all of its axes.
+        **static: the other keyword arguments of `train_step`.
     """
     shardings = state_sharding(state, mesh)
     return jax.jit(

@@ -29,11 +29,11 @@ def shapes(
     """For the generated `shapes`: hides place, size, angle and colour, keeps the outline.
 
     Args:
-      min_area: smallest share of the image that a crop covers, in (0, 1].
-      brightness: largest relative change of all values, in [0, 1].
-      contrast: largest relative change of the distance to the mean, in [0, 1].
-      channel_mix: share of the colours that is mixed at random, in [0, 1].
-      grayscale: probability of losing all colour.
+        min_area: smallest share of the image that a crop covers, in (0, 1].
+        brightness: largest relative change of all values, in [0, 1].
+        contrast: largest relative change of the distance to the mean, in [0, 1].
+        channel_mix: share of the colours that is mixed at random, in [0, 1].
+        grayscale: probability of losing all colour.
     """
     _check(
         min_area=min_area,
@@ -61,9 +61,9 @@ def crop_flip_light(
     """For gray or colour photographs of upright things: crop, mirror, brightness and contrast.
 
     Args:
-      min_area: smallest share of the image that a crop covers, in (0, 1].
-      brightness: largest relative change of all values, in [0, 1].
-      contrast: largest relative change of the distance to the mean, in [0, 1].
+        min_area: smallest share of the image that a crop covers, in (0, 1].
+        brightness: largest relative change of all values, in [0, 1].
+        contrast: largest relative change of the distance to the mean, in [0, 1].
     """
     _check(min_area=min_area, brightness=brightness, contrast=contrast)
 

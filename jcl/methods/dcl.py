@@ -11,8 +11,8 @@ class DCL(TwoViewMethod):
     """See `jcl.losses.dcl`.
 
     Attributes:
-      temperature: 0.1 in the published code.
-      weight_sigma: None is DCL; a number (0.5 in the published code) is DCLW.
+        temperature: 0.1 in the published code.
+        weight_sigma: None is DCL; a number (0.5 in the published code) is DCLW.
     """
 
     temperature: float = 0.1

@@ -13,15 +13,15 @@ def two_view_diagnostics(
     """Summarises the unit embeddings of the global batch, in time and memory linear in B.
 
     Args:
-      z0: raw embeddings of view 0, any float dtype.
-      z1: raw embeddings of view 1; row i belongs to the same example as row i of z0.
+        z0: raw embeddings of view 0, any float dtype.
+        z1: raw embeddings of view 1; row i belongs to the same example as row i of z0.
 
     Returns:
-      positive_similarity: mean cosine of the B positive pairs.
-      negative_similarity: mean cosine of all other pairs of different rows (0 if there are none).
-      embedding_spread: mean over dimensions of the standard deviation over the 2B rows, times
-        sqrt(d): 1 for directions spread evenly over the sphere, 0 for collapse (the quantity of
-        SimSiam, Chen & He 2021, Fig. 2, scaled).
+        positive_similarity: mean cosine of the B positive pairs.
+        negative_similarity: mean cosine of all other pairs of different rows (0 if there are none).
+        embedding_spread: mean over dimensions of the standard deviation over the 2B rows, times
+            sqrt(d): 1 for directions spread evenly over the sphere, 0 for collapse (the quantity of
+            SimSiam, Chen & He 2021, Fig. 2, scaled).
     """
     z0, z1 = (jax.lax.stop_gradient(unit_rows(z)) for z in (z0, z1))
     rows, dimension = 2 * z0.shape[0], z0.shape[1]

@@ -11,7 +11,7 @@ class SimCLR(TwoViewMethod):
     """See `jcl.losses.nt_xent`.
 
     Attributes:
-      temperature: 0.1 is SimCLR's choice for ImageNet, 0.5 for CIFAR-10.
+        temperature: 0.1 is SimCLR's choice for ImageNet, 0.5 for CIFAR-10.
     """
 
     temperature: float = 0.1

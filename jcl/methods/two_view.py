@@ -18,8 +18,8 @@ class TwoViewMethod(abc.ABC):
     """Encoder, projector and a loss of two views; a subclass gives the loss.
 
     Attributes:
-      encoder: maps images [N, H, W, C] to features [N, D].
-      projector: maps features to embeddings [N, d].
+        encoder: maps images [N, H, W, C] to features [N, D].
+        projector: maps features to embeddings [N, d].
     """
 
     encoder: nn.Module

@@ -14,20 +14,26 @@ ACTIVATIONS: dict[str, Callable] = {"relu": nn.relu, "gelu": nn.gelu, "tanh": jn
 
 
 class ConvNet(nn.Module):
-    """Stride-2 3x3 convolutions, each with BatchNorm and a nonlinearity, then a mean over space.
+    """Stride-2 3x3 convolutions with residual ones between them, then a mean over space.
+
+    Each convolution is followed by BatchNorm and a nonlinearity. The first stage, at half the
+    resolution of the image, has no residual convolutions: there they would cost the most.
 
     Under `jit` on a batch that is sharded over a mesh, BatchNorm's statistics are those of the
     global batch.
 
     Attributes:
-      widths: channels of each stage; every stage halves the resolution. The last is the
-        dimension of the features.
-      activation: relu, gelu or tanh.
-      dtype: what it computes in.
-      param_dtype: of parameters and BatchNorm statistics.
+        widths: channels of each stage; every stage halves the resolution. The last is the
+            dimension of the features.
+        blocks: residual 3x3 convolutions in each stage after the first; they widen the receptive
+            field to the whole of a small image.
+        activation: relu, gelu or tanh.
+        dtype: what it computes in.
+        param_dtype: of parameters and BatchNorm statistics.
     """
 
     widths: Sequence[int] = (32, 64, 128)
+    blocks: int = 1
     activation: str = "relu"
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
@@ -42,6 +48,8 @@ class ConvNet(nn.Module):
             raise UserError(
                 f"encoder.widths={self.widths!r} is impossible: give positive integers, one a stage"
             )
+        if self.blocks < 0:
+            raise UserError(f"encoder.blocks={self.blocks} is impossible: it is zero or more")
         super().__post_init__()
 
     @nn.compact
@@ -49,26 +57,22 @@ class ConvNet(nn.Module):
         """Maps images with values in [0, 1] to features.
 
         Args:
-          images: any float dtype.
-          train: True normalises by the batch's statistics and updates the running ones (collection
-            "batch_stats", to be named in `mutable`); False uses the running ones.
+            images: any float dtype.
+            train: True normalises by the batch's statistics and updates the running ones
+                (collection "batch_stats", to be named in `mutable`); False uses the running ones.
         """
         activation = ACTIVATIONS[self.activation]
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+
+        def unit(x, width, strides):
+            # BatchNorm brings the bias.
+            x = nn.Conv(width, kernel_size=(3, 3), strides=strides, use_bias=False, **types)(x)
+            x = nn.BatchNorm(use_running_average=not train, momentum=0.9, **types)(x)
+            return activation(x)
+
         x = 2 * images.astype(self.dtype) - 1
-        for width in self.widths:
-            x = nn.Conv(
-                width,
-                kernel_size=(3, 3),
-                strides=(2, 2),
-                use_bias=False,  # BatchNorm's own bias follows
-                dtype=self.dtype,
-                param_dtype=self.param_dtype,
-            )(x)
-            x = nn.BatchNorm(
-                use_running_average=not train,
-                momentum=0.9,
-                dtype=self.dtype,
-                param_dtype=self.param_dtype,
-            )(x)
-            x = activation(x)
+        for stage, width in enumerate(self.widths):
+            x = unit(x, width, strides=2)
+            for _ in range(self.blocks if stage else 0):
+                x = x + unit(x, width, strides=1)
         return x.mean((1, 2))

@@ -16,12 +16,12 @@ class MLP(nn.Module):
     Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning", section 4.2.
 
     Attributes:
-      hidden_dim: width of the hidden layer.
-      output_dim: dimension of the embeddings, d.
-      norm: after the hidden layer. batch: BatchNorm over the global batch; layer: LayerNorm,
-        which keeps examples independent of each other; none: a bias instead.
-      dtype: what it computes in.
-      param_dtype: of parameters and statistics.
+        hidden_dim: width of the hidden layer.
+        output_dim: dimension of the embeddings, d.
+        norm: after the hidden layer. batch: BatchNorm over the global batch; layer: LayerNorm,
+            which keeps examples independent of each other; none: a bias instead.
+        dtype: what it computes in.
+        param_dtype: of parameters and statistics.
     """
 
     hidden_dim: int = 256

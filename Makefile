@@ -1,0 +1,36 @@
+# Every target does its own set-up; `make quickstart` on a fresh clone is enough.
+PYTHON ?= python3
+BIN := .venv/bin
+FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
+.PHONY: setup quickstart test test-slow lint fashion-mnist dataset-fashion-mnist
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[tensorboard,dev]'
+	touch $@
+
+quickstart: setup
+	$(BIN)/python -m jcl.train --config=configs/simclr_shapes.py --workdir=runs/quickstart
+	$(BIN)/python -m jcl.evaluate --workdir=runs/quickstart
+
+test: setup
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Real images: Debian's package of IDX files, written as a TFDS dataset under data/.
+fashion-mnist: setup data/fashion_mnist
+
+data/fashion_mnist: | dataset-fashion-mnist
+	$(BIN)/python -m jcl.data.prepare --idx=$(FASHION_MNIST) --name=fashion_mnist --data_dir=data
+
+dataset-fashion-mnist:
+	test -d $(FASHION_MNIST) || { apt-get update -qq && apt-get install -y -qq dataset-fashion-mnist; }

@@ -1,0 +1,193 @@
+"""The binaries from outside: resume after kill -9, evaluate, errors in one sentence."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+import jcl
+from jcl.checkpoint import read_model
+from tests.binaries import (
+    metrics,
+    run,
+    run_ok,
+    run_until,
+    says_one_sentence,
+    train_arguments,
+    untimed,
+)
+from tests.tiny import assert_same_bits
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """40 steps without interruption."""
+    workdir = tmp_path_factory.mktemp("straight") / "run"
+    run_ok("jcl.train", *train_arguments(workdir))
+    return workdir
+
+
+def kill_and_restart(workdir, moments, *extra):
+    """Kills training when metrics.jsonl has grown past each of `moments`, then lets it finish."""
+    kills = 0
+    for moment in moments:
+
+        def reached(moment=moment):
+            path = workdir / "metrics.jsonl"
+            return path.exists() and path.read_text().count("\n") >= moment
+
+        kills += run_until("jcl.train", *train_arguments(workdir, *extra), condition=reached) != 0
+    run_ok("jcl.train", *train_arguments(workdir, *extra))
+    return kills
+
+
+def assert_same_run(workdir, straight):
+    assert untimed(metrics(workdir)) == untimed(metrics(straight))
+    assert_same_bits(read_model(workdir)[0], read_model(straight)[0])
+
+
+def test_the_straight_run_leaves_a_self_describing_workdir(straight):
+    lines = metrics(straight)
+    assert [line["step"] for line in lines] == list(range(1, 41))
+    expected = {"loss", "learning_rate", "gradient_norm", "batch_hash", "positive_similarity"}
+    expected |= {"negative_similarity", "embedding_spread", "examples_per_second", "step_seconds"}
+    assert expected | {"data_wait_seconds"} <= set(lines[0])
+    assert (straight / "checkpoints" / "40").is_dir()
+    assert json.loads((straight / "config.json").read_text())["mesh"] == {"data": -1, "fsdp": 1}
+    record = json.loads((straight / "run.json").read_text())
+    assert {"git_commit", "packages", "command_line", "devices"} <= set(record)
+    assert list(straight.glob("events.out.tfevents.*"))
+
+
+def test_killed_runs_continue_as_if_nothing_had_happened(straight, tmp_path):
+    workdir = tmp_path / "run"
+    kills = kill_and_restart(workdir, moments=(7, 23))
+    assert kills == 2
+    assert_same_run(workdir, straight)
+    assert len(json.loads((workdir / "run.json").read_text())["earlier_launches"]) == 2
+
+
+@pytest.mark.slow
+def test_many_random_kills(straight, tmp_path):
+    workdir = tmp_path / "run"
+    moments = sorted(random.sample(range(1, 40), 8))
+    print("killing at", moments)
+    assert kill_and_restart(workdir, moments) >= 6
+    assert_same_run(workdir, straight)
+
+
+def test_a_torn_line_and_lines_past_the_checkpoint_are_dropped(straight, tmp_path):
+    workdir = tmp_path / "run"
+    run_ok("jcl.train", *train_arguments(workdir, "--config.checkpoint.keep=5"))
+    for step in ("40", "35"):
+        (workdir / "checkpoints" / step).rename(tmp_path / step)
+    with open(workdir / "metrics.jsonl", "a") as file:
+        file.write('{"step": 41, "lo')
+    run_ok("jcl.train", *train_arguments(workdir, "--config.checkpoint.keep=5"))
+    assert_same_run(workdir, straight)
+
+
+def test_a_complete_run_is_left_alone(straight):
+    before = (straight / "metrics.jsonl").read_bytes()
+    done = run_ok("jcl.train", *train_arguments(straight))
+    assert "is complete: step 40 of 40" in done.stderr
+    assert (straight / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_changed_config_is_named_and_stops(straight):
+    changed = train_arguments(straight, "--config.method.temperature=0.5", "--config.seed=3")
+    done = run("jcl.train", *changed)
+    says_one_sentence(done, "seed: 0 -> 3", "method.temperature: 0.2 -> 0.5", "--accept_config")
+    assert json.loads((straight / "config.json").read_text())["seed"] == 0
+
+
+def test_an_accepted_change_goes_on(straight, tmp_path):
+    workdir = tmp_path / "run"
+    short = train_arguments(workdir, "--config.optimizer.warmup_steps=2")
+    kill = {"condition": (workdir / "checkpoints" / "5").exists}
+    run_until("jcl.train", *short, **kill)
+    longer = train_arguments(
+        workdir, "--config.optimizer.warmup_steps=2", "--config.total_steps=41"
+    )
+    done = run_ok("jcl.train", *longer, "--accept_config_changes")
+    assert "accepted config change total_steps: 40 -> 41" in done.stderr
+    assert [line["step"] for line in metrics(workdir)] == list(range(1, 42))
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_last_checkpoint(tmp_path):
+    workdir = tmp_path / "run"
+    # The norm of the parameters overflows a few steps in.
+    arguments = train_arguments(
+        workdir,
+        "--config.optimizer.learning_rate=1e37",
+        "--config.optimizer.warmup_steps=12",
+        "--config.checkpoint.every_steps=1",
+    )
+    done = run("jcl.train", *arguments)
+    saved = sorted(int(p.name) for p in (workdir / "checkpoints").iterdir())
+    says_one_sentence(done, "at step", f"is step {saved[-1]}", "nothing was overwritten")
+    state = read_model(workdir)[0]
+    assert all(np.isfinite(leaf).all() for leaf in state["params"]["projector"]["Dense_0"].values())
+
+
+def test_evaluate_needs_only_the_workdir(straight, tmp_path):
+    export = tmp_path / "features.npz"
+    done = run_ok("jcl.evaluate", f"--workdir={straight}", f"--export_features={export}")
+    for row in ("raw pixels", "untrained encoder", "trained encoder, step 40"):
+        assert row in done.stdout
+    results = json.loads((straight / "results.json").read_text())
+    assert results["step"] == 40
+    for block in (results, results["untrained"], results["pixels"]):
+        assert 0 <= block["knn"]["top1"] <= 1
+        assert {"top1", "top1_std"} <= set(block["linear"])
+    assert {"alignment", "uniformity", "tolerance"} <= set(results["geometry"])
+    assert results["knn"]["k"] == 20
+    for name in ("views", "loss", "embeddings"):
+        assert (straight / "figures" / f"{name}.png").stat().st_size > 1000
+
+    features = np.load(export)
+    assert features["train_features"].shape == (64, 8)
+    from jcl.data import open_source
+
+    images = open_source("shapes", "test", test_examples=32).batch(np.arange(32))["image"]
+    apply, params = jcl.load(straight)
+    np.testing.assert_allclose(apply(params, images), features["test_features"], atol=1e-5)
+
+
+def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
+    run_ok("jcl.evaluate", f"--workdir={straight}", "--step=35", "--config.probe.knn_k=5")
+    results = json.loads((straight / "results-35.json").read_text())
+    assert (results["step"], results["knn"]["k"]) == (35, 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--config.batch_sise=4"], ["batch_sise"]),
+        (["--config.batch_size=many"], ["batch_size"]),
+        (["--config.method.name=moco"], ["moco", "simclr, dcl"]),
+        (["--config.batch_size=128"], ["128", "64"]),
+        (["--config.mesh.data=3"], ["mesh.data=3", "1"]),
+        (["--config.data.name=tfds:fashion_mnist", "--config.data.dir=/nowhere"], ["fashion_mnist"]),
+        (["--config=configs/absent.py"], ["configs/absent.py"]),
+    ],
+    ids=["key", "type", "name", "too small", "mesh", "dataset", "config file"],
+)
+def test_mistakes_end_in_one_sentence(arguments, says, tmp_path):
+    if arguments[0].startswith("--config.data"):
+        arguments = [*arguments, "--config.data.train_examples=None"]
+    done = run("jcl.train", *train_arguments(tmp_path / "run", *arguments))
+    says_one_sentence(done, *says)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_workdir_that_cannot_be_written_is_named(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    says_one_sentence(run("jcl.train", *train_arguments(blocked / "run")), str(blocked), "written")
+
+
+def test_evaluate_of_nothing_is_one_sentence(tmp_path):
+    done = run("jcl.evaluate", f"--workdir={tmp_path}")
+    says_one_sentence(done, str(tmp_path), "not a workdir of jcl")
