@@ -11,13 +11,12 @@ from jcl import config as config_lib
 def get_config():
     config = config_lib.base()
     config.batch_size = 256
-    config.total_epochs = 20.0
+    config.total_epochs = 15.0
     config.data.name = "tfds:fashion_mnist"
     config.data.dir = "data"
     config.views.name = "crop_flip_light"
     config.encoder.name = "convnet"
     config.encoder.widths = (64, 128, 256)
-    config.encoder.blocks = 0
     config.projector.hidden_dim = 256
     config.method.name = "simclr"
     config.method.temperature = 0.2
@@ -26,5 +25,5 @@ def get_config():
     config.optimizer.warmup_epochs = 1.0
     config.optimizer.weight_decay = 1e-4
     config.checkpoint.every_steps = 500
-    config.probe.every_steps = 2340  # ten epochs
+    config.probe.every_steps = 1170  # five epochs
     return config

@@ -15,7 +15,6 @@ def get_config():
     config.views.name = "shapes"
     config.encoder.name = "convnet"
     config.encoder.widths = (24, 48, 96, 192)
-    config.encoder.blocks = 0
     config.method.name = "simclr"
     config.method.temperature = 0.2
     config.optimizer.name = "adamw"

@@ -1,10 +1,12 @@
 """How every binary starts and how it fails: one sentence and a non-zero exit status."""
 
+import difflib
 import sys
 from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
+from jcl.config import base, flatten
 from jcl.errors import UserError
 
 EXIT_USER_ERROR = 2
@@ -26,9 +28,12 @@ def run(
 
     def parse_or_fail(argv):
         try:
+            check_overrides(argv)
             rest = parse(argv)
-        except (UserError, flags.Error) as error:
-            fail(error)
+        except (UserError, flags.Error, OSError, ValueError, TypeError) as error:
+            # The last three come from ml_collections: an absent config file, a value of a wrong
+            # type. Its messages go on with the whole config, from the second line.
+            fail(str(error).splitlines()[0])
         # absl would choose INFO, at which libraries talk a lot; --verbosity=0 brings that back.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
@@ -43,3 +48,16 @@ def run(
             fail(error)
 
     app.run(main_or_fail, flags_parser=parse_or_fail)
+
+
+def check_overrides(argv: Sequence[str]) -> None:
+    """Raises UserError for the first `--config.KEY` that no config has, and suggests a near one."""
+    known = flatten(base())
+    for argument in argv:
+        key = argument.lstrip("-").partition("=")[0]
+        if key.startswith("config.") and key.removeprefix("config.") not in known:
+            key = key.removeprefix("config.")
+            near = difflib.get_close_matches(key, known, n=3) or sorted(
+                name for name in known if "." not in name
+            )
+            raise UserError(f"config key {key} is unknown; did you mean {' or '.join(near)}?")

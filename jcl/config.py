@@ -54,7 +54,6 @@ def base() -> ConfigDict:
             "encoder": {
                 "name": "convnet",
                 "widths": _unset(tuple),
-                "blocks": _unset(int),
                 "activation": _unset(str),
             },
             "projector": {
@@ -94,6 +93,11 @@ def base() -> ConfigDict:
 
 def validate(config: ConfigDict) -> None:
     """Raises UserError at the first value that can mean nothing, whatever the dataset."""
+    for key in flatten(config).keys() ^ flatten(base()).keys():
+        raise UserError(
+            f"config key {key} is {'missing' if key not in flatten(config) else 'unknown'}; "
+            "get_config() starts from jcl.config.base() and sets its keys"
+        )
     _choice("precision", config.precision, PRECISIONS)
     _choice("optimizer.scaling", config.optimizer.scaling, ("none", "linear", "sqrt"))
     for key in (

@@ -18,7 +18,6 @@ TINY = (
     "--config.total_steps=40",
     "--config.log_every_steps=1",
     "--config.encoder.widths=(4,8)",
-    "--config.encoder.blocks=0",
     "--config.projector.hidden_dim=8",
     "--config.projector.output_dim=8",
     "--config.checkpoint.every_steps=5",

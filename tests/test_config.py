@@ -1,10 +1,13 @@
 """Keys, names and what may change on resume."""
 
+import dataclasses
+
 import pytest
 
 from jcl import config as config_lib
 from jcl.errors import UserError
 from jcl.experiment import make_experiment, make_method
+from jcl.methods.simclr import SimCLR
 from jcl.optim import durations, make_schedule, peak_learning_rate
 from tests.tiny import tiny_config, tiny_source
 
@@ -14,8 +17,16 @@ def test_json_round_trip_keeps_every_key_and_type():
     again = config_lib.from_json(config_lib.to_json(config))
     assert config_lib.flatten(again) == config_lib.flatten(config)
     assert again.encoder.widths == (4, 8)
-    with pytest.raises(KeyError):
+    with pytest.raises(AttributeError):
         again.total_stepz = 1
+
+
+def test_a_config_that_is_not_base_is_refused():
+    config = tiny_config()
+    with config.unlocked():
+        config.augmentation = "strong"
+    with pytest.raises(UserError, match="augmentation"):
+        config_lib.validate(config)
 
 
 def test_keys_do_not_share_their_unset_values():
@@ -72,11 +83,11 @@ def test_a_method_from_outside_needs_no_fork():
     assert make_method(config).factor == 3
 
 
-class Tripled:
+@dataclasses.dataclass(frozen=True)
+class Tripled(SimCLR):
     """A method of somebody else's."""
 
-    def __init__(self, encoder, projector, factor=3):
-        self.factor = factor
+    factor: int = 3
 
 
 def test_only_what_computes_nothing_may_change_on_resume():

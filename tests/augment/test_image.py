@@ -17,13 +17,13 @@ KEYS = jax.random.split(jax.random.key(0), 64)
 def picture():
     """A smooth 24x24 colour image, so that resampling has one right answer."""
     y, x = np.mgrid[0:24, 0:24] / 23
-    return np.stack([x, y, 0.5 + 0.5 * np.sin(4 * x + 3 * y)], -1).astype(np.float32)
+    return jnp.stack([x, y, 0.5 + 0.5 * np.sin(4 * x + 3 * y)], -1).astype(jnp.float32)
 
 
 def test_to_float_divides_by_255():
     images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     np.testing.assert_array_equal(
-        augment.to_float(images).ravel(), np.arange(256, dtype=np.float32) / np.float32(255)
+        np.ravel(augment.to_float(jnp.asarray(images))), np.arange(256, dtype=np.float32) / np.float32(255)
     )
 
 
@@ -52,7 +52,7 @@ def test_crop_agrees_with_pillow(picture):
         assert max(box) < 24.05
         box = tuple(np.clip(box, 0, 24))
         for channel in range(3):
-            theirs = Image.fromarray(picture[..., channel]).resize(
+            theirs = Image.fromarray(np.asarray(picture[..., channel])).resize(
                 (24, 24), Image.Resampling.BILINEAR, box=box
             )
             np.testing.assert_allclose(
@@ -83,7 +83,7 @@ def test_crop_area_is_uniform_in_its_range(picture):
 )
 def test_choices_are_the_right_ones_equally_often(function, outcomes, picture):
     results = np.asarray(jax.jit(jax.vmap(function, (0, None)))(KEYS, picture))
-    expected = np.stack(outcomes(picture))
+    expected = np.stack(outcomes(np.asarray(picture)))
     distances = np.abs(results[:, None] - expected[None]).max((2, 3, 4))
     assert distances.min(1).max() < 1e-6
     counts = np.bincount(distances.argmin(1), minlength=len(expected))
@@ -91,7 +91,7 @@ def test_choices_are_the_right_ones_equally_often(function, outcomes, picture):
 
 
 def test_channel_mix_is_one_matrix_about_the_middle_and_keeps_the_range(picture):
-    pixels = picture.reshape(-1, 3) - 0.5
+    pixels = np.asarray(picture).reshape(-1, 3) - 0.5
     for key in KEYS[:8]:
         out = np.asarray(augment.random_channel_mix(key, picture, strength=1.0))
         assert 0 <= out.min() <= out.max() <= 1
@@ -104,12 +104,12 @@ def test_channel_mix_is_one_matrix_about_the_middle_and_keeps_the_range(picture)
 
 
 def test_brightness_and_contrast_are_affine_before_clipping(picture):
-    middle = 0.4 + 0.2 * picture  # nothing clips
+    middle = 0.4 + 0.1 * picture  # nothing clips
     for key in KEYS[:8]:
         out = np.asarray(
             augment.random_brightness_contrast(key, middle, brightness=0.3, contrast=0.5)
         )
-        slope, offset = np.polyfit(middle.ravel(), out.ravel(), 1)
+        slope, offset = np.polyfit(np.ravel(middle), out.ravel(), 1)
         np.testing.assert_allclose(slope * middle + offset, out, atol=1e-5)
         gain = (slope * middle.mean() + offset) / middle.mean()
         assert 0.7 <= gain <= 1.3
@@ -118,7 +118,7 @@ def test_brightness_and_contrast_are_affine_before_clipping(picture):
 
 @pytest.mark.parametrize("recipe", [shapes, crop_flip_light])
 def test_a_view_depends_on_its_key_alone(recipe, picture):
-    images = np.stack([picture] * 8)
+    images = jnp.stack([picture] * 8)
     make = jax.jit(recipe())
     views = np.asarray(make(KEYS[:8], images))
     assert views.shape == (8, 2, 24, 24, 3)
