@@ -169,7 +169,10 @@ def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
         (["--config.method.name=moco"], ["moco", "simclr, dcl"]),
         (["--config.batch_size=128"], ["128", "64"]),
         (["--config.mesh.data=3"], ["mesh.data=3", "1"]),
-        (["--config.data.name=tfds:fashion_mnist", "--config.data.dir=/nowhere"], ["fashion_mnist"]),
+        (
+            ["--config.data.name=tfds:fashion_mnist", "--config.data.dir=/nowhere"],
+            ["fashion_mnist"],
+        ),
         (["--config=configs/absent.py"], ["configs/absent.py"]),
     ],
     ids=["key", "type", "name", "too small", "mesh", "dataset", "config file"],

@@ -118,9 +118,8 @@ def test_a_broken_newest_is_moved_aside_and_later_saves_work(saved, states, tmp_
     if how == "truncated":
         file.write_bytes(file.read_bytes()[:-20])
     elif how == "changed":
-        data = bytearray(file.read_bytes())
-        data[len(data) // 2] ^= 1
-        file.write_bytes(data)
+        data = file.read_bytes()
+        file.write_bytes(bytes(byte ^ 1 for byte in data))
     elif how == "item deleted":
         shutil.rmtree(newest / "training")
     else:
