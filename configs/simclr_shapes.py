@@ -9,17 +9,18 @@ from jcl import config as config_lib
 
 def get_config():
     config = config_lib.base()
-    config.batch_size = 256
+    config.batch_size = 128
     config.total_epochs = 10.0
     config.data.name = "shapes"
     config.views.name = "shapes"
     config.encoder.name = "convnet"
     config.encoder.widths = (24, 48, 96, 192)
+    config.encoder.blocks = 1
     config.method.name = "simclr"
     config.method.temperature = 0.2
     config.optimizer.name = "adamw"
-    config.optimizer.learning_rate = 4e-3
+    config.optimizer.learning_rate = 3e-3
     config.optimizer.warmup_epochs = 1.0
     config.optimizer.weight_decay = 1e-4
-    config.checkpoint.every_steps = 100
+    config.checkpoint.every_steps = 200
     return config

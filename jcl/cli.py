@@ -1,8 +1,10 @@
 """How every binary starts and how it fails: one sentence and a non-zero exit status."""
 
 import difflib
+import itertools
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from absl import app, flags, logging
 
@@ -28,7 +30,7 @@ def run(
 
     def parse_or_fail(argv):
         try:
-            check_overrides(argv)
+            check_config_flags(argv)
             rest = parse(argv)
         except (UserError, flags.Error, OSError, ValueError, TypeError) as error:
             # The last three come from ml_collections: an absent config file, a value of a wrong
@@ -50,11 +52,14 @@ def run(
     app.run(main_or_fail, flags_parser=parse_or_fail)
 
 
-def check_overrides(argv: Sequence[str]) -> None:
-    """Raises UserError for the first `--config.KEY` that no config has, and suggests a near one."""
+def check_config_flags(argv: Sequence[str]) -> None:
+    """Raises UserError for a config file that is absent and for a `--config.KEY` that none has."""
     known = flatten(base())
-    for argument in argv:
-        key = argument.lstrip("-").partition("=")[0]
+    for argument, following in itertools.zip_longest(argv, argv[1:], fillvalue=""):
+        key, given, value = argument.lstrip("-").partition("=")
+        path = (value if given else following).partition(":")[0]
+        if key == "config" and path and not Path(path).is_file():
+            raise UserError(f"the config file {path} does not exist")
         if key.startswith("config.") and key.removeprefix("config.") not in known:
             key = key.removeprefix("config.")
             near = difflib.get_close_matches(key, known, n=3) or sorted(

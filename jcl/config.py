@@ -54,6 +54,7 @@ def base() -> ConfigDict:
             "encoder": {
                 "name": "convnet",
                 "widths": _unset(tuple),
+                "blocks": _unset(int),
                 "activation": _unset(str),
             },
             "projector": {

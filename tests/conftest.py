@@ -5,7 +5,7 @@ import os
 os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 
-from jaxtyping import install_import_hook  # noqa: E402
+from jaxtyping import install_import_hook
 
 # Every jaxtyping annotation in jcl becomes a check of shape and dtype at each call.
 install_import_hook("jcl", "beartype.beartype")

@@ -18,38 +18,22 @@ from jcl.errors import UserError
 Views = Callable[[Shaped[PRNGKeyArray, " B"], Float[Array, "B H W C"]], Float[Array, "B 2 H W C"]]
 
 
-def shapes(
-    *,
-    min_area: float = 0.5,
-    brightness: float = 0.4,
-    contrast: float = 0.4,
-    channel_mix: float = 0.8,
-    grayscale: float = 0.3,
-) -> Views:
+def shapes(*, min_area: float = 0.7, channel_mix: float = 1.0, grayscale: float = 0.3) -> Views:
     """For the generated `shapes`: hides place, size, angle and colour, keeps the outline.
 
     Args:
         min_area: smallest share of the image that a crop covers, in (0, 1].
-        brightness: largest relative change of all values, in [0, 1].
-        contrast: largest relative change of the distance to the mean, in [0, 1].
         channel_mix: share of the colours that is mixed at random, in [0, 1].
         grayscale: probability of losing all colour.
     """
-    _check(
-        min_area=min_area,
-        brightness=brightness,
-        contrast=contrast,
-        channel_mix=channel_mix,
-        grayscale=grayscale,
-    )
+    _check(min_area=min_area, channel_mix=channel_mix, grayscale=grayscale)
 
     def view(key, image):
         _check_colour("shapes", image)
-        crop, turn, mix, level, gray = jax.random.split(key, 5)
+        crop, turn, mix, gray = jax.random.split(key, 4)
         image = random_resized_crop(crop, image, area=(min_area, 1.0))
         image = random_quarter_turn(turn, image)
         image = random_channel_mix(mix, image, strength=channel_mix)
-        image = random_brightness_contrast(level, image, brightness=brightness, contrast=contrast)
         return random_grayscale(gray, image, probability=grayscale)
 
     return two_views(view)

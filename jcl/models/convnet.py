@@ -23,12 +23,15 @@ class ConvNet(nn.Module):
     Attributes:
         widths: channels of each stage; every stage halves the resolution. The last is the
             dimension of the features.
+        blocks: residual 3x3 convolutions in each stage after the first, where an image is large
+            and they would cost most; they widen the receptive field.
         activation: relu, gelu or tanh.
         dtype: what it computes in.
         param_dtype: of parameters and BatchNorm statistics.
     """
 
     widths: Sequence[int] = (24, 48, 96, 192)
+    blocks: int = 0
     activation: str = "relu"
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
@@ -43,6 +46,8 @@ class ConvNet(nn.Module):
             raise UserError(
                 f"encoder.widths={self.widths!r} is impossible: give positive integers, one a stage"
             )
+        if self.blocks < 0:
+            raise UserError(f"encoder.blocks={self.blocks} is impossible: it is zero or more")
         super().__post_init__()
 
     @nn.compact
@@ -57,16 +62,21 @@ class ConvNet(nn.Module):
         activation = ACTIVATIONS[self.activation]
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
 
-        x = 2 * images.astype(self.dtype) - 1
-        for width in self.widths:
+        def unit(x, width, stride):
             x = nn.Conv(
                 width,
                 kernel_size=(3, 3),
-                strides=(2, 2),
+                strides=(stride, stride),
                 use_bias=False,  # BatchNorm brings one
                 conv_general_dilated=matmul_conv,
                 **types,
             )(x)
             x = nn.BatchNorm(use_running_average=not train, momentum=0.9, **types)(x)
-            x = activation(x)
+            return activation(x)
+
+        x = 2 * images.astype(self.dtype) - 1
+        for stage, width in enumerate(self.widths):
+            x = unit(x, width, stride=2)
+            for _ in range(self.blocks if stage else 0):
+                x = x + unit(x, width, stride=1)
         return x.mean((1, 2))
