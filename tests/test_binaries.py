@@ -77,17 +77,6 @@ def test_many_random_kills(straight, tmp_path):
     assert_same_run(workdir, straight)
 
 
-def test_a_torn_line_and_lines_past_the_checkpoint_are_dropped(straight, tmp_path):
-    workdir = tmp_path / "run"
-    run_ok("jcl.train", *train_arguments(workdir, "--config.checkpoint.keep=5"))
-    for step in ("40", "35"):
-        (workdir / "checkpoints" / step).rename(tmp_path / step)
-    with open(workdir / "metrics.jsonl", "a") as file:
-        file.write('{"step": 41, "lo')
-    run_ok("jcl.train", *train_arguments(workdir, "--config.checkpoint.keep=5"))
-    assert_same_run(workdir, straight)
-
-
 def test_a_complete_run_is_left_alone(straight):
     before = (straight / "metrics.jsonl").read_bytes()
     done = run_ok("jcl.train", *train_arguments(straight))
@@ -100,35 +89,6 @@ def test_a_changed_config_is_named_and_stops(straight):
     done = run("jcl.train", *changed)
     says_one_sentence(done, "seed: 0 -> 3", "method.temperature: 0.2 -> 0.5", "--accept_config")
     assert json.loads((straight / "config.json").read_text())["seed"] == 0
-
-
-def test_an_accepted_change_goes_on(straight, tmp_path):
-    workdir = tmp_path / "run"
-    short = train_arguments(workdir, "--config.optimizer.warmup_steps=2")
-    kill = {"condition": (workdir / "checkpoints" / "5").exists}
-    run_until("jcl.train", *short, **kill)
-    longer = train_arguments(
-        workdir, "--config.optimizer.warmup_steps=2", "--config.total_steps=41"
-    )
-    done = run_ok("jcl.train", *longer, "--accept_config_changes")
-    assert "accepted config change total_steps: 40 -> 41" in done.stderr
-    assert [line["step"] for line in metrics(workdir)] == list(range(1, 42))
-
-
-def test_a_loss_that_is_not_finite_stops_and_names_the_last_checkpoint(tmp_path):
-    workdir = tmp_path / "run"
-    # The norm of the parameters overflows a few steps in.
-    arguments = train_arguments(
-        workdir,
-        "--config.optimizer.learning_rate=1e37",
-        "--config.optimizer.warmup_steps=12",
-        "--config.checkpoint.every_steps=1",
-    )
-    done = run("jcl.train", *arguments)
-    saved = sorted(int(p.name) for p in (workdir / "checkpoints").iterdir())
-    says_one_sentence(done, "at step", f"is step {saved[-1]}", "nothing was overwritten")
-    state = read_model(workdir)[0]
-    assert all(np.isfinite(leaf).all() for leaf in state["params"]["projector"]["Dense_0"].values())
 
 
 def test_evaluate_needs_only_the_workdir(straight, tmp_path):

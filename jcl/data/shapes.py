@@ -62,7 +62,9 @@ def open_shapes(split: str, examples: int | None = None) -> InMemorySource:
         part = slice(start, min(start + _CHUNK, examples))
         image[part], target[part] = _render(_words(split, start, part.stop), label[part])
     return InMemorySource(
-        {"image": image, "label": label, "target": target}, n_classes=len(CLASSES)
+        {"image": image, "label": label, "target": target},
+        n_classes=len(CLASSES),
+        class_names=CLASSES,
     )
 
 

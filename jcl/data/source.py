@@ -42,6 +42,7 @@ class InMemorySource:
 
     arrays: Mapping[str, np.ndarray]
     n_classes: int | None = None
+    class_names: tuple[str, ...] | None = None
     in_memory: bool = dataclasses.field(default=True, init=False)
 
     @property

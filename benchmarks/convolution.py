@@ -1,0 +1,50 @@
+"""Is a convolution faster as a matrix product? `python -m benchmarks.convolution`.
+
+Value and gradient of the stride-2 3x3 convolutions of the quickstart's encoder, 256 views, XLA's
+own form and `matmul_conv` in turn. Prints a Markdown table of medians.
+"""
+
+import statistics
+import time
+
+import jax
+
+from jcl.models.matmul_conv import matmul_conv
+
+SHAPES = [(32, 3, 24), (16, 24, 48), (8, 48, 96), (4, 96, 192)]
+VIEWS, REPEATS = 256, 9
+
+
+def xla_conv(images, kernel, strides, padding):
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(images, kernel, strides, padding, dimension_numbers=layout)
+
+
+def main():
+    print("| image | channels | XLA, ms | matmul_conv, ms | ratio |\n|---|---|--:|--:|--:|")
+    for size, before, after in SHAPES:
+        images = jax.random.normal(jax.random.key(0), (VIEWS, size, size, before))
+        kernel = jax.random.normal(jax.random.key(1), (3, 3, before, after))
+        forms = [
+            jax.jit(
+                jax.value_and_grad(lambda x, k, f=f: (f(x, k, (2, 2), "SAME") ** 2).mean(), (0, 1))
+            )
+            for f in (xla_conv, matmul_conv)
+        ]
+        times = [[], []]
+        for repeat in range(REPEATS + 1):
+            for form, taken in zip(forms, times, strict=True):
+                start = time.perf_counter()
+                jax.block_until_ready(form(images, kernel))
+                if repeat:  # the first compiles
+                    taken.append(1e3 * (time.perf_counter() - start))
+        theirs, ours = map(statistics.median, times)
+        print(
+            f"| {size}x{size} | {before} to {after} | {theirs:.1f} | {ours:.1f} | "
+            f"{ours / theirs:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

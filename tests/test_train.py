@@ -1,0 +1,107 @@
+"""`jcl.train.train` in this process: resume, config changes, bad numbers, periodic probes."""
+
+import numpy as np
+import pytest
+
+from jcl.checkpoint import read_model
+from jcl.errors import UserError
+from jcl.metrics import read_metrics
+from jcl.train import train
+from tests.binaries import untimed
+from tests.tiny import assert_same_bits, tiny_config
+
+
+@pytest.fixture(autouse=True)
+def without_tensorboard(monkeypatch):
+    """TensorFlow takes longer to import than all of this; tests of the binaries have it."""
+    monkeypatch.setattr("jcl.train.open_tensorboard", lambda workdir: None)
+
+
+def shapes_config(**overrides):
+    return tiny_config(
+        **{
+            "total_steps": 12,
+            "data.train_examples": 64,
+            "data.test_examples": 32,
+            "checkpoint.every_steps": 4,
+            "checkpoint.keep": 5,
+            **overrides,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("straight") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jcl.train.open_tensorboard", lambda workdir: None)
+        train(shapes_config(), workdir, accept_config_changes=False)
+    return workdir
+
+
+def test_a_torn_line_and_lines_past_the_checkpoint_are_dropped(straight, tmp_path):
+    workdir = tmp_path / "run"
+    train(shapes_config(), workdir, accept_config_changes=False)
+    (workdir / "checkpoints" / "12").rename(tmp_path / "12")
+    with open(workdir / "metrics.jsonl", "a") as file:
+        file.write('{"step": 13, "loss": 1.0}\n{"step": 14, "lo')
+    train(shapes_config(), workdir, accept_config_changes=False)
+    assert untimed(read_metrics(workdir)) == untimed(read_metrics(straight))
+    assert_same_bits(read_model(workdir)[0], read_model(straight)[0])
+
+
+def test_a_broken_newest_checkpoint_is_recomputed(straight, tmp_path):
+    workdir = tmp_path / "run"
+    train(shapes_config(), workdir, accept_config_changes=False)
+    for file in (workdir / "checkpoints" / "12" / "model").rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[:10])
+    train(shapes_config(), workdir, accept_config_changes=False)
+    assert (workdir / "checkpoints" / "corrupt-12").is_dir()
+    assert untimed(read_metrics(workdir)) == untimed(read_metrics(straight))
+    assert_same_bits(read_model(workdir)[0], read_model(straight)[0])
+
+
+def test_a_changed_config_needs_acceptance(straight, tmp_path, caplog):
+    workdir = tmp_path / "run"
+    train(shapes_config(), workdir, accept_config_changes=False)
+    longer = shapes_config(total_steps=14)
+    with pytest.raises(UserError, match="total_steps: 12 -> 14"):
+        train(longer, workdir, accept_config_changes=False)
+    train(longer, workdir, accept_config_changes=True)
+    assert "accepted config change total_steps: 12 -> 14" in caplog.text
+    lines = read_metrics(workdir)
+    assert [line["step"] for line in lines] == list(range(1, 15))
+    assert untimed(lines[:12]) == untimed(read_metrics(straight))
+
+
+def test_bad_numbers_stop_the_run_and_the_last_checkpoint_is_good(tmp_path):
+    workdir = tmp_path / "run"
+    config = shapes_config(
+        **{
+            "optimizer.learning_rate": 1e37,  # the norm of the parameters overflows soon
+            "optimizer.warmup_steps": 12,
+            "checkpoint.every_steps": 1,
+        }
+    )
+    with pytest.raises(UserError, match=r"at step \d+; the last good .* nothing was overwritten"):
+        train(config, workdir, accept_config_changes=False)
+    model, step = read_model(workdir)
+    assert step == max(line["step"] for line in read_metrics(workdir))
+    assert all(np.isfinite(leaf).all() for leaf in model["params"]["projector"]["Dense_0"].values())
+
+
+def test_periodic_knn_keeps_the_best_beside_the_newest(tmp_path, monkeypatch):
+    scores = iter([0.9, 0.1, 0.2])
+    seen = []
+
+    def knn_top1(*features, **settings):
+        seen.append((features[0].shape, features[2].shape, settings["k"]))
+        return {"top1": next(scores)}
+
+    monkeypatch.setattr("jcl.online_probe.knn_top1", knn_top1)
+    config = shapes_config(**{"probe.every_steps": 4, "checkpoint.keep": 1, "probe.knn_k": 7})
+    train(config, tmp_path / "run", accept_config_changes=False)
+    assert seen == [((64, 8), (32, 8), 7)] * 3
+    kept = sorted(int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir())
+    assert kept == [4, 12]
