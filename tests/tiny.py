@@ -54,18 +54,23 @@ class Curve:
     state: object
 
 
-def train(config, mesh, *, source=None, steps=None, state=None, start=0):
-    """Runs the one train step in this process and returns what it logged."""
-    source = source or tiny_source()
+def train(config, mesh, *, watch=lambda state: None):
+    """Runs the one train step in this process and returns what it logged.
+
+    `watch` sees the state before the first step and after each.
+    """
+    source = tiny_source()
     experiment = make_experiment(config, source)
-    state = experiment.init_state(mesh) if state is None else state
+    state = experiment.init_state(mesh)
+    watch(state)
     step = compile_train_step(state, mesh=mesh, **experiment.step_options())
     metrics = []
-    for t in range(start, steps or config.total_steps):
+    for t in range(config.total_steps):
         indices = batch_indices(t, n=len(source), batch_size=config.batch_size, seed=config.seed)
         batch = {**source.batch(indices), "index": indices.astype(np.int32)}
         state, scalars = step(state, jax.device_put(batch, batch_sharding(mesh)))
         metrics.append({key: np.asarray(value) for key, value in scalars.items()})
+        watch(state)
     return Curve(np.array([m["loss"] for m in metrics]), metrics, state)
 
 
