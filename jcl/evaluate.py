@@ -59,7 +59,8 @@ def evaluate(
         export_features: also save the features of both splits to this .npz file.
 
     Returns:
-        What was written; see DESIGN, "results.json". Scores are fractions.
+        What was written: {"step", "knn", "linear", "geometry", "untrained": {..}, "pixels": {..}};
+        scores are fractions, means over seeds, with their settings beside them.
 
     Raises:
         UserError: no such checkpoint, or data that cannot be read or does not fit.
@@ -69,16 +70,13 @@ def evaluate(
     train, test = open_split(config, "train"), open_split(config, "test")
     experiment = make_experiment(config, train)
     model, at_step = read_model(workdir, step)
-    results = {"step": at_step}
-    results |= _probe(
-        experiment, model["ema_params"] or model["params"], model["model_state"], train, test
+    params = model["ema_params"] or model["params"]
+    scores, trained = _probe(experiment, params, model["model_state"], train, test)
+    results = {"step": at_step, **scores}
+    start = experiment.init_state(make_mesh())
+    results["untrained"], _ = _probe(
+        experiment, start.probed_params, start.model_state, train, test
     )
-    trained = results.pop("_features")
-    untrained = experiment.init_state(make_mesh())
-    results["untrained"] = _probe(
-        experiment, untrained.probed_params, untrained.model_state, train, test
-    )
-    del results["untrained"]["_features"]
     results["pixels"] = _score(config, train, pixels(train), pixels(test))
 
     name = "results.json" if step is None else f"results-{at_step}.json"
@@ -89,8 +87,10 @@ def evaluate(
     return results
 
 
-def _probe(experiment: Experiment, params, model_state, train: Source, test: Source) -> dict:
-    """All probes of one set of parameters, and the features they saw."""
+def _probe(
+    experiment: Experiment, params, model_state, train: Source, test: Source
+) -> tuple[dict, tuple[Features, Features]]:
+    """All probes of one set of parameters, and the features of both splits that they saw."""
     dtype = image_dtype(experiment.config)
     apply = jax.jit(feature_function(experiment.method, dtype))
 
@@ -104,8 +104,7 @@ def _probe(experiment: Experiment, params, model_state, train: Source, test: Sou
     pair = [np.asarray(view_features(params, model_state, views[:, i])) for i in range(2)]
     scores = _score(experiment.config, train, bank, queries)
     scores["geometry"] = geometry(*pair, queries.features, queries.label)
-    scores["_features"] = (bank, queries)
-    return scores
+    return scores, (bank, queries)
 
 
 def _score(config: ml_collections.ConfigDict, source: Source, bank: Features, queries: Features):
@@ -163,11 +162,10 @@ def main(argv) -> None:
 
 def _parse(argv):
     # The workdir says which config the other flags override, so it is read first.
-    rest = flags.FLAGS(argv, known_only=True)
+    flags.FLAGS(argv, known_only=True)
     config = workdir_lib.read_config(Path(_WORKDIR.value))
     config_flags.DEFINE_config_dict("config", config, lock_config=True)
     flags.FLAGS.unparse_flags()
-    del rest
     return flags.FLAGS(argv)
 
 

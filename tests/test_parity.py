@@ -1,4 +1,8 @@
-"""The same curve on any mesh: what DESIGN's section on floating point promises."""
+"""The same curve on any mesh: to 1e-9 in float64, and closely in float32 where it is smooth.
+
+ReLU in float32 is left out on purpose: sums in another order differ by 1e-7, and at zero that is
+another gradient.
+"""
 
 import jax
 import numpy as np
