@@ -110,7 +110,9 @@ def largest_file(folder):
     return max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
 
 
-@pytest.mark.parametrize("how", ["truncated", "changed", "item deleted", "all but the folder"])
+@pytest.mark.parametrize(
+    "how", ["truncated", "changed", "other contents", "item deleted", "all but the folder"]
+)
 def test_a_broken_newest_is_moved_aside_and_later_saves_work(saved, states, tmp_path, caplog, how):
     workdir = copy_of(saved, tmp_path)
     newest = workdir / "checkpoints" / "20"
@@ -120,6 +122,9 @@ def test_a_broken_newest_is_moved_aside_and_later_saves_work(saved, states, tmp_
     elif how == "changed":
         data = file.read_bytes()
         file.write_bytes(bytes(byte ^ 1 for byte in data))
+    elif how == "other contents":  # readable, but not what was saved
+        shutil.rmtree(newest / "model")
+        shutil.copytree(workdir / "checkpoints" / "10" / "model", newest / "model")
     elif how == "item deleted":
         shutil.rmtree(newest / "training")
     else:
