@@ -1,7 +1,7 @@
 """A convolution as one matrix product, for encoders that are to be fast on a CPU.
 
 XLA's CPU convolutions run at a fraction of the speed of its matrix products; on the shapes of
-`ConvNet` this form takes half their time (`python -m benchmarks.convolution`).
+`ConvNet` this form takes a sixth to two thirds of their time (`python -m benchmarks.convolution`).
 """
 
 import jax

@@ -8,13 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jcl.errors import UserError
+from jcl.losses.embeddings import unit_rows
 from jcl.probes.checks import check_features
-
-
-def unit_rows(x: Float[Array, "n D"]) -> Float[Array, "n D"]:
-    """Rows of `x` [n, D] divided by their Euclidean length; a zero row stays zero."""
-    length = jnp.linalg.norm(x, axis=1, keepdims=True)
-    return x / jnp.maximum(length, 1e-12)
 
 
 def alignment(

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jcl.errors import UserError
+from jcl.losses.embeddings import unit_rows
 from jcl.probes.checks import check_features, check_labels, check_same_width
-from jcl.probes.geometry import unit_rows
 
 
 def knn_predict(
