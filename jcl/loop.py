@@ -31,7 +31,7 @@ def run_loop(
     metrics_file: MetricsFile,
     tensorboard,
     progress: Progress,
-    probe: Callable[[TrainState], float],
+    probe: Callable[[TrainState], float] | None,
 ) -> TrainState:
     """Trains from `start_step` to `total_steps` completed updates.
 
@@ -48,7 +48,7 @@ def run_loop(
         metrics_file: gets the scalars of each logged step.
         tensorboard: gets them too; a clu MetricWriter, or None.
         progress: what the user sees.
-        probe: state -> score; larger is better.
+        probe: state -> score, larger is better; None where `probe.every_steps` is.
 
     Raises:
         UserError: the loss, the gradient or a parameter is not finite; names the step and the last

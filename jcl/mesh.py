@@ -1,6 +1,5 @@
 """Which devices there are, and how a global batch lies on them."""
 
-import math
 from collections.abc import Sequence
 
 import jax
@@ -54,10 +53,9 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def check_batch(mesh: Mesh, batch_size: int) -> None:
-    """Raises UserError unless the devices can share the batch evenly."""
-    devices = math.prod(mesh.devices.shape)
-    if batch_size % devices:
+def check_even_split(batch_size: int, mesh: Mesh | None) -> None:
+    """Raise `UserError` unless the mesh, where there is one, can hold equal shares of a batch."""
+    if mesh is not None and batch_size % mesh.size:
         raise UserError(
-            f"batch_size={batch_size} does not divide by the {devices} devices of the mesh"
+            f"A batch of {batch_size} does not divide by the {mesh.size} devices of the mesh."
         )

@@ -23,7 +23,7 @@ from jcl.data.order import batch_hash, batch_indices
 from jcl.data.source import Source
 from jcl.experiment import make_experiment, open_split
 from jcl.loop import run_loop
-from jcl.mesh import batch_sharding, check_batch, make_mesh
+from jcl.mesh import batch_sharding, check_even_split, make_mesh
 from jcl.metrics import MetricsFile, Progress, open_tensorboard
 from jcl.online_probe import make_knn_probe
 from jcl.optim import peak_learning_rate
@@ -46,7 +46,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     validate(config)
     runtime.configure(config.precision)
     mesh = make_mesh(**config.mesh)
-    check_batch(mesh, config.batch_size)
+    check_even_split(config.batch_size, mesh)
     source = open_split(config, "train")
     experiment = make_experiment(config, source)
     probe = make_knn_probe(experiment, source)

@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jcl.experiment import make_experiment
 from jcl.mesh import make_mesh
 from jcl.methods.diagnostics import two_view_diagnostics
 from jcl.optim import adamw, make_optimizer
-from tests.tiny import largest_difference, tiny_config, train
+from jcl.step import train_step
+from tests.tiny import largest_difference, tiny_config, tiny_source, train
 
 
 def one_device():
@@ -76,3 +78,22 @@ def test_another_seed_draws_other_views_and_parameters():
         train(tiny_config(total_steps=1, seed=seed), one_device()).losses[0] for seed in (0, 1)
     )
     assert abs(first - other) > 1e-5
+
+
+def test_the_same_batch_gets_other_views_at_another_step_and_position():
+    config, source = tiny_config(), tiny_source()
+    experiment = make_experiment(config, source)
+    state = experiment.init_state(one_device())
+    options = {**experiment.step_options(), "make_views": lambda keys, images: spy(keys, images)}
+    drawn = []
+
+    def spy(keys, images):
+        drawn.append(np.asarray(jax.random.key_data(keys)))
+        return experiment.make_views(keys, images)
+
+    batch = {**source.batch(np.arange(4)), "index": np.arange(4, dtype=np.int32)}
+    batch = jax.tree.map(jnp.asarray, batch)
+    for step in (0, 0, 1):
+        train_step(state.replace(step=jnp.int32(step)), batch, **options)
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert len(np.unique(np.concatenate([drawn[0], drawn[2]]), axis=0)) == 8

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int, Real
 
 from jcl.errors import UserError
 from jcl.losses.embeddings import interleave_views, unit_rows
-from jcl.losses.pairwise import check_even_split, inner_products, map_rows
+from jcl.losses.pairwise import inner_products, map_rows
+from jcl.mesh import check_even_split
 
 
 def dcl(

@@ -7,7 +7,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
 from jcl.losses.embeddings import interleave_views, unit_rows
-from jcl.losses.pairwise import check_even_split, inner_products, map_rows
+from jcl.losses.pairwise import inner_products, map_rows
+from jcl.mesh import check_even_split
 
 
 def nt_xent(

@@ -16,6 +16,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, PyTree
 
 from jcl.errors import UserError
+from jcl.mesh import check_even_split
 
 # Rows in a block. Fewer would make matrix products wait for memory; more are no faster on a CPU.
 # Being constant, it keeps memory proportional to the columns for small batches too.
@@ -125,14 +126,6 @@ def inner_products(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Flo
     """Inner products of one row with all columns, in the full precision of their dtype."""
     # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies that.
     return jnp.einsum("d,cd->c", row, columns, precision=jax.lax.Precision.HIGHEST)
-
-
-def check_even_split(batch_size: int, mesh: Mesh | None) -> None:
-    """Raise `UserError` unless the mesh, where there is one, can hold equal shares of a batch."""
-    if mesh is not None and batch_size % mesh.size:
-        raise UserError(
-            f"A batch of {batch_size} does not divide by the {mesh.size} devices of the mesh."
-        )
 
 
 def _choose_block_size(number_of_rows: int) -> int:
