@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
-.PHONY: setup quickstart test test-slow lint fashion-mnist dataset-fashion-mnist
+.PHONY: setup quickstart test test-slow test-reference lint fashion-mnist dataset-fashion-mnist
 
 setup: .venv/ready
 
@@ -17,10 +17,16 @@ quickstart: setup
 	$(BIN)/python -m jcl.evaluate --workdir=runs/quickstart
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not reference"
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# The same networks in PyTorch, with the same weights.
+test-reference: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[reference]'
+	$(BIN)/python -m pytest -m reference
 
 lint: setup
 	$(BIN)/ruff check .

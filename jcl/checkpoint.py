@@ -153,6 +153,12 @@ class Checkpoints:
         self._manager.close()
 
 
+def saved_steps(workdir: Path | str) -> list[int]:
+    """Lists the steps whose checkpoints a workdir holds, oldest first; opens and makes nothing."""
+    folder = Path(workdir) / FOLDER
+    return sorted(int(p.name) for p in folder.glob("*") if re.fullmatch(r"\d+", p.name))
+
+
 def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, PyTree], int]:
     """Reads params, model_state and ema_params onto this process's first device.
 
@@ -168,8 +174,7 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
     Raises:
         UserError: there is no such checkpoint, or it cannot be read.
     """
-    folder = Path(workdir).absolute() / FOLDER
-    found = sorted(int(p.name) for p in folder.glob("*") if re.fullmatch(r"\d+", p.name))
+    folder, found = Path(workdir).absolute() / FOLDER, saved_steps(workdir)
     if not found:
         raise UserError(f"{workdir} holds no checkpoint")
     if step is None:

@@ -35,7 +35,7 @@ def run(
         except (UserError, flags.Error, OSError, ValueError, TypeError) as error:
             # The last three come from ml_collections: an absent config file, a value of a wrong
             # type. Its messages go on with the whole config, from the second line.
-            fail(str(error).splitlines()[0])
+            fail(_within_config_file(error) or str(error).splitlines()[0])
         # absl would choose INFO, at which libraries talk a lot; --verbosity=0 brings that back.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
@@ -50,6 +50,15 @@ def run(
             fail(error)
 
     app.run(main_or_fail, flags_parser=parse_or_fail)
+
+
+def _within_config_file(error: BaseException) -> str | None:
+    """What a config file itself raised, which ml_collections buries in a traceback's text."""
+    if "Error whilst parsing config file" not in str(error):
+        return None
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error)
 
 
 def check_config_flags(argv: Sequence[str]) -> None:

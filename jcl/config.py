@@ -30,12 +30,16 @@ def base() -> ConfigDict:
             "total_steps": _unset(int),  # wins over total_epochs
             "total_epochs": _unset(float),
             "microbatches": 1,
-            "init_from": _unset(str),
+            "init_from": _unset(str),  # a workdir whose networks this run starts from
+            "init_step": _unset(int),  # which of its checkpoints; the newest by default
+            "init_part": "everything",  # everything; encoder
+            "frozen": _unset(tuple),  # patterns of parameter names that are not trained
             "log_every_steps": 10,
             "precision": "float32",
             "data": {
                 "name": "shapes",
                 "dir": _unset(str),
+                "image_size": _unset(int),  # shorter side and centre crop, in pixels
                 "image_key": _unset(str),
                 "label_key": _unset(str),
                 "train_split": _unset(str),
@@ -45,23 +49,37 @@ def base() -> ConfigDict:
             },
             "views": {
                 "name": "shapes",
+                "size": _unset(int),  # of a view, in pixels; the image's own by default
                 "min_area": _unset(float),  # of the crop, as a share of the image
+                "strength": _unset(float),  # of the colour jitter
                 "brightness": _unset(float),
                 "contrast": _unset(float),
                 "channel_mix": _unset(float),
                 "grayscale": _unset(float),  # probability
+                "blur": _unset(float),  # probability
             },
             "encoder": {
                 "name": "convnet",
                 "widths": _unset(tuple),
                 "blocks": _unset(int),
                 "activation": _unset(str),
+                "stem": _unset(str),
+                "stage_sizes": _unset(tuple),
+                "width": _unset(int),
+                "patch_size": _unset(int),
+                "depth": _unset(int),
+                "heads": _unset(int),
+                "positions": _unset(str),
+                "pooling": _unset(str),
+                "remat": _unset(bool),  # recompute blocks in the backward pass, to save memory
             },
             "projector": {
                 "name": "mlp",
                 "hidden_dim": _unset(int),
                 "output_dim": _unset(int),
                 "norm": _unset(str),
+                "layers": _unset(int),
+                "output_norm": _unset(bool),
             },
             "method": {
                 "name": "simclr",
@@ -76,6 +94,9 @@ def base() -> ConfigDict:
                 "warmup_epochs": _unset(float),
                 "weight_decay": _unset(float),
                 "momentum": _unset(float),
+                "trust_coefficient": _unset(float),
+                "beta1": _unset(float),
+                "beta2": _unset(float),
                 "gradient_clip_norm": _unset(float),  # of the global gradient norm
                 "weight_ema": _unset(float),  # decay a step; probes then see the average
             },
@@ -118,8 +139,11 @@ def validate(config: ConfigDict) -> None:
         "method.temperature",
         "method.weight_sigma",
         "optimizer.gradient_clip_norm",
+        "optimizer.trust_coefficient",
+        "data.image_size",
         "data.train_examples",
         "data.test_examples",
+        "views.size",
         "probe.every_steps",
     ):
         if _get(config, key) is not None:
@@ -127,18 +151,49 @@ def validate(config: ConfigDict) -> None:
     for key in ("optimizer.warmup_steps", "optimizer.warmup_epochs", "optimizer.weight_decay"):
         if (value := _get(config, key)) is not None and not 0 <= value < float("inf"):
             raise UserError(f"{key}={value} is impossible: it is zero or a positive number")
-    ema = config.optimizer.weight_ema
-    if ema is not None and not 0 < ema < 1:
-        raise UserError(f"optimizer.weight_ema={ema} is impossible: a decay lies between 0 and 1")
+    for key in ("weight_ema", "momentum", "beta1", "beta2"):
+        decay = config.optimizer[key]
+        if decay is not None and not 0 <= decay < 1:
+            raise UserError(
+                f"optimizer.{key}={decay} is impossible: it is at least 0 and less than 1"
+            )
     if config.total_steps is None and config.total_epochs is None:
         raise UserError("the run has no length: set total_steps or total_epochs")
-    # Contract keys whose work has not been written yet: refuse rather than ignore.
+    _choice("init_part", config.init_part, ("everything", "encoder"))
+    if config.init_from is None and (
+        config.init_step is not None or config.init_part != "everything"
+    ):
+        raise UserError("init_step and init_part say what to take from init_from, which is not set")
+    # A contract key whose work has not been written yet: refuse rather than ignore.
     if config.microbatches != 1:
         raise UserError(f"microbatches={config.microbatches} is not available yet; allowed: 1")
-    if config.init_from is not None:
-        raise UserError(f"init_from={config.init_from!r} is not available yet; leave it unset")
     if not 0 <= config.seed < 2**31:
         raise UserError(f"seed={config.seed} is impossible: it lies between 0 and 2^31 - 1")
+
+
+def arguments(text: str, **defaults: Any) -> dict[str, Any]:
+    """Reads what stands after the colon of `--config=configs/NAME.py:batch=4096,epochs=100`.
+
+    Args:
+        text: "name=value,name=value", or "".
+        **defaults: the names that the config file takes; a value gets the type of its default.
+
+    Raises:
+        UserError: an unknown name, or a value of another type.
+    """
+    given = {}
+    for item in filter(None, text.split(",")):
+        name, _, value = item.partition("=")
+        if name not in defaults:
+            raise UserError(
+                f"the config argument {item!r} is unknown; allowed: "
+                + ", ".join(f"{key}={default}" for key, default in defaults.items())
+            )
+        try:
+            given[name] = type(defaults[name])(value)
+        except ValueError as error:
+            raise UserError(f"the config argument {item!r} cannot be read: {error}") from error
+    return {**defaults, **given}
 
 
 def build(section_name: str, section: ConfigDict, names: Mapping[str, str], **context) -> Any:

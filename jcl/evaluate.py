@@ -68,7 +68,7 @@ def evaluate(
     validate(config)
     runtime.configure(config.precision)
     train, test = open_split(config, "train"), open_split(config, "test")
-    experiment = make_experiment(config, train)
+    experiment = make_experiment(config, image_shape=train.image_shape, examples=len(train))
     model, at_step = read_model(workdir, step)
     params = model["ema_params"] or model["params"]
     scores, trained = _probe(experiment, params, model["model_state"], train, test)
@@ -91,8 +91,7 @@ def _probe(
     experiment: Experiment, params, model_state, train: Source, test: Source
 ) -> tuple[dict, tuple[Features, Features]]:
     """All probes of one set of parameters, and the features of both splits that they saw."""
-    dtype = image_dtype(experiment.config)
-    apply = jax.jit(feature_function(experiment.method, dtype))
+    apply = jax.jit(feature_function(experiment.config, experiment.method))
 
     def embed(images):
         return apply(params, model_state, images)

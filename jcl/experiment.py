@@ -19,7 +19,7 @@ from jcl.methods import METHODS
 from jcl.methods.base import Method
 from jcl.models import ENCODERS, PROJECTORS
 from jcl.optim import Durations, durations, make_optimizer, make_schedule
-from jcl.state import TrainState, init_state
+from jcl.state import TrainState, init_state, state_shapes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Experiment:
         length: in steps.
         schedule: step to learning rate.
         optimizer: with that schedule.
-        image_shape: (H, W, C).
+        image_shape: (H, W, C) of the images; views may have another size.
     """
 
     config: ConfigDict
@@ -46,16 +46,21 @@ class Experiment:
 
     def init_state(self, mesh: Mesh) -> TrainState:
         """The state before the first step."""
+        return init_state(seed=self.config.seed, mesh=mesh, **self._state_options())
+
+    def state_shapes(self, mesh: Mesh) -> TrainState:
+        """The shapes and shardings of that state; allocates nothing."""
+        return state_shapes(mesh=mesh, **self._state_options())
+
+    def _state_options(self) -> dict:
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
         image = jax.ShapeDtypeStruct((1, *self.image_shape), image_dtype(self.config))
-        return init_state(
-            self.method,
-            self.optimizer,
-            views=jax.eval_shape(self.make_views, keys, image),
-            seed=self.config.seed,
-            mesh=mesh,
-            weight_ema=self.config.optimizer.weight_ema,
-        )
+        return {
+            "method": self.method,
+            "optimizer": self.optimizer,
+            "views": jax.eval_shape(self.make_views, keys, image),
+            "weight_ema": self.config.optimizer.weight_ema,
+        }
 
     def step_options(self) -> dict:
         """Keyword arguments of `jcl.step.train_step`, all but the mesh."""
@@ -66,23 +71,31 @@ class Experiment:
             "schedule": self.schedule,
             "seed": self.config.seed,
             "weight_ema": self.config.optimizer.weight_ema,
+            "frozen": self.config.frozen or (),
             "dtype": image_dtype(self.config),
         }
 
 
-def make_experiment(config: ConfigDict, source: Source) -> Experiment:
+def make_experiment(
+    config: ConfigDict, *, image_shape: tuple[int, int, int] | None, examples: int
+) -> Experiment:
     """Resolves a validated config for the training split of its dataset.
+
+    Args:
+        config: from `jcl.config.base()`.
+        image_shape: (H, W, C) of every image; None where the dataset holds no images.
+        examples: in the training split.
 
     Raises:
         UserError: an unknown name, an option that the named thing does not take, or a dataset
             that does not fit.
     """
-    if source.image_shape is None:
+    if image_shape is None:
         raise UserError(
             f"data.name={config.data.name!r} holds features, but "
             f"encoder.name={config.encoder.name!r} takes images"
         )
-    length = durations(config, steps_per_epoch(len(source), config.batch_size))
+    length = durations(config, steps_per_epoch(examples, config.batch_size))
     schedule = make_schedule(config, length)
     return Experiment(
         config=config,
@@ -91,7 +104,7 @@ def make_experiment(config: ConfigDict, source: Source) -> Experiment:
         length=length,
         schedule=schedule,
         optimizer=make_optimizer(config, schedule),
-        image_shape=source.image_shape,
+        image_shape=image_shape,
     )
 
 

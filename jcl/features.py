@@ -6,8 +6,10 @@ from typing import Any
 
 import jax
 from jaxtyping import Array, Float, UInt8
+from ml_collections import ConfigDict
 
 from jcl import workdir as workdir_lib
+from jcl.augment.crop import evaluation_view
 from jcl.augment.image import to_float
 from jcl.checkpoint import read_model
 from jcl.experiment import image_dtype, make_method
@@ -17,11 +19,16 @@ from jcl.methods.base import Method
 FEATURE_BATCH = 500
 
 
-def feature_function(method: Method, dtype) -> Callable[..., Float[Array, "N D"]]:
-    """Returns (params, model_state, images uint8 [N, H, W, C]) -> features [N, D]."""
+def feature_function(config: ConfigDict, method: Method) -> Callable[..., Float[Array, "N D"]]:
+    """Returns (params, model_state, images uint8 [N, H, W, C]) -> features [N, D].
+
+    Where the config's views have a size of their own, the method sees the centre of that size.
+    """
+    size, dtype = config.views.size, image_dtype(config)
 
     def features(params, model_state, images: UInt8[Any, "N H W C"]) -> Float[Array, "N D"]:
-        return method.features(params, model_state, to_float(images, dtype))
+        images = evaluation_view(to_float(images, dtype), size)
+        return method.features(params, model_state, images)
 
     return features
 
@@ -48,7 +55,7 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
         (16, 128)
     """
     config = workdir_lib.read_config(Path(workdir))
-    apply = feature_function(make_method(config), image_dtype(config))
+    apply = feature_function(config, make_method(config))
     model, _ = read_model(workdir, step)
     params = {
         "params": model["ema_params"] or model["params"],

@@ -6,7 +6,7 @@ import jax
 
 from jcl.data import Source
 from jcl.errors import UserError
-from jcl.experiment import Experiment, image_dtype, open_split
+from jcl.experiment import Experiment, open_split
 from jcl.features import FEATURE_BATCH, feature_function
 from jcl.probes.features import extract
 from jcl.probes.knn import knn_top1
@@ -28,7 +28,7 @@ def make_knn_probe(experiment: Experiment, train: Source) -> Callable[[TrainStat
             f"probe.every_steps={config.probe.every_steps} asks for kNN, but data.name="
             f"{config.data.name!r} has no labels"
         )
-    apply = jax.jit(feature_function(experiment.method, image_dtype(config)))
+    apply = jax.jit(feature_function(config, experiment.method))
 
     def probe(state: TrainState) -> float:
         def embed(images):

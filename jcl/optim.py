@@ -9,10 +9,15 @@ from ml_collections import ConfigDict
 
 from jcl.config import build
 from jcl.errors import UserError
+from jcl.frozen import freeze, parameter_name
 
 Schedule = Callable[[jax.Array], jax.Array]
 
-OPTIMIZERS = {"adamw": "jcl.optim:adamw", "sgd": "jcl.optim:sgd"}
+OPTIMIZERS = {"adamw": "jcl.optim:adamw", "lars": "jcl.optim:lars", "sgd": "jcl.optim:sgd"}
+
+# Names of parameters that are neither decayed nor adapted by LARS, whatever their rank: flax's
+# attention biases have two axes, and positions are added like biases.
+_PLAIN = ("bias", "scale", "position_embedding")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +72,7 @@ def make_schedule(config: ConfigDict, length: Durations) -> Schedule:
 
 
 def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTransformation:
-    """The named optimizer behind optional clipping by the global norm of the gradient."""
+    """The named optimizer behind optional clipping by the global norm; see also `jcl.frozen`."""
     section = config.optimizer.copy_and_resolve_references()
     with section.unlocked():
         for key in (
@@ -81,14 +86,43 @@ def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTran
             del section[key]
     optimizer = build("optimizer", section, OPTIMIZERS, learning_rate=schedule)
     clip = config.optimizer.gradient_clip_norm
-    if clip is None:
-        return optimizer
-    return optax.chain(optax.clip_by_global_norm(clip), optimizer)
+    if clip is not None:
+        optimizer = optax.chain(optax.clip_by_global_norm(clip), optimizer)
+    return freeze(optimizer, config.frozen or ())
 
 
-def adamw(*, learning_rate: Schedule, weight_decay: float = 1e-4) -> optax.GradientTransformation:
-    """AdamW (Loshchilov & Hutter 2019); biases and norm scales (rank < 2) are not decayed."""
-    return optax.adamw(learning_rate, weight_decay=weight_decay, mask=_decayed)
+def adamw(
+    *,
+    learning_rate: Schedule,
+    weight_decay: float = 1e-4,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+) -> optax.GradientTransformation:
+    """AdamW (Loshchilov & Hutter 2019, Algorithm 2); biases and norm scales are not decayed."""
+    return optax.adamw(learning_rate, b1=beta1, b2=beta2, weight_decay=weight_decay, mask=is_weight)
+
+
+def lars(
+    *,
+    learning_rate: Schedule,
+    weight_decay: float = 1e-6,
+    momentum: float = 0.9,
+    trust_coefficient: float = 0.001,
+) -> optax.GradientTransformation:
+    """LARS (You et al. 2017), as SimCLR uses it (Chen et al. 2020, section 2.3).
+
+    With g the gradient plus `weight_decay` times the weight w, the momentum becomes
+    m <- momentum m + learning_rate trust_coefficient |w| / |g| g, and w <- w - m. Biases and norm
+    scales are neither decayed nor adapted: m <- momentum m + learning_rate g.
+    """
+    return optax.lars(
+        learning_rate,
+        weight_decay=weight_decay,
+        weight_decay_mask=is_weight,
+        trust_coefficient=trust_coefficient,
+        trust_ratio_mask=is_weight,
+        momentum=momentum,
+    )
 
 
 def sgd(
@@ -96,10 +130,13 @@ def sgd(
 ) -> optax.GradientTransformation:
     """SGD with momentum; the decay enters the gradient, biases and norm scales are not decayed."""
     return optax.chain(
-        optax.add_decayed_weights(weight_decay, mask=_decayed),
+        optax.add_decayed_weights(weight_decay, mask=is_weight),
         optax.sgd(learning_rate, momentum=momentum),
     )
 
 
-def _decayed(params):
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+def is_weight(params):
+    """The tree of booleans that tells weights from biases, norm scales and the like."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: leaf.ndim > 1 and parameter_name(path[-1:]) not in _PLAIN, params
+    )

@@ -1,5 +1,6 @@
 """Everything that training changes, as one pytree, and how it lies on the mesh."""
 
+import functools
 from typing import Any
 
 import flax.struct
@@ -59,22 +60,45 @@ def init_state(
         mesh: where the state will lie.
         weight_ema: None keeps no average of the weights.
     """
-
-    def make(key):
-        example = jax.tree.map(lambda v: jnp.zeros((1, *v.shape[1:]), v.dtype), views)
-        params, model_state, method_state = method.init(key, example)
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            model_state=model_state,
-            method_state=method_state,
-            opt_state=optimizer.init(params),
-            ema_params={} if weight_ema is None else jax.tree.map(jnp.copy, params),
-        )
-
+    make = functools.partial(
+        _make_state, method=method, optimizer=optimizer, views=views, weight_ema=weight_ema
+    )
     key = jax.random.key(seed, impl="threefry2x32")
     shardings = state_sharding(jax.eval_shape(make, key), mesh)
     return jax.jit(make, out_shardings=shardings)(key)
+
+
+def state_shapes(
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    *,
+    views: PyTree,
+    mesh: Mesh,
+    weight_ema: float | None = None,
+) -> TrainState:
+    """What `init_state` would make, as ShapeDtypeStructs with shardings; allocates nothing."""
+    make = functools.partial(
+        _make_state, method=method, optimizer=optimizer, views=views, weight_ema=weight_ema
+    )
+    shapes = jax.eval_shape(make, jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")))
+    return jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        shapes,
+        state_sharding(shapes, mesh),
+    )
+
+
+def _make_state(key, *, method, optimizer, views, weight_ema) -> TrainState:
+    example = jax.tree.map(lambda v: jnp.zeros((1, *v.shape[1:]), v.dtype), views)
+    params, model_state, method_state = method.init(key, example)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        model_state=model_state,
+        method_state=method_state,
+        opt_state=optimizer.init(params),
+        ema_params={} if weight_ema is None else jax.tree.map(jnp.copy, params),
+    )
 
 
 def state_sharding(state: TrainState, mesh: Mesh) -> TrainState:

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from jcl.augment.image import to_float
+from jcl.frozen import without_gradient
 from jcl.mesh import batch_sharding, replicated
 from jcl.methods.base import Method
 from jcl.state import TrainState, state_sharding
@@ -29,6 +30,7 @@ def train_step(
     seed: int,
     mesh: Mesh | None = None,
     weight_ema: float | None = None,
+    frozen: tuple[str, ...] = (),
     dtype: DTypeLike = jnp.float32,
 ) -> tuple[TrainState, Metrics]:
     """Makes views, embeds them, differentiates the objective, updates the state.
@@ -47,6 +49,8 @@ def train_step(
         seed: of views and the method's own randomness.
         mesh: over whose axes all the batch is sharded; None: as one device would.
         weight_ema: decay of the average of the weights; None keeps none.
+        frozen: patterns of parameters that get no gradient (`jcl.frozen`); the optimizer must leave
+            them alone too.
         dtype: of images and views.
 
     Returns:
@@ -64,6 +68,7 @@ def train_step(
     side = {name: value for name, value in batch.items() if name != "image"}
 
     def total_loss(params):
+        params = without_gradient(params, frozen)
         embedded = method.embed(params, state.model_state, state.method_state, views, embed_key)
         outcome = method.objective(
             params, embedded.embeddings, side, state.method_state, objective_key, mesh

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import jax
 import ml_collections
-import numpy as np
 from absl import flags, logging
 from ml_collections import config_flags
 
 from jcl import cli, runtime
 from jcl import workdir as workdir_lib
-from jcl.checkpoint import Checkpoints
+from jcl.checkpoint import Checkpoints, saved_steps
 from jcl.config import validate
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
-from jcl.data.source import Source
 from jcl.experiment import make_experiment, open_split
 from jcl.loop import run_loop
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
 from jcl.metrics import MetricsFile, Progress, open_tensorboard
 from jcl.online_probe import make_knn_probe
 from jcl.optim import peak_learning_rate
+from jcl.plan import batch_shapes, describe, make_plan, stand_in_batch
 from jcl.step import compile_train_step
+from jcl.warm_start import warm_start
 
 
 def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_changes: bool) -> None:
@@ -48,18 +48,20 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh)
     source = open_split(config, "train")
-    experiment = make_experiment(config, source)
+    experiment = make_experiment(config, image_shape=source.image_shape, examples=len(source))
     probe = make_knn_probe(experiment, source)
+    state = experiment.init_state(mesh)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    if config.init_from is not None and not saved_steps(workdir):
+        state = warm_start(state, config.init_from, step=config.init_step, part=config.init_part)
 
-    # 2. The workdir: new, or one to resume.
+    # 2. The workdir: new, or one to resume. A checkpoint in it wins over `init_from`.
     workdir_lib.create(workdir)
     checkpoints = Checkpoints(workdir, keep=config.checkpoint.keep)
     if checkpoints.steps:
         for change in workdir_lib.check_resume(workdir, config, accept=accept_config_changes):
             logging.warning("accepted config change %s", change)
     workdir_lib.write_config(workdir, config)
-    state = experiment.init_state(mesh)
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     restored = checkpoints.restore_newest(state)
     state = state if restored is None else restored
     start = int(state.step)
@@ -74,7 +76,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     # 3. Training.
     train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
     began = time.perf_counter()
-    train_step = train_step.lower(state, _batch_shapes(source, config.batch_size)).compile()
+    train_step = train_step.lower(state, batch_shapes(source, config.batch_size)).compile()
     _say(f"compiled the step in {time.perf_counter() - began:.1f} s")
     stream = batches(
         source,
@@ -110,12 +112,32 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
             tensorboard.close()
 
 
-def _batch_shapes(source: Source, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
-    row = {**source.batch(np.arange(1)), "index": np.zeros(1, np.int32)}
-    return {
-        key: jax.ShapeDtypeStruct((batch_size, *value.shape[1:]), value.dtype)
-        for key, value in row.items()
-    }
+def compile_only(config: ml_collections.ConfigDict) -> None:
+    """Compiles the full-size step for the devices at hand and prints what it will cost.
+
+    Needs no data where `data.image_size` is set: the images then have three channels.
+
+    Raises:
+        UserError: for anything in the config that the user must mend.
+    """
+    validate(config)
+    runtime.configure(config.precision)
+    mesh = make_mesh(**config.mesh)
+    check_even_split(config.batch_size, mesh)
+    if config.data.image_size is not None:
+        batch = stand_in_batch(config.data.image_size, config.batch_size)
+        # How long an epoch is sets constants of the schedule, which cost nothing.
+        examples = 1000 * config.batch_size
+    else:
+        source = open_split(config, "train")
+        batch, examples = batch_shapes(source, config.batch_size), len(source)
+    image_shape = batch["image"].shape[1:] if "image" in batch else None
+    experiment = make_experiment(config, image_shape=image_shape, examples=examples)
+    print(
+        f"{config.method.name} with {config.encoder.name}, {config.batch_size} examples a step, "
+        f"{config.precision}"
+    )
+    print(describe(make_plan(experiment, mesh, batch), mesh))
 
 
 def _batch_hash(config: ml_collections.ConfigDict, n: int, step: int) -> str:
@@ -142,7 +164,10 @@ def _say(message: str) -> None:
 def main(argv) -> None:
     """The binary."""
     del argv
-    train(_CONFIG.value, Path(_WORKDIR.value), accept_config_changes=_ACCEPT.value)
+    if _COMPILE_ONLY.value:
+        compile_only(_CONFIG.value)
+    else:
+        train(_CONFIG.value, Path(_WORKDIR.value), accept_config_changes=_ACCEPT.value)
 
 
 if __name__ == "__main__":
@@ -153,5 +178,13 @@ if __name__ == "__main__":
     _ACCEPT = flags.DEFINE_bool(
         "accept_config_changes", False, "Resume although the config differs from the workdir's."
     )
-    flags.mark_flags_as_required(["config", "workdir"])
+    _COMPILE_ONLY = flags.DEFINE_bool(
+        "compile_only", False, "Compile the full-size step, print its cost, train nothing."
+    )
+    flags.mark_flag_as_required("config")
+    flags.register_multi_flags_validator(
+        ["workdir", "compile_only"],
+        lambda given: given["workdir"] or given["compile_only"],
+        message="--workdir=DIR is missing: the folder for all that the run leaves",
+    )
     cli.run(main)

@@ -130,8 +130,10 @@ def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
         (["--config.batch_size=128"], ["128", "64"]),
         (["--config.mesh.data=3"], ["mesh.data=3", "1"]),
         (["--config=configs/absent.py"], ["configs/absent.py"]),
+        (["--config=configs/dcl_cifar10.py:bach=4"], ["bach=4", "batch=128"]),
+        (["--config.init_from=/nowhere/at/all"], ["/nowhere/at/all"]),
     ],
-    ids=["key", "type", "name", "too small", "mesh", "config file"],
+    ids=["key", "type", "name", "too small", "mesh", "config file", "argument", "init_from"],
 )
 def test_mistakes_end_in_one_sentence(arguments, says, tmp_path):
     done = run("jcl.train", *train_arguments(tmp_path / "run", *arguments))
@@ -159,3 +161,23 @@ def test_a_workdir_that_cannot_be_written_is_named(tmp_path):
 def test_evaluate_of_nothing_is_one_sentence(tmp_path):
     done = run("jcl.evaluate", f"--workdir={tmp_path}")
     says_one_sentence(done, str(tmp_path), "not a workdir of jcl")
+
+
+def test_compile_only_needs_neither_data_nor_a_workdir(tmp_path):
+    done = run_ok(
+        "jcl.train",
+        "--config=configs/simclr_cifar10.py:batch=8",
+        f"--config.data.dir={tmp_path}",
+        "--config.encoder.stage_sizes=(1,)",
+        "--config.encoder.width=4",
+        "--compile_only",
+        devices=2,
+    )
+    assert "simclr with resnet18, 8 examples a step" in done.stdout
+    for word in ("parameters", "analytic", "by XLA", "GiB", "for 2 x cpu"):
+        assert word in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_workdir_nothing_trains():
+    says_one_sentence(run("jcl.train", "--config=configs/simclr_shapes.py"), "--workdir=DIR")

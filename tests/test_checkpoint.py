@@ -9,15 +9,14 @@ import pytest
 
 from jcl.checkpoint import Checkpoints, fingerprint, read_model
 from jcl.errors import UserError
-from jcl.experiment import make_experiment
 from jcl.mesh import make_mesh
 from jcl.state import state_sharding
-from tests.tiny import assert_same_bits, tiny_config, tiny_source
+from tests.tiny import assert_same_bits, tiny_config, tiny_experiment
 
 
 def state_on(mesh, **overrides):
     config = tiny_config(**{"optimizer.weight_ema": 0.9, **overrides})
-    return make_experiment(config, tiny_source()).init_state(mesh)
+    return tiny_experiment(config).init_state(mesh)
 
 
 @pytest.fixture(scope="module")

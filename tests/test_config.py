@@ -6,10 +6,10 @@ import pytest
 
 from jcl import config as config_lib
 from jcl.errors import UserError
-from jcl.experiment import make_experiment, make_method
+from jcl.experiment import make_method
 from jcl.methods.simclr import SimCLR
 from jcl.optim import durations, make_schedule, peak_learning_rate
-from tests.tiny import tiny_config, tiny_source
+from tests.tiny import tiny_config, tiny_experiment
 
 
 def test_json_round_trip_keeps_every_key_and_type():
@@ -42,7 +42,7 @@ def test_keys_do_not_share_their_unset_values():
         ("precision", "float16", "float32, bfloat16, float64"),
         ("batch_size", 0, "batch_size=0"),
         ("optimizer.scaling", "cubic", "none, linear, sqrt"),
-        ("optimizer.weight_ema", 1.0, "between 0 and 1"),
+        ("optimizer.weight_ema", 1.0, "less than 1"),
         ("method.temperature", -0.1, "method.temperature=-0.1"),
         ("method.temperature", float("nan"), "method.temperature=nan"),
         ("microbatches", 2, "allowed: 1"),
@@ -73,7 +73,7 @@ def test_impossible_values_are_named(key, value, says):
 )
 def test_names_and_options_that_do_not_fit_are_named(overrides, says):
     with pytest.raises(UserError) as caught:
-        make_experiment(tiny_config(**overrides), tiny_source())
+        tiny_experiment(tiny_config(**overrides))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 

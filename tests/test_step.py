@@ -5,16 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jcl.experiment import make_experiment
-from jcl.mesh import make_mesh
 from jcl.methods.diagnostics import two_view_diagnostics
 from jcl.optim import adamw, make_optimizer
 from jcl.step import train_step
-from tests.tiny import largest_difference, tiny_config, tiny_source, train
-
-
-def one_device():
-    return make_mesh(devices=jax.devices()[:1])
+from tests.tiny import (
+    largest_difference,
+    one_device,
+    tiny_config,
+    tiny_experiment,
+    tiny_source,
+    train,
+)
 
 
 def test_diagnostics_against_all_pairs():
@@ -81,8 +82,8 @@ def test_another_seed_draws_other_views_and_parameters():
 
 
 def test_the_same_batch_gets_other_views_at_another_step_and_position():
-    config, source = tiny_config(), tiny_source()
-    experiment = make_experiment(config, source)
+    config, source = tiny_config(**{"views.name": "none"}), tiny_source()
+    experiment = tiny_experiment(config)
     state = experiment.init_state(one_device())
     options = {**experiment.step_options(), "make_views": lambda keys, images: spy(keys, images)}
     drawn = []

@@ -105,3 +105,27 @@ def test_periodic_knn_keeps_the_best_beside_the_newest(tmp_path, monkeypatch):
     assert seen == [((64, 8), (32, 8), 7)] * 3
     kept = sorted(int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir())
     assert kept == [4, 12]
+
+
+def test_a_run_that_starts_from_another_begins_with_its_networks(straight, tmp_path):
+    """With the encoder frozen, what it took is still there at the end, bit for bit."""
+    workdir = tmp_path / "run"
+    config = shapes_config(
+        total_steps=2,
+        seed=5,
+        init_from=str(straight),
+        init_step=8,
+        init_part="encoder",
+        frozen=("encoder/",),
+    )
+    train(config, workdir, accept_config_changes=False)
+    taken, _ = read_model(straight, 8)
+    ended, _ = read_model(workdir)
+    assert_same_bits(ended["params"]["encoder"], taken["params"]["encoder"])
+    # A second launch finds its own checkpoint and does not need the other run any more.
+    config.init_from = str(tmp_path / "gone")
+    config.total_steps = 3
+    train(config, workdir, accept_config_changes=True)
+    ended, step = read_model(workdir)
+    assert step == 3
+    assert_same_bits(ended["params"]["encoder"], taken["params"]["encoder"])

@@ -10,7 +10,7 @@ from jcl import config as config_lib
 from jcl.data import InMemorySource
 from jcl.data.order import batch_indices
 from jcl.experiment import make_experiment
-from jcl.mesh import batch_sharding
+from jcl.mesh import batch_sharding, make_mesh
 from jcl.step import compile_train_step
 
 
@@ -47,6 +47,15 @@ def tiny_source(n=64, shape=(8, 8, 3)):
     )
 
 
+def one_device():
+    return make_mesh(devices=jax.devices()[:1])
+
+
+def tiny_experiment(config):
+    """The experiment of a config on data shaped like `tiny_source()`, which is not made."""
+    return make_experiment(config, image_shape=(8, 8, 3), examples=64)
+
+
 @dataclasses.dataclass
 class Curve:
     losses: np.ndarray
@@ -60,7 +69,7 @@ def train(config, mesh, *, watch=lambda state: None):
     `watch` sees the state before the first step and after each.
     """
     source = tiny_source()
-    experiment = make_experiment(config, source)
+    experiment = tiny_experiment(config)
     state = experiment.init_state(mesh)
     watch(state)
     step = compile_train_step(state, mesh=mesh, **experiment.step_options())

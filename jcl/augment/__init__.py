@@ -3,4 +3,9 @@
 VIEWS = {
     "shapes": "jcl.augment.recipes:shapes",
     "crop_flip_light": "jcl.augment.recipes:crop_flip_light",
+    "simclr_imagenet": "jcl.augment.simclr:simclr_imagenet",
+    "simclr_cifar": "jcl.augment.simclr:simclr_cifar",
+    "byol": "jcl.augment.byol:byol",
+    "weak": "jcl.augment.recipes:weak",
+    "none": "jcl.augment.recipes:none",
 }

@@ -1,21 +1,18 @@
-"""View recipes: which random changes make the two views of an example."""
-
-from collections.abc import Callable
+"""View recipes of jcl's own, and the simplest ones: shapes, crop_flip_light, weak, none."""
 
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+import jax.numpy as jnp
 
-from jcl.augment.image import (
-    random_brightness_contrast,
+from jcl.augment.color import (
+    adjust_brightness,
+    adjust_contrast,
     random_channel_mix,
-    random_flip,
+    random_factor,
     random_grayscale,
-    random_quarter_turn,
-    random_resized_crop,
 )
-from jcl.errors import UserError
-
-Views = Callable[[Shaped[PRNGKeyArray, " B"], Float[Array, "B H W C"]], Float[Array, "B 2 H W C"]]
+from jcl.augment.crop import evaluation_view, random_resized_crop
+from jcl.augment.geometry import random_flip, random_quarter_turn
+from jcl.augment.views import Views, check_colour, check_shares, check_size, two_views
 
 
 def shapes(*, min_area: float = 0.7, channel_mix: float = 1.0, grayscale: float = 0.3) -> Views:
@@ -26,10 +23,10 @@ def shapes(*, min_area: float = 0.7, channel_mix: float = 1.0, grayscale: float 
         channel_mix: share of the colours that is mixed at random, in [0, 1].
         grayscale: probability of losing all colour.
     """
-    _check(min_area=min_area, channel_mix=channel_mix, grayscale=grayscale)
+    check_shares(min_area=min_area, channel_mix=channel_mix, grayscale=grayscale)
 
     def view(key, image):
-        _check_colour("shapes", image)
+        check_colour("shapes", image)
         crop, turn, mix, gray = jax.random.split(key, 4)
         image = random_resized_crop(crop, image, area=(min_area, 1.0))
         image = random_quarter_turn(turn, image)
@@ -42,44 +39,55 @@ def shapes(*, min_area: float = 0.7, channel_mix: float = 1.0, grayscale: float 
 def crop_flip_light(
     *, min_area: float = 0.3, brightness: float = 0.4, contrast: float = 0.4
 ) -> Views:
-    """For gray or colour photographs of upright things: crop, mirror, brightness and contrast.
+    """For gray or colour photographs of upright things: crop, mirror, contrast and brightness.
 
     Args:
         min_area: smallest share of the image that a crop covers, in (0, 1].
         brightness: largest relative change of all values, in [0, 1].
-        contrast: largest relative change of the distance to the mean, in [0, 1].
+        contrast: largest relative change of the distance to the mean luma, in [0, 1].
     """
-    _check(min_area=min_area, brightness=brightness, contrast=contrast)
+    check_shares(min_area=min_area, brightness=brightness, contrast=contrast)
 
     def view(key, image):
         crop, flip, level = jax.random.split(key, 3)
         image = random_resized_crop(crop, image, area=(min_area, 1.0))
         image = random_flip(flip, image)
-        return random_brightness_contrast(level, image, brightness=brightness, contrast=contrast)
+        brightness_key, contrast_key = jax.random.split(level)
+        image = adjust_contrast(image, random_factor(contrast_key, contrast, image.dtype))
+        return adjust_brightness(image, random_factor(brightness_key, brightness, image.dtype))
 
     return two_views(view)
 
 
-def two_views(view: Callable) -> Views:
-    """Draws the same kind of view twice for each example of a batch."""
+def weak(*, size: int | None = None, min_area: float = 0.2) -> Views:
+    """Crop and mirror alone.
+
+    Args:
+        size: side of a view in pixels; None keeps the image's.
+        min_area: smallest share of the image that a crop covers, in (0, 1].
+    """
+    check_size(size)
+    check_shares(min_area=min_area)
+
+    def view(key, image):
+        crop, flip = jax.random.split(key)
+        image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size, method="cubic")
+        return random_flip(flip, image)
+
+    return two_views(view)
+
+
+def none(*, size: int | None = None) -> Views:
+    """The control: both views are the image, as probes see it.
+
+    Args:
+        size: side of a view in pixels; None keeps the image's.
+    """
+    check_size(size)
 
     def make(keys, images):
-        pairs = jax.vmap(lambda key: jax.random.split(key, 2))(keys)
-        return jax.vmap(lambda pair, image: jax.vmap(lambda key: view(key, image))(pair))(
-            pairs, images
-        )
+        del keys
+        images = evaluation_view(images, size)
+        return jnp.stack([images, images], 1)
 
     return make
-
-
-def _check(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value <= 1 or (name == "min_area" and value == 0):
-            raise UserError(f"views.{name}={value} is impossible: it lies between 0 and 1")
-
-
-def _check_colour(name: str, image) -> None:
-    if image.shape[-1] != 3:
-        raise UserError(
-            f"views.name={name!r} takes images with 3 channels, these have {image.shape[-1]}"
-        )

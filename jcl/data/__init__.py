@@ -1,15 +1,16 @@
 """Data: sources with random access, the order of examples, and the loader.
 
-`open_source` maps a config's `data.name` to a `Source`; `jcl.data.order` says which examples
-step t sees; `jcl.data.loader` brings them to the devices.
+`open_source` maps a config's `data.name` to a `Source`, one of the user's own included;
+`jcl.data.order` says which examples step t sees; `jcl.data.loader` brings them to the devices.
 """
 
+from jcl.data import address
 from jcl.data.source import InMemorySource, Source
 from jcl.errors import UserError
 
 __all__ = ["InMemorySource", "Source", "open_source"]
 
-_NAMES = "shapes, tfds:NAME or arrays:PATH.npz"
+_NAMES = "shapes, tfds:NAME, arrays:PATH.npz or an address package.module:function"
 
 
 def open_source(
@@ -17,6 +18,7 @@ def open_source(
     split: str,
     *,
     dir: str | None = None,
+    image_size: int | None = None,
     image_key: str | None = None,
     label_key: str | None = None,
     train_split: str | None = None,
@@ -30,9 +32,13 @@ def open_source(
     error when it is set.
 
     Args:
-        name: "shapes" (generated), "tfds:NAME" or "arrays:PATH.npz".
+        name: "shapes" (generated), "tfds:NAME", "arrays:PATH.npz", or "package.module:function",
+            which is called with the split and, as keywords, the options below that are set, and
+            returns a `Source`: a dataset of one's own needs no fork.
         split: "train" or "test".
         dir: TFDS data directory (tfds).
+        image_size: pixels of every image both ways. tfds resizes the shorter side and takes the
+            centre square; the images of shapes and arrays must have that size already.
         image_key: the feature that holds the image (tfds).
         label_key: the feature that holds the class (tfds).
         train_split: the TFDS split to train on, such as "train[:90%]" (tfds).
@@ -49,6 +55,7 @@ def open_source(
     kind, _, rest = name.partition(":")
     options = {
         "dir": dir,
+        "image_size": image_size,
         "image_key": image_key,
         "label_key": label_key,
         "train_split": train_split,
@@ -60,12 +67,22 @@ def open_source(
 
     # Imported here, so that a run loads only the libraries that its own source needs.
     if name == "shapes":
-        _allow(name, options, "train_examples", "test_examples")
+        _allow(name, options, "image_size", "train_examples", "test_examples")
         from jcl.data import shapes
 
+        _check_size(name, image_size, (shapes.SIZE, shapes.SIZE, 3))
         return shapes.open_shapes(split, examples=options.get(f"{split}_examples"))
     if kind == "tfds" and rest:
-        _allow(name, options, "dir", "image_key", "label_key", "train_split", "test_split")
+        _allow(
+            name,
+            options,
+            "dir",
+            "image_size",
+            "image_key",
+            "label_key",
+            "train_split",
+            "test_split",
+        )
         from jcl.data import tfds
 
         return tfds.open_tfds(
@@ -74,12 +91,17 @@ def open_source(
             dir=dir,
             image_key=options.get("image_key", "image"),
             label_key=label_key,
+            image_size=image_size,
         )
     if kind == "arrays" and rest:
-        _allow(name, options)
+        _allow(name, options, "image_size")
         from jcl.data import arrays
 
-        return arrays.open_arrays(rest, split)
+        source = arrays.open_arrays(rest, split)
+        _check_size(name, image_size, source.image_shape)
+        return source
+    if address.is_address(name):
+        return address.open_address(name, split, options)
     raise UserError(f"data.name={name!r} is given, but it must be {_NAMES}")
 
 
@@ -89,3 +111,16 @@ def _allow(name: str, options: dict, *allowed: str) -> None:
         if key not in allowed:
             takes = ", ".join(f"data.{key}" for key in allowed) or "no option"
             raise UserError(f"data.{key}={value!r} is given, but data.name={name!r} takes {takes}")
+
+
+def _check_size(
+    name: str, image_size: int | None, image_shape: tuple[int, int, int] | None
+) -> None:
+    """Raises a UserError where images that are taken as they are have another size than asked."""
+    if image_size is None or (image_shape and image_shape[:2] == (image_size, image_size)):
+        return
+    holds = f"{image_shape[0]}x{image_shape[1]} images" if image_shape else "features"
+    raise UserError(
+        f"data.image_size={image_size} is given, but data.name={name!r} holds {holds}, which are "
+        "taken as they are: leave data.image_size unset"
+    )

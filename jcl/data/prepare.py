@@ -8,7 +8,8 @@ The result is OUT/NAME/VERSION with the splits train and test, the features imag
 target (where the source has them) and records in their source's order, as array_record files.
 Train on it with --config.data.name=tfds:NAME --config.data.dir=OUT.
 
-Arrays are stored as PNG, image files as they are. The dataset appears under its name only when
+Arrays are stored as PNG, image files as they are; where these differ in size, training brings
+them to one, which --config.data.image_size names. The dataset appears under its name only when
 it is complete. Neither writing nor reading needs TensorFlow.
 """
 

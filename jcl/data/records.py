@@ -1,22 +1,18 @@
 """Reads a prepared TFDS dataset (array_record files) by index, a batch at a time.
 
-TensorFlow is not needed, nor imported. Images are decoded with Pillow, whether or not the machine
-has OpenCV: the two decode JPEG to different pixels.
+TensorFlow is not needed, nor imported.
 """
 
 import dataclasses
 import functools
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from jaxtyping import Integer, UInt8
 
+from jcl.data.decode import decode_image
 from jcl.errors import UserError
-
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +30,8 @@ class RecordSource:
         target_key: the feature that holds the continuous target, or None.
         image_shape: (H, W, C) that every image must have.
         n_classes: of the label, or None.
+        image_size: every image is brought to so many pixels both ways, which H and W then are;
+            None takes images as they are.
     """
 
     folder: str
@@ -44,6 +42,7 @@ class RecordSource:
     target_key: str | None
     image_shape: tuple[int, int, int]
     n_classes: int | None
+    image_size: int | None = None
     in_memory: bool = dataclasses.field(default=False, init=False)
 
     def __len__(self) -> int:
@@ -62,7 +61,8 @@ class RecordSource:
             if image.shape != self.image_shape:
                 raise UserError(
                     f"image {index} of {self.split} in {self.folder} has the shape {image.shape}, "
-                    f"but others have {self.image_shape}, and all must be equal"
+                    f"but others have {self.image_shape}: all must be equal, or data.image_size "
+                    "must name a size to bring them to"
                 )
             row[:] = image
         batch = {"image": images}
@@ -95,14 +95,12 @@ class RecordSource:
 
     def decode(self, index: int, example: Mapping[str, Any]) -> UInt8[np.ndarray, "h w c"]:
         """The image of one example, in as many channels as the dataset declares."""
-        mode = _MODES[self.image_shape[-1]]
-        encoded = io.BytesIO(example[self.image_key].bytes_list.value[0])
         try:
-            with PIL.Image.open(encoded, formats=("PNG", "JPEG")) as image:
-                pixels = image if image.mode == mode else image.convert(mode)
-                # Faster than np.asarray(pixels), which matters for small images.
-                values = np.frombuffer(pixels.tobytes(), np.uint8)
-                return values.reshape(image.height, image.width, self.image_shape[-1])
+            return decode_image(
+                example[self.image_key].bytes_list.value[0],
+                channels=self.image_shape[-1],
+                image_size=self.image_size,
+            )
         except (OSError, SyntaxError, ValueError) as error:
             raise UserError(
                 f"image {index} of {self.split} in {self.folder} cannot be decoded: {error}"

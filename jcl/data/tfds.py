@@ -34,6 +34,7 @@ def open_tfds(
     dir: str | None,
     image_key: str,
     label_key: str | None,
+    image_size: int | None = None,
     in_memory_bytes: int = IN_MEMORY_BYTES,
 ) -> Source:
     """Opens one split of a TFDS dataset.
@@ -45,6 +46,8 @@ def open_tfds(
             ~/tensorflow_datasets, where TFDS may also download it to.
         image_key: the feature that holds the image (uint8).
         label_key: the feature that holds the class; None for "label" where there is one.
+        image_size: bring the shorter side of every image to so many pixels and take the centre
+            square; None takes images as they are, which must then have one size.
         in_memory_bytes: decode a split into memory up to this size.
 
     Returns:
@@ -71,6 +74,8 @@ def open_tfds(
         )
 
     height, width, channels = features[image_key].shape
+    if image_size is not None:
+        height = width = image_size
     source = RecordSource(
         folder=str(folder),
         split=split,
@@ -80,6 +85,7 @@ def open_tfds(
         target_key="target" if "target" in features and features["target"].shape == () else None,
         image_shape=(height or 0, width or 0, channels or 3),
         n_classes=features[label_key].num_classes if label_key else None,
+        image_size=image_size,
     )
     # One record of every file: a truncated or missing one must not wait for its turn in training.
     takes = [file.take for file in info.splits[split].file_instructions]

@@ -1,4 +1,16 @@
 """Encoders and projectors (Flax Linen), by the names that configs use."""
 
-ENCODERS = {"convnet": "jcl.models.convnet:ConvNet"}
+ENCODERS = {
+    "convnet": "jcl.models.convnet:ConvNet",
+    "mlp": "jcl.models.mlp:MLPEncoder",
+    "resnet18": "jcl.models.resnet:resnet18",
+    "resnet34": "jcl.models.resnet:resnet34",
+    "resnet50": "jcl.models.resnet:resnet50",
+    "resnet101": "jcl.models.resnet:resnet101",
+    "resnet152": "jcl.models.resnet:resnet152",
+    "vit_ti": "jcl.models.vit:vit_ti",
+    "vit_s": "jcl.models.vit:vit_s",
+    "vit_b": "jcl.models.vit:vit_b",
+    "vit_l": "jcl.models.vit:vit_l",
+}
 PROJECTORS = {"mlp": "jcl.models.projector:MLP"}

@@ -1,6 +1,6 @@
 """A small convolutional encoder that trains in minutes on a CPU."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -8,10 +8,10 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jcl.errors import UserError
+from jcl.models.activations import ACTIVATIONS
+from jcl.models.batch_norm import batch_norm
 from jcl.models.matmul_conv import matmul_conv
-
-# Smooth ones too: with them float32 runs on different meshes can be compared closely.
-ACTIVATIONS: dict[str, Callable] = {"relu": nn.relu, "gelu": nn.gelu, "tanh": jnp.tanh}
+from jcl.models.options import check_choice, check_each_positive
 
 
 class ConvNet(nn.Module):
@@ -37,15 +37,8 @@ class ConvNet(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def __post_init__(self):
-        if self.activation not in ACTIVATIONS:
-            raise UserError(
-                f"encoder.activation={self.activation!r} is unknown; "
-                f"allowed: {', '.join(ACTIVATIONS)}"
-            )
-        if not self.widths or any(not isinstance(w, int) or w < 1 for w in self.widths):
-            raise UserError(
-                f"encoder.widths={self.widths!r} is impossible: give positive integers, one a stage"
-            )
+        check_choice("encoder.activation", self.activation, ACTIVATIONS)
+        check_each_positive("encoder.widths", self.widths, per="stage")
         if self.blocks < 0:
             raise UserError(f"encoder.blocks={self.blocks} is impossible: it is zero or more")
         super().__post_init__()
@@ -71,7 +64,7 @@ class ConvNet(nn.Module):
                 conv_general_dilated=matmul_conv,
                 **types,
             )(x)
-            x = nn.BatchNorm(use_running_average=not train, momentum=0.9, **types)(x)
+            x = batch_norm(train=train, **types)(x)
             return activation(x)
 
         x = 2 * images.astype(self.dtype) - 1

@@ -6,43 +6,79 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jcl.errors import UserError
+from jcl.models.batch_norm import batch_norm
+from jcl.models.options import check_choice, check_positive
 
 NORMS = ("batch", "layer", "none")
 
 
 class MLP(nn.Module):
-    """Dense, norm, ReLU, Dense: the two-layer head of SimCLR v1.
+    """Hidden layers of Dense, norm and ReLU, then a Dense layer.
 
-    Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning", section 4.2.
+    SimCLR v1 as released has `layers=2`, `output_norm=True` and a `hidden_dim` equal to the
+    dimension of the features; SimCLR v2 has `layers=3` besides. With `layers=1` it is the linear
+    head that SimCLR v1 compares.
+
+    Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning", section 4.2; Chen et
+    al. 2020, "Big Self-Supervised Models are Strong Semi-Supervised Learners" (SimCLR v2), section
+    2; `output_norm`: the code released with both.
 
     Attributes:
-        hidden_dim: width of the hidden layer.
+        hidden_dim: width of every hidden layer.
         output_dim: dimension of the embeddings, d.
-        norm: after the hidden layer. batch: BatchNorm over the global batch; layer: LayerNorm,
+        norm: after each hidden layer. batch: BatchNorm over the global batch; layer: LayerNorm,
             which keeps examples independent of each other; none: a bias instead.
+        layers: Dense layers in all.
+        output_norm: a norm of the same kind after the last layer, in place of its bias; this norm
+            has a scale and no bias.
         dtype: what it computes in.
         param_dtype: of parameters and statistics.
+
+    Raises:
+        UserError: an impossible option.
     """
 
     hidden_dim: int = 256
     output_dim: int = 128
     norm: str = "batch"
+    layers: int = 2
+    output_norm: bool = False
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
 
     def __post_init__(self):
-        if self.norm not in NORMS:
-            raise UserError(f"projector.norm={self.norm!r} is unknown; allowed: {', '.join(NORMS)}")
+        check_choice("projector.norm", self.norm, NORMS)
+        for key in ("hidden_dim", "output_dim", "layers"):
+            check_positive(f"projector.{key}", getattr(self, key))
+        if self.output_norm and self.norm == "none":
+            raise UserError(
+                "projector.output_norm=True needs a norm, but projector.norm='none'; "
+                "allowed: batch, layer"
+            )
         super().__post_init__()
 
     @nn.compact
     def __call__(self, features: Float[Array, "N D"], *, train: bool) -> Float[Array, "N d"]:
-        """Maps features to raw embeddings; the loss normalises them."""
+        """Maps features to raw embeddings; the loss normalises them.
+
+        Args:
+            features: any float dtype.
+            train: True normalises by the batch's statistics and updates the running ones
+                (collection "batch_stats", to be named in `mutable`); False uses the running ones.
+        """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = nn.Dense(self.hidden_dim, use_bias=self.norm == "none", **types)(features)
-        if self.norm == "batch":
-            x = nn.BatchNorm(use_running_average=not train, momentum=0.9, **types)(x)
-        elif self.norm == "layer":
-            x = nn.LayerNorm(**types)(x)
-        x = nn.relu(x)
-        return nn.Dense(self.output_dim, **types)(x)
+
+        def norm(x, **options):
+            if self.norm == "batch":
+                return batch_norm(train=train, **options, **types)(x)
+            if self.norm == "layer":
+                return nn.LayerNorm(**options, **types)(x)
+            return x
+
+        x = features
+        for _ in range(self.layers - 1):
+            # A norm brings a bias.
+            x = nn.Dense(self.hidden_dim, use_bias=self.norm == "none", **types)(x)
+            x = nn.relu(norm(x))
+        x = nn.Dense(self.output_dim, use_bias=not self.output_norm, **types)(x)
+        return norm(x, use_bias=False) if self.output_norm else x

@@ -1,0 +1,82 @@
+"""The views of SimCLR (Chen et al. 2020)."""
+
+import jax
+
+from jcl.augment.blur import random_gaussian_blur
+from jcl.augment.color import random_grayscale
+from jcl.augment.crop import random_resized_crop
+from jcl.augment.geometry import random_flip
+from jcl.augment.jitter import random_color_jitter
+from jcl.augment.views import Views, check_shares, check_size, two_views
+
+
+def simclr_imagenet(
+    *,
+    size: int | None = None,
+    min_area: float = 0.08,
+    strength: float = 1.0,
+    grayscale: float = 0.2,
+    blur: float = 0.5,
+) -> Views:
+    """Crop, mirror, colour jitter, grayscale, blur, in this order.
+
+    On images with one channel the changes of hue and saturation do nothing.
+
+    Args:
+        size: side of a view in pixels; None keeps the image's.
+        min_area: smallest share of the image that a crop covers, in (0, 1].
+        strength: of the colour jitter, in [0, 1].
+        grayscale: probability of losing all colour.
+        blur: probability of a Gaussian blur.
+
+    Source: Chen et al. 2020, App. A.
+    """
+    check_size(size)
+    check_shares(min_area=min_area, strength=strength, grayscale=grayscale, blur=blur)
+
+    def view(key, image):
+        image_key, blur_key = jax.random.split(key)
+        image = _crop_and_color(image_key, image, size, min_area, strength, grayscale)
+        return random_gaussian_blur(blur_key, image, probability=blur)
+
+    return two_views(view)
+
+
+def simclr_cifar(
+    *,
+    size: int | None = None,
+    min_area: float = 0.08,
+    strength: float = 0.5,
+    grayscale: float = 0.2,
+) -> Views:
+    """For 32-pixel images: as on ImageNet, at half the strength of jitter and without blur.
+
+    Args:
+        size: side of a view in pixels; None keeps the image's.
+        min_area: smallest share of the image that a crop covers, in (0, 1].
+        strength: of the colour jitter, in [0, 1].
+        grayscale: probability of losing all colour.
+
+    Source: Chen et al. 2020, App. B.9.
+    """
+    check_size(size)
+    check_shares(min_area=min_area, strength=strength, grayscale=grayscale)
+    return two_views(
+        lambda key, image: _crop_and_color(key, image, size, min_area, strength, grayscale)
+    )
+
+
+def _crop_and_color(key, image, size, min_area, strength, grayscale):
+    crop, flip, jitter, gray = jax.random.split(key, 4)
+    image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size, method="cubic")
+    image = random_flip(flip, image)
+    image = random_color_jitter(
+        jitter,
+        image,
+        brightness=0.8 * strength,
+        contrast=0.8 * strength,
+        saturation=0.8 * strength,
+        hue=0.2 * strength,
+        probability=0.8,
+    )
+    return random_grayscale(gray, image, probability=grayscale)

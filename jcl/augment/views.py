@@ -1,0 +1,54 @@
+"""What every recipe of views shares: drawing two views a batch, checking options."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+
+from jcl.errors import UserError
+
+Views = Callable[
+    [Shaped[PRNGKeyArray, " B"], Float[Array, "B H W C"]], Float[Array, "B V size_H size_W C"]
+]
+
+
+def two_views(view: Callable, *numbers: tuple[float, float]) -> Views:
+    """Draws two views of each example of a batch.
+
+    Args:
+        view: maps a key, an image, and one number of each pair, to a view.
+        *numbers: pairs; the first of a pair goes to view 0 and the second to view 1.
+    """
+    numbers = [jnp.asarray(pair) for pair in numbers]
+    both = jax.vmap(view, (0, None, *[0] * len(numbers)))
+
+    def make(keys, images):
+        pairs = jax.vmap(lambda key: jax.random.split(key, 2))(keys)
+        return jax.vmap(lambda pair, image: both(pair, image, *numbers))(pairs, images)
+
+    return make
+
+
+def check_shares(**values: float) -> None:
+    """Raises UserError for a probability, share or strength that does not lie in [0, 1].
+
+    `min_area` may not be 0 either.
+    """
+    for name, value in values.items():
+        if not 0 <= value <= 1 or (name == "min_area" and value == 0):
+            raise UserError(f"views.{name}={value} is impossible: it lies between 0 and 1")
+
+
+def check_size(size: int | None) -> None:
+    """Raises UserError for a side of a view that is not a positive number of pixels."""
+    if size is not None and size < 1:
+        raise UserError(f"views.size={size} is impossible: it must be a positive number")
+
+
+def check_colour(name: str, image: Float[Array, "H W C"]) -> None:
+    """Raises UserError where a recipe that needs three channels meets another image."""
+    if image.shape[-1] != 3:
+        raise UserError(
+            f"views.name={name!r} takes images with 3 channels, these have {image.shape[-1]}"
+        )

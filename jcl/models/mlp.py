@@ -1,0 +1,56 @@
+"""An encoder without convolutions, for small images and for vectors."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from jcl.models.activations import ACTIVATIONS
+from jcl.models.batch_norm import batch_norm
+from jcl.models.options import check_choice, check_each_positive
+
+
+class MLPEncoder(nn.Module):
+    """Dense layers, each with BatchNorm and a nonlinearity, on flattened inputs.
+
+    Inputs are not rescaled: the first BatchNorm takes out any shift and scale.
+
+    Attributes:
+        widths: of the layers; the last is the dimension of the features.
+        activation: relu, gelu or tanh.
+        dtype: what it computes in.
+        param_dtype: of parameters and BatchNorm statistics.
+
+    Raises:
+        UserError: an impossible option.
+    """
+
+    widths: Sequence[int] = (512, 512)
+    activation: str = "relu"
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
+
+    def __post_init__(self):
+        check_choice("encoder.activation", self.activation, ACTIVATIONS)
+        check_each_positive("encoder.widths", self.widths, per="layer")
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "N *rest"], *, train: bool) -> Float[Array, "N D"]:
+        """Maps images, or anything else with examples along the first axis, to features.
+
+        Args:
+            inputs: any float dtype.
+            train: True normalises by the batch's statistics and updates the running ones
+                (collection "batch_stats", to be named in `mutable`); False uses the running ones.
+        """
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        x = inputs.reshape(inputs.shape[0], -1)
+        for i, width in enumerate(self.widths):
+            # BatchNorm brings a bias.
+            x = nn.Dense(width, use_bias=False, name=f"layer{i}", **types)(x)
+            x = batch_norm(train=train, name=f"norm{i}", **types)(x)
+            x = ACTIVATIONS[self.activation](x)
+        return x

@@ -1,0 +1,149 @@
+"""ResNets, with the ImageNet stem or the one for small images."""
+
+import functools
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from jcl.models.batch_norm import batch_norm
+from jcl.models.options import check_choice, check_each_positive, check_positive
+
+STEMS = ("imagenet", "cifar")
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, or a bottleneck 1x1, 3x3, 1x1, added to a shortcut.
+
+    Every convolution has a BatchNorm; the scale of the last one begins at zero, so that at first
+    the block adds nothing to its shortcut. The shortcut is the identity where the shape stays, a
+    1x1 convolution with BatchNorm where it changes. The stride is that of the 3x3 convolution.
+
+    Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.1 and Fig. 5
+    (shortcut: option B); stride and zero scale: Goyal et al. 2017, "Accurate, Large Minibatch SGD",
+    section 5.1.
+
+    Attributes:
+        width: channels of the 3x3 convolutions; a bottleneck puts out four times as many.
+        stride: by which it lowers the resolution.
+        bottleneck: which of the two forms.
+        dtype: what it computes in.
+        param_dtype: of parameters and BatchNorm statistics.
+    """
+
+    width: int
+    stride: int = 1
+    bottleneck: bool = False
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "N H W C"], train: bool) -> Float[Array, "N h w D"]:
+        """Maps feature maps to feature maps; `train` as in `ResNet`."""
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        if self.bottleneck:
+            layers = [(1, self.width, 1), (3, self.width, self.stride), (1, 4 * self.width, 1)]
+        else:
+            layers = [(3, self.width, self.stride), (3, self.width, 1)]
+        y = x
+        for i, (kernel, channels, stride) in enumerate(layers):
+            last = i == len(layers) - 1
+            scale_init = nn.initializers.zeros if last else nn.initializers.ones
+            y = _conv(channels, kernel, stride, name=f"conv{i}", **types)(y)
+            y = batch_norm(train=train, scale_init=scale_init, name=f"norm{i}", **types)(y)
+            y = y if last else nn.relu(y)
+        if x.shape != y.shape:
+            x = _conv(y.shape[-1], 1, self.stride, name="shortcut", **types)(x)
+            x = batch_norm(train=train, name="shortcut_norm", **types)(x)
+        return nn.relu(x + y)
+
+
+class ResNet(nn.Module):
+    """A stem, stages of residual blocks, a mean over space.
+
+    Every stage after the first halves the resolution and doubles the width. Padding is the same on
+    all sides, as in PyTorch, so weights from there give the same features. With `width=128` it is
+    SimCLR's "2x" network.
+
+    Source: He et al. 2016, "Deep Residual Learning for Image Recognition", Table 1. Initialisation
+    (normal with variance 2 / fan-out): He et al. 2015, "Delving Deep into Rectifiers", Eq. (14).
+    CIFAR stem: Chen et al. 2020, "A Simple Framework for Contrastive Learning", App. B.9.
+
+    Attributes:
+        stage_sizes: residual blocks in each stage.
+        bottleneck: whether blocks are bottlenecks.
+        width: of the stem and of the 3x3 convolutions in the first stage.
+        stem: imagenet: 7x7 convolution with stride 2 and 3x3 max pool with stride 2; cifar: 3x3
+            convolution, no pool.
+        remat: compute every block again in the backward pass instead of keeping what is inside it.
+        dtype: what it computes in.
+        param_dtype: of parameters and BatchNorm statistics.
+
+    Raises:
+        UserError: an impossible option.
+    """
+
+    stage_sizes: Sequence[int] = (2, 2, 2, 2)
+    bottleneck: bool = False
+    width: int = 64
+    stem: str = "imagenet"
+    remat: bool = False
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
+
+    def __post_init__(self):
+        check_each_positive("encoder.stage_sizes", self.stage_sizes, per="stage")
+        check_positive("encoder.width", self.width)
+        check_choice("encoder.stem", self.stem, STEMS)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "N H W C"], *, train: bool) -> Float[Array, "N D"]:
+        """Maps images with values in [0, 1] to features.
+
+        Args:
+            images: any float dtype.
+            train: True normalises by the batch's statistics and updates the running ones
+                (collection "batch_stats", to be named in `mutable`); False uses the running ones.
+        """
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        kernel, stride = {"imagenet": (7, 2), "cifar": (3, 1)}[self.stem]
+        # In the images' dtype first: bfloat16 is finer around 0 than around 1.
+        x = (2 * images - 1).astype(self.dtype)
+        x = _conv(self.width, kernel, stride, name="stem", **types)(x)
+        x = nn.relu(batch_norm(train=train, name="stem_norm", **types)(x))
+        if self.stem == "imagenet":
+            x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+        # 0 is the module itself, 2 is `train`.
+        block = nn.remat(ResidualBlock, static_argnums=(2,)) if self.remat else ResidualBlock
+        for stage, size in enumerate(self.stage_sizes):
+            for i in range(size):
+                x = block(
+                    width=self.width * 2**stage,
+                    stride=2 if stage and not i else 1,
+                    bottleneck=self.bottleneck,
+                    name=f"stage{stage}_block{i}",
+                    **types,
+                )(x, train)
+        return x.mean((1, 2))
+
+
+def _conv(channels: int, kernel: int, stride: int, **options) -> nn.Conv:
+    return nn.Conv(
+        channels,
+        kernel_size=(kernel, kernel),
+        strides=(stride, stride),
+        padding=kernel // 2,
+        use_bias=False,  # BatchNorm brings one
+        kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+        **options,
+    )
+
+
+resnet18 = functools.partial(ResNet, stage_sizes=(2, 2, 2, 2), bottleneck=False)
+resnet34 = functools.partial(ResNet, stage_sizes=(3, 4, 6, 3), bottleneck=False)
+resnet50 = functools.partial(ResNet, stage_sizes=(3, 4, 6, 3), bottleneck=True)
+resnet101 = functools.partial(ResNet, stage_sizes=(3, 4, 23, 3), bottleneck=True)
+resnet152 = functools.partial(ResNet, stage_sizes=(3, 8, 36, 3), bottleneck=True)

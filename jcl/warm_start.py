@@ -1,0 +1,89 @@
+"""Starting a run from the networks of another: `init_from`."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jcl.checkpoint import read_model
+from jcl.errors import UserError
+from jcl.frozen import parameter_name
+from jcl.state import TrainState
+
+PyTree = Any
+PARTS = ("everything", "encoder")
+_NAMED = 8  # names of each kind that a message lists
+
+
+def warm_start(state: TrainState, workdir: str, *, step: int | None, part: str) -> TrainState:
+    """Replaces the networks of a new state by those of another run; step and optimizer stay new.
+
+    Taken are the parameters that probes of that run see (its moving average of the weights where it
+    kept one) and the running statistics that belong to them.
+
+    Args:
+        state: before the first step.
+        workdir: of the other run.
+        step: which of its checkpoints; None takes the newest.
+        part: "everything" (encoder, projector and what else the method trains) or "encoder".
+
+    Raises:
+        UserError: no such checkpoint, or the names or shapes of that part differ; the message
+            counts the differing ones and names the first of each kind.
+    """
+    model, step = read_model(workdir, step)
+    source = {
+        "params": model["ema_params"] or model["params"],
+        "model_state": model["model_state"],
+    }
+    target = {"params": state.params, "model_state": state.model_state}
+    if part == "encoder":
+        source, target = (
+            _encoders(tree, where) for tree, where in ((source, workdir), (target, "this run"))
+        )
+    _check_same_names(source, target, f"init_from={workdir!r} (step {step}, {part})")
+    taken = jax.tree.map(
+        lambda new, old: jax.device_put(jnp.asarray(old, new.dtype), new.sharding), target, source
+    )
+    if part == "encoder":
+        taken = {
+            "params": {**state.params, "encoder": taken["params"]},
+            "model_state": {**state.model_state, "encoder": taken["model_state"]},
+        }
+    ema_params = jax.tree.map(jnp.copy, taken["params"]) if state.ema_params else {}
+    return state.replace(**taken, ema_params=ema_params)
+
+
+def _encoders(tree: PyTree, where: str) -> PyTree:
+    if "encoder" not in tree["params"]:
+        raise UserError(
+            f"init_part='encoder' is asked for, but the method of {where} has no part of that name"
+        )
+    return {name: part.get("encoder", {}) for name, part in tree.items()}
+
+
+def _check_same_names(source: PyTree, target: PyTree, what: str) -> None:
+    there, here = (
+        {
+            f"{kind}/{parameter_name(path)}": tuple(leaf.shape)
+            for kind in ("params", "model_state")  # parameters are what one looks for first
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree[kind])
+        }
+        for tree in (source, target)
+    )
+    problems = {
+        "missing there": [name for name in here if name not in there],
+        "extra there": [name for name in there if name not in here],
+        "of another shape": [
+            f"{name} {there[name]} instead of {here[name]}"
+            for name in here
+            if name in there and there[name] != here[name]
+        ],
+    }
+    told = [
+        f"{len(names)} {kind}: {', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''}"
+        for kind, names in problems.items()
+        if names
+    ]
+    if told:
+        raise UserError(f"{what} does not fit this config's networks: {'; '.join(told)}")

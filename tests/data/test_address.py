@@ -1,0 +1,76 @@
+"""Datasets of one's own: this module is the user's."""
+
+import numpy as np
+import pytest
+
+from jcl.data import InMemorySource, Source, open_source
+from jcl.errors import UserError
+
+HERE = __name__
+
+
+def zeros(split, *, dir=None, image_size=8):
+    image = np.zeros((len(split), image_size, image_size, 3), np.uint8)
+    return InMemorySource({"image": image})
+
+
+class Own:
+    """A source that inherits nothing."""
+
+    image_shape, n_classes, in_memory = (4, 4, 3), None, True
+
+    def __init__(self, split, **options):
+        self.split, self.options = split, options
+
+    def __len__(self):
+        return 5
+
+    def batch(self, indices):
+        return {"image": np.zeros((len(indices), 4, 4, 3), np.uint8)}
+
+
+def needs_a_folder(split, dir):
+    return zeros(split)
+
+
+def lists(split):
+    return [1, 2]
+
+
+def fails(split):
+    raise RuntimeError("of their own")
+
+
+def test_a_function_is_called_with_the_split_and_the_options_that_are_set():
+    source = open_source(f"{HERE}:zeros", "train", image_size=6, train_split=None)
+    assert (len(source), source.image_shape) == (5, (6, 6, 3))
+    assert open_source(f"{HERE}:zeros", "test").image_shape == (8, 8, 3)
+
+
+def test_a_class_will_do():
+    source = open_source(f"{HERE}:Own", "test", dir="/data", label_key="class")
+    assert isinstance(source, Source)
+    assert (source.split, source.options) == ("test", {"dir": "/data", "label_key": "class"})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("tdfs:mnist", {}, "not shapes, tfds:NAME or arrays:PATH.npz, nor .*No module named 'tdf"),
+        (f"{HERE}.absent:zeros", {}, "imported"),
+        (f"{HERE}:absent", {}, "imported.*'absent'"),
+        (f"{HERE}:zeros", {"label_key": "x"}, r"data.label_key='x', but it takes .*dir=None.*'lab"),
+        (f"{HERE}:needs_a_folder", {}, r"the split, but it takes \(split, dir\).*'dir'"),
+        (f"{HERE}:HERE", {}, "is no function"),
+        (f"{HERE}:lists", {}, "returned a list.*jcl.data.Source.*no image_shape, .*, batch$"),
+    ],
+)
+def test_errors_in_one_sentence(name, options, message):
+    with pytest.raises(UserError, match=message) as error:
+        open_source(name, "train", **options)
+    assert "\n" not in str(error.value)
+
+
+def test_errors_of_the_function_itself_are_not_rewritten():
+    with pytest.raises(RuntimeError, match="of their own"):
+        open_source(f"{HERE}:fails", "train")

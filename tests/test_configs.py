@@ -1,0 +1,106 @@
+"""Every file in configs/ builds, and its step runs on stand-in data.
+
+Only the image size, depth, width, batch and number of steps are reduced: never the encoder's
+family, the method, the optimizer or the views.
+"""
+
+import importlib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jcl import config as config_lib
+from jcl.errors import UserError
+from jcl.experiment import make_experiment
+from jcl.frozen import is_frozen
+from jcl.mesh import batch_sharding, make_mesh
+from jcl.step import compile_train_step
+
+ROOT = Path(__file__).parent.parent
+NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
+
+SMALL = {
+    "convnet": {"widths": (4, 8)},
+    "resnet18": {"stage_sizes": (1, 1), "width": 4},
+    "resnet50": {"stage_sizes": (1, 1), "width": 4},
+    "vit_s": {"depth": 1, "width": 16, "heads": 2, "patch_size": 8},
+}
+
+
+def get_config(name, *arguments):
+    return importlib.import_module(f"configs.{name}").get_config(*arguments)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_header_says_what_a_user_must_know(name):
+    header = (ROOT / "configs" / f"{name}.py").read_text().split('"""')[1]
+    for words in ("Method:", "Command:", f"configs/{name}.py", "Expected time:", "Expected score:"):
+        assert words in header
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_step_of_the_reduced_config(name):
+    config = get_config(name)
+    config_lib.validate(config)
+    size = 16
+    config.batch_size = 8
+    config.total_steps = 3
+    config.encoder.update(SMALL[config.encoder.name])
+    config.projector.hidden_dim = 8
+    config.projector.output_dim = 16
+    config.optimizer.warmup_steps = 0
+    for section, key in ((config.data, "image_size"), (config.views, "size")):
+        if section[key] is not None:
+            section[key] = size
+    channels = 1 if "fashion_mnist" in config.data.name else 3
+    random = np.random.RandomState(0)
+    batch = {
+        "image": random.randint(0, 256, (8, size, size, channels), np.uint8),
+        "label": random.randint(0, 10, 8).astype(np.int32),
+        "index": np.arange(8, dtype=np.int32),
+    }
+    mesh = make_mesh(devices=jax.devices()[:2])
+    experiment = make_experiment(config, image_shape=(size, size, channels), examples=64)
+    state = experiment.init_state(mesh)
+    before = jax.tree.map(np.asarray, state.params)
+    batch = jax.device_put(batch, batch_sharding(mesh))
+    step = compile_train_step(state, mesh=mesh, **experiment.step_options())
+    step = step.lower(state, batch).compile({"xla_backend_optimization_level": 0})
+    # The second step is the first that gets behind the last BatchNorm of a block, whose scale
+    # begins at zero.
+    for _ in range(3):
+        state, metrics = step(state, batch)
+    assert all(np.isfinite(value) for value in jax.tree.leaves(metrics))
+    assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {jnp.dtype("float32")}
+    moved = jax.tree.map(lambda a, b: bool((a != np.asarray(b)).any()), before, state.params)
+    frozen = jax.tree.leaves(is_frozen(before, config.frozen or ()))
+    for trained, is_held in zip(jax.tree.leaves(moved), frozen, strict=True):
+        assert trained != is_held
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    # The encoder's published count without its classifier, then the head's layers by hand.
+    [
+        ("simclr_imagenet", 23_508_032 + 2048 * 2048 + 2 * 2048 + 2048 * 128 + 128),
+        ("dcl_imagenet", 23_508_032 + 2048 * 2048 + 2 * 2048 + 2048 * 128 + 128),
+    ],
+)
+def test_full_size_networks_have_the_published_size(name, parameters):
+    experiment = make_experiment(get_config(name), image_shape=(256, 256, 3), examples=10**6)
+    shapes = experiment.state_shapes(make_mesh(devices=jax.devices()[:1]))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes.params)) == parameters
+
+
+def test_arguments_after_the_colon():
+    config = get_config("simclr_imagenet", "batch=256,epochs=800")
+    assert (config.batch_size, config.total_epochs) == (256, 800.0)
+    # A variant keeps its own defaults for what is not given.
+    config = get_config("simclr_vit_imagenet", "batch=1024")
+    assert (config.batch_size, config.total_epochs) == (1024, 300.0)
+    for text, says in (("bacth=256", "allowed: batch=4096, epochs=100.0"), ("batch=x", "batch=x")):
+        with pytest.raises(UserError, match=says):
+            get_config("simclr_imagenet", text)
