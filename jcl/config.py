@@ -7,7 +7,7 @@ that the named thing does not take is an error once it is set (`build`).
 import importlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -209,7 +209,20 @@ def build(section_name: str, section: ConfigDict, names: Mapping[str, str], **co
     Raises:
         UserError: an unknown name, or an option that is set and that the named thing does not take.
     """
-    name = section.name
+    target = resolve(section_name, section.name, names)
+    takes = inspect.signature(target).parameters
+    options = {k: v for k, v in section.items() if k != "name" and v is not None}
+    if refused := [key for key in options if key not in takes]:
+        allowed = [key for key in section if key in takes]
+        raise UserError(
+            f"{section_name}.{refused[0]}={options[refused[0]]!r} is set, but "
+            f"{section_name}.name={section.name!r} takes only: {', '.join(allowed) or 'nothing'}"
+        )
+    return target(**options, **context)
+
+
+def resolve(section_name: str, name: str, names: Mapping[str, str]) -> Callable:
+    """Imports what a name stands for; arguments and errors as in `build`."""
     address = names.get(name, name if ":" in name else None)
     if address is None:
         raise UserError(
@@ -218,18 +231,9 @@ def build(section_name: str, section: ConfigDict, names: Mapping[str, str], **co
         )
     module, _, attribute = address.partition(":")
     try:
-        target = getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{section_name}.name={name!r} cannot be imported: {error}") from error
-    takes = inspect.signature(target).parameters
-    options = {k: v for k, v in section.items() if k != "name" and v is not None}
-    if refused := [key for key in options if key not in takes]:
-        allowed = [key for key in section if key in takes]
-        raise UserError(
-            f"{section_name}.{refused[0]}={options[refused[0]]!r} is set, but "
-            f"{section_name}.name={name!r} takes only: {', '.join(allowed) or 'nothing'}"
-        )
-    return target(**options, **context)
 
 
 def to_json(config: ConfigDict) -> str:

@@ -15,6 +15,16 @@ Schedule = Callable[[jax.Array], jax.Array]
 
 OPTIMIZERS = {"adamw": "jcl.optim:adamw", "lars": "jcl.optim:lars", "sgd": "jcl.optim:sgd"}
 
+# Keys of the section that stand for the same thing whatever the optimizer.
+COMMON_OPTIONS = (
+    "learning_rate",
+    "scaling",
+    "warmup_steps",
+    "warmup_epochs",
+    "gradient_clip_norm",
+    "weight_ema",
+)
+
 # Names of parameters that are neither decayed nor adapted by LARS, whatever their rank: flax's
 # attention biases have two axes, and positions are added like biases.
 _PLAIN = ("bias", "scale", "position_embedding")
@@ -75,14 +85,7 @@ def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTran
     """The named optimizer behind optional clipping by the global norm; see also `jcl.frozen`."""
     section = config.optimizer.copy_and_resolve_references()
     with section.unlocked():
-        for key in (
-            "learning_rate",
-            "scaling",
-            "warmup_steps",
-            "warmup_epochs",
-            "gradient_clip_norm",
-            "weight_ema",
-        ):
+        for key in COMMON_OPTIONS:
             del section[key]
     optimizer = build("optimizer", section, OPTIMIZERS, learning_rate=schedule)
     clip = config.optimizer.gradient_clip_norm

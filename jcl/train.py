@@ -19,7 +19,7 @@ from jcl.checkpoint import Checkpoints, saved_steps
 from jcl.config import validate
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
-from jcl.experiment import make_experiment, open_split
+from jcl.experiment import drop_replaced_options, make_experiment, open_split
 from jcl.loop import run_loop
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
 from jcl.metrics import MetricsFile, Progress, open_tensorboard
@@ -164,10 +164,14 @@ def _say(message: str) -> None:
 def main(argv) -> None:
     """The binary."""
     del argv
+    config = _CONFIG.value
+    given = config_flags.get_override_values(flags.FLAGS["config"])
+    for line in drop_replaced_options(config, given):
+        _say(line)
     if _COMPILE_ONLY.value:
-        compile_only(_CONFIG.value)
+        compile_only(config)
     else:
-        train(_CONFIG.value, Path(_WORKDIR.value), accept_config_changes=_ACCEPT.value)
+        train(config, Path(_WORKDIR.value), accept_config_changes=_ACCEPT.value)
 
 
 if __name__ == "__main__":

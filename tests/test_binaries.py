@@ -168,12 +168,13 @@ def test_compile_only_needs_neither_data_nor_a_workdir(tmp_path):
         "jcl.train",
         "--config=configs/simclr_cifar10.py:batch=8",
         f"--config.data.dir={tmp_path}",
-        "--config.encoder.stage_sizes=(1,)",
-        "--config.encoder.width=4",
+        "--config.encoder.name=vit_ti",
+        "--config.encoder.depth=1",
         "--compile_only",
         devices=2,
     )
-    assert "simclr with resnet18, 8 examples a step" in done.stdout
+    assert "encoder.stem of the config file: dropped, vit_ti takes no such option" in done.stderr
+    assert "simclr with vit_ti, 8 examples a step" in done.stdout
     for word in ("parameters", "analytic", "by XLA", "GiB", "for 2 x cpu"):
         assert word in done.stdout
     assert list(tmp_path.iterdir()) == []

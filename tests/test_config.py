@@ -6,7 +6,7 @@ import pytest
 
 from jcl import config as config_lib
 from jcl.errors import UserError
-from jcl.experiment import make_method
+from jcl.experiment import drop_replaced_options, make_method
 from jcl.methods.simclr import SimCLR
 from jcl.optim import durations, make_schedule, peak_learning_rate
 from tests.tiny import tiny_config, tiny_experiment
@@ -76,6 +76,38 @@ def test_names_and_options_that_do_not_fit_are_named(overrides, says):
         tiny_experiment(tiny_config(**overrides))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_thing_replaced_on_the_command_line_takes_its_options_along():
+    config = tiny_config(
+        **{
+            "encoder.name": "resnet18",
+            "encoder.width": 4,
+            "method.name": "dcl",
+            "method.weight_sigma": 0.5,
+            "optimizer.name": "adamw",
+            "optimizer.momentum": 0.9,
+            "optimizer.weight_decay": 0.1,
+        }
+    )
+    given = {"encoder.name", "encoder.width", "method.name", "optimizer.name"}
+    (encoder, optimizer) = drop_replaced_options(config, given)
+    assert "encoder.widths of the config file: dropped" in encoder
+    assert "optimizer.momentum of the config file: dropped" in optimizer
+    assert (config.encoder.widths, config.encoder.width) == (None, 4)
+    # What both take stays, and so does what is no option of the thing itself.
+    assert (config.method.temperature, config.method.weight_sigma) == (0.2, 0.5)
+    assert (config.optimizer.weight_decay, config.optimizer.learning_rate) == (0.1, 1e-2)
+    assert config.optimizer.momentum is None
+
+
+def test_nothing_is_dropped_that_the_command_line_gives_or_does_not_replace():
+    config = tiny_config(**{"method.weight_sigma": 0.5, "encoder.name": "resnet18"})
+    given = {"encoder.name", "encoder.widths", "method.weight_sigma"}
+    assert drop_replaced_options(config, given) == []
+    assert (config.encoder.widths, config.method.weight_sigma) == ((4, 8), 0.5)
+    with pytest.raises(UserError, match=r"encoder.widths=\(4, 8\) is set"):
+        make_method(config)
 
 
 def test_a_method_from_outside_needs_no_fork():

@@ -14,6 +14,8 @@ from tqdm import tqdm
 from jcl.data.source import InMemorySource, Source
 from jcl.errors import UserError
 
+THUMBNAIL = 32  # pixels on a side
+
 
 class Features(NamedTuple):
     """Rows in dataset order, with the label and the target of each where there are any."""
@@ -72,6 +74,9 @@ def pixels(
 ) -> Features:
     """Raw pixels as features: float32 [n, H W C] in [0, 1], the baseline without an encoder.
 
+    Images with a side of more than `THUMBNAIL` pixels are first shrunk to that (linear,
+    antialiased): of photographs, whole ones would fill any memory.
+
     Raises:
         UserError: no images, or a source of feature vectors.
     """
@@ -79,8 +84,12 @@ def pixels(
     for batch, n_real in _batches(images, batch_size, "pixels"):
         if "image" not in batch:
             raise UserError("Raw pixels are a baseline for images, and this dataset has none.")
-        flat = batch["image"][:n_real].reshape(n_real, -1)
-        rows.append(flat.astype(np.float32) / np.float32(255))
+        image = batch["image"][:n_real].astype(np.float32) / np.float32(255)
+        n, height, width, channels = image.shape
+        if max(height, width) > THUMBNAIL:
+            small = (n, min(height, THUMBNAIL), min(width, THUMBNAIL), channels)
+            image = np.asarray(jax.image.resize(image, small, "linear"))
+        rows.append(image.reshape(n_real, -1))
         labels.append(batch.get("label", np.empty(0))[:n_real])
         targets.append(batch.get("target", np.empty(0))[:n_real])
     return _features(rows, labels, targets)

@@ -15,6 +15,7 @@ from jcl.mesh import batch_sharding, make_mesh
 
 BATCH = 32
 KEYS = jax.random.split(jax.random.key(0), BATCH)
+UNCROPPED = (("min_area", 1.0), ("brightness", 0.3), ("contrast", 0.5))  # of crop_flip_light
 
 
 def named(name, **options):
@@ -57,7 +58,7 @@ def test_double_precision_stays(name):
     ("name", "options", "channels"),
     [
         ("shapes", (), 3),
-        ("crop_flip_light", (), 1),
+        ("crop_flip_light", UNCROPPED, 3),
         ("simclr_imagenet", (("size", 16),), 3),
         ("simclr_cifar", (), 1),
         ("byol", (("min_area", 1.0),), 3),
@@ -209,8 +210,7 @@ def test_crop_flip_light_scales_contrast_before_brightness(monkeypatch):
 def test_crop_flip_light_is_two_affine_changes(picture):
     """Without a crop: every view is the image or its mirror, scaled twice."""
     images = jnp.stack([0.4 + 0.1 * picture] * BATCH)  # nothing clips
-    options = (("min_area", 1.0), ("brightness", 0.3), ("contrast", 0.5))
-    views = np.asarray(compiled("crop_flip_light", *options)(KEYS, images))[:, 0]
+    views = np.asarray(compiled("crop_flip_light", *UNCROPPED)(KEYS, images))[:, 0]
     image = np.asarray(images[0])
     mean = (image @ np.float32([0.299, 0.587, 0.114])).mean()
     flipped, factors = 0, []

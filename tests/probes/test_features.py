@@ -75,6 +75,18 @@ def test_pixels_are_flat_and_in_the_unit_interval():
     np.testing.assert_array_equal(raw.label, source.arrays["label"])
 
 
+def test_pixels_of_photographs_are_thumbnails():
+    """At most 32 pixels on a side; what is smaller keeps its size."""
+    patches = np.random.RandomState(0).randint(0, 256, (3, 16, 8, 3), np.uint8)
+    images = patches.repeat(8, axis=1).repeat(4, axis=2)  # 128x32: only the rows are shrunk
+    raw = pixels(images, batch_size=2).features
+    assert raw.shape == (3, 32 * 32 * 3)
+    shrunk = raw.reshape(3, 16, 2, 32, 3).mean(2)  # filters reach into both neighbours alike
+    smooth = pixels(np.full((1, 64, 64, 1), 51, np.uint8)).features
+    np.testing.assert_allclose(smooth, 0.2, rtol=1e-5)
+    assert np.corrcoef(shrunk.ravel(), (patches.repeat(4, axis=2) / 255).ravel())[0, 1] > 0.9
+
+
 def test_saved_features_come_back(tmp_path):
     train = pixels(make_source())
     test = Features(train.features[:3], train.label[:3], None)
