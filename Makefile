@@ -26,7 +26,7 @@ test-slow: setup
 test-reference: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[reference]'
-	$(BIN)/python -m pytest -m reference
+	$(BIN)/python -m pytest -m reference tests/reference
 
 lint: setup
 	$(BIN)/ruff check .

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.stats
-from quick_jit import quick_jit
 
 from jcl.augment.blur import gaussian_blur, random_gaussian_blur
+from tests.augment.quick_jit import quick_jit
 
 KEYS = jax.random.split(jax.random.key(0), 400)
 

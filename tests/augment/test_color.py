@@ -6,9 +6,9 @@ import matplotlib.colors
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
-from quick_jit import quick_jit
 
 from jcl.augment import color
+from tests.augment.quick_jit import quick_jit
 
 KEYS = jax.random.split(jax.random.key(0), 200)
 FACTORS = (0.0, 0.3, 1.0, 1.7)

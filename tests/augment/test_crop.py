@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 from PIL import Image
-from quick_jit import quick_jit
 
 from jcl.augment.crop import evaluation_view, random_box, random_resized_crop
+from tests.augment.quick_jit import quick_jit
 
 KEYS = jax.random.split(jax.random.key(0), 8)
 ASPECT = (0.6, 4 / 3)  # not symmetric, so that width over height is not height over width

@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 import pytest
-from quick_jit import quick_jit
 
 from jcl.augment.geometry import random_flip, random_quarter_turn
+from tests.augment.quick_jit import quick_jit
 
 KEYS = jax.random.split(jax.random.key(0), 200)
 

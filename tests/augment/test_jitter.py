@@ -8,10 +8,10 @@ import matplotlib.colors
 import numpy as np
 import pytest
 import scipy.stats
-from quick_jit import quick_jit
 
 from jcl.augment import color
 from jcl.augment.jitter import color_jitter, random_color_jitter, random_order
+from tests.augment.quick_jit import quick_jit
 
 KEYS = jax.random.split(jax.random.key(0), 400)
 ORDERS = np.array(list(itertools.permutations(range(4))))

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from quick_jit import quick_jit
 
 from jcl.augment import VIEWS, byol, recipes, simclr
 from jcl.config import base, build
 from jcl.errors import UserError
 from jcl.mesh import batch_sharding, make_mesh
+from tests.augment.quick_jit import quick_jit
 
 BATCH = 32
 KEYS = jax.random.split(jax.random.key(0), BATCH)

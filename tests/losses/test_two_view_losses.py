@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from contrastive_formulas import gradient_tolerance, two_view_loss, value_tolerance
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from two_view_cases import two_view_cases
 
 from jcl.errors import UserError
 from jcl.losses import dcl, nt_xent
+from tests.losses.contrastive_formulas import gradient_tolerance, two_view_loss, value_tolerance
+from tests.losses.two_view_cases import two_view_cases
 
 LOSSES = {
     "nt_xent": (nt_xent, {"decoupled": False}),

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from blobs import blobs
 from sklearn.neighbors import KNeighborsClassifier
 
 from jcl.errors import UserError
 from jcl.probes import knn_predict, knn_top1
+from tests.probes.blobs import blobs
 
 
 @pytest.mark.parametrize("block_size", [None, 7, 64])

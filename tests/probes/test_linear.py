@@ -1,13 +1,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from blobs import blobs
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from jcl.errors import UserError
 from jcl.probes import linear, linear_probe, logistic
+from tests.probes.blobs import blobs
 
 
 def reference(x, y, l2):

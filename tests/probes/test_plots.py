@@ -1,10 +1,10 @@
 import matplotlib.image
 import numpy as np
 import pytest
-from blobs import blobs
 
 from jcl.errors import UserError
 from jcl.probes import embedding_map, loss_curve, views_grid
+from tests.probes.blobs import blobs
 
 
 def picture(path):

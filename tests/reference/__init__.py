@@ -1,1 +1,1 @@
-"""Comparisons with PyTorch, in an environment of their own (`make test-reference`)."""
+"""Comparisons with PyTorch, where it is installed (`make test-reference` does that)."""
