@@ -10,9 +10,11 @@ from tests.tiny import assert_same_bits, one_device, tiny_config, tiny_experimen
 
 
 def test_patterns_match_from_the_start_of_the_name():
-    params = {"encoder": {"Conv_0": {"kernel": 1.0}, "Conv_1": {"kernel": 1.0}}, "projector": 1.0}
+    convolutions = {"Conv_0": {"kernel": 1.0}, "Conv_1": {"kernel": 1.0}}
+    params = {"encoder": convolutions, "momentum": {"encoder": convolutions}, "projector": 1.0}
     assert is_frozen(params, ("encoder/Conv_0", "projector")) == {
         "encoder": {"Conv_0": {"kernel": True}, "Conv_1": {"kernel": False}},
+        "momentum": {"encoder": {"Conv_0": {"kernel": False}, "Conv_1": {"kernel": False}}},
         "projector": True,
     }
 

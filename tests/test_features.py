@@ -1,0 +1,21 @@
+"""What probes see of an image."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from jcl.features import feature_function
+from tests.tiny import one_device, tiny_config, tiny_experiment, tiny_source
+
+
+def test_probes_see_the_middle_where_views_have_a_size_of_their_own():
+    images = jnp.asarray(tiny_source().arrays["image"][:5])
+    features = {}
+    for size in (None, 4):
+        experiment = tiny_experiment(tiny_config(**{"views.name": "weak", "views.size": size}))
+        state = experiment.init_state(one_device())
+        apply = feature_function(experiment.config, experiment.method)
+        features[size] = apply(state.params, state.model_state, images)
+    middle = images[:, 2:6, 2:6].astype(jnp.float32) / 255
+    expected = experiment.method.features(state.params, state.model_state, middle)
+    np.testing.assert_allclose(features[4], expected, atol=1e-6)
+    assert np.abs(features[4] - features[None]).max() > 1e-3
