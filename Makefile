@@ -22,7 +22,8 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
-# The same networks in PyTorch, with the same weights.
+# The same networks in PyTorch, with the same weights. Where no CPU build of PyTorch is at hand, pip
+# takes the one for CUDA, several GB.
 test-reference: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[reference]'

@@ -14,7 +14,6 @@ import importlib
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -107,8 +106,6 @@ def share_table(batches: dict) -> None:
     print("\n| config | precision | batch | views, ms | step, ms | share of the step |")
     print("|---|---|--:|--:|--:|--:|")
     for name in _CONFIGS.value:
-        if not Path("configs", f"{name}.py").exists():
-            continue
         config = importlib.import_module(f"configs.{name}").get_config()
         config.batch_size = batches.get(name, config.batch_size)
         if jax.default_backend() == "cpu":

@@ -2,7 +2,7 @@
 
 Method: Yeh et al. 2022, "Decoupled Contrastive Learning"; it is at its best with small batches.
 Command: python -m jcl.train --config=configs/dcl_imagenet.py:batch=256 --workdir=runs/dcl_imagenet
-Expected time: that of `simclr_imagenet`. Not measured here.
+Expected time: not known to us at this batch size. Not measured here.
 Expected score: linear top-1 65.1, kNN 49.6 after 100 epochs at batch 256 (lightly's reproduction;
     SimCLR there: 63.2 and 44.8). DCLW (--config.method.weight_sigma=0.5): 64.5 and 48.5. Not
     measured here.

@@ -10,10 +10,11 @@ Expected score: kNN top-1 86.3, linear 88.8 (README, results).
 from jcl import config as config_lib
 
 
-def get_config():
+def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 15.0):
+    given = config_lib.arguments(arguments, batch=batch, epochs=epochs)
     config = config_lib.base()
-    config.batch_size = 256
-    config.total_epochs = 15.0
+    config.batch_size = given["batch"]
+    config.total_epochs = given["epochs"]
     config.data.name = "tfds:fashion_mnist"
     config.data.dir = "data"
     config.views.name = "crop_flip_light"

@@ -7,7 +7,8 @@ Images are brought to a 256-pixel square on the host, and the random crops of 22
     that on the device; the paper cuts them from the whole photograph.
 Command:
     python -m jcl.train --config=configs/simclr_imagenet.py:batch=4096 --workdir=runs/imagenet
-Expected time: 6 h for 100 epochs on 32 TPU v3 cores (published, at 4,096). Not measured here.
+Expected time: 6 h for 100 epochs on 32 TPU v3 cores (as published). Not measured here. Evaluation
+    reads all images three times in one thread, hours at this size.
 Expected score: linear top-1 64.5 after 100 epochs at batch 4,096 (released code); 63.2, kNN 44.8 at
     batch 256 (lightly's reproduction). Not measured here.
 """

@@ -9,10 +9,11 @@ Expected score: kNN top-1 82.5, linear 86.5 (README, results).
 from jcl import config as config_lib
 
 
-def get_config():
+def get_config(arguments: str = "", *, batch: int = 128, epochs: float = 10.0):
+    given = config_lib.arguments(arguments, batch=batch, epochs=epochs)
     config = config_lib.base()
-    config.batch_size = 128
-    config.total_epochs = 10.0
+    config.batch_size = given["batch"]
+    config.total_epochs = given["epochs"]
     config.data.name = "shapes"
     config.views.name = "shapes"
     config.encoder.name = "convnet"

@@ -4,8 +4,8 @@ Method: NT-Xent (Chen et al. 2020) on the recipe of Chen, Xie & He 2021, "An Emp
     Training Self-Supervised Vision Transformers": a frozen random patch embedding, fixed
     sine-cosine positions, 12 heads, AdamW at 1.5e-4 B/256, weight decay 0.1, 40 epochs of warm-up,
     BYOL's pair of views with crops of at least 0.2, a three-layer head, temperature 0.2. Their code
-    decays biases and norm scales too; ours does not. No momentum encoder and no predictor: those
-    are MoCo v3 itself.
+    decays biases and norm scales too, ours does not; the last norm of their head has no scale. No
+    momentum encoder and no predictor: those are MoCo v3 itself.
 Command:
     python -m jcl.train --config=configs/simclr_vit_imagenet.py:batch=4096 --workdir=runs/vit
 Expected time: not known to us for this objective. Not measured here.
@@ -23,7 +23,7 @@ def get_config(arguments: str = ""):
     config.encoder.name = "vit_s"
     config.encoder.patch_size = 16
     config.encoder.heads = 12
-    config.frozen = ("encoder/patch_embedding/",)
+    config.frozen = ("encoder/patch_embedding",)
     config.projector.layers = 3
     config.projector.hidden_dim = 4096
     config.projector.output_dim = 256

@@ -9,8 +9,8 @@ Expected score: kNN top-1 96.4, linear 96.9 (README, results).
 from configs import simclr_shapes
 
 
-def get_config():
-    config = simclr_shapes.get_config()
+def get_config(arguments: str = ""):
+    config = simclr_shapes.get_config(arguments)
     config.method.name = "benchmarks.supervised:Supervised"
     config.method.temperature = None
     return config

@@ -188,10 +188,13 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
     with _manager(folder, options) as manager:
         try:
             shapes = manager.item_metadata(step)["model"].tree
+            _check_precision(shapes, f"checkpoint {step} of {workdir}")
             wanted = jax.tree.map(
                 lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=device), shapes
             )
             return _read(manager, step, {"model": wanted})["model"], step
+        except UserError:
+            raise
         except Exception as error:  # Orbax raises bare Exceptions for damaged files
             others = [s for s in found if s != step]
             raise UserError(
@@ -255,6 +258,15 @@ def _read(manager: ocp.CheckpointManager, step: int, wanted: dict[str, PyTree]) 
         if fingerprint(restored[name]) != restored["seal"][name]:
             raise ValueError(f"the contents of {name} differ from what was saved")
     return restored
+
+
+def _check_precision(shapes: PyTree, what: str) -> None:
+    wide = any(np.dtype(leaf.dtype) == np.float64 for leaf in jax.tree.leaves(shapes))
+    if wide and not jax.config.jax_enable_x64:
+        raise UserError(
+            f"{what} holds float64, and this process has float32: set precision=float64, or "
+            "jax_enable_x64 in a program of your own"
+        )
 
 
 def _reason(error: Exception) -> str:

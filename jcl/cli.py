@@ -2,11 +2,13 @@
 
 import difflib
 import itertools
+import runpy
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
 
 from jcl.config import base, flatten
 from jcl.errors import UserError
@@ -59,6 +61,13 @@ def _within_config_file(error: BaseException) -> str | None:
     while error.__context__ is not None:
         error = error.__context__
     return str(error)
+
+
+def config_of_file(flag: flags.Flag) -> ConfigDict:
+    """What the file that a config flag names says, without the overrides of the command line."""
+    path, _, arguments = config_flags.get_config_filename(flag).partition(":")
+    namespace = runpy.run_path(path)
+    return namespace["get_config"](*filter(None, [arguments]))
 
 
 def check_config_flags(argv: Sequence[str]) -> None:

@@ -159,6 +159,8 @@ def validate(config: ConfigDict) -> None:
             )
     if config.total_steps is None and config.total_epochs is None:
         raise UserError("the run has no length: set total_steps or total_epochs")
+    if any(not isinstance(pattern, str) for pattern in config.frozen or ()):
+        raise UserError(f"frozen={config.frozen!r} is impossible: give patterns, which are strings")
     _choice("init_part", config.init_part, ("everything", "encoder"))
     if config.init_from is None and (
         config.init_step is not None or config.init_part != "everything"
@@ -210,30 +212,41 @@ def build(section_name: str, section: ConfigDict, names: Mapping[str, str], **co
         UserError: an unknown name, or an option that is set and that the named thing does not take.
     """
     target = resolve(section_name, section.name, names)
-    takes = inspect.signature(target).parameters
+    signature = inspect.signature(target)
+    takes = signature.parameters
     options = {k: v for k, v in section.items() if k != "name" and v is not None}
     if refused := [key for key in options if key not in takes]:
-        allowed = [key for key in section if key in takes]
+        allowed = [key for key in section if key in takes and key != "name"]
         raise UserError(
             f"{section_name}.{refused[0]}={options[refused[0]]!r} is set, but "
             f"{section_name}.name={section.name!r} takes only: {', '.join(allowed) or 'nothing'}"
         )
+    try:
+        signature.bind(**options, **context)
+    except TypeError as error:
+        given = ", ".join([*options, *context])
+        raise UserError(
+            f"{section_name}.name={section.name!r} is called with {given}, but {error}"
+        ) from error
     return target(**options, **context)
 
 
 def resolve(section_name: str, name: str, names: Mapping[str, str]) -> Callable:
     """Imports what a name stands for; arguments and errors as in `build`."""
-    address = names.get(name, name if ":" in name else None)
-    if address is None:
+    address = names.get(name, name)
+    module, _, attribute = address.partition(":")
+    if not module or not attribute:
         raise UserError(
             f"{section_name}.name={name!r} is unknown; allowed: {', '.join(names)}, "
             "or an address package.module:Class"
         )
-    module, _, attribute = address.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        target = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{section_name}.name={name!r} cannot be imported: {error}") from error
+    if not callable(target) or inspect.isabstract(target):
+        raise UserError(f"{section_name}.name={name!r} is no function and no complete class")
+    return target
 
 
 def to_json(config: ConfigDict) -> str:

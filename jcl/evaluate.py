@@ -4,6 +4,8 @@ Everything it needs stands in the workdir; the config is the run's own, with ove
 """
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -36,6 +38,7 @@ from jcl.probes import (
     save_features,
     views_grid,
 )
+from jcl.swap import drop_replaced_options
 
 # Test images whose two views alignment is measured on, and that a picture shows.
 _ALIGNMENT_IMAGES = 2000
@@ -98,9 +101,12 @@ def _probe(
 
     bank = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
     queries = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))
-    views = _views(experiment, test, min(_ALIGNMENT_IMAGES, len(test)))
     view_features = jax.jit(experiment.method.features)
-    pair = [np.asarray(view_features(params, model_state, views[:, i])) for i in range(2)]
+    pairs = [
+        [np.asarray(view_features(params, model_state, views[:, i])) for i in range(2)]
+        for views in _views(experiment, test, min(_ALIGNMENT_IMAGES, len(test)))
+    ]
+    pair = np.concatenate(pairs, axis=1)
     scores = _score(experiment.config, train, bank, queries)
     scores["geometry"] = geometry(*pair, queries.features, queries.label)
     return scores, (bank, queries)
@@ -121,13 +127,14 @@ def _score(config: ml_collections.ConfigDict, source: Source, bank: Features, qu
     return {"knn": knn, "linear": linear_probe(*data, n_classes=source.n_classes, seeds=seeds)}
 
 
-def _views(experiment: Experiment, source: Source, count: int) -> jax.Array:
-    """Views [n, V, H, W, C] of the first images, the same at every evaluation of a run."""
-    images = to_float(
-        jnp.asarray(source.batch(np.arange(count))["image"]), image_dtype(experiment.config)
-    )
+def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.Array]:
+    """Views [n, V, H, W, C] of the first images, in batches, the same at every evaluation."""
+    make_views = jax.jit(experiment.make_views)
     keys = jax.random.split(jax.random.key(experiment.config.seed, impl="threefry2x32"), count)
-    return jax.jit(experiment.make_views)(keys, images)
+    for start in range(0, count, FEATURE_BATCH):
+        rows = np.arange(start, min(start + FEATURE_BATCH, count))
+        images = jnp.asarray(source.batch(rows)["image"])
+        yield make_views(keys[rows], to_float(images, image_dtype(experiment.config)))
 
 
 def _draw(experiment: Experiment, workdir: Path, queries: Features, test: Source) -> None:
@@ -135,7 +142,8 @@ def _draw(experiment: Experiment, workdir: Path, queries: Features, test: Source
     figures.mkdir(exist_ok=True)
     count = min(_PICTURED, len(test))
     originals = test.batch(np.arange(count))["image"] / np.float32(255)
-    views = np.asarray(_views(experiment, test, count), np.float32)
+    (views,) = _views(experiment, test, count)
+    views = np.asarray(views, np.float32)
     views_grid(views, figures / "views.png", originals=originals)
     lines = read_metrics(workdir)
     if lines:
@@ -154,7 +162,11 @@ def main(argv) -> None:
     del argv
     workdir = Path(_WORKDIR.value)
     export = Path(_EXPORT.value) if _EXPORT.value else None
-    results = evaluate(flags.FLAGS.config, workdir, step=_STEP.value, export_features=export)
+    config, flag = flags.FLAGS.config, flags.FLAGS["config"]
+    original, given = workdir_lib.read_config(workdir), config_flags.get_override_values(flag)
+    for line in drop_replaced_options(config, original=original, given=given):
+        print(line, file=sys.stderr)
+    results = evaluate(config, workdir, step=_STEP.value, export_features=export)
     print(results_table(results))
     print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures")
 

@@ -1,8 +1,7 @@
 """From a config to the objects that a run is made of."""
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ from jax.typing import DTypeLike
 from ml_collections import ConfigDict
 
 from jcl.augment import VIEWS
-from jcl.config import PRECISIONS, build, resolve
+from jcl.config import PRECISIONS, build
 from jcl.data import Source, open_source
 from jcl.data.order import steps_per_epoch
 from jcl.errors import UserError
@@ -20,23 +19,12 @@ from jcl.methods import METHODS
 from jcl.methods.base import Method
 from jcl.models import ENCODERS, PROJECTORS
 from jcl.optim import (
-    COMMON_OPTIONS,
-    OPTIMIZERS,
     Durations,
     durations,
     make_optimizer,
     make_schedule,
 )
-from jcl.state import TrainState, init_state, state_shapes
-
-# The sections of a config that name something, and what the names stand for.
-SECTIONS = {
-    "views": VIEWS,
-    "encoder": ENCODERS,
-    "projector": PROJECTORS,
-    "method": METHODS,
-    "optimizer": OPTIMIZERS,
-}
+from jcl.state import TrainState, init_state, renew_method_state, state_shapes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,15 +57,23 @@ class Experiment:
         """The shapes and shardings of that state; allocates nothing."""
         return state_shapes(mesh=mesh, **self._state_options())
 
+    def renew_method_state(self, state: TrainState) -> TrainState:
+        """That state for other networks, once they are in it."""
+        views, seed = self._view_shapes(), self.config.seed
+        return renew_method_state(state, self.method, views=views, seed=seed)
+
     def _state_options(self) -> dict:
-        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
-        image = jax.ShapeDtypeStruct((1, *self.image_shape), image_dtype(self.config))
         return {
             "method": self.method,
             "optimizer": self.optimizer,
-            "views": jax.eval_shape(self.make_views, keys, image),
+            "views": self._view_shapes(),
             "weight_ema": self.config.optimizer.weight_ema,
         }
+
+    def _view_shapes(self) -> jax.ShapeDtypeStruct:
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
+        image = jax.ShapeDtypeStruct((1, *self.image_shape), image_dtype(self.config))
+        return jax.eval_shape(self.make_views, keys, image)
 
     def step_options(self) -> dict:
         """Keyword arguments of `jcl.step.train_step`, all but the mesh."""
@@ -139,42 +135,6 @@ def make_method(config: ConfigDict) -> Method:
         encoder=build("encoder", config.encoder, ENCODERS, **types),
         projector=build("projector", config.projector, PROJECTORS, **types),
     )
-
-
-def drop_replaced_options(config: ConfigDict, given: Collection[str]) -> list[str]:
-    """Unsets what a config file chose for a thing that the command line replaced by another.
-
-    `--config.encoder.name=resnet18` works on a config whose own encoder has `widths`: they go with
-    it. Options that both things take stay, such as the temperature of another method. So does what
-    the command line gives, and is an error if the new thing does not take it.
-
-    Args:
-        config: with the overrides; changed in place.
-        given: the keys that the command line sets, such as "encoder.name".
-
-    Returns:
-        A line for the user about each section where options were dropped.
-    """
-    lines = []
-    for name, names in SECTIONS.items():
-        section = config[name]
-        if f"{name}.name" not in given:
-            continue
-        takes = inspect.signature(resolve(name, section.name, names)).parameters
-        dropped = [
-            key
-            for key, value in section.items()
-            if value is not None
-            and key not in takes
-            and key not in ("name", *(COMMON_OPTIONS if name == "optimizer" else ()))
-            and f"{name}.{key}" not in given
-        ]
-        for key in dropped:
-            section[key] = None
-        if dropped:
-            keys = ", ".join(f"{name}.{key}" for key in dropped)
-            lines.append(f"{keys} of the config file: dropped, {section.name} takes no such option")
-    return lines
 
 
 def image_dtype(config: ConfigDict) -> DTypeLike:

@@ -12,6 +12,7 @@ from jcl import workdir as workdir_lib
 from jcl.augment.crop import evaluation_view
 from jcl.augment.image import to_float
 from jcl.checkpoint import read_model
+from jcl.errors import UserError
 from jcl.experiment import image_dtype, make_method
 from jcl.methods.base import Method
 
@@ -47,7 +48,8 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
             the networks' running statistics.
 
     Raises:
-        jcl.errors.UserError: not a workdir, no such checkpoint, or one that cannot be read.
+        jcl.errors.UserError: not a workdir, no such checkpoint, or one that cannot be read; from
+            `features`, images of another size than the run's `data.image_size`, where it has one.
 
     Example:
         >>> features, params = jcl.load("runs/quickstart")  # doctest: +SKIP
@@ -55,10 +57,19 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
         (16, 128)
     """
     config = workdir_lib.read_config(Path(workdir))
-    apply = feature_function(config, make_method(config))
+    apply, size = feature_function(config, make_method(config)), config.data.image_size
+
+    def features(params, images):
+        if size is not None and images.shape[1:3] != (size, size):
+            raise UserError(
+                f"the encoder of {workdir} was trained on images brought to {size}x{size} "
+                f"(data.image_size), but these are {images.shape[1]}x{images.shape[2]}"
+            )
+        return apply(params["params"], params["model_state"], images)
+
     model, _ = read_model(workdir, step)
     params = {
         "params": model["ema_params"] or model["params"],
         "model_state": model["model_state"],
     }
-    return jax.jit(lambda p, images: apply(p["params"], p["model_state"], images)), params
+    return jax.jit(features), params

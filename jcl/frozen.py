@@ -1,8 +1,9 @@
 """Which parameters are not trained, by patterns of their names.
 
 A name is the path to a parameter, joined by slashes: `encoder/stage0_block0/conv0/kernel`. A
-pattern is a regular expression that is matched from the start of the name, so `encoder/` freezes
-the whole encoder. Running statistics of BatchNorm are not parameters and go on being updated.
+pattern is a regular expression that is matched from the start of the name up to a slash or the end:
+`encoder` freezes the whole encoder, `encoder/block1` no part of `encoder/block10`. Running
+statistics of BatchNorm are not parameters and go on being updated.
 """
 
 import re
@@ -22,6 +23,11 @@ def parameter_name(path: tuple) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
+def matches(pattern: str, name: str) -> bool:
+    """Whether a pattern stands for a parameter, or for a part that it belongs to."""
+    return re.match(rf"(?:{pattern})(?:(?<=/)|(?=/)|$)", name) is not None
+
+
 def is_frozen(params: PyTree, patterns: Sequence[str]) -> PyTree:
     """Returns the tree of booleans that says which parameters a pattern matches.
 
@@ -35,13 +41,13 @@ def is_frozen(params: PyTree, patterns: Sequence[str]) -> PyTree:
             raise UserError(f"frozen={pattern!r} is not a regular expression: {error}") from error
     names = [parameter_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     for pattern in patterns:
-        if not any(re.match(pattern, name) for name in names):
+        if not any(matches(pattern, name) for name in names):
             raise UserError(
-                f"frozen={pattern!r} matches the start of no parameter's name; "
+                f"frozen={pattern!r} matches no parameter and no part; "
                 f"there are {len(names)}, such as {', '.join(names[:3])}"
             )
     return jax.tree_util.tree_map_with_path(
-        lambda path, _: any(re.match(pattern, parameter_name(path)) for pattern in patterns), params
+        lambda path, _: any(matches(pattern, parameter_name(path)) for pattern in patterns), params
     )
 
 
@@ -66,6 +72,8 @@ def freeze(
 
     def labels(params):
         frozen = is_frozen(params, patterns)
+        if all(jax.tree.leaves(frozen)):
+            raise UserError(f"frozen={tuple(patterns)!r} leaves no parameter to train")
         return jax.tree.map(lambda leaf: "frozen" if leaf else "trained", frozen)
 
     return optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)

@@ -10,7 +10,7 @@ import optax
 from jax.sharding import Mesh
 
 from jcl.mesh import replicated
-from jcl.methods.base import Method
+from jcl.methods.base import Method, Variables
 
 PyTree = Any
 
@@ -89,16 +89,43 @@ def state_shapes(
 
 
 def _make_state(key, *, method, optimizer, views, weight_ema) -> TrainState:
-    example = jax.tree.map(lambda v: jnp.zeros((1, *v.shape[1:]), v.dtype), views)
-    params, model_state, method_state = method.init(key, example)
+    variables = method.init(key, _one_of(views))
+    params, model_state = variables
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
         model_state=model_state,
-        method_state=method_state,
+        method_state=_make_method_state(key, variables, method=method, views=views),
         opt_state=optimizer.init(params),
         ema_params={} if weight_ema is None else jax.tree.map(jnp.copy, params),
     )
+
+
+def renew_method_state(
+    state: TrainState, method: Method, *, views: PyTree, seed: int
+) -> TrainState:
+    """Makes the method's own part of a state anew, for the networks that the state now has.
+
+    Args:
+        state: before the first step.
+        method: whose part it is.
+        views: as in `init_state`.
+        seed: as in `init_state`.
+    """
+    make = functools.partial(_make_method_state, method=method, views=views)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state.method_state)
+    method_state = jax.jit(make, out_shardings=shardings)(
+        jax.random.key(seed, impl="threefry2x32"), Variables(state.params, state.model_state)
+    )
+    return state.replace(method_state=method_state)
+
+
+def _make_method_state(key, variables, *, method, views) -> PyTree:
+    return method.init_method_state(jax.random.fold_in(key, 1), variables, _one_of(views))
+
+
+def _one_of(views: PyTree) -> PyTree:
+    return jax.tree.map(lambda v: jnp.zeros((1, *v.shape[1:]), v.dtype), views)
 
 
 def state_sharding(state: TrainState, mesh: Mesh) -> TrainState:

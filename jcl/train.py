@@ -19,7 +19,7 @@ from jcl.checkpoint import Checkpoints, saved_steps
 from jcl.config import validate
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
-from jcl.experiment import drop_replaced_options, make_experiment, open_split
+from jcl.experiment import make_experiment, open_split
 from jcl.loop import run_loop
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
 from jcl.metrics import MetricsFile, Progress, open_tensorboard
@@ -27,6 +27,7 @@ from jcl.online_probe import make_knn_probe
 from jcl.optim import peak_learning_rate
 from jcl.plan import batch_shapes, describe, make_plan, stand_in_batch
 from jcl.step import compile_train_step
+from jcl.swap import drop_replaced_options
 from jcl.warm_start import warm_start
 
 
@@ -52,8 +53,13 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     probe = make_knn_probe(experiment, source)
     state = experiment.init_state(mesh)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    origin = None
     if config.init_from is not None and not saved_steps(workdir):
-        state = warm_start(state, config.init_from, step=config.init_step, part=config.init_part)
+        # A run that was killed before its first checkpoint takes the same one again.
+        step = config.init_step or workdir_lib.read_origin_step(workdir, config.init_from)
+        state, step = warm_start(state, config.init_from, step=step, part=config.init_part)
+        state = experiment.renew_method_state(state)
+        origin = {"workdir": config.init_from, "step": step, "part": config.init_part}
 
     # 2. The workdir: new, or one to resume. A checkpoint in it wins over `init_from`.
     workdir_lib.create(workdir)
@@ -66,9 +72,11 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     state = state if restored is None else restored
     start = int(state.step)
     total = experiment.length.total_steps
-    workdir_lib.write_run(workdir, start_step=start)
+    workdir_lib.write_run(workdir, start_step=start, origin=origin)
     metrics_file = MetricsFile(workdir, start)
     _say_plan(experiment, mesh, workdir, start, parameters, len(source))
+    if origin is not None:
+        _say("networks: {part}, from step {step} of {workdir}".format(**origin))
     if start >= total:
         _say(f"{workdir} is complete: step {start} of {total}")
         return
@@ -164,9 +172,9 @@ def _say(message: str) -> None:
 def main(argv) -> None:
     """The binary."""
     del argv
-    config = _CONFIG.value
-    given = config_flags.get_override_values(flags.FLAGS["config"])
-    for line in drop_replaced_options(config, given):
+    config, flag = _CONFIG.value, flags.FLAGS["config"]
+    given = config_flags.get_override_values(flag)
+    for line in drop_replaced_options(config, original=cli.config_of_file(flag), given=given):
         _say(line)
     if _COMPILE_ONLY.value:
         compile_only(config)

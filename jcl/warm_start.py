@@ -11,12 +11,15 @@ from jcl.frozen import parameter_name
 from jcl.state import TrainState
 
 PyTree = Any
-PARTS = ("everything", "encoder")
-_NAMED = 8  # names of each kind that a message lists
+_NAMED = 20  # names of each kind that a message lists
 
 
-def warm_start(state: TrainState, workdir: str, *, step: int | None, part: str) -> TrainState:
-    """Replaces the networks of a new state by those of another run; step and optimizer stay new.
+def warm_start(
+    state: TrainState, workdir: str, *, step: int | None, part: str
+) -> tuple[TrainState, int]:
+    """Replaces the networks of a new state by those of another run.
+
+    Step, optimizer and the method's own state stay those of the new run.
 
     Taken are the parameters that probes of that run see (its moving average of the weights where it
     kept one) and the running statistics that belong to them.
@@ -26,6 +29,9 @@ def warm_start(state: TrainState, workdir: str, *, step: int | None, part: str) 
         workdir: of the other run.
         step: which of its checkpoints; None takes the newest.
         part: "everything" (encoder, projector and what else the method trains) or "encoder".
+
+    Returns:
+        The state, and the step of the checkpoint.
 
     Raises:
         UserError: no such checkpoint, or the names or shapes of that part differ; the message
@@ -38,28 +44,23 @@ def warm_start(state: TrainState, workdir: str, *, step: int | None, part: str) 
     }
     target = {"params": state.params, "model_state": state.model_state}
     if part == "encoder":
-        source, target = (
-            _encoders(tree, where) for tree, where in ((source, workdir), (target, "this run"))
-        )
+        source, target = _encoder(source, workdir), _encoder(target, "this run")
     _check_same_names(source, target, f"init_from={workdir!r} (step {step}, {part})")
     taken = jax.tree.map(
         lambda new, old: jax.device_put(jnp.asarray(old, new.dtype), new.sharding), target, source
     )
-    if part == "encoder":
-        taken = {
-            "params": {**state.params, "encoder": taken["params"]},
-            "model_state": {**state.model_state, "encoder": taken["model_state"]},
-        }
+    taken = {kind: {**getattr(state, kind), **tree} for kind, tree in taken.items()}
     ema_params = jax.tree.map(jnp.copy, taken["params"]) if state.ema_params else {}
-    return state.replace(**taken, ema_params=ema_params)
+    return state.replace(**taken, ema_params=ema_params), step
 
 
-def _encoders(tree: PyTree, where: str) -> PyTree:
-    if "encoder" not in tree["params"]:
+def _encoder(trees: PyTree, where: str) -> PyTree:
+    """Keeps the part called encoder of each tree."""
+    if "encoder" not in trees["params"]:
         raise UserError(
             f"init_part='encoder' is asked for, but the method of {where} has no part of that name"
         )
-    return {name: part.get("encoder", {}) for name, part in tree.items()}
+    return {kind: {"encoder": tree.get("encoder", {})} for kind, tree in trees.items()}
 
 
 def _check_same_names(source: PyTree, target: PyTree, what: str) -> None:

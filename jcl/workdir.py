@@ -72,8 +72,24 @@ def write_config(workdir: Path, config: ConfigDict) -> None:
     write_atomically(workdir / CONFIG, config_lib.to_json(config))
 
 
-def write_run(workdir: Path, *, start_step: int) -> None:
-    """Records this launch: code, packages, command line, machine; earlier launches are kept."""
+def read_origin_step(workdir: Path, init_from: str) -> int | None:
+    """The step of `init_from` that an earlier launch of this run started from, if there was one."""
+    try:
+        origin = json.loads((workdir / RUN).read_text())["init_from"]
+        return origin["step"] if origin["workdir"] == init_from else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_run(workdir: Path, *, start_step: int, origin: dict | None) -> None:
+    """Records this launch: code, packages, command line, machine; earlier launches are kept.
+
+    Args:
+        workdir: of the run.
+        start_step: completed updates.
+        origin: workdir, step and part that the networks were taken from; None where `init_from` is
+            unset or a checkpoint of the run itself was there.
+    """
     path = workdir / RUN
     try:
         earlier = json.loads(path.read_text())
@@ -90,6 +106,7 @@ def write_run(workdir: Path, *, start_step: int) -> None:
         "processes": jax.process_count(),
         "host": {"system": platform.platform(), "cpus": os.cpu_count()},
         "start_step": start_step,
+        "init_from": origin,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "earlier_launches": launches,
     }

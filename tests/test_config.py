@@ -6,7 +6,7 @@ import pytest
 
 from jcl import config as config_lib
 from jcl.errors import UserError
-from jcl.experiment import drop_replaced_options, make_method
+from jcl.experiment import make_method
 from jcl.methods.simclr import SimCLR
 from jcl.optim import durations, make_schedule, peak_learning_rate
 from tests.tiny import tiny_config, tiny_experiment
@@ -49,11 +49,19 @@ def test_keys_do_not_share_their_unset_values():
         ("total_steps", 0, "total_steps=0"),
         ("seed", -1, "seed=-1"),
         ("checkpoint.keep", 0, "checkpoint.keep=0"),
+        ("frozen", (1,), "give patterns, which are strings"),
+        ("init_part", "projector", "allowed: everything, encoder"),
+        ("init_step", 3, "init_from, which is not set"),
+        ("views.size", 0, "views.size=0"),
+        ("optimizer.momentum", 1.0, "less than 1"),
     ],
 )
 def test_impossible_values_are_named(key, value, says):
     with pytest.raises(UserError, match=says.replace("(", r"\(")):
         config_lib.validate(tiny_config(**{key: value}))
+
+
+PROJECTOR_OPTIONS = ("projector.hidden_dim", "projector.output_dim")
 
 
 @pytest.mark.parametrize(
@@ -69,6 +77,13 @@ def test_impossible_values_are_named(key, value, says):
         ({"encoder.activation": "swish"}, "allowed: relu, gelu, tanh"),
         ({"views.min_area": 0.0}, "views.min_area=0.0 is impossible"),
         ({"method.name": "nowhere.at_all:Method"}, "cannot be imported"),
+        ({"encoder.name": ":x"}, "encoder.name=':x' is unknown"),
+        ({"encoder.name": "jcl.models:ENCODERS"}, "is no function and no complete class"),
+        ({"method.name": "jcl.methods.two_view:TwoViewMethod"}, "no complete class"),
+        (
+            {"projector.name": "flax.linen:Dense", **dict.fromkeys(PROJECTOR_OPTIONS)},
+            "is called with dtype, param_dtype, but missing a required argument: 'features'",
+        ),
     ],
 )
 def test_names_and_options_that_do_not_fit_are_named(overrides, says):
@@ -76,38 +91,6 @@ def test_names_and_options_that_do_not_fit_are_named(overrides, says):
         tiny_experiment(tiny_config(**overrides))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_thing_replaced_on_the_command_line_takes_its_options_along():
-    config = tiny_config(
-        **{
-            "encoder.name": "resnet18",
-            "encoder.width": 4,
-            "method.name": "dcl",
-            "method.weight_sigma": 0.5,
-            "optimizer.name": "adamw",
-            "optimizer.momentum": 0.9,
-            "optimizer.weight_decay": 0.1,
-        }
-    )
-    given = {"encoder.name", "encoder.width", "method.name", "optimizer.name"}
-    (encoder, optimizer) = drop_replaced_options(config, given)
-    assert "encoder.widths of the config file: dropped" in encoder
-    assert "optimizer.momentum of the config file: dropped" in optimizer
-    assert (config.encoder.widths, config.encoder.width) == (None, 4)
-    # What both take stays, and so does what is no option of the thing itself.
-    assert (config.method.temperature, config.method.weight_sigma) == (0.2, 0.5)
-    assert (config.optimizer.weight_decay, config.optimizer.learning_rate) == (0.1, 1e-2)
-    assert config.optimizer.momentum is None
-
-
-def test_nothing_is_dropped_that_the_command_line_gives_or_does_not_replace():
-    config = tiny_config(**{"method.weight_sigma": 0.5, "encoder.name": "resnet18"})
-    given = {"encoder.name", "encoder.widths", "method.weight_sigma"}
-    assert drop_replaced_options(config, given) == []
-    assert (config.encoder.widths, config.method.weight_sigma) == ((4, 8), 0.5)
-    with pytest.raises(UserError, match=r"encoder.widths=\(4, 8\) is set"):
-        make_method(config)
 
 
 def test_a_method_from_outside_needs_no_fork():

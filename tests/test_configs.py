@@ -45,16 +45,17 @@ def test_the_header_says_what_a_user_must_know(name):
 def test_one_step_of_the_reduced_config(name):
     config = get_config(name)
     config_lib.validate(config)
-    size = 16
+    size = 20 if config.views.size is not None else 16
     config.batch_size = 8
     config.total_steps = 3
     config.encoder.update(SMALL[config.encoder.name])
     config.projector.hidden_dim = 8
     config.projector.output_dim = 16
     config.optimizer.warmup_steps = 0
-    for section, key in ((config.data, "image_size"), (config.views, "size")):
-        if section[key] is not None:
-            section[key] = size
+    if config.data.image_size is not None:
+        config.data.image_size = size
+    if config.views.size is not None:
+        config.views.size = 16
     channels = 1 if "fashion_mnist" in config.data.name else 3
     random = np.random.RandomState(0)
     batch = {

@@ -9,24 +9,32 @@ from jcl.frozen import is_frozen
 from tests.tiny import assert_same_bits, one_device, tiny_config, tiny_experiment, train
 
 
-def test_patterns_match_from_the_start_of_the_name():
-    convolutions = {"Conv_0": {"kernel": 1.0}, "Conv_1": {"kernel": 1.0}}
-    params = {"encoder": convolutions, "momentum": {"encoder": convolutions}, "projector": 1.0}
-    assert is_frozen(params, ("encoder/Conv_0", "projector")) == {
-        "encoder": {"Conv_0": {"kernel": True}, "Conv_1": {"kernel": False}},
-        "momentum": {"encoder": {"Conv_0": {"kernel": False}, "Conv_1": {"kernel": False}}},
+def test_patterns_match_whole_parts_from_the_start_of_the_name():
+    encoder = {name: {"kernel": 1.0} for name in ("block1", "block10")}
+    params = {"encoder": encoder, "momentum": {"encoder": encoder}, "projector": 1.0}
+    expected = {
+        "encoder": {"block1": {"kernel": True}, "block10": {"kernel": False}},
+        "momentum": {"encoder": {name: {"kernel": False} for name in encoder}},
         "projector": True,
     }
+    for pattern in ("encoder/block1", "encoder/block1/", "encoder/block1/k.*", "en.*r/block1"):
+        assert is_frozen(params, (pattern, "projector")) == expected
 
 
 @pytest.mark.parametrize(
     ("pattern", "says"),
-    [("Conv_0", "such as encoder/"), ("encoder/(", "is not a regular expression")],
+    [
+        ("Conv_0", "such as encoder/"),
+        ("", "matches no parameter"),
+        ("encoder/(", "is not a regular expression"),
+        (".*", "leaves no parameter to train"),
+    ],
 )
 def test_patterns_that_cannot_be_meant_are_named(pattern, says):
     with pytest.raises(UserError, match=says) as caught:
         tiny_experiment(tiny_config(frozen=(pattern,))).init_state(one_device())
     assert repr(pattern) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """`jcl.train.train` in this process: resume, config changes, bad numbers, periodic probes."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -122,6 +125,8 @@ def test_a_run_that_starts_from_another_begins_with_its_networks(straight, tmp_p
     taken, _ = read_model(straight, 8)
     ended, _ = read_model(workdir)
     assert_same_bits(ended["params"]["encoder"], taken["params"]["encoder"])
+    origin = json.loads((workdir / "run.json").read_text())["init_from"]
+    assert origin == {"workdir": str(straight), "step": 8, "part": "encoder"}
     # A second launch finds its own checkpoint and does not need the other run any more.
     config.init_from = str(tmp_path / "gone")
     config.total_steps = 3
@@ -129,3 +134,17 @@ def test_a_run_that_starts_from_another_begins_with_its_networks(straight, tmp_p
     ended, step = read_model(workdir)
     assert step == 3
     assert_same_bits(ended["params"]["encoder"], taken["params"]["encoder"])
+
+
+def test_a_run_killed_before_its_first_checkpoint_takes_the_same_networks_again(straight, tmp_path):
+    source, workdir = tmp_path / "source", tmp_path / "run"
+    shutil.copytree(straight, source)
+    shutil.rmtree(source / "checkpoints" / "12")
+    config = shapes_config(total_steps=1, init_from=str(source))
+    train(config, workdir, accept_config_changes=False)
+    first = read_model(workdir)[0]
+    # The source goes on, and the new run loses all it had.
+    shutil.copytree(straight / "checkpoints" / "12", source / "checkpoints" / "12")
+    shutil.rmtree(workdir / "checkpoints")
+    train(config, workdir, accept_config_changes=False)
+    assert_same_bits(read_model(workdir)[0], first)

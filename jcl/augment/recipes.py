@@ -12,23 +12,32 @@ from jcl.augment.color import (
 )
 from jcl.augment.crop import evaluation_view, random_resized_crop
 from jcl.augment.geometry import random_flip, random_quarter_turn
-from jcl.augment.views import Views, check_colour, check_shares, check_size, two_views
+from jcl.augment.views import Views, check_colour, check_shares, check_size, check_square, two_views
 
 
-def shapes(*, min_area: float = 0.7, channel_mix: float = 1.0, grayscale: float = 0.3) -> Views:
+def shapes(
+    *,
+    size: int | None = None,
+    min_area: float = 0.7,
+    channel_mix: float = 1.0,
+    grayscale: float = 0.3,
+) -> Views:
     """For the generated `shapes`: hides place, size, angle and colour, keeps the outline.
 
     Args:
+        size: side of a view in pixels; None keeps the image's, which must be square.
         min_area: smallest share of the image that a crop covers, in (0, 1].
         channel_mix: share of the colours that is mixed at random, in [0, 1].
         grayscale: probability of losing all colour.
     """
+    check_size(size)
     check_shares(min_area=min_area, channel_mix=channel_mix, grayscale=grayscale)
 
     def view(key, image):
         check_colour("shapes", image)
         crop, turn, mix, gray = jax.random.split(key, 4)
-        image = random_resized_crop(crop, image, area=(min_area, 1.0))
+        image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size)
+        check_square("shapes", image)
         image = random_quarter_turn(turn, image)
         image = random_channel_mix(mix, image, strength=channel_mix)
         return random_grayscale(gray, image, probability=grayscale)
@@ -37,20 +46,26 @@ def shapes(*, min_area: float = 0.7, channel_mix: float = 1.0, grayscale: float 
 
 
 def crop_flip_light(
-    *, min_area: float = 0.3, brightness: float = 0.4, contrast: float = 0.4
+    *,
+    size: int | None = None,
+    min_area: float = 0.3,
+    brightness: float = 0.4,
+    contrast: float = 0.4,
 ) -> Views:
     """For gray or colour photographs of upright things: crop, mirror, contrast and brightness.
 
     Args:
+        size: side of a view in pixels; None keeps the image's.
         min_area: smallest share of the image that a crop covers, in (0, 1].
         brightness: largest relative change of all values, in [0, 1].
         contrast: largest relative change of the distance to the mean luma, in [0, 1].
     """
+    check_size(size)
     check_shares(min_area=min_area, brightness=brightness, contrast=contrast)
 
     def view(key, image):
         crop, flip, level = jax.random.split(key, 3)
-        image = random_resized_crop(crop, image, area=(min_area, 1.0))
+        image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size)
         image = random_flip(flip, image)
         brightness_key, contrast_key = jax.random.split(level)
         image = adjust_contrast(image, random_factor(contrast_key, contrast, image.dtype))

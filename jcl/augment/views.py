@@ -46,6 +46,16 @@ def check_size(size: int | None) -> None:
         raise UserError(f"views.size={size} is impossible: it must be a positive number")
 
 
+def check_square(name: str, image: Float[Array, "H W C"]) -> None:
+    """Raises UserError where a recipe that turns images meets one that is not square."""
+    height, width, _ = image.shape
+    if height != width:
+        raise UserError(
+            f"views.name={name!r} takes square images, these are {height}x{width}; "
+            "views.size makes them square"
+        )
+
+
 def check_colour(name: str, image: Float[Array, "H W C"]) -> None:
     """Raises UserError where a recipe that needs three channels meets another image."""
     if image.shape[-1] != 3:

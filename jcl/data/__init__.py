@@ -4,12 +4,20 @@
 `jcl.data.order` says which examples step t sees; `jcl.data.loader` brings them to the devices.
 """
 
+from collections.abc import Collection
+
 from jcl.data import address
 from jcl.data.source import InMemorySource, Source
 from jcl.errors import UserError
 
-__all__ = ["InMemorySource", "Source", "open_source"]
+__all__ = ["InMemorySource", "Source", "open_source", "options_taken"]
 
+# Keys of the config's data section, besides the name, that each kind of dataset takes.
+_OPTIONS = {
+    "shapes": ("image_size", "train_examples", "test_examples"),
+    "tfds": ("dir", "image_size", "image_key", "label_key", "train_split", "test_split"),
+    "arrays": ("image_size",),
+}
 _NAMES = "shapes, tfds:NAME, arrays:PATH.npz or an address package.module:function"
 
 
@@ -52,7 +60,6 @@ def open_source(
     """
     if split not in ("train", "test"):
         raise UserError(f"split={split!r} is given, but it must be 'train' or 'test'")
-    kind, _, rest = name.partition(":")
     options = {
         "dir": dir,
         "image_size": image_size,
@@ -65,24 +72,22 @@ def open_source(
     }
     options = {key: value for key, value in options.items() if value is not None}
 
+    kind, _, rest = name.partition(":")
+    if not _is_built_in(name):
+        if not address.is_address(name):
+            raise UserError(f"data.name={name!r} is given, but it must be {_NAMES}")
+        return address.open_address(name, split, options)
+    for key, value in options.items():
+        if key not in _OPTIONS[kind]:
+            takes = ", ".join(f"data.{key}" for key in _OPTIONS[kind])
+            raise UserError(f"data.{key}={value!r} is given, but data.name={name!r} takes {takes}")
     # Imported here, so that a run loads only the libraries that its own source needs.
     if name == "shapes":
-        _allow(name, options, "image_size", "train_examples", "test_examples")
         from jcl.data import shapes
 
         _check_size(name, image_size, (shapes.SIZE, shapes.SIZE, 3))
         return shapes.open_shapes(split, examples=options.get(f"{split}_examples"))
-    if kind == "tfds" and rest:
-        _allow(
-            name,
-            options,
-            "dir",
-            "image_size",
-            "image_key",
-            "label_key",
-            "train_split",
-            "test_split",
-        )
+    if kind == "tfds":
         from jcl.data import tfds
 
         return tfds.open_tfds(
@@ -93,24 +98,24 @@ def open_source(
             label_key=label_key,
             image_size=image_size,
         )
-    if kind == "arrays" and rest:
-        _allow(name, options, "image_size")
-        from jcl.data import arrays
+    from jcl.data import arrays
 
-        source = arrays.open_arrays(rest, split)
-        _check_size(name, image_size, source.image_shape)
-        return source
-    if address.is_address(name):
-        return address.open_address(name, split, options)
-    raise UserError(f"data.name={name!r} is given, but it must be {_NAMES}")
+    source = arrays.open_arrays(rest, split)
+    _check_size(name, image_size, source.image_shape)
+    return source
 
 
-def _allow(name: str, options: dict, *allowed: str) -> None:
-    """Raises a UserError for the first option that the source does not take."""
-    for key, value in options.items():
-        if key not in allowed:
-            takes = ", ".join(f"data.{key}" for key in allowed) or "no option"
-            raise UserError(f"data.{key}={value!r} is given, but data.name={name!r} takes {takes}")
+def options_taken(name: str) -> Collection[str]:
+    """The keys of the data section, besides the name, that a dataset takes."""
+    if _is_built_in(name):
+        return _OPTIONS[name.partition(":")[0]]
+    taken = address.options_taken(name) if address.is_address(name) else None
+    return {key for keys in _OPTIONS.values() for key in keys} if taken is None else taken
+
+
+def _is_built_in(name: str) -> bool:
+    kind, _, rest = name.partition(":")
+    return name == "shapes" or (kind in ("tfds", "arrays") and bool(rest))
 
 
 def _check_size(

@@ -11,11 +11,10 @@ PyTree = Any
 
 
 class Variables(NamedTuple):
-    """What a method owns; all three are pytrees, sharded and checkpointed alike."""
+    """A method's networks: pytrees, sharded and checkpointed alike."""
 
     params: PyTree  # trained by the optimizer
     model_state: PyTree  # running statistics of the networks (BatchNorm)
-    method_state: PyTree  # EMA copies, queues, per-example tables; {} for most methods
 
 
 class Embedded(NamedTuple):
@@ -44,7 +43,14 @@ class Method(Protocol):
     """
 
     def init(self, key: PRNGKeyArray, views: PyTree) -> Variables:
-        """Makes the variables for views of these shapes."""
+        """Makes the networks for views of these shapes."""
+
+    def init_method_state(self, key: PRNGKeyArray, variables: Variables, views: PyTree) -> PyTree:
+        """Makes what the method keeps besides: EMA copies, queues, per-example tables; mostly {}.
+
+        Called once for new networks, and again where those of another run take their place
+        (`init_from`).
+        """
 
     def embed(
         self,

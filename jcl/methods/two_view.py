@@ -41,8 +41,12 @@ class TwoViewMethod(abc.ABC):
         return Variables(
             params={name: v["params"] for name, v in variables.items()},
             model_state={name: v.get("batch_stats", {}) for name, v in variables.items()},
-            method_state={},
         )
+
+    def init_method_state(self, key, variables, views):
+        """Nothing is kept besides the networks."""
+        del key, variables, views
+        return {}
 
     def embed(self, params, model_state, method_state, views, key) -> Embedded:
         """See `Method.embed`; views [B, 2, H, W, C], embeddings [B, 2, d].

@@ -44,9 +44,17 @@ class SelfAttention(nn.Module):
             return y.reshape(*y.shape[:2], self.heads, -1)
 
         query, key, value = (split(dense(name)(x)) for name in ("query", "key", "value"))
-        # Not jax.nn.dot_product_attention: its softmax is float32 in float64 too.
-        logits = jnp.einsum("nthd,nshd->nhts", query * query.shape[-1] ** -0.5, key)
-        wide = jnp.promote_types(self.dtype, jnp.float32)
-        weights = jax.nn.softmax(logits.astype(wide), axis=-1).astype(self.dtype)
-        y = jnp.einsum("nhts,nshd->nthd", weights, value)
+        y = _attend(query, key, value)
         return dense("output")(y.reshape(x.shape))
+
+
+# The T x T maps are the largest arrays of the block and the cheapest to compute again.
+@jax.checkpoint
+def _attend(
+    query: Float[Array, "N T h d"], key: Float[Array, "N T h d"], value: Float[Array, "N T h d"]
+) -> Float[Array, "N T h d"]:
+    # Not jax.nn.dot_product_attention: its softmax is float32 in float64 too.
+    logits = jnp.einsum("nthd,nshd->nhts", query * query.shape[-1] ** -0.5, key)
+    wide = jnp.promote_types(value.dtype, jnp.float32)
+    weights = jax.nn.softmax(logits.astype(wide), axis=-1).astype(value.dtype)
+    return jnp.einsum("nhts,nshd->nthd", weights, value)

@@ -250,6 +250,14 @@ def test_wrong_options_end_in_a_sentence(name, options):
         named(name, **options)
 
 
+def test_recipes_that_turn_images_refuse_oblong_ones():
+    oblong = jnp.zeros((1, 8, 6, 3))
+    with pytest.raises(UserError, match=r"square images, these are 8x6; views.size"):
+        jax.eval_shape(recipes.shapes(), KEYS[:1], oblong)
+    views = jax.eval_shape(recipes.shapes(size=4), KEYS[:1], oblong)
+    assert views.shape == (1, 2, 4, 4, 3)
+
+
 def test_colour_recipes_refuse_gray_images():
     with pytest.raises(UserError, match="3 channels"):
         recipes.shapes()(KEYS[:1], jnp.zeros((1, 8, 8, 1)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jcl.data import InMemorySource, Source, open_source
+from jcl.data import InMemorySource, Source, open_source, options_taken
 from jcl.errors import UserError
 
 HERE = __name__
@@ -12,6 +12,18 @@ HERE = __name__
 def zeros(split, *, dir=None, image_size=8):
     image = np.zeros((len(split), image_size, image_size, 3), np.uint8)
     return InMemorySource({"image": image})
+
+
+def odd(split, *, dir):
+    """One example that is wrong in a way that `dir` names."""
+    arrays = {"image": np.zeros((3, 4, 4, 1), np.uint8), "label": np.zeros(3, np.int32)}
+    if dir == "floats":
+        arrays["image"] = arrays["image"] / np.float32(255)
+    elif dir == "int64":
+        arrays["label"] = arrays["label"].astype(np.int64)
+    elif dir == "unlabelled":
+        del arrays["label"]
+    return InMemorySource(arrays, n_classes=2)
 
 
 class Own:
@@ -27,6 +39,12 @@ class Own:
 
     def batch(self, indices):
         return {"image": np.zeros((len(indices), 4, 4, 3), np.uint8)}
+
+
+class Flat(Own):
+    """Gray images without their last axis."""
+
+    image_shape = (4, 4)
 
 
 def needs_a_folder(split, dir):
@@ -47,6 +65,12 @@ def test_a_function_is_called_with_the_split_and_the_options_that_are_set():
     assert open_source(f"{HERE}:zeros", "test").image_shape == (8, 8, 3)
 
 
+def test_options_that_are_taken():
+    assert set(options_taken(f"{HERE}:zeros")) == {"split", "dir", "image_size"}
+    assert "label_key" in options_taken(f"{HERE}:Own")
+    assert options_taken("arrays:some.npz") == ("image_size",)
+
+
 def test_a_class_will_do():
     source = open_source(f"{HERE}:Own", "test", dir="/data", label_key="class")
     assert isinstance(source, Source)
@@ -62,6 +86,14 @@ def test_a_class_will_do():
         (f"{HERE}:zeros", {"label_key": "x"}, r"data.label_key='x', but it takes .*dir=None.*'lab"),
         (f"{HERE}:needs_a_folder", {}, r"the split, but it takes \(split, dir\).*'dir'"),
         (f"{HERE}:HERE", {}, "is no function"),
+        (
+            f"{HERE}:odd",
+            {"dir": "floats"},
+            r"float32 \[1, 4, 4, 1\] as 'image'.*uint8 \[1, 4, 4, 1\]",
+        ),
+        (f"{HERE}:odd", {"dir": "int64"}, r"int64 \[1\] as 'label' .* must be int32 \[1\]$"),
+        (f"{HERE}:odd", {"dir": "unlabelled"}, "nothing as 'label'"),
+        (f"{HERE}:Flat", {}, r"image_shape=\(4, 4\), but it is \(H, W, C\)"),
         (f"{HERE}:lists", {}, "returned a list.*jcl.data.Source.*no image_shape, .*, batch$"),
     ],
 )
