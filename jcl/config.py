@@ -107,6 +107,7 @@ def base() -> ConfigDict:
                 "knn_k": 20,
                 "knn_temperature": 0.07,
                 "linear_seeds": 3,
+                "baselines": True,  # also probe the untrained encoder and raw pixels
             },
         }
     )

@@ -76,11 +76,12 @@ def evaluate(
     params = model["ema_params"] or model["params"]
     scores, trained = _probe(experiment, params, model["model_state"], train, test)
     results = {"step": at_step, **scores}
-    start = experiment.init_state(make_mesh())
-    results["untrained"], _ = _probe(
-        experiment, start.probed_params, start.model_state, train, test
-    )
-    results["pixels"] = _score(config, train, pixels(train), pixels(test))
+    if config.probe.baselines:
+        start = experiment.init_state(make_mesh())
+        results["untrained"], _ = _probe(
+            experiment, start.probed_params, start.model_state, train, test
+        )
+        results["pixels"] = _score(config, train, pixels(train), pixels(test))
 
     name = "results.json" if step is None else f"results-{at_step}.json"
     workdir_lib.write_atomically(workdir / name, json.dumps(results, indent=2) + "\n")

@@ -116,9 +116,11 @@ def test_evaluate_needs_only_the_workdir(straight, tmp_path):
 
 
 def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
-    run_ok("jcl.evaluate", f"--workdir={straight}", "--step=35", "--config.probe.knn_k=5")
+    overrides = ("--config.probe.knn_k=5", "--config.probe.baselines=False")
+    run_ok("jcl.evaluate", f"--workdir={straight}", "--step=35", *overrides)
     results = json.loads((straight / "results-35.json").read_text())
     assert (results["step"], results["knn"]["k"]) == (35, 5)
+    assert not {"untrained", "pixels"} & set(results)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,21 +54,19 @@ def extract(
     Raises:
         UserError: no images, a batch_size below 1, or an `apply` that does not return [b, D].
     """
-    rows, labels, targets = [], [], []
+    table = _Table()
     running = None  # the batch on the device, while the host loads the next one
-    for batch, n_real in _batches(images, batch_size, description):
+    for batch, n_real, n in _batches(images, batch_size, description):
         features = apply(batch["image"] if "image" in batch else batch["features"])
         if np.ndim(features) != 2 or np.shape(features)[0] != batch_size:
             raise UserError(
                 f"apply must return features [{batch_size}, D], not {np.shape(features)}."
             )
         if running is not None:
-            rows.append(_to_host(*running))
-        running = features, n_real
-        labels.append(batch.get("label", np.empty(0))[:n_real])
-        targets.append(batch.get("target", np.empty(0))[:n_real])
-    rows.append(_to_host(*running))
-    return _features(rows, labels, targets)
+            table.append(*running)
+        running = features, batch, n_real, n
+    table.append(*running)
+    return table.finish()
 
 
 def pixels(
@@ -80,19 +80,17 @@ def pixels(
     Raises:
         UserError: no images, or a source of feature vectors.
     """
-    rows, labels, targets = [], [], []
-    for batch, n_real in _batches(images, batch_size, "pixels"):
+    table = _Table()
+    for batch, n_real, n in _batches(images, batch_size, "pixels"):
         if "image" not in batch:
             raise UserError("Raw pixels are a baseline for images, and this dataset has none.")
-        image = batch["image"][:n_real].astype(np.float32) / np.float32(255)
-        n, height, width, channels = image.shape
+        image = batch["image"].astype(np.float32) / np.float32(255)
+        _, height, width, channels = image.shape
         if max(height, width) > THUMBNAIL:
-            small = (n, min(height, THUMBNAIL), min(width, THUMBNAIL), channels)
-            image = np.asarray(jax.image.resize(image, small, "linear"))
-        rows.append(image.reshape(n_real, -1))
-        labels.append(batch.get("label", np.empty(0))[:n_real])
-        targets.append(batch.get("target", np.empty(0))[:n_real])
-    return _features(rows, labels, targets)
+            small = (len(image), min(height, THUMBNAIL), min(width, THUMBNAIL), channels)
+            image = jax.image.resize(image, small, "linear")
+        table.append(image.reshape(len(image), -1), batch, n_real, n)
+    return table.finish()
 
 
 def save_features(path: str | os.PathLike, train: Features, test: Features) -> None:
@@ -117,8 +115,8 @@ def save_features(path: str | os.PathLike, train: Features, test: Features) -> N
     np.savez(path, **arrays)
 
 
-def _batches(images, batch_size: int, description: str) -> Iterator[tuple[dict, int]]:
-    """Batches of `batch_size` rows in dataset order, with the number of rows that are real."""
+def _batches(images, batch_size: int, description: str) -> Iterator[tuple[dict, int, int]]:
+    """Batches of `batch_size` rows in dataset order, how many of them are real, and of how many."""
     source = images
     if isinstance(images, np.ndarray | jax.Array):
         source = InMemorySource({"image": np.asarray(images)})
@@ -127,21 +125,48 @@ def _batches(images, batch_size: int, description: str) -> Iterator[tuple[dict, 
         raise UserError("There are no images to extract features from.")
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, not {batch_size}.")
+
+    def read(start):
+        return source.batch(np.minimum(np.arange(start, start + batch_size), n - 1))
+
     starts = range(0, n, batch_size)
-    for start in tqdm(starts, desc=description, unit="batch", disable=not sys.stderr.isatty()):
-        indices = np.minimum(np.arange(start, start + batch_size), n - 1)
-        yield source.batch(indices), min(batch_size, n - start)
+    read_all = map if source.in_memory else _map_in_threads
+    progress = tqdm(starts, desc=description, unit="batch", disable=not sys.stderr.isatty())
+    for start, batch in zip(progress, read_all(read, starts), strict=True):
+        yield batch, min(batch_size, n - start), n
 
 
-def _to_host(features, n_real: int) -> Float[np.ndarray, "n D"]:
-    return np.asarray(features)[:n_real].astype(np.float32)
+def _map_in_threads(function: Callable, items: Iterable) -> Iterator:
+    """The results in order, computed a few ahead; decoding images releases Python's lock."""
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future] = deque()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
-def _features(rows, labels, targets) -> Features:
-    label, target = np.concatenate(labels), np.concatenate(targets)
-    features = np.concatenate(rows)
-    return Features(
-        features,
-        label.astype(np.int32) if len(label) else None,
-        target.astype(np.float32) if len(target) else None,
-    )
+class _Table:
+    """Rows collected batch by batch, into arrays that are allocated once."""
+
+    def __init__(self):
+        self._arrays: dict[str, np.ndarray] = {}
+        self._filled = 0
+
+    def append(self, features, batch: dict, n_real: int, n: int) -> None:
+        end = self._filled + n_real
+        values_of = {**batch, "features": np.asarray(features)}
+        for key, dtype in (("features", np.float32), ("label", np.int32), ("target", np.float32)):
+            if key not in values_of:
+                continue
+            values = values_of[key]
+            if key not in self._arrays:
+                self._arrays[key] = np.empty((n, *values.shape[1:]), dtype)
+            self._arrays[key][self._filled : end] = values[:n_real]
+        self._filled = end
+
+    def finish(self) -> Features:
+        return Features(*(self._arrays.get(key) for key in Features._fields))

@@ -1,3 +1,5 @@
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,6 +87,23 @@ def test_pixels_of_photographs_are_thumbnails():
     smooth = pixels(np.full((1, 64, 64, 1), 51, np.uint8)).features
     np.testing.assert_allclose(smooth, 0.2, rtol=1e-5)
     assert np.corrcoef(shrunk.ravel(), (patches.repeat(4, axis=2) / 255).ravel())[0, 1] > 0.9
+
+
+class SlowStart(InMemorySource):
+    """Not in memory, for all that is known of it; the earlier a batch, the longer it takes."""
+
+    def batch(self, indices):
+        time.sleep(0.02 * (4 - indices[0] // 5))
+        return super().batch(indices)
+
+
+def test_batches_that_are_read_in_threads_keep_their_order():
+    source = make_source()
+    slow = SlowStart(source.arrays)
+    object.__setattr__(slow, "in_memory", False)
+    expected, ours = (pixels(s, batch_size=5) for s in (source, slow))
+    for left, right in zip(expected, ours, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 def test_saved_features_come_back(tmp_path):
