@@ -45,6 +45,18 @@ def test_folder_gzipped_or_not(tmp_path):
         (gzip.compress(encode(IMAGES))[:-12], "cannot be read"),
         (b"\x1f\x8b" + b"garbage" * 9, "cannot be read"),
     ],
+    # Bytes make poor names, and gzip writes the time into its header.
+    ids=(
+        "empty",
+        "three bytes",
+        "labels",
+        "not bytes",
+        "header cut short",
+        "data cut short",
+        "data too long",
+        "gzip cut short",
+        "not gzip",
+    ),
 )
 def test_damaged_files(tmp_path, data, message):
     path = tmp_path / "train-images-idx3-ubyte"
