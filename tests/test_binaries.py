@@ -175,7 +175,7 @@ def test_compile_only_needs_neither_data_nor_a_workdir(tmp_path):
         "--compile_only",
         devices=2,
     )
-    assert "encoder.stem of the config file: dropped, vit_ti takes no such option" in done.stderr
+    assert "encoder.stem of the config file: dropped with what vit_ti replaces" in done.stderr
     assert "simclr with vit_ti, 8 examples a step" in done.stdout
     for word in ("parameters", "analytic", "by XLA", "GiB", "for 2 x cpu"):
         assert word in done.stdout
