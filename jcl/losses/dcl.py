@@ -2,14 +2,13 @@
 
 import jax
 import jax.numpy as jnp
-from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
 from jcl.losses.embeddings import interleave_views, unit_rows
-from jcl.losses.pairwise import inner_products, map_rows
+from jcl.losses.symmetric import log_denominator_and_positive
 from jcl.mesh import check_even_split
 
 
@@ -70,27 +69,13 @@ def dcl(
     check_even_split(z0.shape[0], mesh)
     z = interleave_views(unit_rows(z0), unit_rows(z1))
     temperature = jnp.asarray(temperature, z.dtype)
-    log_denominator, positive = map_rows(
-        _log_denominator_and_positive, z, z, temperature, mesh=mesh, block_size=block_size
+    log_denominator, positive = log_denominator_and_positive(
+        z, temperature, excluded="example", mesh=mesh, block_size=block_size
     )
     if weight_sigma is not None:
         weight = _hard_positive_weight(positive * temperature, jnp.asarray(weight_sigma, z.dtype))
         positive = weight * positive
     return jnp.mean(log_denominator - positive)
-
-
-def _log_denominator_and_positive(
-    index: Int[Array, ""],
-    anchor: Float[Array, " d"],
-    keys: Float[Array, "keys d"],
-    temperature: Float[Array, ""],
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    logits = inner_products(anchor, keys) / temperature
-    key_index = jnp.arange(keys.shape[0])
-    same_example = key_index // 2 == index // 2
-    # Read from the same logits as the sum, so that near-equal rounding errors cancel.
-    positive = jnp.sum(jnp.where(same_example & (key_index != index), logits, 0))
-    return logsumexp(jnp.where(same_example, -jnp.inf, logits)), positive
 
 
 def _hard_positive_weight(

@@ -1,13 +1,12 @@
 """NT-Xent, the loss of SimCLR."""
 
 import jax.numpy as jnp
-from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Float, Real
 
 from jcl.losses.embeddings import interleave_views, unit_rows
-from jcl.losses.pairwise import inner_products, map_rows
+from jcl.losses.symmetric import log_denominator_and_positive
 from jcl.mesh import check_even_split
 
 
@@ -57,28 +56,11 @@ def nt_xent(
     """
     check_even_split(z0.shape[0], mesh)
     z = interleave_views(unit_rows(z0), unit_rows(z1))
-    log_denominator, positive = map_rows(
-        _log_denominator_and_positive,
-        z,
+    log_denominator, positive = log_denominator_and_positive(
         z,
         jnp.asarray(temperature, z.dtype),
+        excluded="row",
         mesh=mesh,
         block_size=block_size,
     )
     return jnp.mean(log_denominator - positive)
-
-
-def _log_denominator_and_positive(
-    index: Int[Array, ""],
-    anchor: Float[Array, " d"],
-    keys: Float[Array, "keys d"],
-    temperature: Float[Array, ""],
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    logits = inner_products(anchor, keys) / temperature
-    key_index = jnp.arange(keys.shape[0])
-    is_self = key_index == index
-    is_positive = (key_index // 2 == index // 2) & ~is_self
-    # The positive is read from the same logits: at a temperature of 0.005 the two terms are
-    # near 200 each, and their rounding errors cancel only if they are the same errors.
-    positive = jnp.sum(jnp.where(is_positive, logits, 0))
-    return logsumexp(jnp.where(is_self, -jnp.inf, logits)), positive

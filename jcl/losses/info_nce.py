@@ -1,0 +1,92 @@
+"""InfoNCE between two towers, the loss of CLIP."""
+
+import jax.numpy as jnp
+from jax.nn import logsumexp
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, Real
+
+from jcl.losses.embeddings import unit_rows
+from jcl.losses.pairwise import inner_products, map_rows
+from jcl.mesh import check_even_split
+
+
+def info_nce(
+    queries: Float[Array, "B d"],
+    keys: Float[Array, "B d"],
+    *,
+    temperature: Real[ArrayLike, ""],
+    mesh: Mesh | None = None,
+    block_size: int | None = None,
+) -> Float[Array, ""]:
+    """Symmetric cross-entropy between queries and keys over the global batch.
+
+    With `q` and `k` the unit-normalised embeddings of the two towers and `s` the inner product
+    divided by the temperature, each pair has a term for either direction::
+
+        l_i = -s(q_i, k_i) + 1/2 log sum_j exp s(q_i, k_j) + 1/2 log sum_j exp s(q_j, k_i)
+
+    Each sum has B terms, the positive among them. Queries are never compared with queries, nor
+    keys with keys. Gradients flow through both towers, across all devices. CLIP's logit scale is
+    `1 / temperature`.
+
+    Args:
+        queries: embeddings of one tower, raw projections `[B, d]`, any float dtype.
+        keys: embeddings of the other tower, in the same order.
+        temperature: positive scalar; a Python number, or an array to differentiate.
+        mesh: the pairs are sharded over all axes of this mesh; None computes as one device
+            would, for any B.
+        block_size: pairs evaluated at once on one device; None chooses. Changes memory and
+            speed, not the result.
+
+    Returns:
+        Mean of `l_i` over the B pairs, 0 where B is 1; float64 where the embeddings are float64,
+        else float32.
+
+    Raises:
+        UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jcl.losses import info_nce
+        >>> queries = jnp.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> round(float(info_nce(queries, queries, temperature=1.0)), 4)  # log(1 + 1 / e)
+        0.3133
+
+    References:
+        van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018
+        (https://arxiv.org/abs/1807.03748); Radford et al., "Learning Transferable Visual Models
+        From Natural Language Supervision", ICML 2021, figure 3
+        (https://arxiv.org/abs/2103.00020).
+    """
+    check_even_split(queries.shape[0], mesh)
+    pairs = unit_rows(queries), unit_rows(keys)
+    cross_entropy = map_rows(
+        _cross_entropy_both_ways,
+        pairs,
+        pairs,
+        jnp.asarray(temperature, jnp.result_type(*pairs)),
+        mesh=mesh,
+        block_size=block_size,
+    )
+    return jnp.mean(cross_entropy)
+
+
+def _cross_entropy_both_ways(
+    index: Int[Array, ""],
+    pair: tuple[Float[Array, " d"], Float[Array, " d"]],
+    pairs: tuple[Float[Array, "B d"], Float[Array, "B d"]],
+    temperature: Float[Array, ""],
+) -> Float[Array, ""]:
+    query, key = pair
+    queries, keys = pairs
+    among_keys = _cross_entropy(index, inner_products(query, keys) / temperature)
+    among_queries = _cross_entropy(index, inner_products(key, queries) / temperature)
+    return (among_keys + among_queries) / 2
+
+
+def _cross_entropy(index: Int[Array, ""], logits: Float[Array, " B"]) -> Float[Array, ""]:
+    # The positive is read from the logits of the same direction, so that near-equal rounding
+    # errors cancel.
+    positive = jnp.sum(jnp.where(jnp.arange(logits.shape[0]) == index, logits, 0))
+    return logsumexp(logits) - positive
