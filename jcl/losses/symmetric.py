@@ -106,17 +106,19 @@ def _forward_by_pairs(z, temperature, excluded, block_size):
         sums, positive = carry
         a, b = pair
         logits = _logits(tiles[a], tiles[b], temperature)
-        included, partner = _masks(_places(a, tile), _places(b, tile), len(z), excluded)
-        exponential = jnp.where(included, jnp.exp(logits - shift), 0)
-        sums = sums.at[a].add(exponential.sum(1))
-        sums = sums.at[b].add(jnp.where(a == b, 0, exponential.sum(0)))
-        positive = jax.lax.cond(
-            a == b,
-            lambda p: p.at[a].set(jnp.where(partner, logits, 0).sum(1)),
-            lambda p: p,
-            positive,
-        )
-        return (sums, positive), None
+
+        def masked(sums, positive):
+            included, partner = _masks(_places(a, tile), _places(b, tile), len(z), excluded)
+            exponential = jnp.where(included, jnp.exp(logits - shift), 0)
+            positive = positive.at[a].add(jnp.where(partner, logits, 0).sum(1))
+            sums = sums.at[a].add(exponential.sum(1))
+            return sums.at[b].add(jnp.where(a == b, 0, exponential.sum(0))), positive
+
+        def whole(sums, positive):
+            exponential = jnp.exp(logits - shift)
+            return sums.at[a].add(exponential.sum(1)).at[b].add(exponential.sum(0)), positive
+
+        return jax.lax.cond(_is_whole(a, b, tile, len(z)), whole, masked, sums, positive), None
 
     zeros = jnp.zeros(tiles.shape[:2], z.dtype)
     (sums, positive), _ = jax.lax.scan(add, (zeros, zeros), _unordered_pairs(len(tiles)))
@@ -130,15 +132,22 @@ def _backward_by_pairs(z, rows, temperature, excluded, block_size, *, shifted: b
 
     def add(gradient, pair):
         a, b = pair
-        places = _places(a, tile), _places(b, tile)
         logits = _logits(tiles[a], tiles[b], temperature)
-        weights = _pair_weights(
-            logits, of_rows[a], of_rows[b], places, len(z), temperature, excluded, shifted
+        softmaxes = _softmaxes(logits, of_rows[a], of_rows[b], temperature, shifted)
+        weights = jax.lax.cond(
+            _is_whole(a, b, tile, len(z)),
+            lambda: softmaxes,
+            lambda: _mask_weights(
+                softmaxes,
+                of_rows[a],
+                of_rows[b],
+                _masks(_places(a, tile), _places(b, tile), len(z), excluded),
+            ),
         )
         gradient = gradient.at[a].add(_product("ij,jd->id", weights, tiles[b]))
+        other = _product("ij,id->jd", weights, tiles[a])
         # In a tile on the diagonal every pair stands twice already.
-        other = _product("ij,id->jd", jnp.where(a == b, 0, weights), tiles[a])
-        return gradient.at[b].add(other), None
+        return gradient.at[b].add(jnp.where(a == b, 0, other)), None
 
     gradient, _ = jax.lax.scan(add, jnp.zeros_like(tiles), _unordered_pairs(len(tiles)))
     return gradient.reshape(-1, z.shape[-1])[: len(z)] / temperature
@@ -179,16 +188,9 @@ def _backward_on_mesh(z, rows, temperature, excluded, mesh, block_size):
         def one_block(block):
             z, of_rows, place = block
             logits = _logits(z, columns, temperature)
-            weights = _pair_weights(
-                logits,
-                of_rows,
-                of_columns,
-                (place, every_place),
-                len(columns),
-                temperature,
-                excluded,
-                shifted=False,
-            )
+            softmaxes = _softmaxes(logits, of_rows, of_columns, temperature, shifted=False)
+            masks = _masks(place, every_place, len(columns), excluded)
+            weights = _mask_weights(softmaxes, of_rows, of_columns, masks)
             return _product("ij,jd->id", weights, columns) / temperature
 
         return _map_blocks(one_block, (z, rows, places), block_size)
@@ -203,21 +205,31 @@ def _backward_on_mesh(z, rows, temperature, excluded, mesh, block_size):
     )(z, rows, jnp.arange(len(z)), temperature)
 
 
-def _pair_weights(logits, of_rows, of_columns, places, count, temperature, excluded, shifted):
-    """The derivative of all outputs by s_ij, those of row i and those of row j together."""
-    included, partner = _masks(*places, count, excluded)
-    (row_lse, row_weight, row_positive), (lse, weight, positive) = (
-        jnp.moveaxis(of, -1, 0) for of in (of_rows, of_columns)
+def _softmaxes(logits, of_rows, of_columns, temperature, shifted: bool) -> Float[Array, "r c"]:
+    """The derivative of both rows' logsumexps by s_ij, wherever that is in their sums."""
+    log_denominator, weight, _ = jnp.moveaxis(of_rows[:, None], -1, 0)
+    other_log_denominator, other_weight, _ = jnp.moveaxis(of_columns, -1, 0)
+    if not shifted:
+        own = weight * jnp.exp(logits - log_denominator)
+        return own + other_weight * jnp.exp(logits - other_log_denominator)
+    # One exponential for both rows of a pair.
+    shift = 1 / temperature
+    scales = weight * jnp.exp(shift - log_denominator)
+    return jnp.exp(logits - shift) * (
+        scales + other_weight * jnp.exp(shift - other_log_denominator)
     )
-    row_lse, row_weight, row_positive = (x[:, None] for x in (row_lse, row_weight, row_positive))
-    if shifted:
-        # One exponential for both rows of a pair.
-        shift = 1 / temperature
-        scales = row_weight * jnp.exp(shift - row_lse) + weight * jnp.exp(shift - lse)
-        softmaxes = jnp.exp(logits - shift) * scales
-    else:
-        softmaxes = row_weight * jnp.exp(logits - row_lse) + weight * jnp.exp(logits - lse)
-    return jnp.where(included, softmaxes, 0) + jnp.where(partner, row_positive + positive, 0)
+
+
+def _mask_weights(softmaxes, of_rows, of_columns, masks) -> Float[Array, "r c"]:
+    """The derivative of all outputs by s_ij, those of row i and those of row j together."""
+    included, partner = masks
+    positives = of_rows[:, None, 2] + of_columns[:, 2]
+    return jnp.where(included, softmaxes, 0) + jnp.where(partner, positives, 0)
+
+
+def _is_whole(a, b, tile: int, count: int) -> Bool[Array, ""]:
+    """Whether all pairs of two tiles are in the sums; positives are on the diagonal alone."""
+    return (a != b) & ((b + 1) * tile <= count)
 
 
 def _masks(

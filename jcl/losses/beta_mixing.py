@@ -1,0 +1,101 @@
+"""Beta-distributed mixing coefficients that depend on a key and a pair of positions alone.
+
+A coefficient is a function of `(key, i, k)`: it does not change with the block of rows, the mesh
+or the device that computes it, and nothing has to be stored or sent. A hash of a few integer
+operations gives uniform bits, a table of the inverse distribution function the coefficient.
+"""
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
+
+from jcl.errors import UserError
+
+# 2^14 quantiles, 64 KiB: they stay in cache. Looking one up takes most of the time of a
+# coefficient, so there is no interpolation, which would need two.
+_TABLE_BITS = 14
+_GRID_POINTS = 2**17
+
+
+def pair_salt(key: PRNGKeyArray | UInt32[Array, " words"]) -> UInt32[Array, " 4"]:
+    """What `pair_coefficients` needs of a key, typed or raw."""
+    return jax.random.bits(key, (4,), jnp.uint32)
+
+
+def pair_coefficients(
+    salt: UInt32[Array, " 4"],
+    i: Int[Array, "*#pairs"],
+    k: Int[Array, "*#pairs"],
+    quantiles: Float[Array, " 16384"],
+) -> Float[Array, "*pairs"]:
+    """One coefficient for every ordered pair of positions, independent across pairs.
+
+    Args:
+        salt: from `pair_salt`; another key gives other coefficients.
+        i: positions in the global batch; broadcast against `k`.
+        k: positions in the global batch.
+        quantiles: from `beta_quantiles`.
+
+    Returns:
+        Coefficients in [0, 1], in the dtype of `quantiles`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> quantiles = jnp.asarray(beta_quantiles(2.0, 8.0), jnp.float32)
+        >>> position = jnp.arange(64)
+        >>> salt = pair_salt(jax.random.key(0))
+        >>> matrix = pair_coefficients(salt, position[:, None], position, quantiles)
+        >>> matrix.shape, bool(jnp.abs(matrix.mean() - 0.2) < 0.01)
+        ((64, 64), True)
+    """
+    # Scrambled for every row and every column apart, which costs next to nothing, so that
+    # neighbouring positions have nothing in common when they meet.
+    i, k = i.astype(jnp.uint32), k.astype(jnp.uint32)
+    first, second = _scramble(i ^ salt[0]), _scramble(_scramble(i ^ salt[1]) + salt[2])
+    bits = _scramble(_scramble(k ^ salt[3]) ^ first, second)
+    interval = bits >> (32 - _TABLE_BITS)  # unsigned, or XLA would look for negative ones
+    return quantiles.at[interval].get(mode="promise_in_bounds")
+
+
+@lru_cache
+def beta_quantiles(a: float, b: float) -> np.ndarray:
+    """Quantiles of Beta(a, b) in the middle of 16384 equal intervals of probability, float64.
+
+    Taken with equal probability, they differ from Beta(a, b) by 1/32768 in cumulative probability
+    at most (the Kolmogorov distance): a million draws could not tell.
+
+    Raises:
+        UserError: a or b is not a positive number.
+    """
+    if not (0 < a < np.inf and 0 < b < np.inf):
+        raise UserError(f"beta is ({a}, {b}), but must be two positive numbers.")
+    # With x = sigmoid(s) the density x^a (1 - x)^b ds is smooth for any a and b, and its tails
+    # are e^(a s) and e^(-b s). Relative to the peak, e^-40 is below float64's resolution.
+    peak = np.log(a / b)
+    spread = np.sqrt(1 / a + 1 / b)
+    s = np.linspace(peak - 40 / a - 9 * spread, peak + 40 / b + 9 * spread, _GRID_POINTS)
+    log_density = -a * np.logaddexp(0, -s) - b * np.logaddexp(0, s)
+    density = np.exp(log_density - np.max(log_density))
+    cumulative = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
+    probability = (np.arange(2**_TABLE_BITS) + 0.5) / 2**_TABLE_BITS
+    quantiles = np.exp(-np.logaddexp(0, -np.interp(probability, cumulative / cumulative[-1], s)))
+    quantiles.flags.writeable = False  # it is cached
+    return quantiles
+
+
+def _scramble(
+    x: UInt32[Array, "*#shape"], salt: UInt32[Array, "*#shape"] | None = None
+) -> UInt32[Array, "*shape"]:
+    """A bijection of 32-bit words in which every bit of `x` changes every bit of the result.
+
+    The multipliers and shifts are those that Wellons found by search ("lowbias32", 2018).
+    """
+    x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
+    x = x ^ (x >> 15)
+    if salt is not None:
+        x = x + salt
+    x = x * jnp.uint32(0x846CA68B)
+    return x ^ (x >> 16)

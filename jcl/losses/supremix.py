@@ -1,0 +1,236 @@
+"""SupReMix, supervised contrastive regression with mixed negatives and positives."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Real, UInt32
+
+from jcl.errors import UserError
+from jcl.losses.beta_mixing import beta_quantiles, pair_coefficients, pair_salt
+from jcl.losses.embeddings import interleave_views, unit_rows
+from jcl.losses.pairwise import inner_products, map_rows
+from jcl.mesh import check_even_split
+
+
+class _Samples(NamedTuple):
+    """Anchors, or keys: the same trees on both sides."""
+
+    z: Float[Array, "*samples d"]
+    bin: Float[Array, "*samples"]  # the target in units of the bin width: a whole number
+
+
+class _Shared(NamedTuple):
+    temperature: Float[Array, ""]
+    salt: UInt32[Array, " 4"]
+    quantiles: Float[Array, " 16384"]
+
+
+def supremix(
+    z0: Float[Array, "B d"],
+    z1: Float[Array, "B d"],
+    targets: Real[Array, " B"],
+    key: PRNGKeyArray | UInt32[Array, " words"],
+    *,
+    temperature: Real[ArrayLike, ""],
+    window: float | int,
+    bin_width: float | int = 1.0,
+    mix_neg: bool = True,
+    mix_pos: bool = True,
+    beta: Sequence[float | int] = (2.0, 8.0),
+    mesh: Mesh | None = None,
+    block_size: int | None = None,
+) -> Float[Array, ""]:
+    """Supervised contrastive regression over the global batch, with mixtures of its embeddings.
+
+    With `z` the 2B unit-normalised embeddings, `y` their targets rounded to multiples of
+    `bin_width`, `s` the inner product divided by the temperature, and `w(u, v) = 1 + |u - v|`::
+
+        P(i)  = {j != i: y_j = y_i}
+        M-(i) = {lambda_ik z_i + (1 - lambda_ik) z_k: y_k != y_i},  lambda_ik ~ Beta(beta)
+        M+(i) = {a z_j + (1 - a) z_k: y_j < y_i < y_k, y_i - y_j < window, y_k - y_i < window},
+                a = (y_k - y_i) / (y_k - y_j)
+
+        D_i =   sum_{j != i} w(y_i, y_j) exp s(z_i, z_j)
+              + sum_{m in M-(i)} w(y_i, lambda_ik y_i + (1 - lambda_ik) y_k) exp s(z_i, m)
+              + sum_{m in M+(i)} exp s(z_i, m)
+        l_i = log D_i - mean_{p in P(i) or M+(i)} s(z_i, p)
+
+    Mixtures are not normalised again and stand under stop-gradient: of their terms, only the
+    anchor and the temperature get a gradient. Those of the embeddings' own terms flow through
+    anchors and keys, across all devices. Without both mixtures this is SupCon with the weights
+    `w` in its denominator.
+
+    No mixture is formed. The pairs of M+(i) with labels `(u, v)` share one `a`, so their sum is
+    a product of two sums over embeddings: exact, and linear in B for an anchor. `lambda_ik` is a
+    function of `key` and the positions of i and k in the global batch, so it is the same for
+    every block size and mesh, and another if the batch is reordered.
+
+    Args:
+        z0: first view of every example, raw projections `[B, d]`, any float dtype.
+        z1: second view, in the same order.
+        targets: `[B]`, of both views; finite, and below 2^24 bins in size.
+        key: of a PRNG, for `lambda_ik`; a different one at every step.
+        temperature: positive scalar; a Python number, or an array to differentiate.
+        window: how far, in units of the targets, a mixed positive reaches on either side,
+            exclusive; a positive Python number.
+        bin_width: in units of the targets; a positive Python number. With mixed positives, memory
+            grows with `window / bin_width`, and time with its square where that is large.
+        mix_neg: whether there are mixed negatives, `M-`.
+        mix_pos: whether there are mixed positives, `M+`.
+        beta: parameters of the distribution of `lambda_ik`, the anchor's share in a negative.
+        mesh: the examples are sharded over all axes of this mesh; None computes as one device
+            would, for any B.
+        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
+            speed, not the result.
+
+    Returns:
+        Mean of `l_i` over the 2B anchors; float64 where the views are float64, else float32.
+
+    Raises:
+        UserError: `window`, `bin_width` or a parameter of `beta` is not positive; B does not
+            divide by the number of devices of the mesh; or `block_size < 1`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jcl.losses import supremix
+        >>> z0 = jnp.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> y, key = jnp.array([30.0, 32.0]), jax.random.key(0)
+        >>> loss = supremix(z0, z0, y, key, temperature=1.0, window=5, mix_neg=False)
+        >>> round(float(loss), 4)  # log(1 + 2 * 3 / e): no target lies between these two
+        1.1654
+
+    References:
+        Wu et al., "Mixup Your Own Pairs", 2023 (https://arxiv.org/abs/2309.16633), as defined by
+        the authors' released code, save where that departs from itself: here all terms of `D_i`
+        share one shift (there, mixtures are scaled against the rest), a mixed negative keeps its
+        own label (there, labels are permuted), and a mixture that is switched off leaves no
+        terms (there, zero vectors). Rounding targets to bins is ours; `bin_width=1` changes
+        nothing for ages in years.
+    """
+    if not 0 < window < math.inf:
+        raise UserError(f"window is {window}, but must be a positive number.")
+    if not 0 < bin_width < math.inf:
+        raise UserError(f"bin_width is {bin_width}, but must be a positive number.")
+    if len(beta) != 2:
+        raise UserError(f"beta is {tuple(beta)}, but must be two positive numbers.")
+    check_even_split(z0.shape[0], mesh)
+    z = interleave_views(unit_rows(z0), unit_rows(z1))
+    targets = targets.astype(jnp.promote_types(targets.dtype, z.dtype))
+    bins = jax.lax.stop_gradient(jnp.round(targets / bin_width)).astype(z.dtype)
+    samples = _Samples(z, jnp.repeat(bins, 2))
+    shared = _Shared(
+        jnp.asarray(temperature, z.dtype),
+        pair_salt(key),
+        jnp.asarray(beta_quantiles(*map(float, beta)), z.dtype),
+    )
+    anchor_loss = partial(
+        _anchor_loss,
+        bin_width=float(bin_width),
+        mix_neg=mix_neg,
+        reach=_bins_inside(window, bin_width) if mix_pos else 0,
+    )
+    return jnp.mean(
+        map_rows(anchor_loss, samples, samples, shared, mesh=mesh, block_size=block_size)
+    )
+
+
+def _bins_inside(window: float | int, bin_width: float | int) -> int:
+    """How many bins lie strictly within the window, on one side."""
+    # A window of 3 bins holds 2 although 3 * 0.1 / 0.1 may come out a little above 3.
+    return math.ceil(window / bin_width * (1 - 1e-9)) - 1
+
+
+def _anchor_loss(
+    index: Int[Array, ""],
+    anchor: _Samples,
+    keys: _Samples,
+    shared: _Shared,
+    *,
+    bin_width: float,
+    mix_neg: bool,
+    reach: int,
+) -> Float[Array, ""]:
+    key_index = jnp.arange(keys.z.shape[0])
+    is_other = key_index != index
+    offset = keys.bin - anchor.bin
+    is_positive = is_other & (offset == 0)
+    distance = bin_width * jnp.abs(offset)
+    logits = inner_products(anchor.z, keys.z) / shared.temperature
+    # Equal in value, so XLA computes them once; they differ in whom the gradient reaches.
+    detached = inner_products(anchor.z, jax.lax.stop_gradient(keys.z)) / shared.temperature
+
+    shift = jnp.max(jnp.where(is_other, logits, -jnp.inf))
+    if mix_neg:
+        share = pair_coefficients(shared.salt, index, key_index, shared.quantiles)
+        # 1, or 0 for a zero row; neither has a gradient once the normalisation has been passed.
+        own_logit = jax.lax.stop_gradient(jnp.sum(jnp.square(anchor.z))) / shared.temperature
+        mixed = share * own_logit + (1 - share) * detached
+        mixed = jnp.where(offset == 0, -jnp.inf, mixed)
+        shift = jnp.maximum(shift, jnp.max(mixed))
+    # One shift for all terms. The largest becomes 1 at least, so what underflows is negligible.
+    shift = jax.lax.stop_gradient(shift)
+    logits = logits - shift
+    positive_sum = jnp.sum(jnp.where(is_positive, logits, 0))
+    positive_count = jnp.sum(is_positive, dtype=logits.dtype)
+    terms = (1 + distance) * jnp.exp(jnp.where(is_other, logits, -jnp.inf))
+    if mix_neg:
+        terms += (1 + (1 - share) * distance) * jnp.exp(mixed - shift)
+    denominator = jnp.sum(terms)
+    if reach:
+        mixtures = _mixed_positives(detached - shift, offset, reach)
+        denominator += mixtures.exp_sum
+        positive_sum += mixtures.sum
+        positive_count += mixtures.count
+    return jnp.log(denominator) - positive_sum / positive_count
+
+
+class _MixedPositives(NamedTuple):
+    """Sums over all mixed positives of one anchor, of their logits."""
+
+    exp_sum: Float[Array, ""]
+    sum: Float[Array, ""]
+    count: Float[Array, ""]
+
+
+def _mixed_positives(
+    logits: Float[Array, " keys"], offset: Float[Array, " keys"], reach: int
+) -> _MixedPositives:
+    """Sums over all pairs of a key 1 to `reach` bins below and one 1 to `reach` bins above.
+
+    A key at distance m whose partner is t bins away, on the other side, has the coefficient
+    t / (m + t), on either side. So with E[t, m] the sum of exp(t / (m + t) * logit) over the
+    keys at m, the sum over pairs is sum_{t, m} E_below[t, m] E_above[m, t].
+
+    The two coefficients of a pair add up to 1, and so do their parts of a shift that the logits
+    hold already: a factor that underflows belongs to mixtures that would underflow as well.
+    """
+    away = jnp.arange(1, reach + 1, dtype=logits.dtype)
+    distance = jnp.abs(offset)
+    # All others drop out of the sums below, and must be finite: the anchor itself, which may lie
+    # far above the shift, would overflow.
+    inside = (distance > 0) & (distance <= reach)
+    logits = jnp.where(inside, logits, 0)
+    exponential = jnp.exp(away[:, None] / (away[:, None] + distance) * logits)
+
+    # First the bins below, then those above; `reach` each, from near to far.
+    is_at = offset == jnp.concatenate([-away, away])[:, None]
+    # A product, as XLA would compute the exponentials anew for every bin of a masked sum.
+    exp_sums = jnp.einsum(
+        "tk,mk->tm", exponential, is_at.astype(logits.dtype), precision=jax.lax.Precision.HIGHEST
+    )
+    exp_below, exp_above = jnp.split(exp_sums, 2, axis=1)
+    below, above = jnp.split(jnp.sum(jnp.where(is_at, logits, 0), axis=1), 2)
+    n_below, n_above = jnp.split(jnp.sum(is_at, axis=1, dtype=logits.dtype), 2)
+
+    coefficient = away[:, None] / (away[:, None] + away)  # [t, m]
+    return _MixedPositives(
+        exp_sum=jnp.sum(exp_below * exp_above.T),
+        sum=jnp.sum(coefficient * (n_above[:, None] * below + n_below[:, None] * above)),
+        count=jnp.sum(n_below) * jnp.sum(n_above),
+    )
