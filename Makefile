@@ -16,7 +16,16 @@ quickstart: setup
 	$(BIN)/python -m jcl.train --config=configs/simclr_shapes.py --workdir=runs/quickstart
 	$(BIN)/python -m jcl.evaluate --workdir=runs/quickstart
 
-test: setup
+# Tests compile for TPUs on machines without one. Beside the environment and not in it, where libtpu
+# would load, and complain, in every JAX program that does not set JAX_PLATFORMS.
+.venv/libtpu/ready: constraints.txt | setup
+	mkdir -p .venv/libtpu
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --upgrade --no-deps --target .venv/libtpu \
+	  'libtpu; platform_machine == "x86_64" and sys_platform == "linux"'
+	touch $@
+
+test: setup .venv/libtpu/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not reference"
 
 test-slow: setup

@@ -12,19 +12,20 @@ bfloat16 run in float32, which CPUs compute natively.
 
 import importlib
 import statistics
-import time
 from collections.abc import Callable
 
 import jax
 import numpy as np
 from absl import app, flags
 
+from benchmarks.timing import interleaved
 from jcl import runtime
 from jcl.augment import VIEWS
 from jcl.augment.image import to_float
-from jcl.config import base, build
+from jcl.config import base
 from jcl.experiment import make_experiment
 from jcl.mesh import batch_sharding, make_mesh
+from jcl.names import build
 from jcl.step import compile_train_step
 
 _REPEATS = flags.DEFINE_integer("repeats", 9, "Timed runs of each row.")
@@ -73,29 +74,18 @@ def compile_step(config) -> tuple[Callable[[], object], Callable[[], jax.Array]]
     return step, compile_views(experiment.make_views, batch["image"])
 
 
-def seconds(functions: list[Callable]) -> list[list[float]]:
-    """The times of each function, all in turn; a first call of each is not counted."""
-    times = [[] for _ in functions]
-    for repeat in range(_REPEATS.value + 1):
-        for function, taken in zip(functions, times, strict=True):
-            start = time.perf_counter()
-            jax.block_until_ready(function())
-            if repeat:
-                taken.append(time.perf_counter() - start)
-    return times
-
-
 def rates_table(batches: dict) -> None:
     cases = [(name, 32, None) for name in VIEWS] + [(name, 256, 224) for name in PHOTOGRAPHS]
-    functions = []
-    for name, size, view_size in cases:
+    functions = {}
+    for case in cases:
+        name, size, view_size = case
         section = base().views
         section.update({"name": name, "size": view_size})
         images = jax.device_put(random_images(batches[size], size))
-        functions.append(compile_views(build("views", section, VIEWS), images))
+        functions[case] = compile_views(build("views", section, VIEWS), images)
     print("| recipe | image | view | batch | views/s | slowest | fastest |")
     print("|---|--:|--:|--:|--:|--:|--:|")
-    for (name, size, view_size), times in zip(cases, seconds(functions), strict=True):
+    for (name, size, view_size), times in interleaved(functions, _REPEATS.value).items():
         count = batches[size]
         rates = [2 * count / taken for taken in times]
         values = f"{statistics.median(rates):,.0f} | {min(rates):,.0f} | {max(rates):,.0f}"
@@ -110,7 +100,8 @@ def share_table(batches: dict) -> None:
         config.batch_size = batches.get(name, config.batch_size)
         if jax.default_backend() == "cpu":
             config.precision = "float32"
-        step, views = map(statistics.median, seconds(list(compile_step(config))))
+        functions = dict(zip(("step", "views"), compile_step(config), strict=True))
+        step, views = map(statistics.median, interleaved(functions, _REPEATS.value).values())
         print(
             f"| {name} | {config.precision} | {config.batch_size} | {1e3 * views:.1f} | "
             f"{1e3 * step:.1f} | {views / step:.1%} |",

@@ -5,10 +5,11 @@ own form and `matmul_conv` in turn. Prints a Markdown table of medians.
 """
 
 import statistics
-import time
+from functools import partial
 
 import jax
 
+from benchmarks.timing import interleaved
 from jcl.models.matmul_conv import matmul_conv
 
 SHAPES = [(32, 3, 24), (16, 24, 48), (8, 48, 96), (4, 96, 192)]
@@ -25,20 +26,14 @@ def main():
     for size, before, after in SHAPES:
         images = jax.random.normal(jax.random.key(0), (VIEWS, size, size, before))
         kernel = jax.random.normal(jax.random.key(1), (3, 3, before, after))
-        forms = [
-            jax.jit(
+        forms = {
+            f: jax.jit(
                 jax.value_and_grad(lambda x, k, f=f: (f(x, k, (2, 2), "SAME") ** 2).mean(), (0, 1))
             )
             for f in (xla_conv, matmul_conv)
-        ]
-        times = [[], []]
-        for repeat in range(REPEATS + 1):
-            for form, taken in zip(forms, times, strict=True):
-                start = time.perf_counter()
-                jax.block_until_ready(form(images, kernel))
-                if repeat:  # the first compiles
-                    taken.append(1e3 * (time.perf_counter() - start))
-        theirs, ours = map(statistics.median, times)
+        }
+        times = interleaved(forms, REPEATS, partial(tuple, [images, kernel]))
+        theirs, ours = (1e3 * statistics.median(taken) for taken in times.values())
         print(
             f"| {size}x{size} | {before} to {after} | {theirs:.1f} | {ours:.1f} | "
             f"{ours / theirs:.2f} |",

@@ -10,11 +10,11 @@ import dataclasses
 import optax
 
 from jcl.methods.base import Outcome
-from jcl.methods.two_view import TwoViewMethod
+from jcl.methods.two_view import TwoViewNetworks
 
 
 @dataclasses.dataclass(frozen=True)
-class Supervised(TwoViewMethod):
+class Supervised(TwoViewNetworks):
     """Cross-entropy of both views' logits, which are the projector's first `n_classes` outputs.
 
     Attributes:
@@ -22,10 +22,6 @@ class Supervised(TwoViewMethod):
     """
 
     n_classes: int = 10
-
-    def loss(self, z0, z1, mesh):
-        """Unused: this objective needs labels."""
-        raise NotImplementedError
 
     def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
         """Mean cross-entropy over examples and views."""

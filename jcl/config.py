@@ -1,13 +1,11 @@
-"""The one configuration: all its keys, what may change on resume, how names become objects.
+"""The one configuration: all its keys, its form on disk, what may change on resume.
 
 `base()` holds every key. A key that is None means "the default of the thing that is named"; a key
-that the named thing does not take is an error once it is set (`build`).
+that the named thing does not take is an error once it is set (`jcl.names.build`).
 """
 
-import importlib
-import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -85,6 +83,7 @@ def base() -> ConfigDict:
                 "name": "simclr",
                 "temperature": _unset(float),
                 "weight_sigma": _unset(float),
+                "gamma": _unset(float),  # share of the batch in running estimates
             },
             "optimizer": {
                 "name": "adamw",
@@ -158,6 +157,9 @@ def validate(config: ConfigDict) -> None:
             raise UserError(
                 f"optimizer.{key}={decay} is impossible: it is at least 0 and less than 1"
             )
+    gamma = config.method.gamma
+    if gamma is not None and not 0 < gamma <= 1:
+        raise UserError(f"method.gamma={gamma} is impossible: it is more than 0 and at most 1")
     if config.total_steps is None and config.total_epochs is None:
         raise UserError("the run has no length: set total_steps or total_epochs")
     if any(not isinstance(pattern, str) for pattern in config.frozen or ()):
@@ -197,57 +199,6 @@ def arguments(text: str, **defaults: Any) -> dict[str, Any]:
         except ValueError as error:
             raise UserError(f"the config argument {item!r} cannot be read: {error}") from error
     return {**defaults, **given}
-
-
-def build(section_name: str, section: ConfigDict, names: Mapping[str, str], **context) -> Any:
-    """Calls what `section.name` stands for with the section's other keys, where they are set.
-
-    Args:
-        section_name: for messages, such as "method".
-        section: holds `name` and the union of all options; None leaves the default in place.
-        names: name -> "package.module:callable". A name that holds a colon is such an address
-            itself, so that a user's own class needs no fork.
-        **context: arguments that come from elsewhere than the section.
-
-    Raises:
-        UserError: an unknown name, or an option that is set and that the named thing does not take.
-    """
-    target = resolve(section_name, section.name, names)
-    signature = inspect.signature(target)
-    takes = signature.parameters
-    options = {k: v for k, v in section.items() if k != "name" and v is not None}
-    if refused := [key for key in options if key not in takes]:
-        allowed = [key for key in section if key in takes and key != "name"]
-        raise UserError(
-            f"{section_name}.{refused[0]}={options[refused[0]]!r} is set, but "
-            f"{section_name}.name={section.name!r} takes only: {', '.join(allowed) or 'nothing'}"
-        )
-    try:
-        signature.bind(**options, **context)
-    except TypeError as error:
-        given = ", ".join([*options, *context])
-        raise UserError(
-            f"{section_name}.name={section.name!r} is called with {given}, but {error}"
-        ) from error
-    return target(**options, **context)
-
-
-def resolve(section_name: str, name: str, names: Mapping[str, str]) -> Callable:
-    """Imports what a name stands for; arguments and errors as in `build`."""
-    address = names.get(name, name)
-    module, _, attribute = address.partition(":")
-    if not module or not attribute:
-        raise UserError(
-            f"{section_name}.name={name!r} is unknown; allowed: {', '.join(names)}, "
-            "or an address package.module:Class"
-        )
-    try:
-        target = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{section_name}.name={name!r} cannot be imported: {error}") from error
-    if not callable(target) or inspect.isabstract(target):
-        raise UserError(f"{section_name}.name={name!r} is no function and no complete class")
-    return target
 
 
 def to_json(config: ConfigDict) -> str:

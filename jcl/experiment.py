@@ -11,13 +11,14 @@ from jax.typing import DTypeLike
 from ml_collections import ConfigDict
 
 from jcl.augment import VIEWS
-from jcl.config import PRECISIONS, build
+from jcl.config import PRECISIONS
 from jcl.data import Source, open_source
 from jcl.data.order import steps_per_epoch
 from jcl.errors import UserError
 from jcl.methods import METHODS
 from jcl.methods.base import Method
 from jcl.models import ENCODERS, PROJECTORS
+from jcl.names import build
 from jcl.optim import (
     Durations,
     durations,
@@ -39,6 +40,7 @@ class Experiment:
         schedule: step to learning rate.
         optimizer: with that schedule.
         image_shape: (H, W, C) of the images; views may have another size.
+        examples: in the training split.
     """
 
     config: ConfigDict
@@ -48,6 +50,7 @@ class Experiment:
     schedule: optax.Schedule
     optimizer: optax.GradientTransformation
     image_shape: tuple[int, int, int]
+    examples: int
 
     def init_state(self, mesh: Mesh) -> TrainState:
         """The state before the first step."""
@@ -59,14 +62,20 @@ class Experiment:
 
     def renew_method_state(self, state: TrainState) -> TrainState:
         """That state for other networks, once they are in it."""
-        views, seed = self._view_shapes(), self.config.seed
-        return renew_method_state(state, self.method, views=views, seed=seed)
+        return renew_method_state(
+            state,
+            self.method,
+            views=self._view_shapes(),
+            examples=self.examples,
+            seed=self.config.seed,
+        )
 
     def _state_options(self) -> dict:
         return {
             "method": self.method,
             "optimizer": self.optimizer,
             "views": self._view_shapes(),
+            "examples": self.examples,
             "weight_ema": self.config.optimizer.weight_ema,
         }
 
@@ -118,6 +127,7 @@ def make_experiment(
         schedule=schedule,
         optimizer=make_optimizer(config, schedule),
         image_shape=image_shape,
+        examples=examples,
     )
 
 

@@ -7,9 +7,9 @@ import jax
 import optax
 from ml_collections import ConfigDict
 
-from jcl.config import build
 from jcl.errors import UserError
 from jcl.frozen import freeze, parameter_name
+from jcl.names import build
 
 Schedule = Callable[[jax.Array], jax.Array]
 

@@ -46,6 +46,7 @@ def init_state(
     optimizer: optax.GradientTransformation,
     *,
     views: PyTree,
+    examples: int,
     seed: int,
     mesh: Mesh,
     weight_ema: float | None = None,
@@ -56,12 +57,18 @@ def init_state(
         method: what is trained.
         optimizer: its state is made for the method's parameters.
         views: arrays or ShapeDtypeStructs [B, V, ...]; only shapes and dtypes are used.
+        examples: in the training split.
         seed: of the parameters.
         mesh: where the state will lie.
         weight_ema: None keeps no average of the weights.
     """
     make = functools.partial(
-        _make_state, method=method, optimizer=optimizer, views=views, weight_ema=weight_ema
+        _make_state,
+        method=method,
+        optimizer=optimizer,
+        views=views,
+        examples=examples,
+        weight_ema=weight_ema,
     )
     key = jax.random.key(seed, impl="threefry2x32")
     shardings = state_sharding(jax.eval_shape(make, key), mesh)
@@ -73,12 +80,18 @@ def state_shapes(
     optimizer: optax.GradientTransformation,
     *,
     views: PyTree,
+    examples: int,
     mesh: Mesh,
     weight_ema: float | None = None,
 ) -> TrainState:
     """What `init_state` would make, as ShapeDtypeStructs with shardings; allocates nothing."""
     make = functools.partial(
-        _make_state, method=method, optimizer=optimizer, views=views, weight_ema=weight_ema
+        _make_state,
+        method=method,
+        optimizer=optimizer,
+        views=views,
+        examples=examples,
+        weight_ema=weight_ema,
     )
     shapes = jax.eval_shape(make, jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")))
     return jax.tree.map(
@@ -88,21 +101,23 @@ def state_shapes(
     )
 
 
-def _make_state(key, *, method, optimizer, views, weight_ema) -> TrainState:
+def _make_state(key, *, method, optimizer, views, examples, weight_ema) -> TrainState:
     variables = method.init(key, _one_of(views))
     params, model_state = variables
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
         model_state=model_state,
-        method_state=_make_method_state(key, variables, method=method, views=views),
+        method_state=_make_method_state(
+            key, variables, method=method, views=views, examples=examples
+        ),
         opt_state=optimizer.init(params),
         ema_params={} if weight_ema is None else jax.tree.map(jnp.copy, params),
     )
 
 
 def renew_method_state(
-    state: TrainState, method: Method, *, views: PyTree, seed: int
+    state: TrainState, method: Method, *, views: PyTree, examples: int, seed: int
 ) -> TrainState:
     """Makes the method's own part of a state anew, for the networks that the state now has.
 
@@ -110,9 +125,10 @@ def renew_method_state(
         state: before the first step.
         method: whose part it is.
         views: as in `init_state`.
+        examples: as in `init_state`.
         seed: as in `init_state`.
     """
-    make = functools.partial(_make_method_state, method=method, views=views)
+    make = functools.partial(_make_method_state, method=method, views=views, examples=examples)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state.method_state)
     method_state = jax.jit(make, out_shardings=shardings)(
         jax.random.key(seed, impl="threefry2x32"), Variables(state.params, state.model_state)
@@ -120,8 +136,9 @@ def renew_method_state(
     return state.replace(method_state=method_state)
 
 
-def _make_method_state(key, variables, *, method, views) -> PyTree:
-    return method.init_method_state(jax.random.fold_in(key, 1), variables, _one_of(views))
+def _make_method_state(key, variables, *, method, views, examples) -> PyTree:
+    key = jax.random.fold_in(key, 1)
+    return method.init_method_state(key, variables, _one_of(views), examples)
 
 
 def _one_of(views: PyTree) -> PyTree:

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jcl.augment import VIEWS
-from jcl.config import build, resolve
 from jcl.data import options_taken
 from jcl.frozen import matches, parameter_name
 from jcl.methods import METHODS
 from jcl.models import ENCODERS, PROJECTORS
+from jcl.names import build, resolve
 from jcl.optim import COMMON_OPTIONS, OPTIMIZERS
 
 _NAMES = {

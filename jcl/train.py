@@ -134,7 +134,7 @@ def compile_only(config: ml_collections.ConfigDict) -> None:
     check_even_split(config.batch_size, mesh)
     if config.data.image_size is not None:
         batch = stand_in_batch(config.data.image_size, config.batch_size)
-        # How long an epoch is sets constants of the schedule, which cost nothing.
+        # This sets constants of the schedule and the length of a method's tables: next to nothing.
         examples = 1000 * config.batch_size
     else:
         source = open_split(config, "train")

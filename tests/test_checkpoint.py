@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jcl.checkpoint import Checkpoints, fingerprint, read_model
+from jcl.checkpoint import Checkpoints, read_model
 from jcl.errors import UserError
+from jcl.fingerprint import fingerprint
 from jcl.mesh import make_mesh
 from jcl.state import state_sharding
 from tests.tiny import assert_same_bits, tiny_config, tiny_experiment

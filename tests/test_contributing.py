@@ -13,6 +13,7 @@ import pytest
 
 from jcl.mesh import make_mesh
 from tests.binaries import TINY, command, environment
+from tests.losses.engine_example_formulas import alignment_uniformity
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -58,14 +59,9 @@ def test_the_objective_computes_its_formula(devices, checkout):
     z0, z1 = np.random.RandomState(0).randn(2, 16, 5)
     mesh = None if devices is None else make_mesh(devices=jax.devices()[:devices])
     ours = namespace["align_uniform"](
-        jnp.float32(z0), jnp.float32(z1), temperature=2.0, mesh=mesh, block_size=3
+        jnp.float32(z0), jnp.float32(z1), t=2.0, mesh=mesh, block_size=3
     )
-    z0, z1 = (z / np.linalg.norm(z, axis=1, keepdims=True) for z in (z0, z1))
-    z = np.concatenate([z0, z1])
-    distances = ((z[:, None] - z[None]) ** 2).sum(-1)
-    pairs = np.exp(-2 * distances)[~np.eye(32, dtype=bool)]
-    expected = ((z0 - z1) ** 2).sum(1).mean() + np.log(pairs.mean())
-    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+    np.testing.assert_allclose(ours, alignment_uniformity(z0, z1, 1.0, 2.0), rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def test_a_step_that_is_not_there_is_named(source):
 class Keeping(SimCLR):
     """Keeps a copy of its networks, as methods with momentum encoders do."""
 
-    def init_method_state(self, key, variables, views):
+    def init_method_state(self, key, variables, views, examples):
         return jax.tree.map(jnp.copy, variables.params)
 
 

@@ -1,6 +1,5 @@
 """`package.module:function`: a dataset of the user's own, which needs no fork of jcl."""
 
-import importlib
 import inspect
 import re
 from collections.abc import Collection
@@ -10,6 +9,7 @@ import numpy as np
 
 from jcl.data.source import Source
 from jcl.errors import UserError
+from jcl.names import import_address
 
 _ADDRESS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _MEMBERS = ("image_shape", "n_classes", "in_memory", "batch", "__len__")
@@ -100,9 +100,8 @@ def _check_first_example(name: str, source: Source) -> None:
 
 
 def _import(name: str) -> Any:
-    module, _, attribute = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return import_address(name)
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"data.name={name!r} is not shapes, tfds:NAME or arrays:PATH.npz, nor can it be "

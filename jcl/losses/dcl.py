@@ -70,7 +70,12 @@ def dcl(
     z = interleave_views(unit_rows(z0), unit_rows(z1))
     temperature = jnp.asarray(temperature, z.dtype)
     log_denominator, positive = log_denominator_and_positive(
-        z, temperature, excluded="example", mesh=mesh, block_size=block_size
+        z,
+        jnp.arange(len(z)) // 2,
+        temperature,
+        excluded="group",
+        mesh=mesh,
+        block_size=block_size,
     )
     if weight_sigma is not None:
         weight = _hard_positive_weight(positive * temperature, jnp.asarray(weight_sigma, z.dtype))

@@ -1,13 +1,12 @@
 """InfoNCE between two towers, the loss of CLIP."""
 
 import jax.numpy as jnp
-from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Float, Real
 
 from jcl.losses.embeddings import unit_rows
-from jcl.losses.pairwise import inner_products, map_rows
+from jcl.losses.two_sided import log_denominators_and_positive
 from jcl.mesh import check_even_split
 
 
@@ -40,8 +39,8 @@ def info_nce(
             speed, not the result.
 
     Returns:
-        Mean of `l_i` over the B pairs, 0 where B is 1; float64 where the embeddings are float64,
-        else float32.
+        Mean of `l_i` over the B pairs, 0 but for rounding where B is 1; float64 where the
+        embeddings are float64, else float32.
 
     Raises:
         UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
@@ -60,33 +59,12 @@ def info_nce(
         (https://arxiv.org/abs/2103.00020).
     """
     check_even_split(queries.shape[0], mesh)
-    pairs = unit_rows(queries), unit_rows(keys)
-    cross_entropy = map_rows(
-        _cross_entropy_both_ways,
-        pairs,
-        pairs,
-        jnp.asarray(temperature, jnp.result_type(*pairs)),
+    queries, keys = unit_rows(queries), unit_rows(keys)
+    over_keys, over_queries, positive = log_denominators_and_positive(
+        queries,
+        keys,
+        jnp.asarray(temperature, jnp.result_type(queries, keys)),
         mesh=mesh,
         block_size=block_size,
     )
-    return jnp.mean(cross_entropy)
-
-
-def _cross_entropy_both_ways(
-    index: Int[Array, ""],
-    pair: tuple[Float[Array, " d"], Float[Array, " d"]],
-    pairs: tuple[Float[Array, "B d"], Float[Array, "B d"]],
-    temperature: Float[Array, ""],
-) -> Float[Array, ""]:
-    query, key = pair
-    queries, keys = pairs
-    among_keys = _cross_entropy(index, inner_products(query, keys) / temperature)
-    among_queries = _cross_entropy(index, inner_products(key, queries) / temperature)
-    return (among_keys + among_queries) / 2
-
-
-def _cross_entropy(index: Int[Array, ""], logits: Float[Array, " B"]) -> Float[Array, ""]:
-    # The positive is read from the logits of the same direction, so that near-equal rounding
-    # errors cancel.
-    positive = jnp.sum(jnp.where(jnp.arange(logits.shape[0]) == index, logits, 0))
-    return logsumexp(logits) - positive
+    return jnp.mean((over_keys + over_queries) / 2 - positive)

@@ -58,6 +58,7 @@ def nt_xent(
     z = interleave_views(unit_rows(z0), unit_rows(z1))
     log_denominator, positive = log_denominator_and_positive(
         z,
+        jnp.arange(len(z)) // 2,
         jnp.asarray(temperature, z.dtype),
         excluded="row",
         mesh=mesh,

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from jcl.errors import UserError
@@ -27,7 +28,7 @@ def map_rows(
     row_fn: Callable[[Array, Any, Any, Any], PyTree[Array]],
     rows: PyTree[Array],
     columns: PyTree[Array],
-    replicated: PyTree[Array],
+    replicated: PyTree[ArrayLike],
     *,
     mesh: Mesh | None,
     block_size: int | None,
@@ -36,14 +37,16 @@ def map_rows(
 
     With a mesh, rows stay on the devices that hold them and columns are all-gathered. The
     result and its gradients are those of one device: a column's gradient holds the terms of
-    every row on every device. Blocks are recomputed in the backward pass.
+    every row on every device. Blocks are recomputed in the backward pass. Floats narrower than 32
+    bits reach `row_fn` as float32, and a gradient is summed over all rows before it is rounded.
 
     `row_fn` is written for a single row, without a batch axis, and is vectorised over a block
     of rows. It may use any JAX operation, and needs no collective:
 
     * to keep gradients out of the columns (momentum keys, mixtures), apply
       `jax.lax.stop_gradient` to them inside it;
-    * for other similarities than `inner_products`, compute them from the vectors it gets;
+    * for other similarities than `inner_products`, compute them from the vectors it gets
+      (`distances` are one);
     * whatever is traced (temperature, queue, prototypes) comes in through `replicated`; it must
       not close over traced values.
 
@@ -54,7 +57,7 @@ def map_rows(
         rows: arrays `[R, ...]`.
         columns: arrays `[C, ...]`; any tree, which need not resemble `rows`. Columns stand in
             the order of the global batch, so `jnp.arange(C)` are their positions.
-        replicated: arrays of any shape that every row needs whole.
+        replicated: arrays of any shape, or numbers, that every row needs whole.
         mesh: rows and columns are sharded over all axes of this mesh; None computes as one
             device would, for any number of rows.
         block_size: rows evaluated at once on one device; None chooses.
@@ -75,12 +78,9 @@ def map_rows(
         >>> map_rows(nearest, x, x, None, mesh=None, block_size=None).tolist()
         [2, 2, 0]
     """
-    number_of_rows = _leading_size(rows)
-    number_of_columns = _leading_size(columns)
-    if block_size is not None and block_size < 1:
-        raise UserError(f"block_size is {block_size}, but must be at least 1.")
+    check_block_size(block_size)
     # The positions travel with the rows, so no device has to work out where it stands.
-    indexed_rows = (jnp.arange(number_of_rows), rows)
+    indexed_rows = (jnp.arange(_leading_size(rows)), rows)
 
     def map_blocks(
         indexed_rows: PyTree[Array], columns: PyTree[Array], replicated: PyTree[Array]
@@ -89,43 +89,112 @@ def map_rows(
         # prevent_cse adds would only hinder fusion.
         @partial(jax.checkpoint, prevent_cse=False)
         def one_row(indexed_row: PyTree[Array]) -> PyTree[Array]:
-            index, row = indexed_row
+            index, row = _widen(indexed_row)
             return row_fn(index, row, columns, replicated)
 
         local_rows = _leading_size(indexed_rows)
         block = block_size or _choose_block_size(local_rows)
         return jax.lax.map(one_row, indexed_rows, batch_size=min(block, local_rows))
 
+    # Rows are widened a block at a time: no gradient is a sum over blocks there.
+    columns, replicated = _widen((columns, replicated))
+    return with_all_columns(map_blocks, indexed_rows, columns, replicated, mesh=mesh)
+
+
+def with_all_columns(
+    function: Callable[[Any, Any, Any], PyTree[Array]],
+    rows: PyTree[Array],
+    columns: PyTree[Array],
+    replicated: PyTree[Array],
+    *,
+    mesh: Mesh | None,
+) -> PyTree[Array]:
+    """Evaluate `function` on every device for its own rows and the columns of all devices.
+
+    This is where losses, and their gradients, cross devices: columns are all-gathered, and their
+    gradients, partial sums on every device, are reduced and scattered by the transposed operation.
+
+    Args:
+        function: `(rows, columns, replicated) -> pytree of arrays`, given the rows of one device.
+        rows: arrays `[R, ...]`.
+        columns: arrays `[C, ...]`.
+        replicated: arrays of any shape.
+        mesh: rows and columns are sharded over all axes of this mesh; None calls the function once,
+            with all rows.
+
+    Returns:
+        What `function` returns on the devices, one after the other along the leading axes.
+
+    Raises:
+        UserError: rows or columns cannot be split evenly over the mesh.
+    """
     if mesh is None:
-        return map_blocks(indexed_rows, columns, replicated)
+        return function(rows, columns, replicated)
+    check_even_split(_leading_size(rows), mesh)
+    check_even_split(_leading_size(columns), mesh)
 
-    check_even_split(number_of_rows, mesh)
-    check_even_split(number_of_columns, mesh)
-
-    def map_local_rows(
-        indexed_rows: PyTree[Array], columns: PyTree[Array], replicated: PyTree[Array]
+    def on_one_device(
+        rows: PyTree[Array], columns: PyTree[Array], replicated: PyTree[Array]
     ) -> PyTree[Array]:
         def gather(x: Array) -> Array:
             return jax.lax.all_gather(x, mesh.axis_names, tiled=True)
 
-        return map_blocks(indexed_rows, jax.tree.map(gather, columns), replicated)
+        return function(rows, jax.tree.map(gather, columns), replicated)
 
     sharded = PartitionSpec(mesh.axis_names)
     return jax.shard_map(
-        map_local_rows,
+        on_one_device,
         mesh=mesh,
         in_specs=(sharded, sharded, PartitionSpec()),
         out_specs=sharded,
-        # The check would reject a plain loop inside row_fn, whose initial value looks replicated
-        # and whose result does not. Nothing leaves unsharded here, so there is nothing to check.
+        # The check would reject a plain loop inside the function, whose initial value looks
+        # replicated and whose result does not. Nothing leaves unsharded here, so there is nothing
+        # to check.
         check_vma=False,
-    )(indexed_rows, columns, replicated)
+    )(rows, columns, replicated)
+
+
+def check_block_size(block_size: int | None) -> None:
+    """Raises UserError for a block of less than one row."""
+    if block_size is not None and block_size < 1:
+        raise UserError(f"block_size is {block_size}, but must be at least 1.")
 
 
 def inner_products(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Array, " C"]:
     """Inner products of one row with all columns, in the full precision of their dtype."""
     # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies that.
     return jnp.einsum("d,cd->c", row, columns, precision=jax.lax.Precision.HIGHEST)
+
+
+def distances(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Array, " C"]:
+    """Euclidean distances of one row to all columns; a distance of zero has zero gradient.
+
+    They are exact for near rows too, which from inner products they would not be, and take no more
+    memory than their results.
+    """
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def squared_distance(column: Float[Array, " d"]) -> Float[Array, ""]:
+        return jnp.sum(jnp.square(row - column))
+
+    # The differences to C / d columns at once are as many numbers as the distances.
+    chunk = -(-columns.shape[0] // columns.shape[1])
+    squared = jax.lax.map(squared_distance, columns, batch_size=chunk)
+    # Where the square underflows the distance counts as zero. NaN must stay NaN.
+    is_zero = squared < jnp.finfo(squared.dtype).tiny
+    # The inner `where` keeps the square root's gradient finite, the outer one makes it zero.
+    return jnp.where(is_zero, 0, jnp.sqrt(jnp.where(is_zero, 1, squared)))
+
+
+def _widen(tree: PyTree[ArrayLike]) -> PyTree[Array]:
+    """Floats of less than 32 bits as float32, all else as it is."""
+
+    def widen(x: ArrayLike) -> Array:
+        x = jnp.asarray(x)
+        is_narrow = jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits < 32
+        return x.astype(jnp.float32) if is_narrow else x
+
+    return jax.tree.map(widen, tree)
 
 
 def _choose_block_size(number_of_rows: int) -> int:

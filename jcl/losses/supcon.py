@@ -1,13 +1,12 @@
 """SupCon, supervised contrastive learning."""
 
 import jax.numpy as jnp
-from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
 from jcl.losses.embeddings import interleave_views, unit_rows
-from jcl.losses.pairwise import inner_products, map_rows
+from jcl.losses.symmetric import log_denominator_and_positive
 from jcl.mesh import check_even_split
 
 
@@ -42,8 +41,8 @@ def supcon(
             speed, not the result.
 
     Returns:
-        Mean of `l_i` over the 2B anchors, 0 where B is 1; float64 where the views are float64,
-        else float32.
+        Mean of `l_i` over the 2B anchors, 0 but for rounding where B is 1; float64 where the views
+        are float64, else float32.
 
     Raises:
         UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
@@ -62,31 +61,17 @@ def supcon(
         `temperature / 0.07`; here it stands alone.
     """
     check_even_split(z0.shape[0], mesh)
+    if mesh is None:
+        # The mean does not depend on the order. In this one, positives share few tiles.
+        order = jnp.argsort(labels)
+        z0, z1, labels = z0[order], z1[order], labels[order]
     z = interleave_views(unit_rows(z0), unit_rows(z1))
-    # As in `interleave_views`, every label stays on the device that holds it.
-    labelled = z, jnp.stack([labels, labels], axis=1).reshape(-1)
-    cross_entropy = map_rows(
-        _mean_cross_entropy,
-        labelled,
-        labelled,
+    log_denominator, positive = log_denominator_and_positive(
+        z,
+        jnp.repeat(labels, 2),
         jnp.asarray(temperature, z.dtype),
+        excluded="row",
         mesh=mesh,
         block_size=block_size,
     )
-    return jnp.mean(cross_entropy)
-
-
-def _mean_cross_entropy(
-    index: Int[Array, ""],
-    anchor: tuple[Float[Array, " d"], Int[Array, ""]],
-    keys: tuple[Float[Array, "keys d"], Int[Array, " keys"]],
-    temperature: Float[Array, ""],
-) -> Float[Array, ""]:
-    embedding, label = anchor
-    embeddings, labels = keys
-    logits = inner_products(embedding, embeddings) / temperature
-    is_self = jnp.arange(labels.shape[0]) == index
-    log_denominator = logsumexp(jnp.where(is_self, -jnp.inf, logits))
-    # The positives are read from the same logits: at a temperature of 0.005 the two terms are near
-    # 200 each, and their rounding errors cancel only if they are the same errors.
-    return jnp.mean(log_denominator - logits, where=(labels == label) & ~is_self)
+    return jnp.mean(log_denominator - positive)

@@ -1,3 +1,7 @@
 """Pretraining methods, by the names that configs use; see `jcl.methods.base.Method`."""
 
-METHODS = {"simclr": "jcl.methods.simclr:SimCLR", "dcl": "jcl.methods.dcl:DCL"}
+METHODS = {
+    "simclr": "jcl.methods.simclr:SimCLR",
+    "dcl": "jcl.methods.dcl:DCL",
+    "sogclr": "jcl.methods.sogclr:SogCLR",
+}

@@ -45,11 +45,14 @@ class Method(Protocol):
     def init(self, key: PRNGKeyArray, views: PyTree) -> Variables:
         """Makes the networks for views of these shapes."""
 
-    def init_method_state(self, key: PRNGKeyArray, variables: Variables, views: PyTree) -> PyTree:
+    def init_method_state(
+        self, key: PRNGKeyArray, variables: Variables, views: PyTree, examples: int
+    ) -> PyTree:
         """Makes what the method keeps besides: EMA copies, queues, per-example tables; mostly {}.
 
         Called once for new networks, and again where those of another run take their place
-        (`init_from`).
+        (`init_from`). The training split holds `examples` examples: what stands in row i of a table
+        belongs to the example whose index is i.
         """
 
     def embed(

@@ -14,8 +14,8 @@ from jcl.methods.diagnostics import two_view_diagnostics
 
 
 @dataclasses.dataclass(frozen=True)
-class TwoViewMethod(abc.ABC):
-    """Encoder, projector and a loss of two views; a subclass gives the loss.
+class TwoViewNetworks(abc.ABC):
+    """Encoder and projector, both views through both; a subclass gives the objective.
 
     Attributes:
         encoder: maps images [N, H, W, C] to features [N, D].
@@ -24,12 +24,6 @@ class TwoViewMethod(abc.ABC):
 
     encoder: nn.Module
     projector: nn.Module
-
-    @abc.abstractmethod
-    def loss(
-        self, z0: Float[Array, "B d"], z1: Float[Array, "B d"], mesh: Mesh | None
-    ) -> Float[Array, ""]:
-        """The loss of the raw embeddings of the two views."""
 
     def init(self, key, views) -> Variables:
         """See `Method.init`; views [B, 2, H, W, C]."""
@@ -43,9 +37,9 @@ class TwoViewMethod(abc.ABC):
             model_state={name: v.get("batch_stats", {}) for name, v in variables.items()},
         )
 
-    def init_method_state(self, key, variables, views):
+    def init_method_state(self, key, variables, views, examples):
         """Nothing is kept besides the networks."""
-        del key, variables, views
+        del key, variables, views, examples
         return {}
 
     def embed(self, params, model_state, method_state, views, key) -> Embedded:
@@ -67,11 +61,9 @@ class TwoViewMethod(abc.ABC):
             new_state[name] = updated.get("batch_stats", {})
         return Embedded(x.reshape(*views.shape[:2], -1), {}, new_state)
 
+    @abc.abstractmethod
     def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
-        """See `Method.objective`."""
-        del params, side, method_state, key
-        z0, z1 = embeddings[:, 0], embeddings[:, 1]
-        return Outcome(self.loss(z0, z1, mesh), two_view_diagnostics(z0, z1), {})
+        """See `Method.objective`; embeddings [B, 2, d], raw."""
 
     def after_update(self, state, carry):
         """Nothing changes beside the optimizer's update."""
@@ -82,6 +74,23 @@ class TwoViewMethod(abc.ABC):
         """The encoder's output with BatchNorm in inference mode."""
         variables = {"params": params["encoder"], "batch_stats": model_state["encoder"]}
         return self.encoder.apply(variables, images, train=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoViewMethod(TwoViewNetworks):
+    """A loss of two views' embeddings and nothing else; a subclass gives the loss."""
+
+    @abc.abstractmethod
+    def loss(
+        self, z0: Float[Array, "B d"], z1: Float[Array, "B d"], mesh: Mesh | None
+    ) -> Float[Array, ""]:
+        """The loss of the raw embeddings of the two views."""
+
+    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+        """See `Method.objective`."""
+        del params, side, method_state, key
+        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        return Outcome(self.loss(z0, z1, mesh), two_view_diagnostics(z0, z1), {})
 
 
 def _as_images(views: Float[Array, "B V H W C"]) -> Float[Array, "N H W C"]:

@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import AxisType
 
 from jcl.errors import UserError
-from jcl.losses.pairwise import inner_products, map_rows
+from jcl.losses.pairwise import distances, inner_products, map_rows
 
 
 @pytest.fixture(params=["one device", "4x2"])
@@ -31,6 +31,29 @@ def test_index_is_the_position_in_the_global_batch(mesh, x, block_size):
     np.testing.assert_array_equal(out["index"], np.arange(16))
     np.testing.assert_array_equal(out["same"], x)
     np.testing.assert_array_equal(out["row"], x)
+
+
+def test_a_pytree_for_every_row_with_gradients(mesh, x):
+    # A logarithm of a mean to be averaged over rows later, a vector, and a number of keys.
+    def reductions(index, row, columns, replicated):
+        similarity = inner_products(row, columns)
+        near = jnp.sum(similarity > 0)
+        return {
+            "log_mean": jax.nn.logmeanexp(similarity),
+            "sum": jax.nn.relu(similarity) @ columns,
+        }, near
+
+    def loss(x):
+        out, near = map_rows(reductions, x, x, None, mesh=mesh, block_size=3)
+        return jax.nn.logmeanexp(out["log_mean"]) + jnp.sum(out["sum"] ** 2), near
+
+    def plain(x):
+        similarity = x @ x.T
+        sums = jax.nn.relu(similarity) @ x
+        return jax.nn.logmeanexp(similarity) + jnp.sum(sums**2), jnp.sum(similarity > 0, axis=1)
+
+    out, expected = (jax.jit(jax.value_and_grad(f, has_aux=True))(x) for f in (loss, plain))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4), out, expected)
 
 
 def test_trees_that_differ_and_replicated_columns(mesh, x):
@@ -98,6 +121,30 @@ def test_another_similarity_and_a_ranking(mesh, x):
     np.testing.assert_allclose(out[1], expected[1], rtol=1e-4, atol=1e-5)
 
 
+def test_distances_of_near_and_of_equal_rows(x):
+    # Far from the origin, where inner products have lost what sets the rows apart.
+    near = x[0] + jnp.array([0, 2**-10, 2**-20, 1e-25])[:, None]
+    columns = jnp.concatenate([near, x]) + 64
+    row = columns[0]
+
+    def nearest(row, columns):
+        return jnp.sum(jnp.sqrt(jnp.arange(1.0, 21)) * distances(row, columns))
+
+    value, gradients = jax.jit(jax.value_and_grad(nearest, (0, 1)))(row, columns)
+    difference = np.float64(row) - np.float64(columns)
+    expected = np.linalg.norm(difference, axis=1)
+    weight = np.sqrt(np.arange(1, 21))
+    unit = difference / np.where(expected == 0, 1, expected)[:, None]
+    assert np.sum(expected == 0) > 2
+    np.testing.assert_allclose(value, np.sum(weight * expected), rtol=1e-6)
+    np.testing.assert_allclose(gradients[0], weight @ unit, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gradients[1], -weight[:, None] * unit, rtol=1e-5, atol=1e-6)
+    # Their squares would not be normal numbers.
+    tiny = jax.jit(jax.grad(nearest))(1e-25 * x[0], jnp.zeros_like(columns))
+    assert np.all(tiny == 0)
+    assert np.isnan(distances(row.at[1].set(jnp.nan), columns)).all()
+
+
 def test_a_loop_inside_the_row_function(mesh, x):
     def moments(index, row, columns, scale):
         def add(power, total):
@@ -112,6 +159,51 @@ def test_a_loop_inside_the_row_function(mesh, x):
     sums = np.sum(np.asarray(x, np.float64) @ np.asarray(x, np.float64).T, axis=1)
     np.testing.assert_allclose(out[0], np.sum(0.5 * sums + 0.25 * sums**2), rtol=1e-5)
     np.testing.assert_allclose(out[1], np.sum(sums + sums**2), rtol=1e-5)
+
+
+def test_gradients_of_narrow_floats_are_summed_in_float32(mesh):
+    # Sums in bfloat16 would stop growing at about 256 terms.
+    random = np.random.default_rng(5)
+    rows, columns, scale = (
+        jnp.asarray(random.uniform(0.5, 1, shape), jnp.bfloat16)
+        for shape in ((1024, 4), (8, 4), ())
+    )
+
+    def loss(rows, columns, scale):
+        def row_sum(index, row, columns, scale):
+            assert {x.dtype for x in (row, columns, scale)} == {jnp.dtype(jnp.float32)}
+            return scale * jnp.sum(inner_products(row, columns))
+
+        return jnp.sum(map_rows(row_sum, rows, columns, scale, mesh=mesh, block_size=16))
+
+    value, gradients = jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(rows, columns, scale)
+    r, c, s = (np.float64(x) for x in (rows, columns, scale))
+    assert value.dtype == jnp.float32
+    np.testing.assert_allclose(value, s * np.sum(r @ c.T), rtol=1e-5)
+    expected = np.tile(s * c.sum(0), (1024, 1)), np.tile(s * r.sum(0), (8, 1)), np.sum(r @ c.T)
+    for g, e in zip(gradients, expected, strict=True):
+        assert g.dtype == jnp.bfloat16
+        np.testing.assert_allclose(np.float64(g), e, rtol=2**-8)
+
+
+def test_all_else_keeps_its_dtype(mesh):
+    with jax.enable_x64(True):
+        tree = {
+            str(dtype): jnp.arange(8).astype(dtype)
+            for dtype in ("int8", "uint32", "bool", "float32", "float64")
+        }
+        tree["key"] = jax.random.split(jax.random.key(0), 8)
+
+        def own(index, row, columns, half):
+            row["key"], columns["key"] = (jax.random.key_data(t["key"]) for t in (row, columns))
+            return row, jax.tree.map(lambda x: x[index], columns), row["float64"] * half
+
+        row, column, halved = map_rows(own, tree, tree, 0.5, mesh=mesh, block_size=None)
+        tree["key"] = jax.random.key_data(tree["key"])
+        jax.tree.map(np.testing.assert_array_equal, row, tree)
+        jax.tree.map(np.testing.assert_array_equal, column, tree)
+        assert jax.tree.map(lambda x: x.dtype, row) == jax.tree.map(lambda x: x.dtype, tree)
+        np.testing.assert_array_equal(halved, np.arange(8) / 2)
 
 
 def test_any_number_of_rows_and_columns_on_one_device(x):

@@ -1,5 +1,7 @@
 """The hand-written gradient of the fast path, for any cotangents, against float64 NumPy."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,23 +20,31 @@ MESHES = {
 }
 
 
-def formula(z, temperature, excluded, cotangents):
+def groups(kind, count):
+    """Of every row: one of two views of an example, side by side, or one of a few labels."""
+    if kind == "examples":
+        return np.arange(count) // 2
+    # Some rows are alone in their group; the groups' numbers are not in order.
+    return np.random.RandomState(2).randint(-count // 5, count // 5, size=count)
+
+
+def formula(z, group, temperature, excluded, cotangents):
     """Outputs, and the gradient of their inner product with the cotangents."""
     z = np.asarray(z, np.float64)
     similarity = z @ z.T
-    index = np.arange(len(z))
-    partner = index ^ 1
-    out = index[:, None] == index
-    if excluded == "example":
-        out |= index[:, None] // 2 == index // 2
+    is_self = np.eye(len(z), dtype=bool)
+    same_group = group[:, None] == group
+    out = is_self if excluded == "row" else same_group
+    partners = same_group & ~is_self
+    share = partners / np.maximum(partners.sum(1, keepdims=True), 1)
     logits = np.where(out, -np.inf, similarity / temperature)
     top = logits.max(1, keepdims=True)
     exponential = np.exp(logits - top)
     lse = top[:, 0] + np.log(exponential.sum(1))
-    positive = similarity[index, partner] / temperature
+    positive = (share * similarity).sum(1) / temperature
     of_lse, of_positive = (np.asarray(c, np.float64) for c in cotangents)
     by_logit = of_lse[:, None] * exponential / exponential.sum(1, keepdims=True)
-    by_logit[index, partner] += of_positive
+    by_logit += of_positive[:, None] * share
     by_temperature = -(by_logit * similarity).sum() / temperature**2
     return (lse, positive), ((by_logit + by_logit.T) @ z / temperature, by_temperature)
 
@@ -49,19 +59,22 @@ def unit_rows(count, seed=0):
 
 
 def compiled(**options):
-    """(z, temperature, cotangents) -> outputs and gradients."""
+    """(z, group, temperature, cotangents) -> outputs and gradients."""
 
     @jax.jit
-    def outputs_and_gradients(z, temperature, cotangents):
+    def outputs_and_gradients(z, group, temperature, cotangents):
         outputs, pull = jax.vjp(
-            lambda z, t: log_denominator_and_positive(z, t, **options), z, temperature
+            lambda z, t: log_denominator_and_positive(z, group, t, **options), z, temperature
         )
         return outputs, pull(tuple(cotangents))
 
     return outputs_and_gradients
 
 
-@pytest.mark.parametrize("excluded", ["row", "example"])
+every_exclusion = pytest.mark.parametrize("excluded", ["row", "group"])
+
+
+@every_exclusion
 @pytest.mark.parametrize(
     ("mesh", "count", "block_size"),
     [
@@ -79,10 +92,11 @@ def test_values_and_gradients_in_float64(mesh, count, block_size, excluded):
     z = unit_rows(count)
     cotangents = np.random.RandomState(1).randn(2, count)
     ours = compiled(excluded=excluded, mesh=MESHES[mesh](), block_size=block_size)
-    for temperature in (0.005, 0.029, 0.03, 1.0):
+    for temperature, kind in itertools.product((0.005, 0.029, 0.03, 1.0), ("examples", "labels")):
+        group = groups(kind, count)
         with jax.enable_x64(True):
-            values, gradients = ours(z, temperature, cotangents)
-        expected_values, expected_gradients = formula(z, temperature, excluded, cotangents)
+            values, gradients = ours(z, group, temperature, cotangents)
+        expected_values, expected_gradients = formula(z, group, temperature, excluded, cotangents)
         for actual, expected in zip(values, expected_values, strict=True):
             np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12 / temperature)
         scale = np.abs(expected_gradients[0]).max()
@@ -92,14 +106,15 @@ def test_values_and_gradients_in_float64(mesh, count, block_size, excluded):
         )
 
 
-@pytest.mark.parametrize("excluded", ["row", "example"])
-def test_many_tiles_in_float32(excluded):
+@every_exclusion
+@pytest.mark.parametrize("kind", ["examples", "labels"])
+def test_many_tiles_in_float32(excluded, kind):
     """More rows than the default tile has, and no multiple of it."""
-    z = unit_rows(1100)
+    z, group = unit_rows(1100), groups(kind, 1100)
     cotangents = np.random.RandomState(1).randn(2, 1100)
     ours = compiled(excluded=excluded, mesh=None, block_size=None)
-    values, gradients = ours(jnp.float32(z), jnp.float32(0.1), jnp.float32(cotangents))
-    expected_values, expected_gradients = formula(z, 0.1, excluded, cotangents)
+    values, gradients = ours(jnp.float32(z), group, jnp.float32(0.1), jnp.float32(cotangents))
+    expected_values, expected_gradients = formula(z, group, 0.1, excluded, cotangents)
     for actual, expected in zip(values, expected_values, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-5)
     scale = np.abs(expected_gradients[0]).max()

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jcl.config import base, build
+from jcl.config import base
 from jcl.models import ENCODERS
+from jcl.names import build
 from tests.models.networks import (
     bytes_kept_for_the_backward_pass,
     drawn_images,

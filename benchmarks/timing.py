@@ -1,0 +1,46 @@
+"""Times of functions that take turns, so that whatever else a machine does delays them alike."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from tqdm import tqdm
+
+# OpenMP's threads, PyTorch's among them, spin for up to 10 ms after their last task.
+_PAUSE = 0.02  # s
+
+
+def interleaved(
+    functions: Mapping[Any, Callable],
+    repeats: int,
+    make_arguments: Callable[[], tuple] = tuple,
+    check: Callable[[dict[Any, Any]], None] | None = None,
+) -> dict[Any, list[float]]:
+    """Seconds that each function takes, in `repeats` rounds of one call each.
+
+    All calls of a round get the same arguments, which are made for it. A round before these, in
+    which functions compile, is not counted; `check` gets what they return there.
+    """
+    arguments = make_arguments()
+    results = {
+        name: jax.block_until_ready(function(*arguments))
+        for name, function in _with_progress(functions, "warm-up")
+    }
+    if check:
+        check(results)
+    times = {name: [] for name in functions}
+    for repeat in range(repeats):
+        arguments = jax.block_until_ready(make_arguments())
+        for name, function in _with_progress(functions, f"round {repeat + 1} of {repeats}"):
+            time.sleep(_PAUSE)
+            start = time.perf_counter()
+            jax.block_until_ready(function(*arguments))
+            times[name].append(time.perf_counter() - start)
+    return times
+
+
+def _with_progress(functions: Mapping[Any, Callable], description: str):
+    terminal = sys.stderr.isatty()
+    return tqdm(functions.items(), desc=description, leave=False, disable=not terminal)

@@ -1,0 +1,45 @@
+"""Alignment and uniformity on the unit sphere."""
+
+import jax
+import jax.numpy as jnp
+from jax.nn import logmeanexp
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
+
+from jcl.errors import UserError
+from jcl.losses.embeddings import unit_rows
+from jcl.losses.pairwise import inner_products, map_rows
+
+
+def alignment_uniformity(
+    z0: Float[Array, "B d"],
+    z1: Float[Array, "B d"],
+    *,
+    t: Real[ArrayLike, ""] = 2.0,
+    weight: Real[ArrayLike, ""] = 1.0,
+    mesh: Mesh | None = None,
+    block_size: int | None = None,
+) -> Float[Array, ""]:
+    """mean_i |x_i - y_i|^2 + weight (U(x) + U(y)) / 2, U(x) = log mean_{i<j} exp(-t |x_i - x_j|^2).
+
+    Alignment and uniformity (Wang & Isola, ICML 2020, https://arxiv.org/abs/2005.10242). x and y
+    are the unit rows of z0 and z1, raw projections of any float dtype; float64 stays float64.
+
+    Raises:
+        UserError: B is 1 or does not divide by the devices of `mesh`, or `block_size < 1`.
+    """
+    if len(z0) < 2:
+        raise UserError("alignment_uniformity needs at least 2 examples in a batch.")
+    views = x, y = unit_rows(z0), unit_rows(z1)
+    log_means = map_rows(_log_means, views, views, t, mesh=mesh, block_size=block_size)
+    alignment = jnp.mean(jnp.sum(jnp.square(x - y), axis=1))
+    return alignment + weight * jnp.mean(logmeanexp(jnp.stack(log_means), axis=1))
+
+
+def _log_means(index, row, columns, t):
+    def log_mean(x, xs):
+        squared = jnp.sum(x * x) + jnp.sum(xs * xs, axis=1) - 2 * inner_products(x, xs)
+        return logmeanexp(-t * squared, where=jnp.arange(len(xs)) != index)
+
+    return jax.tree.map(log_mean, row, columns)

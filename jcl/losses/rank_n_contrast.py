@@ -1,0 +1,43 @@
+"""Rank-N-Contrast, for regression: distances of embeddings in the order of those of labels."""
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
+
+from jcl.losses.embeddings import interleave_views
+from jcl.losses.pairwise import distances, map_rows
+from jcl.mesh import check_even_split
+
+
+def rank_n_contrast(
+    z0: Float[Array, "B d"],
+    z1: Float[Array, "B d"],
+    targets: Real[Array, " B"],
+    *,
+    temperature: Real[ArrayLike, ""],
+    mesh: Mesh | None = None,
+    block_size: int | None = None,
+) -> Float[Array, ""]:
+    """Mean over i != j of log sum_{k != i, |y_i - y_k| >= |y_i - y_j|} exp(s_ik - s_ij).
+
+    s_ij = -|v_i - v_j| / temperature, v the 2B projections as they are: not normalised, any float
+    dtype. y are their targets (Zha et al., NeurIPS 2023, https://arxiv.org/abs/2210.01189).
+
+    Raises:
+        UserError: B does not divide by the devices of `mesh`, or `block_size < 1`.
+    """
+    check_even_split(len(z0), mesh)
+    sides = interleave_views(z0, z1), jnp.repeat(targets.astype(float), 2)
+    losses = map_rows(_anchor_loss, sides, sides, temperature, mesh=mesh, block_size=block_size)
+    return jnp.mean(losses)
+
+
+def _anchor_loss(index, anchor, keys, temperature):
+    (v, y), (vs, ys) = anchor, keys
+    far = jnp.where(jnp.arange(len(ys)) == index, -1, jnp.abs(y - ys))
+    far, logits = jax.lax.sort((far, -distances(v, vs) / temperature), num_keys=1)
+    far, logits = far[1:], logits[1:]  # the anchor itself came first
+    first_tied = jax.lax.cummax(jnp.where(jnp.diff(far, prepend=-1) > 0, jnp.arange(len(far)), 0))
+    return jnp.mean(jax.lax.cumlogsumexp(logits, reverse=True)[first_tied] - logits)

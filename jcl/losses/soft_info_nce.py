@@ -1,0 +1,42 @@
+"""InfoNCE with soft targets: every query has a distribution over the keys."""
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
+
+from jcl.losses.embeddings import unit_rows
+from jcl.losses.pairwise import inner_products, map_rows
+
+
+def soft_info_nce(
+    queries: Float[Array, "B d"],
+    keys: Float[Array, "C d"],
+    targets: Float[Array, "B C"],
+    *,
+    temperature: Real[ArrayLike, ""],
+    mesh: Mesh | None = None,
+    block_size: int | None = None,
+) -> Float[Array, ""]:
+    """Mean over i of -sum_j targets_ij log softmax_j(cos(queries_i, keys_j) / temperature).
+
+    Queries and keys are raw projections; a row of `targets` holds a query's probabilities of all
+    keys. Any float dtype; float64 where queries and keys are, else float32. One direction: for
+    both, average with `soft_info_nce(keys, queries, ...)`, whose targets are over the queries.
+
+    Raises:
+        UserError: B or C does not divide by the devices of `mesh`, or `block_size < 1`.
+
+    References:
+        Burdisso et al., "Dialog2Flow", EMNLP 2024 (https://arxiv.org/abs/2410.18481).
+    """
+    rows, columns = (unit_rows(queries), targets), unit_rows(keys)
+    losses = map_rows(_cross_entropy, rows, columns, temperature, mesh=mesh, block_size=block_size)
+    return jnp.mean(losses)
+
+
+def _cross_entropy(index, row, keys, temperature):
+    query, target = row
+    log_softmax = jax.nn.log_softmax(inner_products(query, keys) / temperature)
+    return -jnp.sum(target.astype(log_softmax.dtype) * log_softmax)

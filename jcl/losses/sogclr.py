@@ -1,0 +1,113 @@
+"""SogCLR, the contrastive loss against the whole dataset, with a running estimate an example."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.lax import stop_gradient
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
+
+from jcl.errors import UserError
+from jcl.losses.embeddings import interleave_views, unit_rows
+from jcl.losses.symmetric import log_denominator_and_positive
+from jcl.mesh import check_even_split
+
+
+def sogclr(
+    z0: Float[Array, "B d"],
+    z1: Float[Array, "B d"],
+    log_estimates: Float[Array, " B"],
+    *,
+    temperature: Real[ArrayLike, ""],
+    gamma: float,
+    mesh: Mesh | None = None,
+    block_size: int | None = None,
+) -> tuple[Float[Array, ""], Float[Array, " B"]]:
+    """Global contrastive loss, its gradient corrected by what earlier batches have seen.
+
+    The objective is DCL's with the mean over the whole dataset in place of the sum over the
+    batch, times the temperature. With `z` the 2B unit-normalised embeddings, `p(i)` the other view
+    of anchor i, `e(i)` its example and `sim` the inner product, a batch estimates it by::
+
+        g_i = mean_{j not in {i, p(i)}} exp(sim(z_i, z_j) / temperature)
+        u_i = (1 - gamma) u[e(i)] + gamma g_i,  or g_i where e(i) was never seen
+        l_i = -sim(z_i, z_p(i)) + temperature log u_i
+        u[e] <- mean of u_i over the two views of e
+
+    The value is that of `l_i`; in the gradient, `log u_i` counts as `g_i / u_i` with a constant
+    `u_i`. That is the gradient of the published surrogate, whose own value means nothing and
+    which is a mean over examples of sums over their two views: twice what a mean over anchors
+    gives. Where `u_i = g_i` (gamma = 1, first visits) it is `temperature` times that of DCL.
+
+    Everything is computed with logarithms, so no temperature overflows.
+
+    Args:
+        z0: first view of every example, raw projections `[B, d]`, any float dtype; B >= 2.
+        z1: second view, in the same order.
+        log_estimates: log u `[B]` of these examples, any float dtype; -inf: never seen. No gradient
+            reaches it.
+        temperature: positive scalar; a Python number, or an array to differentiate, with
+            `log u_i` as above.
+        gamma: share of the batch in the new estimates, 0 < gamma <= 1; 1 forgets.
+        mesh: the examples are sharded over all axes of this mesh; None computes as one device
+            would, for any B.
+        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
+            speed, not the result.
+
+    Returns:
+        Mean of `l_i` over the 2B anchors, and the new log u `[B]`, without gradient; float64 where
+        the views are float64, else float32.
+
+    Raises:
+        UserError: gamma is out of range; B is 1, so there are no negatives; B does not divide by
+            the number of devices of the mesh; or `block_size < 1`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jcl.losses import sogclr
+        >>> z0 = jnp.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> seen = jnp.log(jnp.array([3.0, 5.0]))
+        >>> loss, log_estimates = sogclr(z0, z0, seen, temperature=1.0, gamma=0.5)
+        >>> round(float(loss), 4)  # (log 2 + log 3) / 2 - 1
+        -0.1041
+        >>> jnp.exp(log_estimates).round(4).tolist()
+        [2.0, 3.0]
+
+    References:
+        Yuan et al., "Provable Stochastic Optimization for Global Contrastive Learning: Small Batch
+        Does Not Harm Performance", ICML 2022 (https://arxiv.org/abs/2202.12387). The authors' code
+        takes `u_i = g_i` only where nothing in the batch was seen before; here each example does.
+    """
+    if not 0 < gamma <= 1:
+        raise UserError(f"gamma={gamma} is impossible: it is more than 0 and at most 1.")
+    if z0.shape[0] < 2:
+        raise UserError("sogclr needs at least 2 examples in a batch: one alone has no negatives.")
+    check_even_split(z0.shape[0], mesh)
+    z = interleave_views(unit_rows(z0), unit_rows(z1))
+    temperature = jnp.asarray(temperature, z.dtype)
+    log_sum, positive = log_denominator_and_positive(
+        z,
+        jnp.arange(len(z)) // 2,
+        temperature,
+        excluded="group",
+        mesh=mesh,
+        block_size=block_size,
+    )
+    log_g, positive = ((log_sum - math.log(len(z) - 2)).reshape(-1, 2), positive.reshape(-1, 2))
+    seen = stop_gradient(log_estimates.astype(z.dtype))[:, None]
+    log_u = _log_moving_average(seen, stop_gradient(log_g), gamma)
+    # Its value is log u; its gradient, grad g / u, is that of log g times g / u, as a constant.
+    g_over_u = jnp.exp(stop_gradient(log_g) - log_u)
+    log_u_with_gradient = log_u + g_over_u * (log_g - stop_gradient(log_g))
+    loss = temperature * jnp.mean(log_u_with_gradient - positive)
+    return loss, jax.nn.logsumexp(log_u, axis=1) - math.log(2)
+
+
+def _log_moving_average(
+    log_old: Float[Array, "B #V"], log_new: Float[Array, "B V"], gamma: float
+) -> Float[Array, "B V"]:
+    """log((1 - gamma) old + gamma new), or log new where old is 0."""
+    average = jnp.logaddexp(jnp.log1p(-gamma) + log_old, jnp.log(gamma) + log_new)
+    return jnp.where(jnp.isneginf(log_old), log_new, average)

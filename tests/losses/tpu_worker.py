@@ -1,0 +1,24 @@
+"""Compiles every loss for eight TPU chips and writes the programs into a folder.
+
+A process of its own, because libtpu takes over signals in the process that loads it.
+"""
+
+import sys
+from pathlib import Path
+
+from jax.experimental import topologies
+
+from jcl.mesh import make_mesh
+from tests.losses.every_loss import EVERY_LOSS
+from tests.losses.loss_programs import compile_value_and_gradient
+
+
+def main(folder):
+    chips = topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x4").devices
+    mesh = make_mesh(4, 2, devices=chips)
+    for name in EVERY_LOSS:
+        Path(folder, name).write_text(compile_value_and_gradient(name, mesh).as_text())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
