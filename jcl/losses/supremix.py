@@ -3,32 +3,20 @@
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Real, UInt32
 
 from jcl.errors import UserError
-from jcl.losses.beta_mixing import beta_quantiles, pair_coefficients, pair_salt
+from jcl.losses.beta_mixing import beta_quantiles, pair_salt
 from jcl.losses.embeddings import interleave_views, unit_rows
+from jcl.losses.mixtures import Mixing, Randomness, Samples, sum_mixtures
 from jcl.losses.pairwise import inner_products, map_rows
 from jcl.mesh import check_even_split
-
-
-class _Samples(NamedTuple):
-    """Anchors, or keys: the same trees on both sides."""
-
-    z: Float[Array, "*samples d"]
-    bin: Float[Array, "*samples"]  # the target in units of the bin width: a whole number
-
-
-class _Shared(NamedTuple):
-    temperature: Float[Array, ""]
-    salt: UInt32[Array, " 4"]
-    quantiles: Float[Array, " 16384"]
 
 
 def supremix(
@@ -123,21 +111,28 @@ def supremix(
     z = interleave_views(unit_rows(z0), unit_rows(z1))
     targets = targets.astype(jnp.promote_types(targets.dtype, z.dtype))
     bins = jax.lax.stop_gradient(jnp.round(targets / bin_width)).astype(z.dtype)
-    samples = _Samples(z, jnp.repeat(bins, 2))
-    shared = _Shared(
-        jnp.asarray(temperature, z.dtype),
-        pair_salt(key),
-        jnp.asarray(beta_quantiles(*map(float, beta)), z.dtype),
+    samples = Samples(z, jnp.repeat(bins, 2))
+    temperature = jnp.asarray(temperature, z.dtype)
+    bin_width = float(bin_width)
+    log_denominator, positive_sum, positive_count = map_rows(
+        partial(_sums_over_samples, bin_width=bin_width),
+        samples,
+        samples,
+        temperature,
+        mesh=mesh,
+        block_size=block_size,
     )
-    anchor_loss = partial(
-        _anchor_loss,
-        bin_width=float(bin_width),
-        mix_neg=mix_neg,
-        reach=_bins_inside(window, bin_width) if mix_pos else 0,
-    )
-    return jnp.mean(
-        map_rows(anchor_loss, samples, samples, shared, mesh=mesh, block_size=block_size)
-    )
+    reach = _bins_inside(window, bin_width) if mix_pos else 0
+    if mix_neg or reach:
+        randomness = Randomness(
+            pair_salt(key), jnp.asarray(beta_quantiles(*map(float, beta)), z.dtype)
+        )
+        mixing = Mixing(bin_width, mix_neg, reach)
+        mixtures = sum_mixtures(samples, temperature, randomness, mixing, mesh, block_size)
+        log_denominator = jnp.logaddexp(log_denominator, mixtures.log_sum)
+        positive_sum += mixtures.positive_sum
+        positive_count += mixtures.positive_count
+    return jnp.mean(log_denominator - positive_sum / positive_count)
 
 
 def _bins_inside(window: float | int, bin_width: float | int) -> int:
@@ -146,91 +141,22 @@ def _bins_inside(window: float | int, bin_width: float | int) -> int:
     return math.ceil(window / bin_width * (1 - 1e-9)) - 1
 
 
-def _anchor_loss(
+def _sums_over_samples(
     index: Int[Array, ""],
-    anchor: _Samples,
-    keys: _Samples,
-    shared: _Shared,
+    anchor: Samples,
+    keys: Samples,
+    temperature: Float[Array, ""],
     *,
     bin_width: float,
-    mix_neg: bool,
-    reach: int,
-) -> Float[Array, ""]:
-    key_index = jnp.arange(keys.z.shape[0])
-    is_other = key_index != index
-    offset = keys.bin - anchor.bin
-    is_positive = is_other & (offset == 0)
-    distance = bin_width * jnp.abs(offset)
-    logits = inner_products(anchor.z, keys.z) / shared.temperature
-    # Equal in value, so XLA computes them once; they differ in whom the gradient reaches.
-    detached = inner_products(anchor.z, jax.lax.stop_gradient(keys.z)) / shared.temperature
-
-    shift = jnp.max(jnp.where(is_other, logits, -jnp.inf))
-    if mix_neg:
-        share = pair_coefficients(shared.salt, index, key_index, shared.quantiles)
-        # 1, or 0 for a zero row; neither has a gradient once the normalisation has been passed.
-        own_logit = jax.lax.stop_gradient(jnp.sum(jnp.square(anchor.z))) / shared.temperature
-        mixed = share * own_logit + (1 - share) * detached
-        mixed = jnp.where(offset == 0, -jnp.inf, mixed)
-        shift = jnp.maximum(shift, jnp.max(mixed))
-    # One shift for all terms. The largest becomes 1 at least, so what underflows is negligible.
-    shift = jax.lax.stop_gradient(shift)
-    logits = logits - shift
-    positive_sum = jnp.sum(jnp.where(is_positive, logits, 0))
-    positive_count = jnp.sum(is_positive, dtype=logits.dtype)
-    terms = (1 + distance) * jnp.exp(jnp.where(is_other, logits, -jnp.inf))
-    if mix_neg:
-        terms += (1 + (1 - share) * distance) * jnp.exp(mixed - shift)
-    denominator = jnp.sum(terms)
-    if reach:
-        mixtures = _mixed_positives(detached - shift, offset, reach)
-        denominator += mixtures.exp_sum
-        positive_sum += mixtures.sum
-        positive_count += mixtures.count
-    return jnp.log(denominator) - positive_sum / positive_count
-
-
-class _MixedPositives(NamedTuple):
-    """Sums over all mixed positives of one anchor, of their logits."""
-
-    exp_sum: Float[Array, ""]
-    sum: Float[Array, ""]
-    count: Float[Array, ""]
-
-
-def _mixed_positives(
-    logits: Float[Array, " keys"], offset: Float[Array, " keys"], reach: int
-) -> _MixedPositives:
-    """Sums over all pairs of a key 1 to `reach` bins below and one 1 to `reach` bins above.
-
-    A key at distance m whose partner is t bins away, on the other side, has the coefficient
-    t / (m + t), on either side. So with E[t, m] the sum of exp(t / (m + t) * logit) over the
-    keys at m, the sum over pairs is sum_{t, m} E_below[t, m] E_above[m, t].
-
-    The two coefficients of a pair add up to 1, and so do their parts of a shift that the logits
-    hold already: a factor that underflows belongs to mixtures that would underflow as well.
-    """
-    away = jnp.arange(1, reach + 1, dtype=logits.dtype)
-    distance = jnp.abs(offset)
-    # All others drop out of the sums below, and must be finite: the anchor itself, which may lie
-    # far above the shift, would overflow.
-    inside = (distance > 0) & (distance <= reach)
-    logits = jnp.where(inside, logits, 0)
-    exponential = jnp.exp(away[:, None] / (away[:, None] + distance) * logits)
-
-    # First the bins below, then those above; `reach` each, from near to far.
-    is_at = offset == jnp.concatenate([-away, away])[:, None]
-    # A product, as XLA would compute the exponentials anew for every bin of a masked sum.
-    exp_sums = jnp.einsum(
-        "tk,mk->tm", exponential, is_at.astype(logits.dtype), precision=jax.lax.Precision.HIGHEST
-    )
-    exp_below, exp_above = jnp.split(exp_sums, 2, axis=1)
-    below, above = jnp.split(jnp.sum(jnp.where(is_at, logits, 0), axis=1), 2)
-    n_below, n_above = jnp.split(jnp.sum(is_at, axis=1, dtype=logits.dtype), 2)
-
-    coefficient = away[:, None] / (away[:, None] + away)  # [t, m]
-    return _MixedPositives(
-        exp_sum=jnp.sum(exp_below * exp_above.T),
-        sum=jnp.sum(coefficient * (n_above[:, None] * below + n_below[:, None] * above)),
-        count=jnp.sum(n_below) * jnp.sum(n_above),
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """Of the embeddings themselves: log of their part of D_i, sum and number of positive logits."""
+    is_other = jnp.arange(len(keys.bin)) != index
+    distance = jnp.abs(keys.bin - anchor.bin)
+    is_positive = is_other & (distance == 0)
+    logits = inner_products(anchor.z, keys.z) / temperature
+    weight = jnp.where(is_other, 1 + bin_width * distance, 0)
+    return (
+        logsumexp(logits, b=weight),
+        jnp.sum(jnp.where(is_positive, logits, 0)),
+        jnp.sum(is_positive, dtype=logits.dtype),
     )

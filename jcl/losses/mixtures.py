@@ -1,0 +1,190 @@
+"""The terms of SupReMix's mixtures, which move only the anchor.
+
+What a mixture is made of stands under stop-gradient, so the gradient of an anchor's terms is a
+matter of that anchor alone: it is computed along with their values and kept, one vector a row.
+Nothing of a mixture is formed, or drawn, a second time for the backward pass.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Bool, Float, UInt32
+
+from jcl.losses.beta_mixing import pair_coefficients
+from jcl.losses.pairwise import inner_products, map_rows
+
+
+class Samples(NamedTuple):
+    """Anchors, or keys: the same trees on both sides."""
+
+    z: Float[Array, "*samples d"]
+    bin: Float[Array, "*samples"]  # the target in units of the bin width: a whole number
+
+
+class Randomness(NamedTuple):
+    """What mixed negatives are drawn from; see `beta_mixing`."""
+
+    salt: UInt32[Array, " 4"]
+    quantiles: Float[Array, " 16384"]
+
+
+class Mixing(NamedTuple):
+    """Static choices.
+
+    Attributes:
+        bin_width: in units of the targets.
+        negatives: whether there are mixed negatives.
+        reach: of mixed positives, in bins; 0 for none.
+    """
+
+    bin_width: float
+    negatives: bool
+    reach: int
+
+
+class Mixtures(NamedTuple):
+    """Sums over an anchor's mixtures."""
+
+    log_sum: Float[Array, "*anchors"]  # logsumexp of their logits and log-weights
+    positive_sum: Float[Array, "*anchors"]  # of the logits of mixed positives
+    positive_count: Float[Array, "*anchors"]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def sum_mixtures(
+    samples: Samples,
+    temperature: Float[Array, ""],
+    randomness: Randomness,
+    mixing: Mixing,
+    mesh: Mesh | None,
+    block_size: int | None,
+) -> Mixtures:
+    """Sums over the mixtures of every anchor; see `supremix` for what they are.
+
+    Args:
+        samples: unit rows `[M, d]` and bins `[M]`, in the order of the global batch.
+        temperature: positive scalar.
+        randomness: replicated.
+        mixing: see `Mixing`.
+        mesh: see `map_rows`.
+        block_size: see `map_rows`.
+    """
+    return _map(_sums, samples, temperature, randomness, mixing, mesh, block_size)
+
+
+def _keep_gradients(samples, temperature, randomness, mixing, mesh, block_size):
+    return _map(_sums_and_gradients, samples, temperature, randomness, mixing, mesh, block_size)
+
+
+def _backward(mixing, mesh, block_size, kept, cotangents):
+    (log_sum_by_z, log_sum_by_temperature), (positive_by_z, positive_by_temperature) = kept
+    of_log_sum, of_positive, _ = cotangents
+    of_z = of_log_sum[:, None] * log_sum_by_z + of_positive[:, None] * positive_by_z
+    of_temperature = of_log_sum * log_sum_by_temperature + of_positive * positive_by_temperature
+    return Samples(of_z, None), jnp.sum(of_temperature), None
+
+
+sum_mixtures.defvjp(_keep_gradients, _backward)
+
+
+def _map(row_fn, samples, temperature, randomness, mixing, mesh, block_size):
+    return map_rows(
+        partial(row_fn, mixing=mixing),
+        samples,
+        samples,
+        (temperature, randomness),
+        mesh=mesh,
+        block_size=block_size,
+    )
+
+
+def _sums(index, anchor, keys, replicated, *, mixing) -> Mixtures:
+    temperature, randomness = replicated
+    log_sum = _log_sum(anchor.z, temperature, index, anchor.bin, keys, randomness, mixing)
+    return Mixtures(log_sum, *_positives(anchor.z, temperature, anchor.bin, keys, mixing))
+
+
+def _sums_and_gradients(index, anchor, keys, replicated, *, mixing):
+    temperature, randomness = replicated
+    log_sum, of_log_sum = jax.value_and_grad(_log_sum, argnums=(0, 1))(
+        anchor.z, temperature, index, anchor.bin, keys, randomness, mixing
+    )
+    positives = jax.value_and_grad(_positives, argnums=(0, 1), has_aux=True)
+    (positive_sum, count), of_positive_sum = positives(
+        anchor.z, temperature, anchor.bin, keys, mixing
+    )
+    return Mixtures(log_sum, positive_sum, count), (of_log_sum, of_positive_sum)
+
+
+def _log_sum(z, temperature, index, anchor_bin, keys, randomness, mixing) -> Float[Array, ""]:
+    """Logsumexp over all mixtures of one anchor; minus infinity where it has none."""
+    offset = keys.bin - anchor_bin
+    logits = inner_products(z, jax.lax.stop_gradient(keys.z)) / temperature
+    inside = (offset != 0) & (jnp.abs(offset) <= mixing.reach)
+    # No mixed positive lies above both of its parts.
+    shift = jnp.max(jnp.where(inside, logits, -jnp.inf))
+    if mixing.negatives:
+        position = jnp.arange(len(offset))
+        share = pair_coefficients(randomness.salt, index, position, randomness.quantiles)
+        # 1, or 0 for a zero row; neither has a gradient once the normalisation has been passed.
+        own_logit = jax.lax.stop_gradient(jnp.sum(jnp.square(z))) / temperature
+        mixed = jnp.where(offset == 0, -jnp.inf, share * own_logit + (1 - share) * logits)
+        shift = jnp.maximum(shift, jnp.max(mixed))
+    # Mixed positives far below one of their parts may underflow: that part is a term of the
+    # denominator itself, next to which they are negligible.
+    shift = jax.lax.stop_gradient(jnp.where(jnp.isneginf(shift), 0, shift))
+    total = jnp.zeros((), z.dtype)
+    if mixing.negatives:
+        weight = 1 + mixing.bin_width * (1 - share) * jnp.abs(offset)
+        total += jnp.sum(weight * jnp.exp(mixed - shift))
+    if mixing.reach:
+        total += _sum_of_mixed_positives(logits - shift, offset, mixing.reach)
+    # The inner `where` keeps the gradient of an empty sum finite, which is zero then.
+    return jnp.where(total > 0, shift + jnp.log(jnp.where(total > 0, total, 1)), -jnp.inf)
+
+
+def _sum_of_mixed_positives(logits, offset, reach: int) -> Float[Array, ""]:
+    """Sum of exponentials over all pairs of a key 1 to `reach` bins below and one as far above.
+
+    A key at distance m whose partner is t bins away, on the other side, has the coefficient
+    t / (m + t), on either side. So with E[t, m] the sum of exp(t / (m + t) * logit) over the
+    keys at m, the sum over pairs is sum_{t, m} E_below[t, m] E_above[m, t].
+
+    The two coefficients of a pair add up to 1, and so do their parts of a shift that the logits
+    hold already: a factor that underflows belongs to mixtures that would underflow as well.
+    """
+    away = jnp.arange(1, reach + 1, dtype=logits.dtype)
+    distance = jnp.abs(offset)
+    # All others drop out of the sums below, and must be finite: the anchor itself, which may lie
+    # far above the shift, would overflow.
+    logits = jnp.where((distance > 0) & (distance <= reach), logits, 0)
+    exponential = jnp.exp(away[:, None] / (away[:, None] + distance) * logits)
+    # A product, as XLA would compute the exponentials anew for every bin of a masked sum.
+    is_at = _is_at(offset, reach).astype(logits.dtype)
+    sums = jnp.einsum("tk,mk->tm", exponential, is_at, precision=jax.lax.Precision.HIGHEST)
+    below, above = jnp.split(sums, 2, axis=1)
+    return jnp.sum(below * above.T)
+
+
+def _positives(z, temperature, anchor_bin, keys, mixing):
+    """Sum of the logits of all mixed positives of one anchor, and their number."""
+    if not mixing.reach:
+        return jnp.zeros((), z.dtype), jnp.zeros((), z.dtype)
+    offset = keys.bin - anchor_bin
+    logits = inner_products(z, jax.lax.stop_gradient(keys.z)) / temperature
+    is_at = _is_at(offset, mixing.reach)
+    below, above = jnp.split(jnp.sum(jnp.where(is_at, logits, 0), axis=1), 2)
+    n_below, n_above = jnp.split(jnp.sum(is_at, axis=1, dtype=z.dtype), 2)
+    away = jnp.arange(1, mixing.reach + 1, dtype=z.dtype)
+    coefficient = away[:, None] / (away[:, None] + away)  # [partner's distance, own distance]
+    total = jnp.sum(coefficient * (n_above[:, None] * below + n_below[:, None] * above))
+    return total, jnp.sum(n_below) * jnp.sum(n_above)
+
+
+def _is_at(offset, reach: int) -> Bool[Array, "bins keys"]:
+    """Which key lies in which bin: those below the anchor, then those above, from near to far."""
+    away = jnp.arange(1, reach + 1, dtype=offset.dtype)
+    return offset == jnp.concatenate([-away, away])[:, None]
