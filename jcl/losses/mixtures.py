@@ -94,7 +94,7 @@ def _map(row_fn, samples, temperature, randomness, mixing, mesh, block_size):
     return map_rows(
         partial(row_fn, mixing=mixing),
         samples,
-        samples,
+        jax.lax.stop_gradient(samples),  # for second derivatives too
         (temperature, randomness),
         mesh=mesh,
         block_size=block_size,
@@ -122,7 +122,7 @@ def _sums_and_gradients(index, anchor, keys, replicated, *, mixing):
 def _log_sum(z, temperature, index, anchor_bin, keys, randomness, mixing) -> Float[Array, ""]:
     """Logsumexp over all mixtures of one anchor; minus infinity where it has none."""
     offset = keys.bin - anchor_bin
-    logits = inner_products(z, jax.lax.stop_gradient(keys.z)) / temperature
+    logits = inner_products(z, keys.z) / temperature
     inside = (offset != 0) & (jnp.abs(offset) <= mixing.reach)
     # No mixed positive lies above both of its parts.
     shift = jnp.max(jnp.where(inside, logits, -jnp.inf))
@@ -174,7 +174,7 @@ def _positives(z, temperature, anchor_bin, keys, mixing):
     if not mixing.reach:
         return jnp.zeros((), z.dtype), jnp.zeros((), z.dtype)
     offset = keys.bin - anchor_bin
-    logits = inner_products(z, jax.lax.stop_gradient(keys.z)) / temperature
+    logits = inner_products(z, keys.z) / temperature
     is_at = _is_at(offset, mixing.reach)
     below, above = jnp.split(jnp.sum(jnp.where(is_at, logits, 0), axis=1), 2)
     n_below, n_above = jnp.split(jnp.sum(is_at, axis=1, dtype=z.dtype), 2)

@@ -24,8 +24,9 @@ def groups(kind, count):
     """Of every row: one of two views of an example, side by side, or one of a few labels."""
     if kind == "examples":
         return np.arange(count) // 2
-    # Some rows are alone in their group; the groups' numbers are not in order.
-    return np.random.RandomState(2).randint(-count // 5, count // 5, size=count)
+    # Some rows are alone in their group.
+    labels = np.random.RandomState(2).randint(-count // 5, 0, size=count)
+    return np.sort(labels) if kind == "sorted labels" else labels
 
 
 def formula(z, group, temperature, excluded, cotangents):
@@ -92,7 +93,8 @@ def test_values_and_gradients_in_float64(mesh, count, block_size, excluded):
     z = unit_rows(count)
     cotangents = np.random.RandomState(1).randn(2, count)
     ours = compiled(excluded=excluded, mesh=MESHES[mesh](), block_size=block_size)
-    for temperature, kind in itertools.product((0.005, 0.029, 0.03, 1.0), ("examples", "labels")):
+    kinds = ("examples", "labels", "sorted labels")
+    for temperature, kind in itertools.product((0.005, 0.029, 0.03, 1.0), kinds):
         group = groups(kind, count)
         with jax.enable_x64(True):
             values, gradients = ours(z, group, temperature, cotangents)
@@ -107,7 +109,7 @@ def test_values_and_gradients_in_float64(mesh, count, block_size, excluded):
 
 
 @every_exclusion
-@pytest.mark.parametrize("kind", ["examples", "labels"])
+@pytest.mark.parametrize("kind", ["examples", "labels", "sorted labels"])
 def test_many_tiles_in_float32(excluded, kind):
     """More rows than the default tile has, and no multiple of it."""
     z, group = unit_rows(1100), groups(kind, 1100)
