@@ -41,7 +41,14 @@ def test_the_header_says_what_a_user_must_know(name):
         assert words in header
 
 
-@pytest.mark.parametrize("name", NAMES)
+# DCL's configs have the networks of SimCLR's, whose compilation is what takes the time.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name.startswith("dcl_") else name
+        for name in NAMES
+    ],
+)
 def test_one_step_of_the_reduced_config(name):
     config = get_config(name)
     config_lib.validate(config)
