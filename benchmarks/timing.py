@@ -8,8 +8,10 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-# OpenMP's threads, PyTorch's among them, spin for up to 10 ms after their last task.
-_PAUSE = 0.02  # s
+# What a function leaves behind it would be charged to the next one: memory goes back to the system
+# after the result is there (1 GiB takes some 60 ms), and OpenMP's threads, PyTorch's among them, spin
+# for up to 10 ms after their last task.
+_PAUSE = 0.3  # s
 
 
 def interleaved(

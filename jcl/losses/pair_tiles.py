@@ -6,6 +6,7 @@ fast paths on one device; `symmetric` and `two_sided` say which pairs there are.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,23 +14,32 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-# Side of a tile: large enough for matrix products, small enough for caches.
-_TILE = 512
+# Sides of a tile: large enough for matrix products, small enough for caches. In between, the memory
+# of a tile of logits grows with the batch and no faster.
+_SMALLEST, _LARGEST = 512, 1024
 # From this temperature on, one shift by the largest possible logit suits all rows: the smallest
 # exponential, exp(-2 / 0.03) = 1e-29, is a normal float32.
 _LOWEST_SHIFTED = 0.03
 
 
 class Vectors(NamedTuple):
-    """Unit rows, or columns, and what masks need to know about them."""
+    """Unit rows, or columns, and what masks need to know about them.
 
-    z: Float[Array, "*n d"]
+    In a tile, `z` lies transposed, `[d, t]`: of all products of two tiles and of a tile with its
+    logits, CPUs are fastest at those.
+    """
+
+    z: Float[Array, "*n d"] | Float[Array, "*n d t"]
     group: Int[Array, "*n"]  # pairs within a group are positives
     place: Int[Array, "*n"]  # position in the global batch, -1 for padding
 
 
-# Of all rows r and columns c of a tile, which pairs are in the sums and which are positives. It is
-# asked only about tiles that may hold a pair within a group: all others are in the sums as a whole.
+# Tiles of rows and tiles of columns; or tiles that are both.
+Sides = tuple[Vectors, Vectors] | tuple[Vectors]
+
+# Of all pairs of a row r and a column c, which are in the sums and which are positives, in either
+# order. It is asked only about tiles that may hold a pair within a group: all others are in the sums
+# as a whole.
 Mask = Callable[[Vectors, Vectors], tuple[Bool[Array, "r c"], Bool[Array, "r c"]]]
 
 
@@ -50,14 +60,15 @@ class Cotangents(NamedTuple):
 
 
 def cut(vectors: Vectors, block_size: int | None) -> Vectors:
-    """Cuts `[N, ...]` into tiles `[n, t, ...]`, as equal as can be, and pads the last."""
+    """Cuts `[N, ...]` into tiles `[n, t]`, as equal as can be, and pads the last; see `Vectors`."""
     size = len(vectors.place)
-    count = -(-size // (block_size or _TILE))
+    count = -(-size // (block_size or max(_SMALLEST, min(math.isqrt(128 * size), _LARGEST))))
     tile = -(-size // count)
     padded = Vectors(*(_pad(x, count * tile) for x in vectors))
     real = jnp.arange(count * tile) < size
     padded = padded._replace(place=jnp.where(real, padded.place, -1))
-    return jax.tree.map(lambda x: x.reshape(count, tile, *x.shape[1:]), padded)
+    tiles = jax.tree.map(lambda x: x.reshape(count, tile, *x.shape[1:]), padded)
+    return tiles._replace(z=tiles.z.mT)
 
 
 def cut_like(tiles: Vectors, values: PyTree[Array]) -> PyTree[Array]:
@@ -67,72 +78,64 @@ def cut_like(tiles: Vectors, values: PyTree[Array]) -> PyTree[Array]:
 
 
 def join(tiles: PyTree[Array], size: int) -> PyTree[Array]:
-    """Undoes `cut`: `[n, t, ...]` to `[size, ...]`."""
+    """From `[n, t, ...]` to `[size, ...]`, without what was padded."""
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:size], tiles)
 
 
-def merge(one: Reduced, other: Reduced) -> Reduced:
-    """What two disjoint sets of pairs come to together."""
-    return Reduced(
-        jnp.logaddexp(one.log_denominator, other.log_denominator),
-        one.positive + other.positive,
-        one.count + other.count,
-    )
-
-
 def reduce_pairs(
-    rows: Vectors,
-    columns: Vectors,
+    sides: Sides,
     pairs: tuple[Int[Array, " p"], Int[Array, " p"]],
     temperature: Float[Array, ""],
     *,
     mask: Mask,
-) -> tuple[Reduced, Reduced]:
+) -> tuple[Reduced, ...]:
     """Reduces the logits of given pairs of tiles along both of their axes.
 
     Args:
-        rows: tiles `[n, r, ...]`.
-        columns: tiles `[m, c, ...]`.
+        sides: the tiles of rows and those of columns, from `cut`; or those that are both.
         pairs: indices of the row tile and of the column tile of each pair.
         temperature: the logits are inner products over this positive scalar.
         mask: see `Mask`.
 
     Returns:
-        Of every row `[n, r]` and of every column `[m, c]`. Where a sum is empty, its logarithm is
-        minus infinity.
+        What all pairs of a vector come to `[n, t]`, for every side; where one is both, those as a
+        row and those as a column together. Where a sum is empty, its logarithm is minus infinity.
     """
     return jax.lax.cond(
         temperature >= _LOWEST_SHIFTED,
         functools.partial(_reduce_pairs, mask=mask, shifted=True),
         functools.partial(_reduce_pairs, mask=mask, shifted=False),
-        rows,
-        columns,
+        sides,
         pairs,
         temperature,
     )
 
 
 def pair_gradients(
-    rows: Vectors,
-    columns: Vectors,
+    sides: Sides,
     pairs: tuple[Int[Array, " p"], Int[Array, " p"]],
     temperature: Float[Array, ""],
-    of_rows: Cotangents,
-    of_columns: Cotangents,
+    known: tuple[Cotangents, ...],
     *,
     mask: Mask,
-) -> tuple[Float[Array, "n r d"], Float[Array, "m c d"]]:
-    """Gradients with respect to rows and columns; arguments as of `reduce_pairs`."""
+) -> tuple[Float[Array, "n t d"], ...]:
+    """Gradients with respect to the vectors of every side.
+
+    Args:
+        sides: as of `reduce_pairs`, and so are the other arguments.
+        pairs: likewise.
+        temperature: likewise.
+        known: of every side, `[n, t]`.
+        mask: likewise.
+    """
     return jax.lax.cond(
         temperature >= _LOWEST_SHIFTED,
         functools.partial(_pair_gradients, mask=mask, shifted=True),
         functools.partial(_pair_gradients, mask=mask, shifted=False),
-        rows,
-        columns,
+        sides,
         pairs,
         temperature,
-        of_rows,
-        of_columns,
+        known,
     )
 
 
@@ -163,8 +166,8 @@ def product(subscripts: str, left: Array, right: Array) -> Array:
     return jnp.einsum(subscripts, left, right, precision=jax.lax.Precision.HIGHEST)
 
 
-def _reduce_pairs(rows, columns, pairs, temperature, *, mask, shifted):
-    shift = 1 / temperature
+def _reduce_pairs(sides, pairs, temperature, *, mask, shifted):
+    shift = scale = 1 / temperature  # of unit vectors, the scale is the largest possible logit
     if shifted:
         empty, combine = 0, jnp.add
 
@@ -173,81 +176,120 @@ def _reduce_pairs(rows, columns, pairs, temperature, *, mask, shifted):
     else:
         empty, combine, total = -jnp.inf, jnp.logaddexp, jax.nn.logsumexp
 
-    def add(carry, pair):
-        row, column = _tile(rows, pair[0]), _tile(columns, pair[1])
-        logits = product("id,jd->ij", row.z, column.z)
+    def add(sums, step):
+        *pair, kind = step
+        row, column = map(_tile, (sides[0], sides[-1]), pair)
+        similarities = product("di,dj->ij", row.z, column.z)
 
-        def whole(axis):
-            nothing = jnp.zeros(logits.shape[1 - axis], logits.dtype)
-            return Reduced(total(logits, axis), nothing, nothing)
+        def reduce_whole(axis):
+            return nothing(axis)._replace(log_denominator=total(scale * similarities, axis))
 
-        def masked(axis):
+        def reduce_masked(axis):
             included, positive = _mask(mask, row, column)
+            logits = scale * similarities
             return Reduced(
                 total(jnp.where(included, logits, -jnp.inf), axis),
                 jnp.where(positive, logits, 0).sum(axis),
                 positive.sum(axis, dtype=logits.dtype),
             )
 
-        reduced = jax.lax.cond(
-            _is_whole(row, column), lambda: (whole(1), whole(0)), lambda: (masked(1), masked(0))
-        )
-        return tuple(map(accumulate, carry, pair, reduced)), None
+        def nothing(axis):
+            size = similarities.shape[1 - axis]
+            return Reduced(*(jnp.full(size, x, similarities.dtype) for x in (empty, 0, 0)))
 
-    def accumulate(sums, index, more):
-        old = _tile(sums, index)
-        new = Reduced(
+        # Similarities are scaled in the branches, where that is one pass with the sums.
+        reduced = _by_kind(
+            kind,
+            whole=lambda: (reduce_whole(1), reduce_whole(0)),
+            masked=lambda: (reduce_masked(1), reduce_masked(0)),
+            same=lambda: (reduce_masked(1), nothing(0)),
+        )
+        return _update(sums, pair, reduced, combine_reduced), None
+
+    def combine_reduced(old, more):
+        return Reduced(
             combine(old.log_denominator, more.log_denominator),
             old.positive + more.positive,
             old.count + more.count,
         )
-        return jax.tree.map(lambda x, y: x.at[index].set(y), sums, new)
 
     def start(vectors):
-        return Reduced(*(jnp.full(vectors.place.shape, x, vectors.z.dtype) for x in (empty, 0, 0)))
+        dtype = vectors.z.dtype
+        return Reduced(*(jnp.full(vectors.place.shape, x, dtype) for x in (empty, 0, 0)))
 
-    rows = rows._replace(z=rows.z / temperature)  # so products with them are logits
-    sums, _ = jax.lax.scan(add, (start(rows), start(columns)), pairs)
+    steps = *pairs, _kinds(sides, pairs)
+    sums, _ = jax.lax.scan(add, tuple(map(start, sides)), steps)
     if not shifted:
         return sums
     return tuple(x._replace(log_denominator=shift + jnp.log(x.log_denominator)) for x in sums)
 
 
-def _pair_gradients(rows, columns, pairs, temperature, of_rows, of_columns, *, mask, shifted):
-    shift = 1 / temperature if shifted else None
+def _pair_gradients(sides, pairs, temperature, known, *, mask, shifted):
+    scale = 1 / temperature
+    shift = scale if shifted else None
 
-    def add(gradients, pair):
-        a, b = pair
-        row, column = _tile(rows, a), _tile(columns, b)
-        of_row, of_column = _tile(of_rows, a), _tile(of_columns, b)
-        logits = product("id,jd->ij", row.z, column.z)
+    def add(gradients, step):
+        *pair, kind = step
+        row, column = map(_tile, (sides[0], sides[-1]), pair)
+        of_row, of_column = map(_tile, (known[0], known[-1]), pair)
+        logits = scale * product("di,dj->ij", row.z, column.z)
         by_logit = softmaxes(logits, of_row, of_column, shift)
 
-        def products(by_logit):
-            return product("ij,jd->id", by_logit, column.z), product("id,ij->dj", row.z, by_logit)
+        def to_rows(by_logit):
+            return product("ij,dj->di", by_logit, column.z)
+
+        def to_columns(by_logit):
+            return product("di,ij->dj", row.z, by_logit)
 
         def masked():
             included, positive = _mask(mask, row, column)
             positives = of_row.of_positive[:, None] + of_column.of_positive
-            return products(jnp.where(included, by_logit, 0) + jnp.where(positive, positives, 0))
+            return jnp.where(included, by_logit, 0) + jnp.where(positive, positives, 0)
 
         # The products stand in the branches: a branch that returned a tile would copy it.
-        by_row, by_column = jax.lax.cond(_is_whole(row, column), lambda: products(by_logit), masked)
-        of_z, of_other_z = gradients
-        return (of_z.at[a].add(by_row), of_other_z.at[b].add(by_column)), None
+        by_row, by_column = _by_kind(
+            kind,
+            whole=lambda: (to_rows(by_logit), to_columns(by_logit)),
+            masked=lambda: (to_rows(x := masked()), to_columns(x)),
+            same=lambda: (to_rows(masked()), jnp.zeros_like(column.z)),
+        )
+        gradients = list(gradients)
+        gradients[0] = gradients[0].at[pair[0]].add(by_row)
+        gradients[-1] = gradients[-1].at[pair[1]].add(by_column)
+        return tuple(gradients), None
 
-    # Those of columns lie transposed until all are summed: a CPU takes half as long again for a
-    # product with a transposed tile of logits.
-    start = jnp.zeros_like(rows.z), jnp.zeros_like(columns.z.mT)
-    rows = rows._replace(z=rows.z / temperature)  # so products with them are logits
-    (of_z, of_other_z), _ = jax.lax.scan(add, start, pairs)
-    return of_z / temperature, of_other_z.mT
+    start = tuple(jnp.zeros_like(vectors.z) for vectors in sides)
+    steps = *pairs, _kinds(sides, pairs)
+    gradients, _ = jax.lax.scan(add, start, steps)
+    return tuple(scale * gradient.mT for gradient in gradients)
 
 
-def _is_whole(row: Vectors, column: Vectors) -> Bool[Array, ""]:
-    """Whether all pairs of two tiles are real and none is within a group."""
-    apart = (row.group.max() < column.group.min()) | (column.group.max() < row.group.min())
-    return apart & (row.place.min() >= 0) & (column.place.min() >= 0)
+def _kinds(sides, pairs) -> Int[Array, " p"]:
+    """Of each pair of tiles, which way of `_by_kind` suits it."""
+
+    def of_tiles(vectors, index):
+        lowest, highest = vectors.group.min(1), vectors.group.max(1)
+        return lowest[index], highest[index], (vectors.place.min(1) >= 0)[index]
+
+    (low, high, real), (low_other, high_other, real_other) = map(
+        of_tiles, (sides[0], sides[-1]), pairs
+    )
+    apart = (high < low_other) | (high_other < low)
+    is_same = (pairs[0] == pairs[1]) & (len(sides) == 1)
+    return jnp.where(is_same, 2, (apart & real & real_other).astype(jnp.int32))
+
+
+def _by_kind(kind, *, masked, whole, same):
+    """Evaluates one of three functions, for a pair of tiles `kind` of which is `_kinds`.
+
+    Args:
+        kind: integer scalar.
+        masked: for tiles that hold padding, or may hold a pair within a group.
+        whole: for all others.
+        same: for a tile with itself, where every pair stands in both orders and so, as a row, a
+            vector meets all it has to meet.
+    """
+    return jax.lax.switch(kind, (masked, whole, same))
 
 
 def _mask(mask, row, column):
@@ -258,6 +300,15 @@ def _mask(mask, row, column):
 
 def _tile(tiles, index):
     return jax.tree.map(lambda x: x[index], tiles)
+
+
+def _update(sides, pair, more, combine):
+    """Adds to the row tile of a pair and then to its column tile, which may be of the same side."""
+    sides = list(sides)
+    for side, index, values in zip((0, -1), pair, more, strict=True):
+        new = combine(_tile(sides[side], index), values)
+        sides[side] = jax.tree.map(lambda x, y: x.at[index].set(y), sides[side], new)
+    return tuple(sides)
 
 
 def _pad(x, size):

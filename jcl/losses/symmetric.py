@@ -20,7 +20,6 @@ from jcl.losses.pair_tiles import (
     cut,
     cut_like,
     join,
-    merge,
     pair_gradients,
     product,
     reduce_pairs,
@@ -74,11 +73,8 @@ def _reduce(z, group, temperature, excluded, mesh, block_size):
         rows = z, group
         return map_rows(reduce_row, rows, rows, temperature, mesh=mesh, block_size=block_size)
     tiles = _cut(z, group, block_size)
-    of_rows, of_columns = reduce_pairs(
-        tiles, tiles, _unordered(tiles), temperature, mask=_MASKS[excluded]
-    )
-    # Row i is in pairs of its own as a row with later ones, as a column with earlier ones.
-    reduced = join(merge(of_rows, of_columns), len(z))
+    (reduced,) = reduce_pairs((tiles,), _unordered(tiles), temperature, mask=_MASKS[excluded])
+    reduced = join(reduced, len(z))
     return (
         reduced.log_denominator,
         reduced.positive / jnp.maximum(reduced.count, 1),
@@ -102,11 +98,14 @@ def _backward(excluded, mesh, block_size, kept, cotangents):
         gradient = map_rows(row_gradient, rows, rows, temperature, mesh=mesh, block_size=block_size)
     else:
         tiles = _cut(z, group, block_size)
-        known = cut_like(tiles, known)
-        as_row, as_column = pair_gradients(
-            tiles, tiles, _unordered(tiles), temperature, known, known, mask=_MASKS[excluded]
+        (gradient,) = pair_gradients(
+            (tiles,),
+            _unordered(tiles),
+            temperature,
+            (cut_like(tiles, known),),
+            mask=_MASKS[excluded],
         )
-        gradient = join(as_row + as_column, len(z))
+        gradient = join(gradient, len(z))
     # Every term depends on z only through z_i . z_j / temperature, and z_i . gradient_i counts
     # each term twice, once for either row.
     return gradient, None, -jnp.sum(z * gradient) / (2 * temperature)
@@ -123,17 +122,17 @@ def _unordered(tiles: Vectors) -> tuple[Int[Array, " p"], Int[Array, " p"]]:
     return tuple(map(jnp.asarray, jnp.triu_indices(len(tiles.place))))
 
 
-def _later_rows(rows: Vectors, columns: Vectors):
-    later = rows.place[:, None] < columns.place
-    return later, later & (rows.group[:, None] == columns.group)
+def _others(rows: Vectors, columns: Vectors):
+    other = rows.place[:, None] != columns.place
+    return other, other & (rows.group[:, None] == columns.group)
 
 
-def _later_rows_of_other_groups(rows: Vectors, columns: Vectors):
-    later, positive = _later_rows(rows, columns)
-    return later & ~positive, positive
+def _others_of_other_groups(rows: Vectors, columns: Vectors):
+    other, positive = _others(rows, columns)
+    return other & ~positive, positive
 
 
-_MASKS = {"row": _later_rows, "group": _later_rows_of_other_groups}
+_MASKS = {"row": _others, "group": _others_of_other_groups}
 
 
 def _reduce_row(index, row, columns, temperature, *, excluded):

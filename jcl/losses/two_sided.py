@@ -71,7 +71,7 @@ def log_denominators_and_positive(
 def _reduce(rows, columns, temperature, block_size):
     row_tiles, column_tiles = cut(rows, block_size), cut(columns, block_size)
     of_rows, of_columns = reduce_pairs(
-        row_tiles, column_tiles, _all_pairs(row_tiles, column_tiles), temperature, mask=_mask
+        (row_tiles, column_tiles), _all_pairs(row_tiles, column_tiles), temperature, mask=_mask
     )
     of_rows, of_columns = join(of_rows, len(rows.z)), join(of_columns, len(columns.z))
     return of_rows.log_denominator, of_columns.log_denominator, of_rows.positive
@@ -90,12 +90,10 @@ def _backward(block_size, kept, cotangents):
     known_of_rows = Cotangents(over_columns, of_over_columns, of_positive)
     known_of_columns = Cotangents(over_rows, of_over_rows, jnp.zeros_like(over_rows))
     of_rows, of_columns = pair_gradients(
-        row_tiles,
-        column_tiles,
+        (row_tiles, column_tiles),
         _all_pairs(row_tiles, column_tiles),
         temperature,
-        cut_like(row_tiles, known_of_rows),
-        cut_like(column_tiles, known_of_columns),
+        (cut_like(row_tiles, known_of_rows), cut_like(column_tiles, known_of_columns)),
         mask=_mask,
     )
     of_rows, of_columns = join(of_rows, len(rows.z)), join(of_columns, len(columns.z))
