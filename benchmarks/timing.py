@@ -8,9 +8,9 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-# What a function leaves behind it would be charged to the next one: memory goes back to the system
-# after the result is there (1 GiB takes some 60 ms), and OpenMP's threads, PyTorch's among them, spin
-# for up to 10 ms after their last task.
+# What a function leaves behind would be charged to the next one: memory goes back to the system
+# after the result is there (1 GiB takes some 60 ms), and OpenMP's threads, PyTorch's among them,
+# spin for up to 10 ms after their last task.
 _PAUSE = 0.3  # s
 
 

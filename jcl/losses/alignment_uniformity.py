@@ -23,8 +23,7 @@ def alignment_uniformity(
 ) -> Float[Array, ""]:
     """mean_i |x_i - y_i|^2 + weight (U(x) + U(y)) / 2, U(x) = log mean_{i<j} exp(-t |x_i - x_j|^2).
 
-    Alignment and uniformity (Wang & Isola, ICML 2020, https://arxiv.org/abs/2005.10242). x and y
-    are the unit rows of z0 and z1, raw projections of any float dtype; float64 stays float64.
+    Wang & Isola, ICML 2020 (https://arxiv.org/abs/2005.10242), x and y the unit rows of z0 and z1.
 
     Raises:
         UserError: B is 1 or does not divide by the devices of `mesh`, or `block_size < 1`.
@@ -32,13 +31,14 @@ def alignment_uniformity(
     if len(z0) < 2:
         raise UserError("alignment_uniformity needs at least 2 examples in a batch.")
     views = x, y = unit_rows(z0), unit_rows(z1)
-    log_means = map_rows(_log_means, views, views, t, mesh=mesh, block_size=block_size)
-    alignment = jnp.mean(jnp.sum(jnp.square(x - y), axis=1))
-    return alignment + weight * jnp.mean(logmeanexp(jnp.stack(log_means), axis=1))
+    of_rows = jnp.stack(map_rows(_log_means, views, views, t, mesh=mesh, block_size=block_size))
+    uniformity = jnp.mean(logmeanexp(of_rows, axis=1))
+    return jnp.mean(jnp.sum(jnp.square(x - y), axis=1)) + weight * uniformity
 
 
 def _log_means(index, row, columns, t):
     def log_mean(x, xs):
+        x, xs = (v - jax.lax.stop_gradient(xs.mean(0)) for v in (x, xs))  # small numbers round less
         squared = jnp.sum(x * x) + jnp.sum(xs * xs, axis=1) - 2 * inner_products(x, xs)
         return logmeanexp(-t * squared, where=jnp.arange(len(xs)) != index)
 

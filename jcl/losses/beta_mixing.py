@@ -21,22 +21,35 @@ _GRID_POINTS = 2**17
 
 
 def pair_salt(key: PRNGKeyArray | UInt32[Array, " words"]) -> UInt32[Array, " 4"]:
-    """What `pair_coefficients` needs of a key, typed or raw."""
+    """What the words of positions need of a key, typed or raw."""
     return jax.random.bits(key, (4,), jnp.uint32)
 
 
+def row_words(salt: UInt32[Array, " 4"], i: Int[Array, "*i"]) -> UInt32[Array, "*i 2"]:
+    """What `pair_coefficients` needs of the first position of a pair.
+
+    Make these and `column_words` before the pairs are spread out: XLA would make them anew for
+    every pair, which takes twice as long as the coefficients themselves.
+    """
+    i = i.astype(jnp.uint32)
+    return jnp.stack([_scramble(i ^ salt[0]), _scramble(_scramble(i ^ salt[1]) + salt[2])], axis=-1)
+
+
+def column_words(salt: UInt32[Array, " 4"], k: Int[Array, "*k"]) -> UInt32[Array, "*k"]:
+    """What `pair_coefficients` needs of the second position of a pair."""
+    return _scramble(k.astype(jnp.uint32) ^ salt[3])
+
+
 def pair_coefficients(
-    salt: UInt32[Array, " 4"],
-    i: Int[Array, "*#pairs"],
-    k: Int[Array, "*#pairs"],
+    rows: UInt32[Array, "*#pairs 2"],
+    columns: UInt32[Array, "*#pairs"],
     quantiles: Float[Array, " 16384"],
 ) -> Float[Array, "*pairs"]:
     """One coefficient for every ordered pair of positions, independent across pairs.
 
     Args:
-        salt: from `pair_salt`; another key gives other coefficients.
-        i: positions in the global batch; broadcast against `k`.
-        k: positions in the global batch.
+        rows: from `row_words`; broadcast against `columns`.
+        columns: from `column_words`, with the same salt.
         quantiles: from `beta_quantiles`.
 
     Returns:
@@ -45,17 +58,15 @@ def pair_coefficients(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> quantiles = jnp.asarray(beta_quantiles(2.0, 8.0), jnp.float32)
-        >>> position = jnp.arange(64)
-        >>> salt = pair_salt(jax.random.key(0))
-        >>> matrix = pair_coefficients(salt, position[:, None], position, quantiles)
+        >>> position, salt = jnp.arange(64), pair_salt(jax.random.key(0))
+        >>> rows, columns = row_words(salt, position), column_words(salt, position)
+        >>> matrix = pair_coefficients(rows[:, None], columns, quantiles)
         >>> matrix.shape, bool(jnp.abs(matrix.mean() - 0.2) < 0.01)
         ((64, 64), True)
     """
-    # Scrambled for every row and every column apart, which costs next to nothing, so that
-    # neighbouring positions have nothing in common when they meet.
-    i, k = i.astype(jnp.uint32), k.astype(jnp.uint32)
-    first, second = _scramble(i ^ salt[0]), _scramble(_scramble(i ^ salt[1]) + salt[2])
-    bits = _scramble(_scramble(k ^ salt[3]) ^ first, second)
+    # Rows and columns were scrambled apart, so neighbouring positions have nothing in common when
+    # they meet.
+    bits = _scramble(columns ^ rows[..., 0], rows[..., 1])
     interval = bits >> (32 - _TABLE_BITS)  # unsigned, or XLA would look for negative ones
     return quantiles.at[interval].get(mode="promise_in_bounds")
 

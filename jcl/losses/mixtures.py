@@ -27,7 +27,8 @@ class Samples(NamedTuple):
 class Randomness(NamedTuple):
     """What mixed negatives are drawn from; see `beta_mixing`."""
 
-    salt: UInt32[Array, " 4"]
+    rows: UInt32[Array, "*samples 2"]
+    columns: UInt32[Array, " samples"]
     quantiles: Float[Array, " 16384"]
 
 
@@ -67,7 +68,7 @@ def sum_mixtures(
     Args:
         samples: unit rows `[M, d]` and bins `[M]`, in the order of the global batch.
         temperature: positive scalar.
-        randomness: replicated.
+        randomness: of the same samples.
         mixing: see `Mixing`.
         mesh: see `map_rows`.
         block_size: see `map_rows`.
@@ -91,26 +92,27 @@ sum_mixtures.defvjp(_keep_gradients, _backward)
 
 
 def _map(row_fn, samples, temperature, randomness, mixing, mesh, block_size):
+    rows, *others = randomness
     return map_rows(
         partial(row_fn, mixing=mixing),
-        samples,
+        (samples, rows),
         jax.lax.stop_gradient(samples),  # for second derivatives too
-        (temperature, randomness),
+        (temperature, others),
         mesh=mesh,
         block_size=block_size,
     )
 
 
-def _sums(index, anchor, keys, replicated, *, mixing) -> Mixtures:
-    temperature, randomness = replicated
-    log_sum = _log_sum(anchor.z, temperature, index, anchor.bin, keys, randomness, mixing)
+def _sums(index, row, keys, replicated, *, mixing) -> Mixtures:
+    anchor, temperature, randomness = _unpack(row, replicated)
+    log_sum = _log_sum(anchor.z, temperature, anchor.bin, keys, randomness, mixing)
     return Mixtures(log_sum, *_positives(anchor.z, temperature, anchor.bin, keys, mixing))
 
 
-def _sums_and_gradients(index, anchor, keys, replicated, *, mixing):
-    temperature, randomness = replicated
+def _sums_and_gradients(index, row, keys, replicated, *, mixing):
+    anchor, temperature, randomness = _unpack(row, replicated)
     log_sum, of_log_sum = jax.value_and_grad(_log_sum, argnums=(0, 1))(
-        anchor.z, temperature, index, anchor.bin, keys, randomness, mixing
+        anchor.z, temperature, anchor.bin, keys, randomness, mixing
     )
     positives = jax.value_and_grad(_positives, argnums=(0, 1), has_aux=True)
     (positive_sum, count), of_positive_sum = positives(
@@ -119,7 +121,12 @@ def _sums_and_gradients(index, anchor, keys, replicated, *, mixing):
     return Mixtures(log_sum, positive_sum, count), (of_log_sum, of_positive_sum)
 
 
-def _log_sum(z, temperature, index, anchor_bin, keys, randomness, mixing) -> Float[Array, ""]:
+def _unpack(row, replicated):
+    (anchor, words), (temperature, others) = row, replicated
+    return anchor, temperature, Randomness(words, *others)
+
+
+def _log_sum(z, temperature, anchor_bin, keys, randomness, mixing) -> Float[Array, ""]:
     """Logsumexp over all mixtures of one anchor; minus infinity where it has none."""
     offset = keys.bin - anchor_bin
     logits = inner_products(z, keys.z) / temperature
@@ -127,8 +134,7 @@ def _log_sum(z, temperature, index, anchor_bin, keys, randomness, mixing) -> Flo
     # No mixed positive lies above both of its parts.
     shift = jnp.max(jnp.where(inside, logits, -jnp.inf))
     if mixing.negatives:
-        position = jnp.arange(len(offset))
-        share = pair_coefficients(randomness.salt, index, position, randomness.quantiles)
+        share = pair_coefficients(*randomness)
         # 1, or 0 for a zero row; neither has a gradient once the normalisation has been passed.
         own_logit = jax.lax.stop_gradient(jnp.sum(jnp.square(z))) / temperature
         mixed = jnp.where(offset == 0, -jnp.inf, share * own_logit + (1 - share) * logits)

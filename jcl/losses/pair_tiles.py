@@ -37,9 +37,9 @@ class Vectors(NamedTuple):
 # Tiles of rows and tiles of columns; or tiles that are both.
 Sides = tuple[Vectors, Vectors] | tuple[Vectors]
 
-# Of all pairs of a row r and a column c, which are in the sums and which are positives, in either
-# order. It is asked only about tiles that may hold a pair within a group: all others are in the sums
-# as a whole.
+# Of all pairs of a row r and a column c, in either order, which are in the sums and which are
+# positives. It is asked only about tiles that may hold a pair within a group: all others are in the
+# sums as a whole.
 Mask = Callable[[Vectors, Vectors], tuple[Bool[Array, "r c"], Bool[Array, "r c"]]]
 
 
@@ -304,10 +304,14 @@ def _tile(tiles, index):
 
 def _update(sides, pair, more, combine):
     """Adds to the row tile of a pair and then to its column tile, which may be of the same side."""
+
+    def update(side, index, values):
+        new = combine(_tile(side, index), values)
+        return jax.tree.map(lambda x, y: x.at[index].set(y), side, new)
+
     sides = list(sides)
-    for side, index, values in zip((0, -1), pair, more, strict=True):
-        new = combine(_tile(sides[side], index), values)
-        sides[side] = jax.tree.map(lambda x, y: x.at[index].set(y), sides[side], new)
+    sides[0] = update(sides[0], pair[0], more[0])
+    sides[-1] = update(sides[-1], pair[1], more[1])
     return tuple(sides)
 
 

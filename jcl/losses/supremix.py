@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Real, UInt32
 
 from jcl.errors import UserError
-from jcl.losses.beta_mixing import beta_quantiles, pair_salt
+from jcl.losses.beta_mixing import beta_quantiles, column_words, pair_salt, row_words
 from jcl.losses.embeddings import interleave_views, unit_rows
 from jcl.losses.mixtures import Mixing, Randomness, Samples, sum_mixtures
 from jcl.losses.pairwise import inner_products, map_rows
@@ -124,8 +124,11 @@ def supremix(
     )
     reach = _bins_inside(window, bin_width) if mix_pos else 0
     if mix_neg or reach:
+        salt, position = pair_salt(key), jnp.arange(len(z))
         randomness = Randomness(
-            pair_salt(key), jnp.asarray(beta_quantiles(*map(float, beta)), z.dtype)
+            row_words(salt, position),
+            column_words(salt, position),
+            jnp.asarray(beta_quantiles(*map(float, beta)), z.dtype),
         )
         mixing = Mixing(bin_width, mix_neg, reach)
         mixtures = sum_mixtures(samples, temperature, randomness, mixing, mesh, block_size)

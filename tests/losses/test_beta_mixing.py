@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from jcl.errors import UserError
-from jcl.losses.beta_mixing import beta_quantiles, pair_coefficients, pair_salt
+from jcl.losses.beta_mixing import (
+    beta_quantiles,
+    column_words,
+    pair_coefficients,
+    pair_salt,
+    row_words,
+)
 
 PARAMETERS = [(2.0, 8.0), (8.0, 2.0), (5.0, 5.0), (1.0, 1.0), (0.5, 0.5), (0.1, 3.0), (300.0, 0.7)]
 SIZE = 1024
@@ -17,7 +23,8 @@ position = np.arange(SIZE)
 
 def draw(seed=0, quantiles=UNIFORM, i=position, k=position):
     salt = pair_salt(jax.random.key(seed))
-    return np.asarray(pair_coefficients(salt, jnp.asarray(i)[:, None], jnp.asarray(k), quantiles))
+    rows, columns = row_words(salt, jnp.asarray(i)), column_words(salt, jnp.asarray(k))
+    return np.asarray(pair_coefficients(rows[:, None], columns, quantiles))
 
 
 @pytest.mark.parametrize(("a", "b"), PARAMETERS)
@@ -80,8 +87,10 @@ def test_a_function_of_key_and_pair_alone():
     whole = draw(3)
     rows, columns = np.array([5, 1000, 0]), np.array([17, 5, 900, 1])
     np.testing.assert_array_equal(draw(3, i=rows, k=columns), whole[np.ix_(rows, columns)])
-    jitted = jax.jit(jax.vmap(pair_coefficients, in_axes=(None, 0, None, None)))
-    one_by_one = jitted(pair_salt(jax.random.key(3)), position, position, UNIFORM)
+    jitted = jax.jit(jax.vmap(pair_coefficients, in_axes=(0, None, None)))
+    salt = pair_salt(jax.random.key(3))
+    words = [make(salt, jnp.asarray(position)) for make in (row_words, column_words)]
+    one_by_one = jitted(*words, UNIFORM)
     np.testing.assert_array_equal(one_by_one, whole)
     with jax.enable_x64(True):
         np.testing.assert_array_equal(draw(3, i=rows.astype(np.int64)), whole[rows])

@@ -9,7 +9,13 @@ import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jcl.errors import UserError
-from jcl.losses.beta_mixing import beta_quantiles, pair_coefficients, pair_salt
+from jcl.losses.beta_mixing import (
+    beta_quantiles,
+    column_words,
+    pair_coefficients,
+    pair_salt,
+    row_words,
+)
 from jcl.losses.supremix import _bins_inside, supremix
 from tests.losses.contrastive_formulas import gradient_tolerance, value_tolerance
 
@@ -56,7 +62,9 @@ def coefficients(dtype=np.float32):
     """What the loss draws: the function that has tests of its own, for the whole matrix."""
     quantiles = jnp.asarray(beta_quantiles(2.0, 8.0), dtype)
     position = jnp.arange(2 * BATCH)
-    matrix = pair_coefficients(pair_salt(KEY), position[:, None], position, quantiles)
+    salt = pair_salt(KEY)
+    rows, columns = row_words(salt, position), column_words(salt, position)
+    matrix = pair_coefficients(rows[:, None], columns, quantiles)
     return np.asarray(matrix, np.float64)
 
 
