@@ -3,6 +3,7 @@
 Bytes for a pair of rows are peaks of resident memory, measured with PyTorch 2.13.
 """
 
+import functools
 import os
 from collections.abc import Callable
 
@@ -21,21 +22,38 @@ def implementations(rows: int) -> tuple[list[Implementation], list[str]]:
     for library in (_lightly, _pytorch_metric_learning):
         try:
             found += library(rows**2)
-        # torchvision, which lightly imports, raises RuntimeError beside another build of PyTorch
-        # than its own.
         except (ImportError, RuntimeError) as error:
             missing.append(f"{library.__name__[1:]} is missing: {error}.")
     return found, missing
 
 
 def _lightly(pairs: int) -> list[Implementation]:
-    from lightly.loss import DCLLoss, NTXentLoss
+    try:
+        from lightly.loss import DCLLoss, NTXentLoss
+    except RuntimeError:
+        _declare_operators_of_torchvision()
+        from lightly.loss import DCLLoss, NTXentLoss
 
     nt_xent, dcl = NTXentLoss(temperature=TEMPERATURE), DCLLoss(temperature=TEMPERATURE)
     return [
         _of_views("nt_xent", "lightly NTXentLoss", 19 * pairs, nt_xent),
         _of_views("dcl", "lightly DCLLoss", 21 * pairs, dcl),
     ]
+
+
+@functools.cache  # which keeps the declarations alive
+def _declare_operators_of_torchvision():
+    """Lets torchvision, which lightly imports, be imported beside another build of PyTorch.
+
+    Its own operators are missing there, and importing it fails where it describes them. No loss
+    uses any.
+    """
+    import torch
+
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
 
 
 def _pytorch_metric_learning(pairs: int) -> list[Implementation]:

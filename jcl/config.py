@@ -27,7 +27,7 @@ def base() -> ConfigDict:
             "batch_size": 256,  # examples, over all devices and processes
             "total_steps": _unset(int),  # wins over total_epochs
             "total_epochs": _unset(float),
-            "microbatches": 1,
+            "microbatches": 1,  # chunks that a batch is embedded in; the objective sees it whole
             "init_from": _unset(str),  # a workdir whose networks this run starts from
             "init_step": _unset(int),  # which of its checkpoints; the newest by default
             "init_part": "everything",  # everything; encoder
@@ -124,6 +124,7 @@ def validate(config: ConfigDict) -> None:
     _choice("optimizer.scaling", config.optimizer.scaling, ("none", "linear", "sqrt"))
     for key in (
         "batch_size",
+        "microbatches",
         "log_every_steps",
         "checkpoint.every_steps",
         "checkpoint.keep",
@@ -169,9 +170,6 @@ def validate(config: ConfigDict) -> None:
         config.init_step is not None or config.init_part != "everything"
     ):
         raise UserError("init_step and init_part say what to take from init_from, which is not set")
-    # A contract key whose work has not been written yet: refuse rather than ignore.
-    if config.microbatches != 1:
-        raise UserError(f"microbatches={config.microbatches} is not available yet; allowed: 1")
     if not 0 <= config.seed < 2**31:
         raise UserError(f"seed={config.seed} is impossible: it lies between 0 and 2^31 - 1")
 

@@ -94,6 +94,7 @@ class Experiment:
             "seed": self.config.seed,
             "weight_ema": self.config.optimizer.weight_ema,
             "frozen": self.config.frozen or (),
+            "microbatches": self.config.microbatches,
             "dtype": image_dtype(self.config),
         }
 

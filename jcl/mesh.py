@@ -53,9 +53,11 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def check_even_split(batch_size: int, mesh: Mesh | None) -> None:
+def check_even_split(batch_size: int, mesh: Mesh | None, *, microbatches: int = 1) -> None:
     """Raise `UserError` unless the mesh, where there is one, can hold equal shares of a batch."""
-    if mesh is not None and batch_size % mesh.size:
+    devices = 1 if mesh is None else mesh.size
+    if batch_size % (devices * microbatches):
+        chunks = f" in each of {microbatches} microbatches" if microbatches > 1 else ""
         raise UserError(
-            f"A batch of {batch_size} does not divide by the {mesh.size} devices of the mesh."
+            f"A batch of {batch_size} does not divide by the {devices} devices of the mesh{chunks}."
         )

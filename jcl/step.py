@@ -13,6 +13,7 @@ from jcl.augment.image import to_float
 from jcl.frozen import without_gradient
 from jcl.mesh import batch_sharding, replicated
 from jcl.methods.base import Method
+from jcl.microbatches import loss_and_gradient
 from jcl.state import TrainState, state_sharding
 
 Batch = Mapping[str, jax.Array]
@@ -31,6 +32,7 @@ def train_step(
     mesh: Mesh | None = None,
     weight_ema: float | None = None,
     frozen: tuple[str, ...] = (),
+    microbatches: int = 1,
     dtype: DTypeLike = jnp.float32,
 ) -> tuple[TrainState, Metrics]:
     """Makes views, embeds them, differentiates the objective, updates the state.
@@ -51,6 +53,8 @@ def train_step(
         weight_ema: decay of the average of the weights; None keeps none.
         frozen: patterns of parameters that get no gradient (`jcl.frozen`); the optimizer must leave
             them alone too.
+        microbatches: how many chunks the batch is embedded in, to save memory; see
+            `jcl.microbatches`.
         dtype: of images and views.
 
     Returns:
@@ -59,26 +63,31 @@ def train_step(
     """
     key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), state.step)
     views_key, embed_key, objective_key = jax.random.split(key, 3)
-    images = to_float(batch["image"], dtype)
-    positions = jnp.arange(images.shape[0], dtype=jnp.uint32)
+    positions = jnp.arange(batch["image"].shape[0], dtype=jnp.uint32)
     example_keys = jax.vmap(jax.random.fold_in, (None, 0))(views_key, positions)
-    views = make_views(example_keys, images)
-    if mesh is not None:
-        views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
     side = {name: value for name, value in batch.items() if name != "image"}
 
-    def total_loss(params):
+    def embed(params, model_state, examples, number):
+        keys, images = examples
+        views = make_views(keys, to_float(images, dtype))
+        if mesh is not None:
+            views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
+        key = embed_key if microbatches == 1 else jax.random.fold_in(embed_key, number)
         params = without_gradient(params, frozen)
-        embedded = method.embed(params, state.model_state, state.method_state, views, embed_key)
-        outcome = method.objective(
-            params, embedded.embeddings, side, state.method_state, objective_key, mesh
-        )
-        extra = {name: value.mean() for name, value in embedded.extra_losses.items()}
-        loss = sum(extra.values(), start=outcome.loss)
-        return loss, (embedded.model_state, {**outcome.metrics, **extra}, outcome.carry)
+        return method.embed(params, model_state, state.method_state, views, key)
 
-    (loss, (model_state, metrics, carry)), gradient = jax.value_and_grad(total_loss, has_aux=True)(
-        state.params
+    def objective(params, embeddings):
+        params = without_gradient(params, frozen)
+        return method.objective(params, embeddings, side, state.method_state, objective_key, mesh)
+
+    loss, gradient, outcome, model_state = loss_and_gradient(
+        embed,
+        objective,
+        state.params,
+        state.model_state,
+        (example_keys, batch["image"]),
+        microbatches=microbatches,
+        mesh=mesh,
     )
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
@@ -90,7 +99,7 @@ def train_step(
         "learning_rate": jnp.asarray(schedule(state.step)),
         "gradient_norm": optax.tree.norm(gradient),
         "parameter_norm": optax.tree.norm(params),
-        **metrics,
+        **outcome.metrics,
     }
     state = state.replace(
         step=state.step + 1,
@@ -99,7 +108,7 @@ def train_step(
         opt_state=opt_state,
         ema_params=ema_params,
     )
-    return method.after_update(state, carry), metrics
+    return method.after_update(state, outcome.carry), metrics
 
 
 def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:

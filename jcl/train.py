@@ -47,7 +47,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     validate(config)
     runtime.configure(config.precision)
     mesh = make_mesh(**config.mesh)
-    check_even_split(config.batch_size, mesh)
+    check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     source = open_split(config, "train")
     experiment = make_experiment(config, image_shape=source.image_shape, examples=len(source))
     probe = make_knn_probe(experiment, source)
@@ -131,7 +131,7 @@ def compile_only(config: ml_collections.ConfigDict) -> None:
     validate(config)
     runtime.configure(config.precision)
     mesh = make_mesh(**config.mesh)
-    check_even_split(config.batch_size, mesh)
+    check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     if config.data.image_size is not None:
         batch = stand_in_batch(config.data.image_size, config.batch_size)
         # This sets constants of the schedule and the length of a method's tables: next to nothing.

@@ -45,7 +45,7 @@ def test_keys_do_not_share_their_unset_values():
         ("optimizer.weight_ema", 1.0, "less than 1"),
         ("method.temperature", -0.1, "method.temperature=-0.1"),
         ("method.temperature", float("nan"), "method.temperature=nan"),
-        ("microbatches", 2, "allowed: 1"),
+        ("microbatches", 0, "positive"),
         ("total_steps", 0, "total_steps=0"),
         ("seed", -1, "seed=-1"),
         ("checkpoint.keep", 0, "checkpoint.keep=0"),

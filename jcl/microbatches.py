@@ -1,0 +1,115 @@
+"""The exact gradient of a global batch whose activations do not fit into memory at once.
+
+The batch is embedded in chunks and nothing but embeddings is kept; the objective and its gradient
+with respect to the embeddings are computed over the whole global batch; then each chunk is embedded
+again and its part of that gradient goes back through the networks (Gao et al. 2021, "Scaling Deep
+Contrastive Learning Batch Size under Memory Limited Setup", https://arxiv.org/abs/2101.06983).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jcl.methods.base import Embedded, Outcome
+
+PyTree = Any
+
+
+def loss_and_gradient(
+    embed: Callable[[PyTree, PyTree, PyTree, int | jax.Array], Embedded],
+    objective: Callable[[PyTree, PyTree], Outcome],
+    params: PyTree,
+    model_state: PyTree,
+    examples: PyTree,
+    *,
+    microbatches: int,
+    mesh: Mesh | None,
+) -> tuple[jax.Array, PyTree, Outcome, PyTree]:
+    """Differentiates the objective of the global batch, plus the means of the extra losses.
+
+    With one microbatch everything is one pass. With K, each network runs forward twice and
+    activations are those of B / K examples; loss and gradient stay those of the one pass wherever
+    `embed` treats examples alone. BatchNorm does not: its statistics are then those of a chunk,
+    and the running ones are updated K times a step.
+
+    Args:
+        embed: `(params, model_state, chunk of examples, number of the chunk) -> Embedded`.
+        objective: `(params, embeddings of the global batch) -> Outcome`.
+        params: to differentiate by.
+        model_state: before the step.
+        examples: arrays `[B, ...]`, all that `embed` needs of each.
+        microbatches: K; B must divide by it times the number of devices.
+        mesh: over whose axes the batch is sharded. Chunk k holds the positions k, k + K, ... of the
+            batch: the same examples on any mesh, and as many from every device.
+
+    Returns:
+        The loss, its gradient by `params`, the objective's outcome with the extra losses among its
+        metrics, and the model state after the step.
+    """
+
+    def total(params, embeddings, extra_losses):
+        outcome = objective(params, embeddings)
+        means = {name: value.mean() for name, value in extra_losses.items()}
+        outcome = outcome._replace(metrics={**outcome.metrics, **means})
+        return sum(means.values(), start=outcome.loss), outcome
+
+    if microbatches == 1:
+
+        def one_pass(params):
+            embedded = embed(params, model_state, examples, 0)
+            loss, outcome = total(params, embedded.embeddings, embedded.extra_losses)
+            return loss, (outcome, embedded.model_state)
+
+        (loss, (outcome, model_state)), gradient = jax.value_and_grad(one_pass, has_aux=True)(
+            params
+        )
+        return loss, gradient, outcome, model_state
+
+    chunks = jnp.arange(microbatches), _split(examples, microbatches, mesh)
+
+    def embed_chunk(model_state, chunk):
+        number, chunk = chunk
+        embedded = embed(params, model_state, chunk, number)
+        return embedded.model_state, (model_state, (embedded.embeddings, embedded.extra_losses))
+
+    model_state, (model_states, outputs) = jax.lax.scan(embed_chunk, model_state, chunks)
+    (loss, outcome), (gradient, of_embeddings, of_extra_losses) = jax.value_and_grad(
+        total, argnums=(0, 1, 2), has_aux=True
+    )(params, *_join(outputs))
+    cotangents = _split((of_embeddings, of_extra_losses), microbatches, mesh)
+
+    def add_chunk(gradient, chunk):
+        (number, chunk), model_state, cotangent = chunk
+
+        def outputs(params):
+            embedded = embed(params, model_state, chunk, number)
+            return embedded.embeddings, embedded.extra_losses
+
+        _, pull = jax.vjp(outputs, params)
+        (more,) = pull(cotangent)
+        return optax.tree.add(gradient, more), None
+
+    gradient, _ = jax.lax.scan(add_chunk, gradient, (chunks, model_states, cotangents))
+    return loss, gradient, outcome, model_state
+
+
+def _split(tree: PyTree, count: int, mesh: Mesh | None) -> PyTree:
+    """From `[B, ...]` to `[count, B / count, ...]`, which moves nothing between devices."""
+
+    def split(x):
+        x = x.reshape(-1, count, *x.shape[1:]).swapaxes(0, 1)
+        if mesh is None:
+            return x
+        sharding = NamedSharding(mesh, PartitionSpec(None, mesh.axis_names))
+        return jax.lax.with_sharding_constraint(x, sharding)
+
+    return jax.tree.map(split, tree)
+
+
+def _join(tree: PyTree) -> PyTree:
+    """Undoes `_split`."""
+    return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(-1, *x.shape[2:]), tree)
