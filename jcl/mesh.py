@@ -57,7 +57,8 @@ def check_even_split(batch_size: int, mesh: Mesh | None, *, microbatches: int = 
     """Raise `UserError` unless the mesh, where there is one, can hold equal shares of a batch."""
     devices = 1 if mesh is None else mesh.size
     if batch_size % (devices * microbatches):
+        held_by = "one device" if devices == 1 else f"{devices} devices"
         chunks = f" in each of {microbatches} microbatches" if microbatches > 1 else ""
         raise UserError(
-            f"A batch of {batch_size} does not divide by the {devices} devices of the mesh{chunks}."
+            f"A batch of {batch_size} does not divide by the {held_by} of the mesh{chunks}."
         )
