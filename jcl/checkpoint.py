@@ -4,7 +4,9 @@ A checkpoint has three items: `model` (what probes need), `training` (the rest o
 `seal` (a fingerprint of both, so that damaged bytes are noticed and not trained on).
 """
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from absl import logging
 from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
+from jcl import distributed
 from jcl.errors import UserError
 from jcl.fingerprint import fingerprint
 from jcl.state import TrainState
@@ -73,17 +76,21 @@ class Checkpoints:
             score: larger is better; None leaves the checkpoint out of the contest.
 
         Raises:
+            UserError: this checkpoint or the one before it could not be written.
             RuntimeError: Orbax declined to save, so the run must not go on as if it had.
         """
         items = _items(state)
-        saved = self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                **{name: ocp.args.StandardSave(item) for name, item in items.items()},
-                seal=ocp.args.JsonSave({name: fingerprint(item) for name, item in items.items()}),
-            ),
-            metrics=None if score is None else {"score": score},
-        )
+        with self._told_in_one_sentence():
+            saved = self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    **{name: ocp.args.StandardSave(item) for name, item in items.items()},
+                    seal=ocp.args.JsonSave(
+                        {name: fingerprint(item) for name, item in items.items()}
+                    ),
+                ),
+                metrics=None if score is None else {"score": score},
+            )
         if not saved:
             raise RuntimeError(f"Orbax declined to save step {step} in {self.folder}")
 
@@ -101,12 +108,15 @@ class Checkpoints:
         """
         broken: dict[int, str] = {}
         for step in reversed(self.steps):
+            state, reason = None, "another process could not read it"
             try:
                 state = self._restore(step, like)
             except UserError:
                 raise
             except Exception as error:  # Orbax raises bare Exceptions for damaged files
-                broken[step] = _reason(error)
+                reason = _reason(error)
+            if not distributed.everywhere(state is not None):
+                broken[step] = reason
                 continue
             for bad, reason in broken.items():
                 aside = self._move_aside(bad)
@@ -137,20 +147,38 @@ class Checkpoints:
     def _move_aside(self, step: int) -> Path:
         # A damaged step that stays would make Orbax refuse to save below it and count as kept.
         self._manager.close()
+        distributed.barrier(f"a damaged step {step} is about to be moved")
         aside, copy = self.folder / f"corrupt-{step}", 1
         while aside.exists():
             aside, copy = self.folder / f"corrupt-{step}.{copy}", copy + 1
-        (self.folder / str(step)).rename(aside)
+        distributed.barrier(f"its new place {aside} is known")
+        if distributed.is_first():
+            (self.folder / str(step)).rename(aside)
+        distributed.barrier(f"step {step} is moved")
         self._manager = self._open()
         return aside
 
     def wait(self) -> None:
-        """Blocks until the last save is on disk."""
-        self._manager.wait_until_finished()
+        """Blocks until the last save is on disk; raises UserError where it could not be written."""
+        with self._told_in_one_sentence():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits for the last save and ends Orbax's threads."""
-        self._manager.close()
+        """Waits for the last save, which may fail as in `wait`, and ends Orbax's threads."""
+        with self._told_in_one_sentence():
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _told_in_one_sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # Orbax and TensorStore raise many kinds, ValueError for ENOSPC
+            steps = saved_steps(self.folder.parent)
+            raise UserError(
+                f"a checkpoint could not be written to {self.folder} ({_reason(error)}); the "
+                f"newest complete one is {f'step {steps[-1]}' if steps else 'none'}, and the same "
+                "command goes on from it once there is room"
+            ) from error
 
 
 def saved_steps(workdir: Path | str) -> list[int]:

@@ -2,18 +2,23 @@
 
 import difflib
 import itertools
+import os
 import runpy
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from jcl import distributed
 from jcl.config import base, flatten
 from jcl.errors import UserError
+from jcl.preemption import Preempted
 
 EXIT_USER_ERROR = 2
+EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
 def run(
@@ -22,13 +27,21 @@ def run(
 ) -> None:
     """Parses flags with `parse(argv)`, runs `main(rest)`, and exits.
 
-    A `UserError`, or a flag that does not parse, ends with its sentence on stderr and status 2;
-    any other exception is a defect of ours and keeps its traceback.
+    A `UserError`, or a flag that does not parse, ends with its sentence on stderr and status 2, a
+    notice of preemption with status 75 once the state is saved; any other exception is a defect of
+    ours and keeps its traceback.
     """
 
     def fail(message: object) -> None:
-        print(f"error: {message}", file=sys.stderr, flush=True)
-        sys.exit(EXIT_USER_ERROR)
+        print(f"error: {distributed.name()}{message}", file=sys.stderr, flush=True)
+        leave(EXIT_USER_ERROR)
+
+    def leave(status: int) -> None:
+        if distributed.name():
+            # An exit in good order would wait for the other processes, which wait for this one.
+            sys.stdout.flush()
+            os._exit(status)
+        sys.exit(status)
 
     def parse_or_fail(argv):
         try:
@@ -50,6 +63,15 @@ def run(
             main(argv)
         except UserError as error:
             fail(error)
+        except Preempted as notice:
+            if distributed.is_first():
+                print(notice, file=sys.stderr, flush=True)
+            sys.exit(EXIT_PREEMPTED)
+        except Exception:
+            if not distributed.name():
+                raise
+            traceback.print_exc()
+            leave(1)
 
     app.run(main_or_fail, flags_parser=parse_or_fail)
 

@@ -16,7 +16,14 @@ from jcl.errors import UserError
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
 
 # What a resumed run may change without saying so: nothing here touches what the run computes.
-FREE_ON_RESUME = ("mesh.", "data.dir", "log_every_steps", "checkpoint.")
+FREE_ON_RESUME = (
+    "mesh.",
+    "data.dir",
+    "log_every_steps",
+    "checkpoint.",
+    "watchdog_seconds",
+    "fsdp_min_size",
+)
 
 
 def base() -> ConfigDict:
@@ -33,6 +40,7 @@ def base() -> ConfigDict:
             "init_part": "everything",  # everything; encoder
             "frozen": _unset(tuple),  # patterns of parameter names that are not trained
             "log_every_steps": 10,
+            "watchdog_seconds": 1800.0,  # a step that takes longer ends the process
             "precision": "float32",
             "data": {
                 "name": "shapes",
@@ -99,7 +107,9 @@ def base() -> ConfigDict:
                 "gradient_clip_norm": _unset(float),  # of the global gradient norm
                 "weight_ema": _unset(float),  # decay a step; probes then see the average
             },
-            "mesh": {"data": -1, "fsdp": 1},  # -1: all devices that are left
+            # data=-1: all devices that are left; parameters and optimizer are split over fsdp.
+            "mesh": {"data": -1, "fsdp": 1},
+            "fsdp_min_size": 2**16,  # elements; smaller arrays lie whole on every device
             "checkpoint": {"every_steps": 500, "keep": 2},
             "probe": {
                 "every_steps": _unset(int),  # periodic kNN while training; None: only at the end
@@ -126,6 +136,7 @@ def validate(config: ConfigDict) -> None:
         "batch_size",
         "microbatches",
         "log_every_steps",
+        "watchdog_seconds",
         "checkpoint.every_steps",
         "checkpoint.keep",
         "optimizer.learning_rate",
@@ -149,7 +160,12 @@ def validate(config: ConfigDict) -> None:
     ):
         if _get(config, key) is not None:
             _positive(config, key)
-    for key in ("optimizer.warmup_steps", "optimizer.warmup_epochs", "optimizer.weight_decay"):
+    for key in (
+        "optimizer.warmup_steps",
+        "optimizer.warmup_epochs",
+        "optimizer.weight_decay",
+        "fsdp_min_size",
+    ):
         if (value := _get(config, key)) is not None and not 0 <= value < float("inf"):
             raise UserError(f"{key}={value} is impossible: it is zero or a positive number")
     for key in ("weight_ema", "momentum", "beta1", "beta2"):

@@ -76,6 +76,7 @@ class Experiment:
             "optimizer": self.optimizer,
             "views": self._view_shapes(),
             "examples": self.examples,
+            "fsdp_min_size": self.config.fsdp_min_size,
             "weight_ema": self.config.optimizer.weight_ema,
         }
 

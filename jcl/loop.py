@@ -10,8 +10,10 @@ import numpy as np
 
 from jcl.checkpoint import Checkpoints
 from jcl.errors import UserError
-from jcl.metrics import MetricsFile, Progress
+from jcl.metrics import Report
+from jcl.preemption import Preempted
 from jcl.state import TrainState
+from jcl.watchdog import Watchdog
 
 # Steps that may be under way on the devices before the host looks at their loss.
 _IN_FLIGHT = 2
@@ -28,9 +30,9 @@ def run_loop(
     config: ml_collections.ConfigDict,
     batch_hash: Callable[[int], str],
     checkpoints: Checkpoints,
-    metrics_file: MetricsFile,
-    tensorboard,
-    progress: Progress,
+    report: Report,
+    watchdog: Watchdog,
+    must_stop: Callable[[int], bool],
     probe: Callable[[TrainState], float] | None,
 ) -> TrainState:
     """Trains from `start_step` to `total_steps` completed updates.
@@ -45,14 +47,15 @@ def run_loop(
             any case, and a probed step is saved with its score.
         batch_hash: step from 0 -> hash of its example indices.
         checkpoints: where the state is saved.
-        metrics_file: gets the scalars of each logged step.
-        tensorboard: gets them too; a clu MetricWriter, or None.
-        progress: what the user sees.
+        report: gets the scalars of each logged step.
+        watchdog: is told what the loop is doing.
+        must_stop: completed updates -> whether to save and end there; asked after every step.
         probe: state -> score, larger is better; None where `probe.every_steps` is.
 
     Raises:
-        UserError: the loss, the gradient or a parameter is not finite; names the step and the last
-            checkpoint, which precedes it.
+        UserError: the loss, the gradient or a parameter is not finite, or a batch or a checkpoint
+            failed; names the step and the last checkpoint, which precedes it.
+        Preempted: `must_stop` said so; the state is saved.
     """
     probe_every = config.probe.every_steps
     pending: deque = deque()
@@ -66,24 +69,33 @@ def run_loop(
             bad = [key for key, value in values.items() if not np.isfinite(value)]
             if bad:
                 checkpoints.wait()
-                good = f"step {checkpoints.steps[-1]}" if checkpoints.steps else "none"
                 raise UserError(
                     f"the {bad[0]} is {values[bad[0]]} at step {step}; the last good checkpoint in "
-                    f"{checkpoints.folder} is {good}, and nothing was overwritten"
+                    f"{checkpoints.folder} is {_newest(checkpoints)}, and nothing was overwritten"
                 )
 
     for step in range(start_step + 1, total_steps + 1):
+        watchdog.beat(step, "waiting for the batch")
         before = time.perf_counter()
-        batch = next(batches)
+        try:
+            batch = next(batches)
+        except UserError as error:
+            checkpoints.wait()
+            raise UserError(
+                f"step {step} has no batch: {error}; once that is mended, the same command goes on "
+                f"from {_newest(checkpoints)}"
+            ) from error
         waited += time.perf_counter() - before
+        watchdog.beat(step, "training")
         state, metrics = train_step(state, batch)
         pending.append((step, metrics))
         settle(_IN_FLIGHT)
-        progress.advance()
+        report.advance()
         window_steps += 1
+        stopping = must_stop(step)
         last = step == total_steps
         probing = probe_every is not None and step % probe_every == 0
-        saving = step % config.checkpoint.every_steps == 0 or last or probing
+        saving = step % config.checkpoint.every_steps == 0 or last or probing or stopping
 
         if step % config.log_every_steps == 0 or last:
             settle(0)
@@ -94,10 +106,7 @@ def run_loop(
                 "data_wait_seconds": waited / window_steps,
                 "examples_per_second": config.batch_size * window_steps / seconds,
             }
-            metrics_file.write(step, {**values, "batch_hash": batch_hash(step - 1)})
-            if tensorboard is not None:
-                tensorboard.write_scalars(step, values)
-            progress.report(step, values, seconds)
+            report.write(step, values, batch_hash=batch_hash(step - 1), window_seconds=seconds)
             window_start, waited, window_steps = time.perf_counter(), 0.0, 0
 
         if saving:
@@ -105,12 +114,19 @@ def run_loop(
             aside = time.perf_counter()
             score = None
             if probing:
+                watchdog.beat(step, "probing")
                 score = probe(state)
-                progress.say(f"step {step}  kNN top-1 {100 * score:.1f}%")
-                if tensorboard is not None:
-                    tensorboard.write_scalars(step, {"knn_top1": score})
+                report.write_score(step, score)
+            watchdog.beat(step, "saving")
             # A checkpoint vouches for every line before it.
-            metrics_file.sync()
+            report.sync()
             checkpoints.save(state, step, score=score)
             window_start += time.perf_counter() - aside  # not part of a step
+        if stopping and not last:
+            checkpoints.wait()
+            raise Preempted(f"preempted: step {step} is saved, the same command goes on from there")
     return state
+
+
+def _newest(checkpoints: Checkpoints) -> str:
+    return f"step {checkpoints.steps[-1]}" if checkpoints.steps else "none"

@@ -10,9 +10,69 @@ from pathlib import Path
 from absl import logging
 from tqdm import tqdm
 
+from jcl import distributed
 from jcl.workdir import write_atomically
 
 JSONL = "metrics.jsonl"
+
+
+class Report:
+    """All places that a run's numbers go to; the first of several processes alone has any.
+
+    Args:
+        workdir: an existing folder.
+        start_step: completed updates that the run starts from.
+        total_steps: completed updates at its end.
+    """
+
+    def __init__(self, workdir: Path, *, start_step: int, total_steps: int):
+        first = distributed.is_first()
+        self._file = MetricsFile(workdir, start_step) if first else None
+        self._writers = list(filter(None, [open_tensorboard(workdir)])) if first else []
+        self._progress = Progress(start_step, total_steps) if first else None
+
+    def advance(self) -> None:
+        """Counts one step."""
+        if self._progress:
+            self._progress.advance()
+
+    def write(
+        self, step: int, values: Mapping[str, float], *, batch_hash: str, window_seconds: float
+    ) -> None:
+        """Logs the scalars of a step.
+
+        Args:
+            step: completed updates.
+            values: loss and examples_per_second among them.
+            batch_hash: of the step's example indices; for metrics.jsonl alone.
+            window_seconds: training time since the last call.
+        """
+        if self._file:
+            self._file.write(step, {**values, "batch_hash": batch_hash})
+            self._progress.report(step, values, window_seconds)
+        for writer in self._writers:
+            writer.write_scalars(step, values)
+
+    def write_score(self, step: int, score: float) -> None:
+        """Logs a probe's score, a share of 1."""
+        self.say(f"step {step}  kNN top-1 {100 * score:.1f}%")
+        for writer in self._writers:
+            writer.write_scalars(step, {"knn_top1": score})
+
+    def say(self, message: str) -> None:
+        """Prints a line."""
+        if self._progress:
+            self._progress.say(message)
+
+    def sync(self) -> None:
+        """Returns once all lines of metrics.jsonl are on disk."""
+        if self._file:
+            self._file.sync()
+
+    def close(self) -> None:
+        """Closes all of them."""
+        for place in filter(None, [self._progress, self._file, *self._writers]):
+            place.close()
 
 
 class MetricsFile:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from jcl.mesh import replicated
+from jcl.fsdp import split_largest_axis
 from jcl.methods.base import Method, Variables
 
 PyTree = Any
@@ -49,6 +49,7 @@ def init_state(
     examples: int,
     seed: int,
     mesh: Mesh,
+    fsdp_min_size: int = 0,
     weight_ema: float | None = None,
 ) -> TrainState:
     """Makes the state before the first step on the mesh's devices, the same on any mesh.
@@ -60,6 +61,7 @@ def init_state(
         examples: in the training split.
         seed: of the parameters.
         mesh: where the state will lie.
+        fsdp_min_size: elements of the smallest array that is split over the mesh's fsdp axis.
         weight_ema: None keeps no average of the weights.
     """
     make = functools.partial(
@@ -71,7 +73,7 @@ def init_state(
         weight_ema=weight_ema,
     )
     key = jax.random.key(seed, impl="threefry2x32")
-    shardings = state_sharding(jax.eval_shape(make, key), mesh)
+    shardings = state_sharding(jax.eval_shape(make, key), mesh, fsdp_min_size)
     return jax.jit(make, out_shardings=shardings)(key)
 
 
@@ -82,6 +84,7 @@ def state_shapes(
     views: PyTree,
     examples: int,
     mesh: Mesh,
+    fsdp_min_size: int = 0,
     weight_ema: float | None = None,
 ) -> TrainState:
     """What `init_state` would make, as ShapeDtypeStructs with shardings; allocates nothing."""
@@ -97,7 +100,7 @@ def state_shapes(
     return jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
         shapes,
-        state_sharding(shapes, mesh),
+        state_sharding(shapes, mesh, fsdp_min_size),
     )
 
 
@@ -145,6 +148,8 @@ def _one_of(views: PyTree) -> PyTree:
     return jax.tree.map(lambda v: jnp.zeros((1, *v.shape[1:]), v.dtype), views)
 
 
-def state_sharding(state: TrainState, mesh: Mesh) -> TrainState:
-    """The sharding of every leaf of a state (or of its shapes)."""
-    return jax.tree.map(lambda _: replicated(mesh), state)
+def state_sharding(state: TrainState, mesh: Mesh, fsdp_min_size: int = 0) -> TrainState:
+    """The sharding of every leaf of a state (or of its shapes); `jcl.fsdp` has the rule."""
+    return jax.tree.map(
+        lambda leaf: split_largest_axis(leaf.shape, mesh, min_size=fsdp_min_size), state
+    )

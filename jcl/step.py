@@ -11,10 +11,10 @@ from jax.typing import DTypeLike
 
 from jcl.augment.image import to_float
 from jcl.frozen import without_gradient
-from jcl.mesh import batch_sharding, replicated
+from jcl.mesh import batch_sharding, gather, replicated
 from jcl.methods.base import Method
 from jcl.microbatches import loss_and_gradient
-from jcl.state import TrainState, state_sharding
+from jcl.state import TrainState
 
 Batch = Mapping[str, jax.Array]
 Metrics = Mapping[str, jax.Array]
@@ -73,11 +73,11 @@ def train_step(
         if mesh is not None:
             views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
         key = embed_key if microbatches == 1 else jax.random.fold_in(embed_key, number)
-        params = without_gradient(params, frozen)
+        params = gather(without_gradient(params, frozen), mesh)
         return method.embed(params, model_state, state.method_state, views, key)
 
     def objective(params, embeddings):
-        params = without_gradient(params, frozen)
+        params = gather(without_gradient(params, frozen), mesh)
         return method.objective(params, embeddings, side, state.method_state, objective_key, mesh)
 
     loss, gradient, outcome, model_state = loss_and_gradient(
@@ -115,11 +115,11 @@ def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:
     """Jit-compiles `train_step` for a mesh; the state it is given is donated.
 
     Args:
-        state: the state (or its shapes); it fixes the shardings.
+        state: the state, or its shapes with shardings; the new one will lie as it does.
         mesh: the batch's leading axis is sharded over all of its axes.
         **static: the other keyword arguments of `train_step`.
     """
-    shardings = state_sharding(state, mesh)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
     return jax.jit(
         functools.partial(train_step, mesh=mesh, **static),
         in_shardings=(shardings, batch_sharding(mesh)),

@@ -13,22 +13,24 @@ import ml_collections
 from absl import flags, logging
 from ml_collections import config_flags
 
-from jcl import cli, runtime
+from jcl import cli, distributed, preemption, runtime
 from jcl import workdir as workdir_lib
 from jcl.checkpoint import Checkpoints, saved_steps
 from jcl.config import validate
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
 from jcl.experiment import make_experiment, open_split
+from jcl.fsdp import describe_split
 from jcl.loop import run_loop
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
-from jcl.metrics import MetricsFile, Progress, open_tensorboard
+from jcl.metrics import Report
 from jcl.online_probe import make_knn_probe
 from jcl.optim import peak_learning_rate
 from jcl.plan import batch_shapes, describe, make_plan, stand_in_batch
 from jcl.step import compile_train_step
 from jcl.swap import drop_replaced_options
 from jcl.warm_start import warm_start
+from jcl.watchdog import Watchdog
 
 
 def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_changes: bool) -> None:
@@ -41,7 +43,8 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
 
     Raises:
         UserError: for anything in config, data or workdir that the user must mend, before training;
-            for a loss that is not finite, during it.
+            for a loss that is not finite or data that cannot be read, during it.
+        Preempted: the machines are to be taken away, and the state is saved.
     """
     # 1. Nothing is written before everything asked for is known to be possible.
     validate(config)
@@ -62,19 +65,28 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
         origin = {"workdir": config.init_from, "step": step, "part": config.init_part}
 
     # 2. The workdir: new, or one to resume. A checkpoint in it wins over `init_from`.
-    workdir_lib.create(workdir)
+    # The first of several processes writes there, and no sooner than all have looked.
+    first = distributed.is_first()
+    distributed.barrier("all processes looked at the workdir")
+    if first:
+        workdir_lib.create(workdir)
+    distributed.barrier("the workdir is there")
     checkpoints = Checkpoints(workdir, keep=config.checkpoint.keep)
     if checkpoints.steps:
         for change in workdir_lib.check_resume(workdir, config, accept=accept_config_changes):
             logging.warning("accepted config change %s", change)
-    workdir_lib.write_config(workdir, config)
+    distributed.barrier("all processes looked at the saved config")
+    if first:
+        workdir_lib.write_config(workdir, config)
     restored = checkpoints.restore_newest(state)
     state = state if restored is None else restored
     start = int(state.step)
     total = experiment.length.total_steps
-    workdir_lib.write_run(workdir, start_step=start, origin=origin)
-    metrics_file = MetricsFile(workdir, start)
+    if first:
+        workdir_lib.write_run(workdir, start_step=start, origin=origin)
     _say_plan(experiment, mesh, workdir, start, parameters, len(source))
+    if config.mesh.fsdp > 1:
+        _say(describe_split(state.params, state))
     if origin is not None:
         _say("networks: {part}, from step {step} of {workdir}".format(**origin))
     if start >= total:
@@ -86,6 +98,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     began = time.perf_counter()
     train_step = train_step.lower(state, batch_shapes(source, config.batch_size)).compile()
     _say(f"compiled the step in {time.perf_counter() - began:.1f} s")
+    report = Report(workdir, start_step=start, total_steps=total)
     stream = batches(
         source,
         seed=config.seed,
@@ -94,30 +107,33 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
         start_step=start,
         stop_step=total,
     )
-    tensorboard = open_tensorboard(workdir)
-    progress = Progress(start, total)
-    try:
-        run_loop(
-            state,
-            train_step,
-            stream,
-            start_step=start,
-            total_steps=total,
-            config=config,
-            batch_hash=functools.partial(_batch_hash, config, len(source)),
-            checkpoints=checkpoints,
-            metrics_file=metrics_file,
-            tensorboard=tensorboard,
-            progress=progress,
-            probe=probe,
-        )
-    finally:
-        progress.close()
-        stream.close()
-        checkpoints.close()
-        metrics_file.close()
-        if tensorboard is not None:
-            tensorboard.close()
+    watchdog = Watchdog(
+        workdir,
+        process=jax.process_index(),
+        processes=jax.process_count(),
+        limit_seconds=config.watchdog_seconds,
+    )
+    with preemption.notice() as must_stop:
+        try:
+            run_loop(
+                state,
+                train_step,
+                stream,
+                start_step=start,
+                total_steps=total,
+                config=config,
+                batch_hash=functools.partial(_batch_hash, config, len(source)),
+                checkpoints=checkpoints,
+                report=report,
+                watchdog=watchdog,
+                must_stop=must_stop,
+                probe=probe,
+            )
+        finally:
+            stream.close()
+            checkpoints.close()
+            report.close()
+            watchdog.close()
 
 
 def compile_only(config: ml_collections.ConfigDict) -> None:
@@ -166,12 +182,15 @@ def _say_plan(experiment, mesh, workdir, start, parameters, n) -> None:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    if distributed.is_first():
+        print(message, file=sys.stderr, flush=True)
 
 
 def main(argv) -> None:
     """The binary."""
     del argv
+    if not _COMPILE_ONLY.value:
+        distributed.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     config, flag = _CONFIG.value, flags.FLAGS["config"]
     given = config_flags.get_override_values(flag)
     for line in drop_replaced_options(config, original=cli.config_of_file(flag), given=given):
@@ -190,6 +209,11 @@ if __name__ == "__main__":
     _ACCEPT = flags.DEFINE_bool(
         "accept_config_changes", False, "Resume although the config differs from the workdir's."
     )
+    _COORDINATOR = flags.DEFINE_string(
+        "coordinator", None, "HOST:PORT of process 0; where JAX finds the processes, not needed."
+    )
+    _PROCESSES = flags.DEFINE_integer("processes", None, "How many processes train together.")
+    _PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
     _COMPILE_ONLY = flags.DEFINE_bool(
         "compile_only", False, "Compile the full-size step, print its cost, train nothing."
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -77,6 +78,53 @@ def run_until(module, *arguments, condition, timeout=300):
         _, stderr = process.communicate()
     assert process.returncode in (0, -signal.SIGKILL), stderr[-3000:]
     return process.returncode
+
+
+def run_together(module, folder, *, processes, devices, timeout=150):
+    """Runs a worker's processes to their end, or ends all: where one has died, others wait for it.
+
+    A worker is a module that takes coordinator, processes, process and folder.
+    """
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        coordinator = f"localhost:{free.getsockname()[1]}"
+    logs = [Path(folder, f"{process}.log") for process in range(processes)]
+    started = []
+    try:
+        for process, log in enumerate(logs):
+            arguments = coordinator, str(processes), str(process), str(folder)
+            with log.open("w") as output:
+                started.append(
+                    subprocess.Popen(
+                        command(module, *arguments),
+                        cwd=ROOT,
+                        env=environment(devices),
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                    )
+                )
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            codes = [process.poll() for process in started]
+            if codes == [0] * processes or any(codes):
+                break
+            time.sleep(0.05)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    said = "\n".join(f"process {i}: {log.read_text()[-3000:]}" for i, log in enumerate(logs))
+    assert codes == [0] * processes, f"exit codes {codes}\n{said}"
+
+
+def launch_arguments(processes, devices, workdir, *extra):
+    """The command that trains with several processes on this machine."""
+    return [
+        *(sys.executable, "launch/local.py"),
+        *(f"--processes={processes}", f"--devices_per_process={devices}", "--"),
+        *train_arguments(workdir, *extra),
+    ]
 
 
 def metrics(workdir):

@@ -18,6 +18,7 @@ MESHES = [
     (4, 1, [0, 1, 2, 3]),
     (8, 1, list(range(8))),
     (4, 2, [0, 4, 1, 5, 2, 6, 3, 7]),
+    (2, 4, [0, 4, 1, 5, 2, 6, 3, 7]),
 ]
 
 
@@ -29,7 +30,9 @@ def mesh_of(data, fsdp, order):
 @pytest.fixture(scope="module")
 def float64_reference():
     with jax.enable_x64(True):
-        config = tiny_config(precision="float64", **{"optimizer.weight_ema": 0.9})
+        config = tiny_config(
+            precision="float64", **{"optimizer.weight_ema": 0.9, "fsdp_min_size": 1}
+        )
         return config, train(config, mesh_of(*MESHES[0]))
 
 
@@ -63,6 +66,7 @@ def float32_reference():
             "method.weight_sigma": 0.5,
             "optimizer.name": "sgd",
             "projector.norm": "none",
+            "fsdp_min_size": 1,
         }
     )
     return config, train(config, mesh_of(*MESHES[0]))

@@ -121,7 +121,7 @@ RUN = {"data.train_examples": 64, "checkpoint.every_steps": 3, "checkpoint.keep"
 
 def run(workdir):
     with pytest.MonkeyPatch.context() as patch:  # TensorFlow takes long to import
-        patch.setattr("jcl.train.open_tensorboard", lambda workdir: None)
+        patch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
         train_binary(config(**RUN), workdir, accept_config_changes=False)
 
 

@@ -17,7 +17,7 @@ from tests.tiny import assert_same_bits, tiny_config
 @pytest.fixture(autouse=True)
 def without_tensorboard(monkeypatch):
     """TensorFlow takes longer to import than all of this; tests of the binaries have it."""
-    monkeypatch.setattr("jcl.train.open_tensorboard", lambda workdir: None)
+    monkeypatch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
 
 
 def shapes_config(**overrides):
@@ -37,7 +37,7 @@ def shapes_config(**overrides):
 def straight(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("straight") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jcl.train.open_tensorboard", lambda workdir: None)
+        patch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
         train(shapes_config(), workdir, accept_config_changes=False)
     return workdir
 

@@ -8,6 +8,7 @@ what a step sees does not depend on workers, processes or devices, and resuming 
 
 import dataclasses
 import os
+import signal
 import weakref
 from collections.abc import Iterator
 
@@ -83,11 +84,16 @@ def batches(
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()
         options = grain.MultiprocessingOptions(num_workers=num_workers, per_worker_buffer_size=2)
-        dataset = dataset.mp_prefetch(options)
+        dataset = dataset.mp_prefetch(options, worker_init_fn=_ignore_notices)
     dataset = dataset.batch(parts, batch_fn=_join).map(place)
     return Batches(
         grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=_AHEAD)
     )
+
+
+def _ignore_notices(worker: int, workers: int) -> None:
+    # SIGTERM to a whole job tells the training process to save, for which it needs its workers.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class Batches(Iterator[dict[str, jax.Array]]):

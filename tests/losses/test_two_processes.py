@@ -4,21 +4,16 @@ Virtual devices of one process share memory and a clock. These do not: every row
 read from the process that holds it.
 """
 
-import socket
-import subprocess
-import time
-
 import numpy as np
 import pytest
 
-from tests.binaries import ROOT, command, environment
+from tests.binaries import run_together
 from tests.losses import test_info_nce, test_supcon, test_supremix, test_two_view_losses
 from tests.losses.every_loss import EVERY_LOSS
 from tests.losses.two_process_worker import ORDERS
 from tests.losses.two_view_cases import two_view_cases
 
 TEMPERATURES = {"random": 0.1, "zero rows": 0.005}
-TIMEOUT = 150  # the two take 10 s on two idle cores
 
 
 def inputs_of(name):
@@ -38,43 +33,8 @@ def folder(tmp_path_factory):
         for case, (z0, z1, side, t) in inputs_of(name).items():
             path = folder / "inputs" / f"{name} {case}.npz"
             np.savez(path, z0=z0, z1=z1, side=side, temperature=np.float32(t))
-    run_two_processes(folder)
+    run_together("tests.losses.two_process_worker", folder, processes=2, devices=2)
     return folder
-
-
-def run_two_processes(folder):
-    """Runs both to their end, or ends both: where one has died, the other waits for it."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        coordinator = f"localhost:{free.getsockname()[1]}"
-    logs = [folder / "0.log", folder / "1.log"]
-    processes = []
-    try:
-        for process, log in enumerate(logs):
-            arguments = coordinator, str(process), str(folder)
-            with log.open("w") as output:
-                processes.append(
-                    subprocess.Popen(
-                        command("tests.losses.two_process_worker", *arguments),
-                        cwd=ROOT,
-                        env=environment(devices=2),
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=subprocess.STDOUT,
-                    )
-                )
-        deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline:
-            codes = [process.poll() for process in processes]
-            if codes == [0, 0] or any(codes):
-                break
-            time.sleep(0.05)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    said = "\n".join(f"process {i}: {log.read_text()[-3000:]}" for i, log in enumerate(logs))
-    assert codes == [0, 0], f"exit codes {codes}\n{said}"
 
 
 def gather(folder, order, name):

@@ -1,4 +1,6 @@
-"""One of two processes that compute losses together. Arguments: coordinator, process, folder.
+"""One of two processes that compute losses together.
+
+Arguments: coordinator, processes, process, folder.
 
 Reads `inputs/LOSS CASE.npz` and writes the same name, for each order of the devices, with those
 rows that this process holds; other rows are NaN.
@@ -40,8 +42,8 @@ def rows_held_here(array):
     return held
 
 
-def main(coordinator, process, folder):
-    jax.distributed.initialize(coordinator, num_processes=2, process_id=int(process))
+def main(coordinator, processes, process, folder):
+    jax.distributed.initialize(coordinator, int(processes), int(process))
     processes = [device.process_index for device in jax.devices()]
     assert processes == [0, 0, 1, 1], processes
     for order, places in ORDERS.items():

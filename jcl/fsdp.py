@@ -1,0 +1,61 @@
+"""Which arrays of a state are split over the mesh's `fsdp` axis, and how one sees it.
+
+Between steps every device of that axis holds its part of the parameters and of the optimizer's
+state (Rajbhandari et al. 2020, "ZeRO", https://arxiv.org/abs/1910.02054, stage 3); the step gathers
+each array where it is used, and each device updates its own part.
+"""
+
+import math
+from typing import Any
+
+import jax
+from clu import parameter_overview
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+AXIS = "fsdp"
+PyTree = Any
+
+
+def split_largest_axis(shape: tuple[int, ...], mesh: Mesh, *, min_size: int) -> NamedSharding:
+    """The sharding of one array of a state.
+
+    Args:
+        shape: of the array.
+        mesh: with an axis "fsdp".
+        min_size: arrays of fewer elements lie whole on every device: they would save nothing, and
+            gathering them costs a round trip each.
+
+    Returns:
+        The largest axis that divides by the size of "fsdp" is split, the last of equally large
+        ones; where there is none, nothing is.
+    """
+    parts = mesh.shape[AXIS]
+    axes = [axis for axis, size in enumerate(shape) if size and size % parts == 0]
+    if parts == 1 or math.prod(shape) < min_size or not axes:
+        return NamedSharding(mesh, PartitionSpec())
+    largest = max(axes, key=lambda axis: (shape[axis], axis))
+    return NamedSharding(mesh, PartitionSpec(*(None,) * largest, AXIS))
+
+
+def describe_split(params: PyTree, state: PyTree) -> str:
+    """Says how parameters lie, one a line, and what share of a state's bytes is split.
+
+    Args:
+        params: arrays, or shapes with shardings; nested dicts.
+        state: all that one step keeps for the next.
+    """
+    leaves = jax.tree.leaves(state)
+    total = sum(map(_bytes, leaves))
+    split = sum(_bytes(leaf) for leaf in leaves if not leaf.sharding.is_fully_replicated)
+    held = sum(
+        math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves
+    )
+    return (
+        f"{parameter_overview.get_parameter_overview(params, include_stats='sharding')}\n"
+        f"{100 * split / total:.1f}% of the state's {total / 2**20:.1f} MiB are split; "
+        f"a device holds {held / 2**20:.1f} MiB"
+    )
+
+
+def _bytes(leaf) -> int:
+    return leaf.size * leaf.dtype.itemsize

@@ -1,0 +1,102 @@
+"""Makes a silent hang visible: a heartbeat file for each process, and an end to waiting."""
+
+import faulthandler
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from jcl.workdir import write_atomically
+
+FOLDER = "heartbeats"
+EXIT_HUNG = 76
+_SECONDS_BETWEEN_FILES = 5.0
+
+
+class Watchdog:
+    """Watches that a run moves on; it runs in a thread of its own.
+
+    `<workdir>/heartbeats/<process>.json` says which step the process is at, what it is doing, and
+    since when. Where that does not change for `limit_seconds`, the stacks of all threads and one
+    sentence go to stderr, and the process ends with status 76, so that a launcher can start the run
+    again: waiting processes cannot be woken in another way.
+
+    Args:
+        workdir: an existing folder.
+        process: number of this process.
+        processes: how many there are.
+        limit_seconds: how long one thing may take.
+        end: called with the exit status; for tests.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        *,
+        process: int,
+        processes: int,
+        limit_seconds: float,
+        end: Callable[[int], None] = os._exit,
+    ):
+        self._folder, self._limit, self._end = workdir / FOLDER, limit_seconds, end
+        self._process, self._processes = process, processes
+        self._now = (0, "starting", time.time())
+        self._closed = threading.Event()
+        self._folder.mkdir(exist_ok=True)
+        self._write()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def beat(self, step: int, doing: str) -> None:
+        """Says that the process has come this far.
+
+        Args:
+            step: the update under way, from 1.
+            doing: a few words, such as "saving".
+        """
+        self._now = (step, doing, time.time())
+
+    def close(self) -> None:
+        """Ends the watch; the file stays, and says so."""
+        self._closed.set()
+        self._thread.join()
+        self._now = (self._now[0], "ended", time.time())
+        self._write()
+
+    def _watch(self) -> None:
+        tick = min(_SECONDS_BETWEEN_FILES, self._limit / 4)
+        while not self._closed.wait(tick):
+            self._write()
+            step, doing, since = self._now
+            if time.time() - since > self._limit:
+                faulthandler.dump_traceback(file=sys.__stderr__)
+                sys.stderr.write(f"error: {self._sentence(step, doing, since)}\n")
+                sys.stderr.flush()
+                self._end(EXIT_HUNG)
+                return
+
+    def _write(self) -> None:
+        step, doing, since = self._now
+        beat = {"step": step, "doing": doing, "since": since, "written": time.time()}
+        try:
+            write_atomically(self._folder / f"{self._process}.json", json.dumps(beat) + "\n")
+        except OSError as error:  # a full disk must not end the watch; it shows when saving
+            print(f"warning: no heartbeat could be written: {error}", file=sys.stderr)
+
+    def _sentence(self, step: int, doing: str, since: float) -> str:
+        others = []
+        for other in range(self._processes):
+            if other != self._process:
+                beat = json.loads((self._folder / f"{other}.json").read_text())
+                silent = time.time() - beat["written"]
+                heard = f", no sign of life for {silent:.0f} s" if silent > self._limit else ""
+                others.append(f"process {other} at step {beat['step']} ({beat['doing']}{heard})")
+        return (
+            f"process {self._process} of {self._processes} hangs: step {step} ({doing}) has not "
+            f"ended in {time.time() - since:.0f} s (watchdog_seconds={self._limit:g})"
+            + (f"; {', '.join(others)}" if others else "")
+            + "; start the same command again to go on from the newest checkpoint"
+        )

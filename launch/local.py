@@ -1,0 +1,103 @@
+"""Trains with several processes on this machine, as a cluster would with several machines.
+
+    python launch/local.py --processes=2 --devices_per_process=4 -- \
+        --config=configs/simclr_shapes.py --workdir=runs/two_processes
+
+What follows `--` are the arguments of `python -m jcl.train`. Each line of output starts with the
+number of its process. SIGTERM and Ctrl-C are passed on as a notice of preemption. When one process
+fails all are ended, and its status is this program's.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+EXIT_PREEMPTED = 75  # jcl.cli's
+_SECONDS_TO_END = 120  # between the first process that ends in good order and the last
+
+
+def main() -> int:
+    """Starts the processes and waits for them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--processes", type=int, required=True)
+    parser.add_argument("--devices_per_process", type=int, default=1)
+    parser.add_argument("--platform", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("train", nargs="+", metavar="-- TRAIN_ARGUMENT")
+    given = parser.parse_args()
+    if given.processes < 1 or given.devices_per_process < 1:
+        parser.error("--processes and --devices_per_process are at least 1")
+
+    coordinator = f"127.0.0.1:{_free_port()}"
+    processes = [_start(given, number, coordinator) for number in range(given.processes)]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: [p.send_signal(signal.SIGTERM) for p in processes])
+    printers = [
+        threading.Thread(target=_print_lines, args=(number, process))
+        for number, process in enumerate(processes)
+    ]
+    for printer in printers:
+        printer.start()
+    status = _wait(processes)
+    for printer in printers:
+        printer.join()
+    return status
+
+
+def _start(given, number: int, coordinator: str) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    devices = range(number * given.devices_per_process, (number + 1) * given.devices_per_process)
+    if given.platform == "cpu":
+        environment |= {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(len(devices))}
+    else:
+        environment |= {"CUDA_VISIBLE_DEVICES": ",".join(map(str, devices))}
+    command = [sys.executable, "-m", "jcl.train", *given.train]
+    command += [f"--coordinator={coordinator}", f"--processes={given.processes}"]
+    return subprocess.Popen(
+        [*command, f"--process={number}"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches them once, through us
+    )
+
+
+def _wait(processes: list[subprocess.Popen]) -> int:
+    """Returns the status of the first process that fails, having ended the others, or of all."""
+    deadline, status = None, 0
+    while any(process.poll() is None for process in processes):
+        ended = [process.returncode for process in processes if process.poll() is not None]
+        failed = [code for code in ended if code not in (0, EXIT_PREEMPTED)]
+        if ended and deadline is None:
+            deadline = time.monotonic() + _SECONDS_TO_END
+        if failed or (deadline is not None and time.monotonic() > deadline):
+            status = failed[0] if failed else 1
+            for process in processes:
+                process.kill()
+                process.wait()
+            return status if status > 0 else 128 - status
+        time.sleep(0.05)
+    codes = [process.returncode for process in processes]
+    status = next((code for code in codes if code not in (0, EXIT_PREEMPTED)), max(codes))
+    return status if status >= 0 else 128 - status
+
+
+def _print_lines(number: int, process: subprocess.Popen) -> None:
+    for line in process.stdout:
+        print(f"[{number}] {line}", end="", flush=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
