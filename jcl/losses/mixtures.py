@@ -168,10 +168,14 @@ def _sum_of_mixed_positives(logits, offset, reach: int) -> Float[Array, ""]:
     # far above the shift, would overflow.
     logits = jnp.where((distance > 0) & (distance <= reach), logits, 0)
     exponential = jnp.exp(away[:, None] / (away[:, None] + distance) * logits)
-    # A product, as XLA would compute the exponentials anew for every bin of a masked sum.
-    is_at = _is_at(offset, reach).astype(logits.dtype)
-    sums = jnp.einsum("tk,mk->tm", exponential, is_at, precision=jax.lax.Precision.HIGHEST)
-    below, above = jnp.split(sums, 2, axis=1)
+    # A product, as XLA would compute the exponentials anew for every bin of a masked sum; one a
+    # side, as XLA's product of both takes 1.6 times as long on a CPU where M is a power of two.
+    below, above = (
+        jnp.einsum(
+            "tk,mk->tm", exponential, side.astype(logits.dtype), precision=jax.lax.Precision.HIGHEST
+        )
+        for side in _is_at(offset, reach)
+    )
     return jnp.sum(below * above.T)
 
 
@@ -181,16 +185,18 @@ def _positives(z, temperature, anchor_bin, keys, mixing):
         return jnp.zeros((), z.dtype), jnp.zeros((), z.dtype)
     offset = keys.bin - anchor_bin
     logits = inner_products(z, keys.z) / temperature
-    is_at = _is_at(offset, mixing.reach)
-    below, above = jnp.split(jnp.sum(jnp.where(is_at, logits, 0), axis=1), 2)
-    n_below, n_above = jnp.split(jnp.sum(is_at, axis=1, dtype=z.dtype), 2)
+    sides = _is_at(offset, mixing.reach)
+    below, above = (jnp.sum(jnp.where(side, logits, 0), axis=1) for side in sides)
+    n_below, n_above = (jnp.sum(side, axis=1, dtype=z.dtype) for side in sides)
     away = jnp.arange(1, mixing.reach + 1, dtype=z.dtype)
     coefficient = away[:, None] / (away[:, None] + away)  # [partner's distance, own distance]
     total = jnp.sum(coefficient * (n_above[:, None] * below + n_below[:, None] * above))
     return total, jnp.sum(n_below) * jnp.sum(n_above)
 
 
-def _is_at(offset, reach: int) -> Bool[Array, "bins keys"]:
-    """Which key lies in which bin: those below the anchor, then those above, from near to far."""
+def _is_at(
+    offset, reach: int
+) -> tuple[Bool[Array, "distances keys"], Bool[Array, "distances keys"]]:
+    """Which key lies at which distance, from near to far: those below the anchor, those above."""
     away = jnp.arange(1, reach + 1, dtype=offset.dtype)
-    return offset == jnp.concatenate([-away, away])[:, None]
+    return offset == -away[:, None], offset == away[:, None]
