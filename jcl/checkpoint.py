@@ -42,6 +42,7 @@ class Checkpoints:
     def __init__(self, workdir: Path | str, *, keep: int):
         self.folder = Path(workdir).absolute() / FOLDER
         self._keep = keep
+        self._latest: int | None = None  # the step whose save may be under way
         self._manager = self._open()
 
     def _open(self) -> ocp.CheckpointManager:
@@ -79,6 +80,8 @@ class Checkpoints:
             UserError: this checkpoint or the one before it could not be written.
             RuntimeError: Orbax declined to save, so the run must not go on as if it had.
         """
+        self.wait()
+        self._latest = step
         items = _items(state)
         with self._told_in_one_sentence():
             saved = self._manager.save(
@@ -175,9 +178,10 @@ class Checkpoints:
         except Exception as error:  # Orbax and TensorStore raise many kinds, ValueError for ENOSPC
             steps = saved_steps(self.folder.parent)
             raise UserError(
-                f"a checkpoint could not be written to {self.folder} ({_reason(error)}); the "
-                f"newest complete one is {f'step {steps[-1]}' if steps else 'none'}, and the same "
-                "command goes on from it once there is room"
+                f"the checkpoint of step {self._latest} could not be written to {self.folder} "
+                f"({_reason(error)}); the newest complete one is "
+                f"{f'step {steps[-1]}' if steps else 'none'}, and the same command goes on from it "
+                "once there is room"
             ) from error
 
 

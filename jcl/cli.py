@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
@@ -19,6 +20,7 @@ from jcl.preemption import Preempted
 
 EXIT_USER_ERROR = 2
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: try again
+EXIT_LOST = 76  # a process hangs or is gone
 
 
 def run(
@@ -28,8 +30,8 @@ def run(
     """Parses flags with `parse(argv)`, runs `main(rest)`, and exits.
 
     A `UserError`, or a flag that does not parse, ends with its sentence on stderr and status 2, a
-    notice of preemption with status 75 once the state is saved; any other exception is a defect of
-    ours and keeps its traceback.
+    notice of preemption with status 75 once the state is saved, the loss of another process with
+    status 76; any other exception is a defect of ours and keeps its traceback.
     """
 
     def fail(message: object) -> None:
@@ -67,11 +69,21 @@ def run(
             if distributed.is_first():
                 print(notice, file=sys.stderr, flush=True)
             sys.exit(EXIT_PREEMPTED)
-        except Exception:
+        except Exception as error:
             if not distributed.name():
                 raise
             traceback.print_exc()
-            leave(1)
+            reason = str(error).splitlines()[0] if str(error) else ""
+            if not isinstance(error, jax.errors.JaxRuntimeError) or "EXHAUSTED" in reason:
+                leave(1)
+            print(
+                f"error: {distributed.name()}another process is gone or does not answer "
+                f"({reason[:200]}); its own last lines say why, and the same command goes on from "
+                "the newest checkpoint",
+                file=sys.stderr,
+                flush=True,
+            )
+            leave(EXIT_LOST)
 
     app.run(main_or_fail, flags_parser=parse_or_fail)
 

@@ -3,8 +3,11 @@
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from orbax.checkpoint import multihost
 
 from jcl.errors import UserError
+
+_LONGEST_WAIT_SECONDS = 3600
 
 
 def start(coordinator: str | None, processes: int | None, process: int | None) -> None:
@@ -57,9 +60,17 @@ def name() -> str:
 
 
 def barrier(reason: str) -> None:
-    """Waits until all processes are here."""
+    """Waits until all processes are here.
+
+    Through the coordinator and not through the devices, whose first collective on CPUs gives up
+    where processes come more than 30 s apart, as when one compiles and another has a cache.
+
+    Args:
+        reason: a sentence that no other barrier of this launch has.
+    """
     if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(reason)
+        sync = multihost.get_barrier_sync_fn()
+        sync(key=reason, timeout_ms=1000 * _LONGEST_WAIT_SECONDS)
 
 
 def everywhere(here: bool) -> bool:

@@ -107,6 +107,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
         start_step=start,
         stop_step=total,
     )
+    distributed.barrier("all processes have compiled the step")
     watchdog = Watchdog(
         workdir,
         process=jax.process_index(),

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from jcl.cli import EXIT_LOST
 from jcl.workdir import write_atomically
 
 FOLDER = "heartbeats"
-EXIT_HUNG = 76
 _SECONDS_BETWEEN_FILES = 5.0
 
 
@@ -75,7 +75,7 @@ class Watchdog:
                 faulthandler.dump_traceback(file=sys.__stderr__)
                 sys.stderr.write(f"error: {self._sentence(step, doing, since)}\n")
                 sys.stderr.flush()
-                self._end(EXIT_HUNG)
+                self._end(EXIT_LOST)
                 return
 
     def _write(self) -> None:

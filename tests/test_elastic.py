@@ -49,6 +49,7 @@ def train_on(mesh_size, workdir, monkeypatch, *, until=None):
         jcl.train.train(config(), workdir, accept_config_changes=False)
 
 
+@pytest.mark.slow
 def test_every_restart_on_another_mesh_continues_the_same_curve(tmp_path, monkeypatch):
     with jax.enable_x64(True):
         train_on((1, 1), tmp_path / "straight", monkeypatch)

@@ -1,6 +1,7 @@
 """Training with several real processes: the same examples, the same curve, the same files."""
 
 import json
+import shutil
 import subprocess
 
 import jax
@@ -107,6 +108,16 @@ def test_the_binary_leaves_the_same_in_several_processes(
     with jax.enable_x64(True):
         assert largest_difference(read_model(workdir)[0], read_model(straight)[0]) < 1e-9
     assert json.loads((workdir / "run.json").read_text())["processes"] == processes
+    # One process goes on where several were, from the step in between.
+    shutil.rmtree(workdir / "checkpoints" / "12")
+    run_ok("jcl.train", *train_arguments(workdir, *FLOAT64, probe), devices=2)
+    assert json.loads((workdir / "run.json").read_text())["start_step"] == 10
+    np.testing.assert_allclose(
+        [line["loss"] for line in metrics(workdir)],
+        [line["loss"] for line in theirs],
+        rtol=0,
+        atol=1e-9,
+    )
     # One process speaks, in lines that say which.
     lines = [line for line in done.stdout.splitlines() if "compiled the step" in line]
     assert [line[:4] for line in lines] == ["[0] "]
