@@ -23,6 +23,9 @@ FREE_ON_RESUME = (
     "checkpoint.",
     "watchdog_seconds",
     "fsdp_min_size",
+    "peak_flops",
+    "profile.",
+    "wandb.",
 )
 
 
@@ -41,6 +44,9 @@ def base() -> ConfigDict:
             "frozen": _unset(tuple),  # patterns of parameter names that are not trained
             "log_every_steps": 10,
             "watchdog_seconds": 1800.0,  # a step that takes longer ends the process
+            "peak_flops": _unset(float),  # FLOP/s of one device, where the table is wrong or silent
+            "profile": {"steps": _unset(tuple)},  # (first, last) to trace, both included
+            "wandb": {"project": _unset(str)},  # Weights & Biases, where it is set
             "precision": "float32",
             "data": {
                 "name": "shapes",
@@ -157,6 +163,7 @@ def validate(config: ConfigDict) -> None:
         "data.test_examples",
         "views.size",
         "probe.every_steps",
+        "peak_flops",
     ):
         if _get(config, key) is not None:
             _positive(config, key)
@@ -177,6 +184,13 @@ def validate(config: ConfigDict) -> None:
     gamma = config.method.gamma
     if gamma is not None and not 0 < gamma <= 1:
         raise UserError(f"method.gamma={gamma} is impossible: it is more than 0 and at most 1")
+    steps = config.profile.steps
+    if steps is not None and not (
+        len(steps) == 2 and all(isinstance(s, int) for s in steps) and 1 <= steps[0] <= steps[1]
+    ):
+        raise UserError(
+            f"profile.steps={steps} is impossible: give the first and the last step to trace"
+        )
     if config.total_steps is None and config.total_epochs is None:
         raise UserError("the run has no length: set total_steps or total_epochs")
     if any(not isinstance(pattern, str) for pattern in config.frozen or ()):

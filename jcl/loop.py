@@ -1,6 +1,5 @@
 """The loop: batch, step, log, save, and nothing else."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
@@ -10,8 +9,10 @@ import numpy as np
 
 from jcl.checkpoint import Checkpoints
 from jcl.errors import UserError
+from jcl.meter import Meter
 from jcl.metrics import Report
 from jcl.preemption import Preempted
+from jcl.profile import Trace
 from jcl.state import TrainState
 from jcl.watchdog import Watchdog
 
@@ -31,6 +32,8 @@ def run_loop(
     batch_hash: Callable[[int], str],
     checkpoints: Checkpoints,
     report: Report,
+    meter: Meter,
+    trace: Trace,
     watchdog: Watchdog,
     must_stop: Callable[[int], bool],
     probe: Callable[[TrainState], float] | None,
@@ -48,6 +51,8 @@ def run_loop(
         batch_hash: step from 0 -> hash of its example indices.
         checkpoints: where the state is saved.
         report: gets the scalars of each logged step.
+        meter: measures the steps between two logged ones.
+        trace: of some steps, for a profiler.
         watchdog: is told what the loop is doing.
         must_stop: completed updates -> whether to save and end there; asked after every step.
         probe: state -> score, larger is better; None where `probe.every_steps` is.
@@ -59,7 +64,6 @@ def run_loop(
     """
     probe_every = config.probe.every_steps
     pending: deque = deque()
-    window_start, waited, window_steps = time.perf_counter(), 0.0, 0
 
     def settle(leave: int) -> None:
         """Waits for all but the last `leave` steps and stops at the first bad number."""
@@ -76,22 +80,25 @@ def run_loop(
 
     for step in range(start_step + 1, total_steps + 1):
         watchdog.beat(step, "waiting for the batch")
-        before = time.perf_counter()
         try:
-            batch = next(batches)
+            with meter.waiting():
+                batch = next(batches)
         except UserError as error:
             checkpoints.wait()
             raise UserError(
                 f"step {step} has no batch: {error}; once that is mended, the same command goes on "
                 f"from {_newest(checkpoints)}"
             ) from error
-        waited += time.perf_counter() - before
         watchdog.beat(step, "training")
+        trace.before(step)
         state, metrics = train_step(state, batch)
         pending.append((step, metrics))
         settle(_IN_FLIGHT)
         report.advance()
-        window_steps += 1
+        meter.count_step()
+        if trace.ends_with(step):
+            settle(0)
+            trace.close()
         stopping = must_stop(step)
         last = step == total_steps
         probing = probe_every is not None and step % probe_every == 0
@@ -99,29 +106,23 @@ def run_loop(
 
         if step % config.log_every_steps == 0 or last:
             settle(0)
-            seconds = time.perf_counter() - window_start
             values = {key: float(value) for key, value in metrics.items()}
-            values |= {
-                "step_seconds": seconds / window_steps,
-                "data_wait_seconds": waited / window_steps,
-                "examples_per_second": config.batch_size * window_steps / seconds,
-            }
-            report.write(step, values, batch_hash=batch_hash(step - 1), window_seconds=seconds)
-            window_start, waited, window_steps = time.perf_counter(), 0.0, 0
+            values |= meter.read()
+            report.write(step, values, batch_hash=batch_hash(step - 1))
 
         if saving:
             settle(0)
-            aside = time.perf_counter()
             score = None
             if probing:
                 watchdog.beat(step, "probing")
-                score = probe(state)
+                with meter.aside("probe"):
+                    score = probe(state)
                 report.write_score(step, score)
             watchdog.beat(step, "saving")
-            # A checkpoint vouches for every line before it.
-            report.sync()
-            checkpoints.save(state, step, score=score)
-            window_start += time.perf_counter() - aside  # not part of a step
+            with meter.aside("checkpoint"):
+                # A checkpoint vouches for every line before it.
+                report.sync()
+                checkpoints.save(state, step, score=score)
         if stopping and not last:
             checkpoints.wait()
             raise Preempted(f"preempted: step {step} is saved, the same command goes on from there")

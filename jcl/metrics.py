@@ -1,4 +1,4 @@
-"""Where a run's numbers go: metrics.jsonl, TensorBoard, and the console."""
+"""Where a run's numbers go: metrics.jsonl, TensorBoard, Weights & Biases, and the console."""
 
 import importlib.util
 import json
@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from absl import logging
+from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from jcl import distributed
+from jcl.wandb_writer import WandbWriter
 from jcl.workdir import write_atomically
 
 JSONL = "metrics.jsonl"
@@ -21,14 +23,15 @@ class Report:
 
     Args:
         workdir: an existing folder.
+        config: says whether Weights & Biases gets them too.
         start_step: completed updates that the run starts from.
         total_steps: completed updates at its end.
     """
 
-    def __init__(self, workdir: Path, *, start_step: int, total_steps: int):
+    def __init__(self, workdir: Path, config: ConfigDict, *, start_step: int, total_steps: int):
         first = distributed.is_first()
         self._file = MetricsFile(workdir, start_step) if first else None
-        self._writers = list(filter(None, [open_tensorboard(workdir)])) if first else []
+        self._writers = _open_writers(workdir, config) if first else []
         self._progress = Progress(start_step, total_steps) if first else None
 
     def advance(self) -> None:
@@ -36,20 +39,17 @@ class Report:
         if self._progress:
             self._progress.advance()
 
-    def write(
-        self, step: int, values: Mapping[str, float], *, batch_hash: str, window_seconds: float
-    ) -> None:
+    def write(self, step: int, values: Mapping[str, float], *, batch_hash: str) -> None:
         """Logs the scalars of a step.
 
         Args:
             step: completed updates.
-            values: loss and examples_per_second among them.
+            values: loss, step_seconds and examples_per_second among them.
             batch_hash: of the step's example indices; for metrics.jsonl alone.
-            window_seconds: training time since the last call.
         """
         if self._file:
             self._file.write(step, {**values, "batch_hash": batch_hash})
-            self._progress.report(step, values, window_seconds)
+            self._progress.report(step, values)
         for writer in self._writers:
             writer.write_scalars(step, values)
 
@@ -123,6 +123,12 @@ def read_metrics(workdir: Path) -> list[dict]:
     return lines
 
 
+def _open_writers(workdir: Path, config: ConfigDict) -> list:
+    """Places for scalars, each with clu's `write_scalars(step, values)` and `close()`."""
+    wandb = None if config.wandb.project is None else WandbWriter(workdir, config)
+    return list(filter(None, [open_tensorboard(workdir), wandb]))
+
+
 def open_tensorboard(workdir: Path):
     """A clu.metric_writers.SummaryWriter, or None, said once, where TensorFlow is not installed.
 
@@ -155,22 +161,23 @@ class Progress:
             initial=start, total=total, unit="step", dynamic_ncols=True, disable=not self._live
         )
         self._start, self._total = start, total
-        self._spent = 0.0
+        self._spent, self._reported = 0.0, start
         self._last_line = -_SECONDS_BETWEEN_LINES
 
     def advance(self) -> None:
         """Counts one step; call it after each."""
         self._bar.update()
 
-    def report(self, step: int, values: Mapping[str, float], window_seconds: float) -> None:
+    def report(self, step: int, values: Mapping[str, float]) -> None:
         """Shows the newest values after a logged step.
 
         Args:
             step: completed updates.
-            values: loss and examples_per_second are shown.
-            window_seconds: training time since the last report, for the ETA.
+            values: loss, examples_per_second and, where there is one, mfu are shown; step_seconds
+                serves the estimate of what is left.
         """
-        self._spent += window_seconds
+        self._spent += (step - self._reported) * values["step_seconds"]
+        self._reported = step
         if self._live:
             self._bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
             return
@@ -180,7 +187,9 @@ class Progress:
         left = (self._total - step) * self._spent / max(step - self._start, 1)
         self.say(
             f"step {step}/{self._total}  loss {values['loss']:.4f}  "
-            f"{values['examples_per_second']:.0f} examples/s  ETA {tqdm.format_interval(left)}"
+            f"{values['examples_per_second']:.0f} examples/s  "
+            + (f"MFU {100 * values['mfu']:.1f}%  " if "mfu" in values else "")
+            + f"ETA {tqdm.format_interval(left)}"
         )
 
     def say(self, message: str) -> None:

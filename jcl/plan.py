@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jcl.data.source import Source
-from jcl.experiment import Experiment
+from jcl.experiment import Experiment, make_experiment
 from jcl.flops import count_flops
 from jcl.step import compile_train_step, train_step
 
@@ -60,7 +60,7 @@ def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:
     """Lowers and compiles the full-size step for the mesh; allocates none of its arrays."""
     state = experiment.state_shapes(mesh)
     options = experiment.step_options()
-    flops = count_flops(functools.partial(train_step, mesh=mesh, **options), state, batch)
+    flops = step_flops(experiment, mesh, batch)
     began = time.perf_counter()
     compiled = compile_train_step(state, mesh=mesh, **options).lower(state, batch).compile()
     seconds = time.perf_counter() - began
@@ -76,6 +76,24 @@ def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:
         - memory.alias_size_in_bytes,
         compile_seconds=seconds,
     )
+
+
+def step_flops(experiment: Experiment, mesh: Mesh, batch: Batch) -> float:
+    """`jcl.flops.count_flops` of one step over the whole mesh."""
+    step = functools.partial(train_step, mesh=mesh, **experiment.step_options())
+    return count_flops(step, experiment.state_shapes(mesh), batch)
+
+
+def model_flops(experiment: Experiment, mesh: Mesh, batch: Batch) -> float:
+    """The same for the step that recomputes nothing to save memory, the numerator of an MFU."""
+    config = experiment.config.copy_and_resolve_references()
+    config.microbatches = 1
+    if config.encoder.remat:
+        config.encoder.remat = False
+    plain = make_experiment(
+        config, image_shape=experiment.image_shape, examples=experiment.examples
+    )
+    return step_flops(plain, mesh, batch)
 
 
 def describe(plan: Plan, mesh: Mesh) -> str:

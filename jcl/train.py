@@ -19,16 +19,21 @@ from jcl.checkpoint import Checkpoints, saved_steps
 from jcl.config import validate
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
+from jcl.devices import peak
+from jcl.errors import UserError
 from jcl.experiment import make_experiment, open_split
 from jcl.fsdp import describe_split
 from jcl.loop import run_loop
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
+from jcl.meter import Meter, step_bytes
 from jcl.metrics import Report
 from jcl.online_probe import make_knn_probe
 from jcl.optim import peak_learning_rate
-from jcl.plan import batch_shapes, describe, make_plan, stand_in_batch
+from jcl.plan import batch_shapes, describe, make_plan, model_flops, stand_in_batch
+from jcl.profile import Trace
 from jcl.step import compile_train_step
 from jcl.swap import drop_replaced_options
+from jcl.wandb_writer import check_installed
 from jcl.warm_start import warm_start
 from jcl.watchdog import Watchdog
 
@@ -48,6 +53,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     """
     # 1. Nothing is written before everything asked for is known to be possible.
     validate(config)
+    check_installed(config)
     runtime.configure(config.precision)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
@@ -96,9 +102,14 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     # 3. Training.
     train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
     began = time.perf_counter()
-    train_step = train_step.lower(state, batch_shapes(source, config.batch_size)).compile()
-    _say(f"compiled the step in {time.perf_counter() - began:.1f} s")
-    report = Report(workdir, start_step=start, total_steps=total)
+    batch = batch_shapes(source, config.batch_size)
+    train_step = train_step.lower(state, batch).compile()
+    needed = step_bytes(train_step)
+    _say(
+        f"compiled the step in {time.perf_counter() - began:.1f} s; it needs "
+        f"{needed / 2**30:.3f} GiB a device"
+    )
+    report = Report(workdir, config, start_step=start, total_steps=total)
     stream = batches(
         source,
         seed=config.seed,
@@ -114,6 +125,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
         processes=jax.process_count(),
         limit_seconds=config.watchdog_seconds,
     )
+    trace = Trace(workdir, config.profile.steps)
     with preemption.notice() as must_stop:
         try:
             run_loop(
@@ -126,11 +138,19 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
                 batch_hash=functools.partial(_batch_hash, config, len(source)),
                 checkpoints=checkpoints,
                 report=report,
+                meter=Meter(
+                    examples=config.batch_size,
+                    step_bytes=needed,
+                    flops=_countable_flops(experiment, mesh, batch),
+                    peak_flops=_peak_flops(config, mesh),
+                ),
+                trace=trace,
                 watchdog=watchdog,
                 must_stop=must_stop,
                 probe=probe,
             )
         finally:
+            trace.close()
             stream.close()
             checkpoints.close()
             report.close()
@@ -167,6 +187,20 @@ def compile_only(config: ml_collections.ConfigDict) -> None:
 
 def _batch_hash(config: ml_collections.ConfigDict, n: int, step: int) -> str:
     return batch_hash(batch_indices(step, n=n, batch_size=config.batch_size, seed=config.seed))
+
+
+def _countable_flops(experiment, mesh, batch) -> float | None:
+    try:
+        return model_flops(experiment, mesh, batch)
+    except UserError as error:  # a loop or kernel of the user's own: no reason not to train
+        logging.warning("no MFU: %s", error)
+        return None
+
+
+def _peak_flops(config, mesh) -> float | None:
+    limits = peak(mesh.devices.flat[0].device_kind)
+    of_one = config.peak_flops or (limits and limits.flops)
+    return of_one and of_one * mesh.size
 
 
 def _say_plan(experiment, mesh, workdir, start, parameters, n) -> None:

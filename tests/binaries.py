@@ -131,7 +131,10 @@ def metrics(workdir):
     return [json.loads(line) for line in (Path(workdir) / "metrics.jsonl").read_text().splitlines()]
 
 
-TIMINGS = ("step_seconds", "data_wait_seconds", "examples_per_second")
+TIMINGS = (
+    *("step_seconds", "data_wait_seconds", "checkpoint_stall_seconds"),
+    *("examples_per_second", "flops_per_second", "mfu"),
+)
 
 
 def untimed(lines):
