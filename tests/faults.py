@@ -95,6 +95,7 @@ def disturb(workdir, topologies, chance, *extra, kills):
         kill_one(launcher, chance)
         done += 1
         amid_saving += bool(unfinished_checkpoints(workdir))
+        assert (saved_steps(workdir) or [0])[-1] >= reached  # nothing valid was deleted
         print(f"kill {done}: {lines_logged(workdir)} steps logged, {saved_steps(workdir)} saved")
     finish(start(workdir, chance.choice(topologies), *extra))
     return done, amid_saving
