@@ -1,5 +1,11 @@
 """The processes of one run: how they find each other, which one writes, how they agree."""
 
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
@@ -7,7 +13,9 @@ from orbax.checkpoint import multihost
 
 from jcl.errors import UserError
 
-_LONGEST_WAIT_SECONDS = 3600
+_LONGEST_DOWNLOAD_SECONDS = 24 * 3600
+_TOKEN = ".launch"
+_SECONDS_TO_APPEAR = 10
 
 
 def start(coordinator: str | None, processes: int | None, process: int | None) -> None:
@@ -59,7 +67,7 @@ def name() -> str:
     return f"process {jax.process_index()} of {count}: " if count > 1 else ""
 
 
-def barrier(reason: str) -> None:
+def barrier(reason: str, *, longest_wait_seconds: int = 3600) -> None:
     """Waits until all processes are here.
 
     Through the coordinator and not through the devices, whose first collective on CPUs gives up
@@ -67,10 +75,63 @@ def barrier(reason: str) -> None:
 
     Args:
         reason: a sentence that no other barrier of this launch has.
+        longest_wait_seconds: after which it fails.
     """
     if jax.process_count() > 1:
         sync = multihost.get_barrier_sync_fn()
-        sync(key=reason, timeout_ms=1000 * _LONGEST_WAIT_SECONDS)
+        sync(key=reason, timeout_ms=1000 * longest_wait_seconds)
+
+
+@contextlib.contextmanager
+def first_then_others(reason: str) -> Iterator[None]:
+    """The first process runs the block alone, then all others do: what it downloads they find.
+
+    Args:
+        reason: as in `barrier`.
+    """
+    if not is_first():
+        barrier(reason, longest_wait_seconds=_LONGEST_DOWNLOAD_SECONDS)
+    yield
+    if is_first():
+        barrier(reason, longest_wait_seconds=_LONGEST_DOWNLOAD_SECONDS)
+
+
+def check_same_folder(folder: Path) -> None:
+    """Each process must see in `folder` what the first one writes there.
+
+    Raises:
+        UserError: in all processes, where one does not.
+    """
+    if jax.process_count() == 1:
+        return
+    token = int(multihost_utils.broadcast_one_to_all(np.int32(time.time_ns() % 2**31)))
+    path = folder / _TOKEN
+    if is_first():
+        path.write_text(str(token))
+    barrier("the first process wrote its token")
+    seen = _waits_for(path, str(token))
+    if not seen:
+        print(f"{name()}{path} is not what process 0 wrote", file=sys.stderr, flush=True)
+    same = everywhere(seen)
+    if is_first():
+        path.unlink()
+    if not same:
+        raise UserError(
+            f"the workdir {folder} is not the same folder in all processes; it must lie on a file "
+            "system that they share"
+        )
+
+
+def _waits_for(path: Path, text: str) -> bool:
+    # Network file systems show a new file within some seconds.
+    for _ in range(_SECONDS_TO_APPEAR):
+        try:
+            if path.read_text() == text:
+                return True
+        except OSError:
+            pass
+        time.sleep(1)
+    return False
 
 
 def everywhere(here: bool) -> bool:

@@ -57,7 +57,8 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     runtime.configure(config.precision)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
-    source = open_split(config, "train")
+    with distributed.first_then_others("the data are there"):
+        source = open_split(config, "train")
     experiment = make_experiment(config, image_shape=source.image_shape, examples=len(source))
     probe = make_knn_probe(experiment, source)
     state = experiment.init_state(mesh)
@@ -76,7 +77,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     distributed.barrier("all processes looked at the workdir")
     if first:
         workdir_lib.create(workdir)
-    distributed.barrier("the workdir is there")
+    distributed.check_same_folder(workdir)
     checkpoints = Checkpoints(workdir, keep=config.checkpoint.keep)
     if checkpoints.steps:
         for change in workdir_lib.check_resume(workdir, config, accept=accept_config_changes):

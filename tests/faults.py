@@ -24,7 +24,7 @@ from tests.tiny import assert_same_bits, largest_difference
 
 # Processes, devices of each, size of the fsdp axis.
 TOPOLOGIES = [(1, 1, 1), (1, 2, 1), (1, 4, 2), (1, 8, 8), (2, 1, 1), (2, 2, 2)]
-STEPS, SAVED_EVERY = 120, 10
+STEPS, SAVED_EVERY = 600, 10
 ARGUMENTS = (
     f"--config.total_steps={STEPS}",
     f"--config.checkpoint.every_steps={SAVED_EVERY}",
@@ -80,13 +80,14 @@ def disturb(workdir, topologies, chance, *extra, kills):
     done = amid_saving = 0
     while done < kills:
         reached = saved_steps(workdir)[-1] if saved_steps(workdir) else 0
-        wanted = min(reached + chance.randint(1, 2 * SAVED_EVERY), STEPS - 1)
+        wanted = reached + chance.randint(1, SAVED_EVERY)
         while_saving = chance.random() < 0.5
         launcher = start(workdir, chance.choice(topologies), *extra)
         deadline = time.monotonic() + 120
         while launcher.poll() is None and time.monotonic() < deadline:
-            if lines_logged(workdir) >= wanted and (
-                not while_saving or unfinished_checkpoints(workdir)
+            lines = lines_logged(workdir)
+            if lines >= wanted and (
+                not while_saving or unfinished_checkpoints(workdir) or lines > wanted + 20
             ):
                 break
         if launcher.poll() is not None:

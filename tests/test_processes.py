@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 
 import jax
@@ -13,6 +14,7 @@ from jcl.data.order import batch_indices
 from jcl.mesh import make_mesh
 from tests.binaries import (
     ROOT,
+    command,
     environment,
     launch_arguments,
     metrics,
@@ -130,6 +132,30 @@ def test_one_failing_process_ends_all_and_is_named(tmp_path):
     assert "process 1 of 2: A batch of 17 does not divide" in done.stdout or (
         "process 0 of 2: A batch of 17 does not divide" in done.stdout
     )
+
+
+def test_a_workdir_that_is_not_shared_stops_all(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        coordinator = f"localhost:{free.getsockname()[1]}"
+    together = (f"--coordinator={coordinator}", "--processes=2")
+    started = [
+        subprocess.Popen(
+            command("jcl.train", *train_arguments(tmp_path / str(i)), *together, f"--process={i}"),
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in (0, 1)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in started]
+    # Whoever ends first may take the other with it.
+    assert 2 in [process.returncode for process in started]
+    assert any("is not the same folder in all processes" in text for text in said)
+    assert not (tmp_path / "0" / "checkpoints").exists()
 
 
 def test_half_given_flags_are_one_sentence(tmp_path):
