@@ -35,7 +35,13 @@ test-optimised: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not reference" \
 	  tests/losses tests/test_parity.py tests/test_step.py
 
-test-slow: setup
+# SkyPilot's loader reads launch/skypilot.yaml in a test; it wants other versions of some packages.
+.venv/skypilot/ready: Makefile | setup
+	$(PYTHON) -m venv .venv/skypilot
+	.venv/skypilot/bin/python -m pip install --quiet --disable-pip-version-check skypilot==0.14.1
+	touch $@
+
+test-slow: setup .venv/skypilot/ready
 	$(BIN)/python -m pytest -m slow
 
 # The same networks in PyTorch, with the same weights. Where no CPU build of PyTorch is at hand, pip
@@ -48,6 +54,7 @@ test-reference: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/shellcheck .ci/run launch/*.sh launch/*.sbatch
 
 # Real images: Debian's package of IDX files, written as a TFDS dataset under data/.
 fashion-mnist: setup data/fashion_mnist

@@ -1,4 +1,4 @@
-"""Takes a two-process run away from Slurm twice, and checks that it ends as if nothing had happened.
+"""Takes a two-process run away from Slurm twice, and checks that it ends as if never interrupted.
 
     launch/slurm_local.sh .venv/bin/python launch/slurm_demo.py [FOLDER]
 
@@ -76,7 +76,7 @@ def check(workdir: Path) -> list[str]:
     """Asserts what the workdir of a run that was taken away twice must hold; says what it found."""
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(1, STEPS + 1))
-    launches = _launches(workdir)
+    launches = read_launches(workdir)
     starts = [launch["start_step"] for launch in launches]
     assert [launch["processes"] for launch in launches] == [2, 2, 2]
     assert starts[0] == 0 < starts[1] < starts[2] < STEPS, starts
@@ -92,7 +92,8 @@ def _slurm(*command: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
-def _launches(workdir: Path) -> list[dict]:
+def read_launches(workdir: Path) -> list[dict]:
+    """What run.json says of each launch, the first one first."""
     run = json.loads((workdir / "run.json").read_text())
     return [*run.pop("earlier_launches"), run]
 
@@ -105,7 +106,7 @@ def _wait_for_save(job: str, workdir: Path, *, launch: int, seconds: float = 240
         if (state := _state(job)).split()[0] not in UNDER_WAY:
             raise RuntimeError(f"job {job} has ended before it was taken away: {state}")
         try:
-            launches = _launches(workdir)
+            launches = read_launches(workdir)
             saved = [int(p.name) for p in (workdir / "checkpoints").iterdir() if p.name.isdigit()]
         except FileNotFoundError:
             continue

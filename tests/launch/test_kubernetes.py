@@ -132,9 +132,7 @@ def test_every_process_has_a_pod_a_name_and_the_volume(jobset):
     assert {"name": "runs", "persistentVolumeClaim": {"claimName": claim}} in pod["volumes"]
     assert STORAGE["spec"]["accessModes"] == ["ReadWriteMany"]
     [path] = [
-        mount["mountPath"]
-        for mount in container_of(job)["volumeMounts"]
-        if mount["name"] == "runs"
+        mount["mountPath"] for mount in container_of(job)["volumeMounts"] if mount["name"] == "runs"
     ]
     assert flags_of(job)["workdir"].startswith(f"{path}/")
 
