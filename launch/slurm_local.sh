@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # Brings up Slurm on this machine, runs one command against it, and takes it down again.
 #
-#   launch/slurm_local.sh launch/slurm_demo.sh                      # trains, preempts, resumes
-#   launch/slurm_local.sh sbatch --test-only launch/slurm.sbatch    # (asks for GPUs: cannot start)
+#   launch/slurm_local.sh .venv/bin/python launch/slurm_demo.py     # trains, preempts, resumes
 #   launch/slurm_local.sh bash                                      # look around
 #
 # For root on a Debian machine, such as CI's, which must not run another Slurm. Installs Debian's
 # packages where they are missing; all else is in a temporary folder: configuration, keys, state,
-# logs. Nothing to edit; SLURM_LOCAL_CPUS is the number of cores that jobs may ask for.
+# logs. Nothing to edit.
 set -euo pipefail
 
 fail() {
@@ -18,7 +17,11 @@ fail() {
 (($# > 0)) || fail "say what to run: launch/slurm_local.sh COMMAND [ARGUMENTS]"
 ((EUID == 0)) || fail "Slurm's daemons are started as root here, and this is $(id -un)"
 export PATH="$PATH:/usr/sbin:/sbin"
-if ! command -v slurmctld slurmd srun munged > /dev/null; then
+missing=false
+for program in slurmctld slurmd srun munged; do
+  command -v "$program" > /dev/null || missing=true
+done
+if $missing; then
   command -v apt-get > /dev/null || fail "Slurm is not installed, and there is no apt-get to do it"
   echo "installing slurmctld, slurmd, slurm-client and munge" >&2
   {
@@ -61,18 +64,27 @@ JobAcctGatherType=jobacct_gather/none
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 MpiDefault=none
 ReturnToService=2
-NodeName=localhost CPUs=${SLURM_LOCAL_CPUS:-$(nproc)} State=UNKNOWN
+SlurmdParameters=config_overrides
+NodeName=localhost CPUs=$(($(nproc) > 2 ? $(nproc) : 2)) State=UNKNOWN
 PartitionName=all Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 END
 export SLURM_CONF="$folder/slurm.conf"
 
 daemons=()
 stop() {
-  scancel --quiet --full --state=RUNNING 2> /dev/null || true
-  if ((${#daemons[@]} > 0)); then
-    kill "${daemons[@]}" 2> /dev/null || true
-    wait "${daemons[@]}" 2> /dev/null || true
-  fi
+  # A job's processes are not the daemons' children: they must be gone first, after KillWait's 30 s.
+  scancel --quiet --user=root 2> /dev/null || true
+  for _ in $(seq 80); do
+    [[ -z "$(squeue --noheader 2> /dev/null || true)" ]] && break
+    sleep 0.5
+  done
+  for signal in TERM KILL; do  # slurmd may wait for ever for a job that does not end
+    kill "-$signal" "${daemons[@]}" 2> /dev/null || true
+    for _ in $(seq 20); do
+      [[ -z "$(jobs -rp)" ]] && break
+      sleep 0.2
+    done
+  done
   rm -rf "$folder"
 }
 trap stop EXIT
