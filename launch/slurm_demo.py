@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-STEPS = 600
+STEPS = 400
 TRAIN = (
     "--config=configs/simclr_shapes.py",
     f"--config.total_steps={STEPS}",
@@ -98,7 +98,7 @@ def read_launches(workdir: Path) -> list[dict]:
     return [*run.pop("earlier_launches"), run]
 
 
-def _wait_for_save(job: str, workdir: Path, *, launch: int, seconds: float = 240) -> int:
+def _wait_for_save(job: str, workdir: Path, *, launch: int, seconds: float = 400) -> int:
     """Returns the newest step that the given launch has saved, once there is one."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -115,7 +115,7 @@ def _wait_for_save(job: str, workdir: Path, *, launch: int, seconds: float = 240
     raise TimeoutError(f"launch {launch} has saved nothing within {seconds:.0f} s")
 
 
-def _wait_for_end(job: str, seconds: float = 240) -> str:
+def _wait_for_end(job: str, seconds: float = 400) -> str:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(0.5)

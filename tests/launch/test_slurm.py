@@ -12,7 +12,7 @@ from launch import slurm_demo
 from tests.binaries import ROOT, metrics, untimed
 
 
-def on_slurm(*command, timeout=600):
+def on_slurm(*command, timeout=1500):
     done = subprocess.run(
         [ROOT / "launch" / "slurm_local.sh", *command],
         cwd=ROOT,
@@ -47,7 +47,7 @@ def test_a_run_taken_away_twice_is_the_run_left_alone(tmp_path):
         [*launcher, *slurm_demo.TRAIN, f"--workdir={alone}"],
         cwd=ROOT,
         check=True,
-        timeout=300,
+        timeout=600,
         capture_output=True,
     )
     assert untimed(metrics(taken)) == untimed(metrics(alone))
