@@ -5,6 +5,7 @@ state (Rajbhandari et al. 2020, "ZeRO", https://arxiv.org/abs/1910.02054, stage 
 each array where it is used, and each device updates its own part.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -35,6 +36,30 @@ def split_largest_axis(shape: tuple[int, ...], mesh: Mesh, *, min_size: int) -> 
         return NamedSharding(mesh, PartitionSpec())
     largest = max(axes, key=lambda axis: (shape[axis], axis))
     return NamedSharding(mesh, PartitionSpec(*(None,) * largest, AXIS))
+
+
+def gather(tree: PyTree, shardings: PyTree | None) -> PyTree:
+    """Gives every device the whole of arrays that lie split, and their gradients split again.
+
+    Args:
+        tree: arrays.
+        shardings: how each lies, of the same structure; None: whole already.
+    """
+    return tree if shardings is None else jax.tree.map(_gather, tree, shardings)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _gather(x: jax.Array, sharding: NamedSharding) -> jax.Array:
+    whole = NamedSharding(sharding.mesh, PartitionSpec())
+    return jax.lax.with_sharding_constraint(x, whole)
+
+
+# The transpose of the constraint itself would ask for the whole gradient on every device: an
+# all-reduce where a reduce-scatter will do.
+_gather.defvjp(
+    lambda x, sharding: (_gather(x, sharding), None),
+    lambda sharding, _, gradient: (jax.lax.with_sharding_constraint(gradient, sharding),),
+)
 
 
 def describe_split(params: PyTree, state: PyTree) -> str:

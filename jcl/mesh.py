@@ -1,7 +1,6 @@
 """Which devices there are, and how a global batch lies on them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -9,7 +8,6 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jcl.errors import UserError
 
-PyTree = Any
 AXES = ("data", "fsdp")
 
 
@@ -53,11 +51,6 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 def replicated(mesh: Mesh) -> NamedSharding:
     """Every device holds the whole array."""
     return NamedSharding(mesh, PartitionSpec())
-
-
-def gather(tree: PyTree, mesh: Mesh | None) -> PyTree:
-    """Every device gets the whole of arrays that may be split; the gradient is split again."""
-    return tree if mesh is None else jax.lax.with_sharding_constraint(tree, replicated(mesh))
 
 
 def check_even_split(batch_size: int, mesh: Mesh | None, *, microbatches: int = 1) -> None:

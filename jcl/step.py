@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,13 @@ from jax.typing import DTypeLike
 
 from jcl.augment.image import to_float
 from jcl.frozen import without_gradient
-from jcl.mesh import batch_sharding, gather, replicated
+from jcl.fsdp import gather
+from jcl.mesh import batch_sharding, replicated
 from jcl.methods.base import Method
 from jcl.microbatches import loss_and_gradient
 from jcl.state import TrainState
 
+PyTree = Any
 Batch = Mapping[str, jax.Array]
 Metrics = Mapping[str, jax.Array]
 
@@ -30,6 +33,7 @@ def train_step(
     schedule: optax.Schedule,
     seed: int,
     mesh: Mesh | None = None,
+    params_sharding: PyTree | None = None,
     weight_ema: float | None = None,
     frozen: tuple[str, ...] = (),
     microbatches: int = 1,
@@ -50,6 +54,7 @@ def train_step(
         schedule: learning rate of the update that starts from step t; for the metrics only.
         seed: of views and the method's own randomness.
         mesh: over whose axes all the batch is sharded; None: as one device would.
+        params_sharding: how the parameters lie between steps (`jcl.fsdp`); None: whole.
         weight_ema: decay of the average of the weights; None keeps none.
         frozen: patterns of parameters that get no gradient (`jcl.frozen`); the optimizer must leave
             them alone too.
@@ -73,11 +78,11 @@ def train_step(
         if mesh is not None:
             views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
         key = embed_key if microbatches == 1 else jax.random.fold_in(embed_key, number)
-        params = gather(without_gradient(params, frozen), mesh)
+        params = gather(without_gradient(params, frozen), params_sharding)
         return method.embed(params, model_state, state.method_state, views, key)
 
     def objective(params, embeddings):
-        params = gather(without_gradient(params, frozen), mesh)
+        params = gather(without_gradient(params, frozen), params_sharding)
         return method.objective(params, embeddings, side, state.method_state, objective_key, mesh)
 
     loss, gradient, outcome, model_state = loss_and_gradient(
@@ -121,7 +126,7 @@ def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:
     """
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
     return jax.jit(
-        functools.partial(train_step, mesh=mesh, **static),
+        functools.partial(train_step, mesh=mesh, params_sharding=shardings.params, **static),
         in_shardings=(shardings, batch_sharding(mesh)),
         out_shardings=(shardings, replicated(mesh)),
         donate_argnums=0,

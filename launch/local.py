@@ -9,6 +9,7 @@ fails all are ended, and its status is this program's.
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ import time
 
 EXIT_PREEMPTED = 75  # jcl.cli's
 _SECONDS_TO_END = 120  # between the first process that ends in good order and the last
+_SECONDS_TO_PRINT = 5  # what processes that have ended said last
 
 
 def main() -> int:
@@ -37,14 +39,14 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: [p.send_signal(signal.SIGTERM) for p in processes])
     printers = [
-        threading.Thread(target=_print_lines, args=(number, process))
+        threading.Thread(target=_print_lines, args=(number, process), daemon=True)
         for number, process in enumerate(processes)
     ]
     for printer in printers:
         printer.start()
     status = _wait(processes)
     for printer in printers:
-        printer.join()
+        printer.join(_SECONDS_TO_PRINT)
     return status
 
 
@@ -70,22 +72,33 @@ def _start(given, number: int, coordinator: str) -> subprocess.Popen:
 
 def _wait(processes: list[subprocess.Popen]) -> int:
     """Returns the status of the first process that fails, having ended the others, or of all."""
-    deadline, status = None, 0
+    deadline = None
     while any(process.poll() is None for process in processes):
         ended = [process.returncode for process in processes if process.poll() is not None]
-        failed = [code for code in ended if code not in (0, EXIT_PREEMPTED)]
         if ended and deadline is None:
             deadline = time.monotonic() + _SECONDS_TO_END
-        if failed or (deadline is not None and time.monotonic() > deadline):
-            status = failed[0] if failed else 1
-            for process in processes:
-                process.kill()
-                process.wait()
-            return status if status > 0 else 128 - status
+        if any(map(_is_failure, ended)) or (deadline and time.monotonic() > deadline):
+            break
         time.sleep(0.05)
-    codes = [process.returncode for process in processes]
-    status = next((code for code in codes if code not in (0, EXIT_PREEMPTED)), max(codes))
-    return status if status >= 0 else 128 - status
+    codes = [1 if process.poll() is None else process.returncode for process in processes]
+    # The first that failed by itself, not one that was ended for taking too long.
+    failures = sorted(filter(_is_failure, codes), key=lambda code: code == 1)
+    if failures:
+        for process in processes:
+            _kill_with_children(process)
+        return failures[0] if failures[0] > 0 else 128 - failures[0]
+    return max(codes)
+
+
+def _is_failure(code: int) -> bool:
+    return code not in (0, EXIT_PREEMPTED)
+
+
+def _kill_with_children(process: subprocess.Popen) -> None:
+    # Its session outlives it where Grain's workers, say, are still reading.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _print_lines(number: int, process: subprocess.Popen) -> None:

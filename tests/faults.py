@@ -3,12 +3,14 @@
     python -m tests.faults --kills=24 --same_topology
     python -m tests.faults --kills=24
 
-Half of the kills wait for Orbax's temporary folder. Without --same_topology every start has other
+Most of the kills wait for Orbax's temporary folder. Without --same_topology every start has other
 devices and processes, in float64.
 """
 
 import argparse
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,9 +54,12 @@ def finish(process):
     assert process.returncode == 0, output[-3000:]
 
 
-def lines_logged(workdir):
+def lines_logged(workdir, since=0.0):
+    """How many steps are logged; none while the file is that of an earlier start."""
     path = workdir / "metrics.jsonl"
-    return path.read_text().count("\n") if path.exists() else 0
+    if not path.exists() or path.stat().st_mtime < since:
+        return 0
+    return path.read_text().count("\n")
 
 
 def unfinished_checkpoints(workdir):
@@ -69,9 +74,7 @@ def trainers_of(launcher):
 
 def kill_one(launcher, chance):
     """SIGKILL to one of the trainers; the launcher then ends the others."""
-    trainers = trainers_of(launcher)
-    if trainers:
-        subprocess.run(["kill", "-KILL", str(chance.choice(trainers))], check=False)
+    os.kill(chance.choice(trainers_of(launcher)), signal.SIGKILL)
     launcher.communicate(timeout=60)
 
 
@@ -80,12 +83,13 @@ def disturb(workdir, topologies, chance, *extra, kills):
     done = amid_saving = 0
     while done < kills:
         reached = saved_steps(workdir)[-1] if saved_steps(workdir) else 0
-        wanted = reached + chance.randint(1, SAVED_EVERY)
-        while_saving = chance.random() < 0.5
+        wanted = reached + chance.randint(1, 2 * SAVED_EVERY)
+        while_saving = chance.random() < 0.7
+        began = time.time()
         launcher = start(workdir, chance.choice(topologies), *extra)
         deadline = time.monotonic() + 120
         while launcher.poll() is None and time.monotonic() < deadline:
-            lines = lines_logged(workdir)
+            lines = lines_logged(workdir, since=began)
             if lines >= wanted and (
                 not while_saving or unfinished_checkpoints(workdir) or lines > wanted + 20
             ):
