@@ -1,4 +1,7 @@
 import json
+import multiprocessing
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -104,6 +107,17 @@ def test_workers_change_nothing(streamed, small_arrays, monkeypatch):
     assert next(batches, None) is None
     without = next(load(streamed, sharding, 2, 3, num_workers=0))
     np.testing.assert_array_equal(without["image"], kept[0][0]["image"])
+
+
+def test_workers_outlive_a_notice_of_preemption(streamed):
+    # More steps than the worker can have read ahead.
+    batches = load(streamed, shard_over(jax.devices()), 0, 40, num_workers=1)
+    next(batches)
+    workers = multiprocessing.active_children()
+    assert workers
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGTERM)
+    assert len(list(batches)) == 39
 
 
 def test_features(tmp_path):
