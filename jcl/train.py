@@ -3,6 +3,7 @@
 Started again with the same workdir, it goes on from the newest checkpoint.
 """
 
+import contextlib
 import functools
 import sys
 import time
@@ -97,65 +98,66 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     if origin is not None:
         _say("networks: {part}, from step {step} of {workdir}".format(**origin))
     if start >= total:
+        checkpoints.close()
         _say(f"{workdir} is complete: step {start} of {total}")
         return
 
-    # 3. Training.
-    train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
-    began = time.perf_counter()
-    batch = batch_shapes(source, config.batch_size)
-    train_step = train_step.lower(state, batch).compile()
-    needed = step_bytes(train_step)
-    _say(
-        f"compiled the step in {time.perf_counter() - began:.1f} s; it needs "
-        f"{needed / 2**30:.3f} GiB a device"
-    )
-    report = Report(workdir, config, start_step=start, total_steps=total)
-    stream = batches(
-        source,
-        seed=config.seed,
-        batch_size=config.batch_size,
-        sharding=batch_sharding(mesh),
-        start_step=start,
-        stop_step=total,
-    )
-    distributed.barrier("all processes have compiled the step")
-    watchdog = Watchdog(
-        workdir,
-        process=jax.process_index(),
-        processes=jax.process_count(),
-        limit_seconds=config.watchdog_seconds,
-    )
-    trace = Trace(workdir, config.profile.steps)
-    with preemption.notice() as must_stop:
-        try:
-            run_loop(
-                state,
-                train_step,
-                stream,
-                start_step=start,
-                total_steps=total,
-                config=config,
-                batch_hash=functools.partial(_batch_hash, config, len(source)),
-                checkpoints=checkpoints,
-                report=report,
-                meter=Meter(
-                    examples=config.batch_size,
-                    step_bytes=needed,
-                    flops=_countable_flops(experiment, mesh, batch),
-                    peak_flops=_peak_flops(config, mesh),
-                ),
-                trace=trace,
-                watchdog=watchdog,
-                must_stop=must_stop,
-                probe=probe,
-            )
-        finally:
-            trace.close()
-            stream.close()
-            checkpoints.close()
-            report.close()
-            watchdog.close()
+    # 3. Training. A notice that comes while the step compiles is heeded after the first step.
+    with contextlib.ExitStack() as closing:
+        closing.callback(checkpoints.close)
+        must_stop = closing.enter_context(preemption.notice())
+        train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
+        began = time.perf_counter()
+        batch = batch_shapes(source, config.batch_size)
+        train_step = train_step.lower(state, batch).compile()
+        needed = step_bytes(train_step)
+        _say(
+            f"compiled the step in {time.perf_counter() - began:.1f} s; it needs "
+            f"{needed / 2**30:.3f} GiB a device"
+        )
+        meter = Meter(
+            examples=config.batch_size,
+            step_bytes=needed,
+            flops=_countable_flops(experiment, mesh, batch),
+            peak_flops=_peak_flops(config, mesh),
+        )
+        watchdog = Watchdog(
+            workdir,
+            process=jax.process_index(),
+            processes=jax.process_count(),
+            limit_seconds=config.watchdog_seconds,
+        )
+        closing.callback(watchdog.close)
+        report = Report(workdir, config, start_step=start, total_steps=total)
+        closing.callback(report.close)
+        trace = Trace(workdir, config.profile.steps)
+        closing.callback(trace.close)
+        stream = batches(
+            source,
+            seed=config.seed,
+            batch_size=config.batch_size,
+            sharding=batch_sharding(mesh),
+            start_step=start,
+            stop_step=total,
+        )
+        closing.callback(stream.close)
+        distributed.barrier("all processes have compiled the step")
+        run_loop(
+            state,
+            train_step,
+            stream,
+            start_step=start,
+            total_steps=total,
+            config=config,
+            batch_hash=functools.partial(_batch_hash, config, len(source)),
+            checkpoints=checkpoints,
+            report=report,
+            meter=meter,
+            trace=trace,
+            watchdog=watchdog,
+            must_stop=must_stop,
+            probe=probe,
+        )
 
 
 def compile_only(config: ml_collections.ConfigDict) -> None:

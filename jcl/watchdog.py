@@ -48,21 +48,23 @@ class Watchdog:
         self._folder.mkdir(exist_ok=True)
         self._write()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-        self._thread.start()
 
     def beat(self, step: int, doing: str) -> None:
-        """Says that the process has come this far.
+        """Says that the process has come this far; the watch begins with the first one.
 
         Args:
             step: the update under way, from 1.
             doing: a few words, such as "saving".
         """
         self._now = (step, doing, time.time())
+        if not self._thread.ident:
+            self._thread.start()
 
     def close(self) -> None:
         """Ends the watch; the file stays, and says so."""
         self._closed.set()
-        self._thread.join()
+        if self._thread.ident:
+            self._thread.join()
         self._now = (self._now[0], "ended", time.time())
         self._write()
 
