@@ -34,6 +34,11 @@ def test_diagnostics_against_all_pairs():
     np.testing.assert_allclose(collapsed["embedding_spread"], 0, atol=1e-3)
 
 
+def test_diagnostics_of_a_batch_whose_pairs_no_int32_counts():
+    z = jax.ShapeDtypeStruct((32768, 4), jnp.float32)
+    assert jax.eval_shape(two_view_diagnostics, z, z)["negative_similarity"].shape == ()
+
+
 def test_weight_ema_is_the_running_average_of_the_parameters():
     config = tiny_config(**{"optimizer.weight_ema": 0.75, "total_steps": 3})
     seen = []

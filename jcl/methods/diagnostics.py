@@ -31,7 +31,7 @@ def two_view_diagnostics(
     # The sum over all ordered pairs of rows is |sum of rows|^2; take away the rows with
     # themselves and each positive pair twice.
     negatives = total @ total - squares.sum() - 2 * positives
-    count = max(rows * (rows - 2), 1)
+    count = float(max(rows * (rows - 2), 1))  # an int of large batches overflows
     variance = squares / rows - (total / rows) ** 2
     return {
         "positive_similarity": positives / z0.shape[0],
