@@ -4,6 +4,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+MOMENTUM = 0.9
+EPSILON = 1e-5
+
 
 def batch_norm(*, train: bool, dtype: DTypeLike, param_dtype: DTypeLike, **options) -> nn.BatchNorm:
     """A BatchNorm layer whose statistics are computed and kept in float32, or float64.
@@ -23,7 +26,8 @@ def batch_norm(*, train: bool, dtype: DTypeLike, param_dtype: DTypeLike, **optio
     """
     return nn.BatchNorm(
         use_running_average=not train,
-        momentum=0.9,
+        momentum=MOMENTUM,
+        epsilon=EPSILON,
         dtype=dtype,
         param_dtype=param_dtype,
         # Where it is on, running statistics begin as float32 whatever the parameters are, so a

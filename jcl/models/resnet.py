@@ -8,10 +8,14 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jcl.models import pointwise
 from jcl.models.batch_norm import batch_norm
+from jcl.models.layer_variables import ConvKernel, NormVariables
 from jcl.models.options import check_choice, check_each_positive, check_positive
+from jcl.models.pooled_stem import pooled_stem
 
 STEMS = ("imagenet", "cifar")
+_KERNEL_INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class ResidualBlock(nn.Module):
@@ -51,12 +55,12 @@ class ResidualBlock(nn.Module):
         for i, (kernel, channels, stride) in enumerate(layers):
             last = i == len(layers) - 1
             scale_init = nn.initializers.zeros if last else nn.initializers.ones
-            y = _conv(channels, kernel, stride, name=f"conv{i}", **types)(y)
-            y = batch_norm(train=train, scale_init=scale_init, name=f"norm{i}", **types)(y)
+            names = f"conv{i}", f"norm{i}"
+            y = _conv_norm(y, channels, kernel, stride, train, names, scale_init, **types)
             y = y if last else nn.relu(y)
         if x.shape != y.shape:
-            x = _conv(y.shape[-1], 1, self.stride, name="shortcut", **types)(x)
-            x = batch_norm(train=train, name="shortcut_norm", **types)(x)
+            names = "shortcut", "shortcut_norm"
+            x = _conv_norm(x, y.shape[-1], 1, self.stride, train, names, **types)
         return nn.relu(x + y)
 
 
@@ -109,13 +113,15 @@ class ResNet(nn.Module):
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        kernel, stride = {"imagenet": (7, 2), "cifar": (3, 1)}[self.stem]
         # In the images' dtype first: bfloat16 is finer around 0 than around 1.
         x = (2 * images - 1).astype(self.dtype)
-        x = _conv(self.width, kernel, stride, name="stem", **types)(x)
-        x = nn.relu(batch_norm(train=train, name="stem_norm", **types)(x))
         if self.stem == "imagenet":
-            x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+            kernel = ConvKernel(self.width, 7, _KERNEL_INIT, self.param_dtype, name="stem")
+            norm = NormVariables(self.width, param_dtype=self.param_dtype, name="stem_norm")
+            x = pooled_stem(x, kernel(x.shape[-1]), norm, train=train)
+        else:
+            x = _conv(self.width, 3, 1, name="stem", **types)(x)
+            x = nn.relu(batch_norm(train=train, name="stem_norm", **types)(x))
         # 0 is the module itself, 2 is `train`.
         block = nn.remat(ResidualBlock, static_argnums=(2,)) if self.remat else ResidualBlock
         for stage, size in enumerate(self.stage_sizes):
@@ -130,6 +136,27 @@ class ResNet(nn.Module):
         return x.mean((1, 2))
 
 
+def _conv_norm(
+    x: Float[Array, "N H W C"],
+    channels: int,
+    kernel: int,
+    stride: int,
+    train: bool,
+    names: tuple[str, str],
+    scale_init: nn.initializers.Initializer = nn.initializers.ones,
+    **types,
+) -> Float[Array, "N h w D"]:
+    """A convolution and its BatchNorm, in the form that moves the fewest bytes."""
+    conv, norm = names
+    if kernel == stride == 1 and channels > x.shape[-1]:
+        weights = ConvKernel(channels, 1, _KERNEL_INIT, types["param_dtype"], name=conv)
+        variables = NormVariables(channels, scale_init, types["param_dtype"], name=norm)
+        x = x.astype(types["dtype"])
+        return pointwise.conv_norm(x, weights(x.shape[-1]), variables, train=train)
+    x = _conv(channels, kernel, stride, name=conv, **types)(x)
+    return batch_norm(train=train, scale_init=scale_init, name=norm, **types)(x)
+
+
 def _conv(channels: int, kernel: int, stride: int, **options) -> nn.Conv:
     return nn.Conv(
         channels,
@@ -137,7 +164,7 @@ def _conv(channels: int, kernel: int, stride: int, **options) -> nn.Conv:
         strides=(stride, stride),
         padding=kernel // 2,
         use_bias=False,  # BatchNorm brings one
-        kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+        kernel_init=_KERNEL_INIT,
         **options,
     )
 
