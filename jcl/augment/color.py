@@ -6,6 +6,8 @@ the mean of each channel, its saturation is that of HSV. A luma is ITU-R BT.601'
 with one channel is the image.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -15,9 +17,14 @@ from jcl.augment.image import Image, Key
 
 def luma(image: Image) -> Float[Array, "H W 1"]:
     """Returns 0.299 R + 0.587 G + 0.114 B, or the mean where the channels are not three."""
-    if image.shape[-1] != 3:
-        return image.mean(-1, keepdims=True)
-    red, green, blue = jnp.split(image, 3, -1)
+    return luma_of(jnp.split(image, image.shape[-1], -1))
+
+
+def luma_of(channels: Sequence[Float[Array, "..."]]) -> Float[Array, "..."]:
+    """The luma of an image whose channels are apart."""
+    if len(channels) != 3:
+        return sum(channels) / len(channels)
+    red, green, blue = channels
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
@@ -45,8 +52,18 @@ def adjust_hue(image: Image, shift: Float[Array, ""] | float) -> Image:
     """
     if image.shape[-1] != 3:
         return image
-    red, green, blue = image[..., 0], image[..., 1], image[..., 2]
-    value, low = image.max(-1), image.min(-1)
+    return jnp.stack(turn_hue(image[..., 0], image[..., 1], image[..., 2], shift), -1)
+
+
+def turn_hue(
+    red: Float[Array, "..."],
+    green: Float[Array, "..."],
+    blue: Float[Array, "..."],
+    shift: Float[Array, ""] | float,
+) -> list[Float[Array, "..."]]:
+    """`adjust_hue` of an image whose channels are apart."""
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    low = jnp.minimum(jnp.minimum(red, green), blue)
     chroma = value - low
     inverse = 1 / jnp.where(chroma > 0, chroma, 1)
     # The channels are compared with each other: a compiled program may compute `value` a second
@@ -62,7 +79,7 @@ def adjust_hue(image: Image, shift: Float[Array, ""] | float) -> Image:
         distance = jnp.abs(distance - 6 * jnp.round(distance / 6))  # around the circle, 0...3
         return low + chroma * jnp.clip(2 - distance, 0, 1)
 
-    return jnp.clip(jnp.stack([channel(0), channel(2), channel(4)], -1), 0, 1)
+    return [jnp.clip(channel(centre), 0, 1) for centre in (0, 2, 4)]
 
 
 def solarize(image: Image, threshold: float = 0.5) -> Image:
