@@ -85,6 +85,11 @@ class Experiment:
         image = jax.ShapeDtypeStruct((1, *self.image_shape), image_dtype(self.config))
         return jax.eval_shape(self.make_views, keys, image)
 
+    @property
+    def views_per_example(self) -> int:
+        """How many images the encoder sees of each example."""
+        return sum(leaf.shape[1] for leaf in jax.tree.leaves(self._view_shapes()))
+
     def step_options(self) -> dict:
         """Keyword arguments of `jcl.step.train_step`, all but the mesh."""
         return {

@@ -2,16 +2,29 @@
 
 import dataclasses
 import functools
+import json
+import sys
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
+from jcl import hlo
 from jcl.data.source import Source
+from jcl.devices import peak
+from jcl.errors import UserError
 from jcl.experiment import Experiment, make_experiment
 from jcl.flops import count_flops
+from jcl.meter import step_bytes
+from jcl.roofline import Roofline, make_roofline
 from jcl.step import compile_train_step, train_step
+from jcl.traffic import measure_traffic
+from jcl.workdir import package_versions, write_atomically
+
+PLAN = "plan.json"
 
 Batch = dict[str, jax.ShapeDtypeStruct]
 
@@ -21,21 +34,43 @@ class Plan:
     """The cost of one step.
 
     Attributes:
+        device_kind: as JAX names it.
+        devices: how many.
+        views: that a step embeds, over all devices.
         parameters: that the method owns, the frozen ones among them.
         flops: floating point operations of matrix products and convolutions over the whole mesh,
             forward, backward and recomputed, counted from the program before XLA sees it.
-        xla_flops: XLA's own count of all operations of one device; it counts a loop's body once.
+        model_flops: the same without what microbatches and remat recompute: what MFU counts.
+        xla_flops: of all operations of one device, by XLA.
+        bytes_accessed: that the operations of one device read and write, by XLA; some of it in
+            caches.
+        memory_bytes: that one device reads from and writes to its memory, by `jcl.traffic`.
+        collective_bytes: that one device sends to others, by kind of operation.
         argument_bytes: state and batch on one device.
         temporary_bytes: what else one device needs while the step runs.
+        unknown_loops: loops whose body counts once, in what comes from the compiled program,
+            because how often it runs is not known; other loops count every trip.
         compile_seconds: how long lowering and compiling took.
+        roofline: None where the device's peaks are not known.
+        fits: whether arguments and temporaries fit into a device; None where that is not known.
     """
 
+    device_kind: str
+    devices: int
+    views: int
     parameters: int
     flops: float
+    model_flops: float
     xla_flops: float
+    bytes_accessed: float
+    memory_bytes: float
+    collective_bytes: dict[str, float]
     argument_bytes: int
     temporary_bytes: int
+    unknown_loops: int
     compile_seconds: float
+    roofline: Roofline | None
+    fits: bool | None
 
 
 def batch_shapes(source: Source, batch_size: int) -> Batch:
@@ -57,24 +92,49 @@ def stand_in_batch(image_size: int, batch_size: int) -> Batch:
 
 
 def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:
-    """Lowers and compiles the full-size step for the mesh; allocates none of its arrays."""
+    """Lowers and compiles the full-size step for the mesh; allocates none of its arrays.
+
+    Raises:
+        UserError: the compiler says that the step does not fit into a device.
+    """
     state = experiment.state_shapes(mesh)
-    options = experiment.step_options()
-    flops = step_flops(experiment, mesh, batch)
+    device_kind = mesh.devices.flat[0].device_kind
     began = time.perf_counter()
-    compiled = compile_train_step(state, mesh=mesh, **options).lower(state, batch).compile()
+    lowered = compile_train_step(state, mesh=mesh, **experiment.step_options()).lower(state, batch)
+    compiled = _compile(lowered, device_kind)
     seconds = time.perf_counter() - began
-    memory = compiled.memory_analysis()
+    analysis = compiled.cost_analysis()
+    traffic = measure_traffic(hlo.parse(compiled.as_text()), devices=mesh.size)
+    flops, model = step_flops(experiment, mesh, batch), model_flops(experiment, mesh, batch)
+    views = batch["index"].shape[0] * experiment.views_per_example
+    bytes_accessed = analysis["bytes accessed"] + traffic.further_bytes
+    held, needed = compiled.memory_analysis().argument_size_in_bytes, step_bytes(compiled)
+    limits = peak(device_kind)
     return Plan(
+        device_kind=device_kind,
+        devices=mesh.size,
+        views=views,
         parameters=sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         flops=flops,
-        xla_flops=compiled.cost_analysis()["flops"],
-        argument_bytes=memory.argument_size_in_bytes,
-        # The new state takes the place of the donated one; only what does not is extra.
-        temporary_bytes=memory.temp_size_in_bytes
-        + memory.output_size_in_bytes
-        - memory.alias_size_in_bytes,
+        model_flops=model,
+        xla_flops=analysis["flops"] + traffic.further_flops,
+        bytes_accessed=bytes_accessed,
+        memory_bytes=traffic.memory_bytes,
+        collective_bytes=traffic.collective_bytes,
+        argument_bytes=held,
+        temporary_bytes=needed - held,
+        unknown_loops=traffic.unknown_loops,
         compile_seconds=seconds,
+        roofline=limits
+        and make_roofline(
+            limits,
+            flops=flops / mesh.size,
+            model_flops=model / mesh.size,
+            bytes_accessed=bytes_accessed,
+            bytes_sent=sum(traffic.collective_bytes.values()),
+            views=views,
+        ),
+        fits=limits and needed <= limits.memory,
     )
 
 
@@ -96,22 +156,74 @@ def model_flops(experiment: Experiment, mesh: Mesh, batch: Batch) -> float:
     return step_flops(plain, mesh, batch)
 
 
-def describe(plan: Plan, mesh: Mesh) -> str:
+def _compile(lowered: jax.stages.Lowered, device_kind: str) -> jax.stages.Compiled:
+    try:
+        return lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise UserError(
+            f"the step does not fit into the memory of one {device_kind}: more microbatches or "
+            f"devices, or a smaller batch, need less ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def describe(plan: Plan) -> str:
     """The plan as the lines that `--compile_only` prints."""
-    devices = mesh.size
     held, extra = plan.argument_bytes / 2**30, plan.temporary_bytes / 2**30
-    rows = (
+    sent = " + ".join(f"{size:.4g} {kind}" for kind, size in plan.collective_bytes.items())
+    loops = "all operations, every trip of a loop"
+    if plan.unknown_loops:
+        loops += f" but of {plan.unknown_loops} of unknown length, which count once"
+    rows = [
         ("parameters", f"{plan.parameters:,}"),
         ("FLOPs a step", f"{plan.flops:.4g} analytic (matrix products and convolutions)"),
-        ("on each device", f"{plan.flops / devices:.4g} analytic"),
-        ("", f"{plan.xla_flops:.4g} by XLA (all operations; a loop's body counts once)"),
+        ("on each device", f"{plan.flops / plan.devices:.4g} analytic"),
+        ("", f"{plan.xla_flops:.4g} by XLA ({loops})"),
+        ("bytes accessed", f"{plan.bytes_accessed:.4g} by XLA, likewise"),
+        ("", f"{plan.memory_bytes:.4g} of device memory, by the compiled program's text"),
+        ("bytes sent", f"{sum(plan.collective_bytes.values()):.4g}" + (sent and f" = {sent}")),
         (
             "memory a device",
             f"{held + extra:.3f} GiB = {held:.3f} state and batch + {extra:.3f} temporary",
         ),
-        (
-            "compiled",
-            f"in {plan.compile_seconds:.1f} s for {devices} x {mesh.devices.flat[0].device_kind}",
-        ),
+    ]
+    roofline, limits = plan.roofline, peak(plan.device_kind)
+    if roofline is None or limits is None:
+        rows.append(("at best", f"not known: no peaks of {plan.device_kind} in jcl/devices.py"))
+    else:
+        fits = "fits" if plan.fits else "does not fit"
+        rows += [
+            ("", f"{fits} into {limits.memory / 2**30:.1f} GiB"),
+            (
+                "at best",
+                f"{1e3 * roofline.step_seconds:.1f} ms a step, the longest of "
+                f"{1e3 * roofline.memory_seconds:.1f} for bytes accessed, "
+                f"{1e3 * roofline.compute_seconds:.1f} for FLOPs, "
+                f"{1e3 * roofline.interconnect_seconds:.1f} for bytes sent",
+            ),
+            ("", f"{roofline.views_per_second:,.0f} views/s, MFU {100 * roofline.mfu:.1f}%"),
+        ]
+    rows.append(
+        ("compiled", f"in {plan.compile_seconds:.1f} s for {plan.devices} x {plan.device_kind}")
     )
     return "\n".join(f"{name:<16}{value}" for name, value in rows)
+
+
+def write_plan(workdir: Path, plan: Plan, config: ConfigDict, *, topology: str | None) -> None:
+    """Writes plan.json: every figure, and what it was made from.
+
+    Args:
+        workdir: an existing folder.
+        plan: the figures.
+        config: as asked.
+        topology: as asked; None where the devices were at hand.
+    """
+    written = {
+        "command_line": sys.argv,
+        "packages": package_versions(),
+        "topology": topology,
+        "config": config.to_dict(),
+        "plan": dataclasses.asdict(plan),
+    }
+    write_atomically(workdir / PLAN, json.dumps(written, indent=2) + "\n")

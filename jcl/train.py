@@ -30,10 +30,18 @@ from jcl.meter import Meter, step_bytes
 from jcl.metrics import Report
 from jcl.online_probe import make_knn_probe
 from jcl.optim import peak_learning_rate
-from jcl.plan import batch_shapes, describe, make_plan, model_flops, stand_in_batch
+from jcl.plan import (
+    batch_shapes,
+    describe,
+    make_plan,
+    model_flops,
+    stand_in_batch,
+    write_plan,
+)
 from jcl.profile import Trace
 from jcl.step import compile_train_step
 from jcl.swap import drop_replaced_options
+from jcl.topology import suit_hardware, topology_devices
 from jcl.wandb_writer import check_installed
 from jcl.warm_start import warm_start
 from jcl.watchdog import Watchdog
@@ -160,17 +168,27 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
         )
 
 
-def compile_only(config: ml_collections.ConfigDict) -> None:
-    """Compiles the full-size step for the devices at hand and prints what it will cost.
+def compile_only(
+    config: ml_collections.ConfigDict, *, topology: str | None = None, workdir: Path | None = None
+) -> None:
+    """Compiles the full-size step and prints what it will cost.
 
     Needs no data where `data.image_size` is set: the images then have three channels.
 
+    Args:
+        config: from `jcl.config.base()`.
+        topology: TPUs that need not be there (`jcl.topology`); None takes the devices at hand.
+        workdir: gets plan.json, if it is given.
+
     Raises:
-        UserError: for anything in the config that the user must mend.
+        UserError: for anything in config, topology or workdir that the user must mend.
     """
     validate(config)
     runtime.configure(config.precision)
-    mesh = make_mesh(**config.mesh)
+    if topology is None:
+        mesh = make_mesh(**config.mesh)
+    else:
+        mesh = suit_hardware(make_mesh(**config.mesh, devices=topology_devices(topology)))
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     if config.data.image_size is not None:
         batch = stand_in_batch(config.data.image_size, config.batch_size)
@@ -181,11 +199,16 @@ def compile_only(config: ml_collections.ConfigDict) -> None:
         batch, examples = batch_shapes(source, config.batch_size), len(source)
     image_shape = batch["image"].shape[1:] if "image" in batch else None
     experiment = make_experiment(config, image_shape=image_shape, examples=examples)
+    if workdir is not None:
+        workdir_lib.create(workdir)
     print(
         f"{config.method.name} with {config.encoder.name}, {config.batch_size} examples a step, "
         f"{config.precision}"
     )
-    print(describe(make_plan(experiment, mesh, batch), mesh))
+    plan = make_plan(experiment, mesh, batch)
+    print(describe(plan))
+    if workdir is not None:
+        write_plan(workdir, plan, config, topology=topology)
 
 
 def _batch_hash(config: ml_collections.ConfigDict, n: int, step: int) -> str:
@@ -234,7 +257,8 @@ def main(argv) -> None:
     for line in drop_replaced_options(config, original=cli.config_of_file(flag), given=given):
         _say(line)
     if _COMPILE_ONLY.value:
-        compile_only(config)
+        workdir = Path(_WORKDIR.value) if _WORKDIR.value else None
+        compile_only(config, topology=_TOPOLOGY.value, workdir=workdir)
     else:
         train(config, Path(_WORKDIR.value), accept_config_changes=_ACCEPT.value)
 
@@ -255,10 +279,18 @@ if __name__ == "__main__":
     _COMPILE_ONLY = flags.DEFINE_bool(
         "compile_only", False, "Compile the full-size step, print its cost, train nothing."
     )
+    _TOPOLOGY = flags.DEFINE_string(
+        "topology", None, "With --compile_only: TPUs that need not be there, tpu:v5e:16x16."
+    )
     flags.mark_flag_as_required("config")
     flags.register_multi_flags_validator(
         ["workdir", "compile_only"],
         lambda given: given["workdir"] or given["compile_only"],
         message="--workdir=DIR is missing: the folder for all that the run leaves",
+    )
+    flags.register_multi_flags_validator(
+        ["topology", "compile_only"],
+        lambda given: given["topology"] is None or given["compile_only"],
+        message="--topology goes with --compile_only: it names devices that need not be there",
     )
     cli.run(main)

@@ -98,7 +98,7 @@ def write_run(workdir: Path, *, start_step: int, origin: dict | None) -> None:
         launches = []
     run = {
         "git_commit": _git_commit(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": package_versions(),
         "python": platform.python_version(),
         "command_line": sys.argv,
         "devices": [str(device) for device in jax.devices()],
@@ -121,6 +121,11 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def package_versions() -> dict[str, str | None]:
+    """The versions of what computes; None for what is not installed."""
+    return {name: _version(name) for name in _PACKAGES}
 
 
 def _version(package: str) -> str | None:
