@@ -2,18 +2,14 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
 from jcl.errors import UserError
 from jcl.topology import topology_devices
 from tests.binaries import run, run_ok, says_one_sentence
+from tests.tpus import needs_libtpu
 
-LIBTPU = Path(sys.prefix, "libtpu/libtpu/libtpu.so")
-needs_libtpu = pytest.mark.skipif(
-    not LIBTPU.exists(), reason=f"{LIBTPU} is missing; `make test` installs it on Linux x86-64"
-)
 TINY = (
     "--config=configs/simclr_shapes.py",
     "--compile_only",
@@ -27,13 +23,17 @@ TINY = (
 
 @needs_libtpu
 def test_a_plan_for_eight_chips(tmp_path):
-    done = run_ok("jcl.train", *TINY, "--topology=tpu:v5e:2x4", f"--workdir={tmp_path}")
+    chunks = "--config.microbatches=4"
+    done = run_ok("jcl.train", *TINY, chunks, "--topology=tpu:v5e:2x4", f"--workdir={tmp_path}")
     written = json.loads((tmp_path / "plan.json").read_text())
     plan = written["plan"]
     assert written["topology"] == "tpu:v5e:2x4"
     assert (plan["devices"], plan["device_kind"]) == (8, "TPU v5 lite")
     assert plan["fits"] is True
+    # The networks are in loops over microbatches, whose trips all count.
     assert plan["unknown_loops"] == 0
+    assert plan["xla_flops"] > 0.9 * plan["flops"] / 8
+    assert plan["flops"] > 1.2 * plan["model_flops"]
     for part in (f"{plan['parameters']:,}", "8 x TPU v5 lite", "fits into 16.0 GiB", "MFU"):
         assert part in done.stdout
     # The gradient is reduced over the mesh: 2 x 7/8 of its float32 bytes.
@@ -49,7 +49,7 @@ def test_a_plan_for_eight_chips(tmp_path):
 @needs_libtpu
 def test_programs_for_tpus_count_as_those_for_cpus(tmp_path):
     """XLA for TPUs writes no trip counts, and matrix products as convolutions."""
-    run_ok("tests.tpu_worker", str(tmp_path / "counts.json"))
+    run_ok("tests.counts_worker", str(tmp_path / "counts.json"))
     counts = json.loads((tmp_path / "counts.json").read_text())
     assert counts["gather"]["collective_bytes"] == {"all-gather": 5 * 7 * 16 * 128 * 4}
     flops = counts["products"]["flops"]

@@ -59,14 +59,20 @@ def pointwise_norm(
         The result, of x's dtype; and mean and variance (biased) of the product, which take no
         gradient.
     """
-    return _forward(x, kernel, scale, bias)[0]
+    y = _convolve(x, kernel)
+    mean, var = moments(y, scale.dtype)
+    return normalise(y, mean, var, scale, bias), mean, var
 
 
 def _forward(x, kernel, scale, bias):
     y = _convolve(x, kernel)
     mean, var = moments(y, scale.dtype)
-    y = normalise(y, mean, var, scale, bias)
-    return (y, mean, var), (x, kernel, scale, jax.lax.rsqrt(var + EPSILON))
+    mean_x = x.astype(scale.dtype).mean((0, 1, 2))
+    xx = jnp.einsum("nhwc,nhwe->ce", x, x, preferred_element_type=scale.dtype)
+    # Now, while x may be in a cache: what only the backward pass needs, XLA would put off to there.
+    y, mean_x, xx = jax.lax.optimization_barrier((y, mean_x, xx))
+    residuals = x, kernel, scale, jax.lax.rsqrt(var + EPSILON), mean_x, xx
+    return (normalise(y, mean, var, scale, bias), mean, var), residuals
 
 
 def _backward(residuals, cotangents):
@@ -83,16 +89,15 @@ def _backward(residuals, cotangents):
 
     so that neither y nor yhat appears.
     """
-    x, kernel, scale, r = residuals
+    x, kernel, scale, r, mean_x, xx = residuals
     g = cotangents[0]
     dtype = scale.dtype
     count = x.size // x.shape[-1]
     products = functools.partial(jnp.einsum, preferred_element_type=dtype)
-    mean_x = x.astype(dtype).mean((0, 1, 2))
     sum_g = g.astype(dtype).sum((0, 1, 2))
     # x and g have their means taken off after the products: it costs nothing there.
     xg = products("nhwc,nhwd->cd", x, g) - jnp.outer(mean_x, sum_g)
-    xx = products("nhwc,nhwe->ce", x, x) - count * jnp.outer(mean_x, mean_x)
+    xx -= count * jnp.outer(mean_x, mean_x)
     k = kernel.astype(dtype)
     of_scale = r * jnp.sum(k * xg, 0)
     m = of_scale / count

@@ -6,16 +6,14 @@ A process of its own, because libtpu takes over signals in the process that load
 import sys
 from pathlib import Path
 
-from jax.experimental import topologies
-
 from jcl.mesh import make_mesh
+from jcl.topology import topology_devices
 from tests.losses.every_loss import EVERY_LOSS
 from tests.losses.loss_programs import compile_value_and_gradient
 
 
 def main(folder):
-    chips = topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x4").devices
-    mesh = make_mesh(4, 2, devices=chips)
+    mesh = make_mesh(4, 2, devices=topology_devices("tpu:v5e:2x4"))
     for name in EVERY_LOSS:
         Path(folder, name).write_text(compile_value_and_gradient(name, mesh).as_text())
 
