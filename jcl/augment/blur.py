@@ -13,23 +13,15 @@ def random_gaussian_blur(
     *,
     sigma: tuple[float, float] = (0.1, 2.0),
     probability: Float[Array, ""] | float,
-    mirror: Bool[Array, ""] | None = None,
 ) -> Image:
     """Blurs with `probability`; the standard deviation is uniform in `sigma`, in pixels.
-
-    Args:
-        key: of the deviation and of whether anything is blurred.
-        image: in [0, 1].
-        sigma: smallest and largest deviation.
-        probability: of a blur.
-        mirror: whether the result is also mirrored left to right, which costs nothing here.
 
     Source: Chen et al. 2020 (SimCLR), App. A.
     """
     sigma_key, apply_key = jax.random.split(key)
     deviation = jax.random.uniform(sigma_key, (), image.dtype, *sigma)
     # Where nothing is blurred the matrices are the identity: cheaper than choosing an image.
-    return _blur(image, deviation, jax.random.bernoulli(apply_key, probability), mirror)
+    return _blur(image, deviation, jax.random.bernoulli(apply_key, probability))
 
 
 def gaussian_blur(image: Image, sigma: Float[Array, ""] | float) -> Image:
@@ -45,19 +37,12 @@ def gaussian_blur(image: Image, sigma: Float[Array, ""] | float) -> Image:
     return _blur(image, sigma, jnp.asarray(True))
 
 
-def _blur(
-    image: Image,
-    sigma: Float[Array, ""] | float,
-    applies: Bool[Array, ""],
-    mirror: Bool[Array, ""] | None = None,
-) -> Image:
+def _blur(image: Image, sigma: Float[Array, ""] | float, applies: Bool[Array, ""]) -> Image:
     height, width, _ = image.shape
     # Two dense products an image: as fast as sums of shifted images on CPUs, and what
     # accelerators are good at.
     rows = _blur_matrix(height, sigma, applies, image.dtype)
     columns = _blur_matrix(width, sigma, applies, image.dtype)
-    if mirror is not None:
-        columns = jnp.where(mirror, columns[:, ::-1], columns)
     image = jnp.einsum("oh,hwc->owc", rows, image, precision="highest")
     return jnp.einsum("pw,owc->opc", columns, image, precision="highest").clip(0, 1)
 

@@ -18,7 +18,7 @@ def simclr_imagenet(
     grayscale: float = 0.2,
     blur: float = 0.5,
 ) -> Views:
-    """Crop, colour jitter, grayscale, blur, mirror: the paper mirrors second, which is the same.
+    """Crop, mirror, colour jitter, grayscale, blur, in this order.
 
     On images with one channel the changes of hue and saturation do nothing.
 
@@ -36,12 +36,8 @@ def simclr_imagenet(
 
     def view(key, image):
         image_key, blur_key = jax.random.split(key)
-        crop, flip, *colors = jax.random.split(image_key, 4)
-        image = _crop(crop, image, size, min_area)
-        # What is done to colours does not see sides, so the blur can mirror as it goes.
-        image = _color(colors, image, strength, grayscale)
-        mirror = jax.random.bernoulli(flip)
-        return random_gaussian_blur(blur_key, image, probability=blur, mirror=mirror)
+        image = _crop_and_color(image_key, image, size, min_area, strength, grayscale)
+        return random_gaussian_blur(blur_key, image, probability=blur)
 
     return two_views(view)
 
@@ -65,21 +61,15 @@ def simclr_cifar(
     """
     check_size(size)
     check_shares(min_area=min_area, strength=strength, grayscale=grayscale)
-
-    def view(key, image):
-        crop, flip, *colors = jax.random.split(key, 4)
-        image = random_flip(flip, _crop(crop, image, size, min_area))
-        return _color(colors, image, strength, grayscale)
-
-    return two_views(view)
+    return two_views(
+        lambda key, image: _crop_and_color(key, image, size, min_area, strength, grayscale)
+    )
 
 
-def _crop(key, image, size, min_area):
-    return random_resized_crop(key, image, area=(min_area, 1.0), size=size, method="cubic")
-
-
-def _color(keys, image, strength, grayscale):
-    jitter, gray = keys
+def _crop_and_color(key, image, size, min_area, strength, grayscale):
+    crop, flip, jitter, gray = jax.random.split(key, 4)
+    image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size, method="cubic")
+    image = random_flip(flip, image)
     image = random_color_jitter(
         jitter,
         image,

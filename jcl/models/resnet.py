@@ -153,6 +153,9 @@ def _conv_norm(
         variables = NormVariables(channels, scale_init, types["param_dtype"], name=norm)
         x = x.astype(types["dtype"])
         return pointwise.conv_norm(x, weights(x.shape[-1]), variables, train=train)
+    if kernel == 1:
+        # A strided convolution reads what it skips, and its gradient is mostly zeros.
+        x, stride = x[:, ::stride, ::stride], 1
     x = _conv(channels, kernel, stride, name=conv, **types)(x)
     return batch_norm(train=train, scale_init=scale_init, name=norm, **types)(x)
 
