@@ -83,14 +83,13 @@ class Checkpoints:
         self.wait()
         self._latest = step
         items = _items(state)
+        seal = {name: fingerprint(item) for name, item in items.items()}
         with self._told_in_one_sentence():
             saved = self._manager.save(
                 step,
                 args=ocp.args.Composite(
                     **{name: ocp.args.StandardSave(item) for name, item in items.items()},
-                    seal=ocp.args.JsonSave(
-                        {name: fingerprint(item) for name, item in items.items()}
-                    ),
+                    seal=ocp.args.JsonSave(seal),
                 ),
                 metrics=None if score is None else {"score": score},
             )
@@ -171,10 +170,22 @@ class Checkpoints:
         with self._told_in_one_sentence():
             self._manager.close()
 
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        try:
+            self.close()
+        except Exception:
+            if error is None:  # else that one says more
+                raise
+
     @contextlib.contextmanager
     def _told_in_one_sentence(self) -> Iterator[None]:
         try:
             yield
+        except jax.errors.JaxRuntimeError:  # another process is gone: no matter of disks
+            raise
         except Exception as error:  # Orbax and TensorStore raise many kinds, ValueError for ENOSPC
             steps = saved_steps(self.folder.parent)
             raise UserError(
@@ -235,13 +246,19 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
             ) from error
 
 
+class _Manager(ocp.CheckpointManager):
+    def reached_preemption(self, step: int) -> bool:
+        # Orbax would ask JAX, which goes by the number that was asked last; the loop asks.
+        return False
+
+
 def _manager(folder: Path, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
     handlers = {
         "model": ocp.StandardCheckpointHandler(),
         "training": ocp.StandardCheckpointHandler(),
         "seal": ocp.JsonCheckpointHandler(),
     }
-    return ocp.CheckpointManager(epath.Path(folder), options=options, item_handlers=handlers)
+    return _Manager(epath.Path(folder), options=options, item_handlers=handlers)
 
 
 def _items(state: TrainState) -> dict[str, dict[str, PyTree]]:

@@ -2,7 +2,7 @@
 
 import difflib
 import itertools
-import os
+import re
 import runpy
 import sys
 import traceback
@@ -21,6 +21,10 @@ from jcl.preemption import Preempted
 EXIT_USER_ERROR = 2
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: try again
 EXIT_LOST = 76  # a process hangs or is gone
+# What XLA says of that, among all that may go wrong in it.
+_LOST = re.compile(
+    r"UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|CANCELLED|Gloo|oordination|remote process"
+)
 
 
 def run(
@@ -40,9 +44,7 @@ def run(
 
     def leave(status: int) -> None:
         if distributed.name():
-            # An exit in good order would wait for the other processes, which wait for this one.
-            sys.stdout.flush()
-            os._exit(status)
+            distributed.leave(status)
         sys.exit(status)
 
     def parse_or_fail(argv):
@@ -74,7 +76,7 @@ def run(
                 raise
             traceback.print_exc()
             reason = str(error).splitlines()[0] if str(error) else ""
-            if not isinstance(error, jax.errors.JaxRuntimeError) or "EXHAUSTED" in reason:
+            if not isinstance(error, jax.errors.JaxRuntimeError) or not _LOST.search(reason):
                 leave(1)
             print(
                 f"error: {distributed.name()}another process is gone or does not answer "

@@ -1,10 +1,13 @@
 """The processes of one run: how they find each other, which one writes, how they agree."""
 
 import contextlib
+import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import jax
 import numpy as np
@@ -13,9 +16,12 @@ from orbax.checkpoint import multihost
 
 from jcl.errors import UserError
 
+# How many tasks of Slurm and Open MPI there are.
+_PROCESS_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
 _LONGEST_DOWNLOAD_SECONDS = 24 * 3600
 _TOKEN = ".launch"
 _SECONDS_TO_APPEAR = 10
+_SECONDS_TO_LEAVE = 10
 
 
 def start(coordinator: str | None, processes: int | None, process: int | None) -> None:
@@ -39,6 +45,8 @@ def start(coordinator: str | None, processes: int | None, process: int | None) -
             "but the processes of a run find each other by all three or, in an environment that "
             "JAX knows, by none"
         )
+    if coordinator is None and any(os.environ.get(key) == "1" for key in _PROCESS_COUNTS):
+        return  # alone, but JAX would show it one of its GPUs only
     try:
         if coordinator is None:
             jax.distributed.initialize()
@@ -65,6 +73,22 @@ def name() -> str:
     """What messages call this process; "" where it is alone."""
     count = jax.process_count() if jax.distributed.is_initialized() else 1
     return f"process {jax.process_index()} of {count}: " if count > 1 else ""
+
+
+def leave(status: int) -> NoReturn:
+    """Ends this process at once, where an exit in good order would wait for others that hang.
+
+    Args:
+        status: of the exit.
+    """
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    sys.stdout.flush()
+    if name() and is_first():
+        # The coordinator lives here: without it the others are aborted, before they can end with
+        # a status of their own.
+        time.sleep(_SECONDS_TO_LEAVE)
+    os._exit(status)
 
 
 def barrier(reason: str, *, longest_wait_seconds: int = 3600) -> None:

@@ -1,5 +1,6 @@
 """The loop: batch, step, log, save, and nothing else."""
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
@@ -36,7 +37,7 @@ def run_loop(
     trace: Trace,
     watchdog: Watchdog,
     must_stop: Callable[[int], bool],
-    probe: Callable[[TrainState], float] | None,
+    probe: Callable[[TrainState, Callable[[], None]], float] | None,
 ) -> TrainState:
     """Trains from `start_step` to `total_steps` completed updates.
 
@@ -54,8 +55,10 @@ def run_loop(
         meter: measures the steps between two logged ones.
         trace: of some steps, for a profiler.
         watchdog: is told what the loop is doing.
-        must_stop: completed updates -> whether to save and end there; asked after every step.
-        probe: state -> score, larger is better; None where `probe.every_steps` is.
+        must_stop: number of a step in this launch, from 1 -> whether to save and end after it;
+            asked after every step.
+        probe: (state, called after each batch) -> score, larger is better; None where
+            `probe.every_steps` is.
 
     Raises:
         UserError: the loss, the gradient or a parameter is not finite, or a batch or a checkpoint
@@ -99,9 +102,9 @@ def run_loop(
         if trace.ends_with(step):
             settle(0)
             trace.close()
-        stopping = must_stop(step)
+        stopping = must_stop(step - start_step)
         last = step == total_steps
-        probing = probe_every is not None and step % probe_every == 0
+        probing = probe_every is not None and step % probe_every == 0 and not stopping
         saving = step % config.checkpoint.every_steps == 0 or last or probing or stopping
 
         if step % config.log_every_steps == 0 or last:
@@ -114,14 +117,14 @@ def run_loop(
             settle(0)
             score = None
             if probing:
-                watchdog.beat(step, "probing")
+                beat = functools.partial(watchdog.beat, step, "probing")
                 with meter.aside("probe"):
-                    score = probe(state)
+                    score = probe(state, beat)
                 report.write_score(step, score)
             watchdog.beat(step, "saving")
             with meter.aside("checkpoint"):
                 # A checkpoint vouches for every line before it.
-                report.sync()
+                report.sync(step)
                 checkpoints.save(state, step, score=score)
         if stopping and not last:
             checkpoints.wait()

@@ -1,10 +1,11 @@
 """Where a run's numbers go: metrics.jsonl, TensorBoard, Weights & Biases, and the console."""
 
+import contextlib
 import importlib.util
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from absl import logging
@@ -12,6 +13,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from jcl import distributed
+from jcl.errors import UserError
 from jcl.wandb_writer import WandbWriter
 from jcl.workdir import write_atomically
 
@@ -48,31 +50,46 @@ class Report:
             batch_hash: of the step's example indices; for metrics.jsonl alone.
         """
         if self._file:
-            self._file.write(step, {**values, "batch_hash": batch_hash})
+            with _told_in_one_sentence(step):
+                self._file.write(step, {**values, "batch_hash": batch_hash})
             self._progress.report(step, values)
-        for writer in self._writers:
-            writer.write_scalars(step, values)
+        with _told_in_one_sentence(step):
+            for writer in self._writers:
+                writer.write_scalars(step, values)
 
     def write_score(self, step: int, score: float) -> None:
         """Logs a probe's score, a share of 1."""
         self.say(f"step {step}  kNN top-1 {100 * score:.1f}%")
-        for writer in self._writers:
-            writer.write_scalars(step, {"knn_top1": score})
+        with _told_in_one_sentence(step):
+            for writer in self._writers:
+                writer.write_scalars(step, {"knn_top1": score})
 
     def say(self, message: str) -> None:
         """Prints a line."""
         if self._progress:
             self._progress.say(message)
 
-    def sync(self) -> None:
-        """Returns once all lines of metrics.jsonl are on disk."""
+    def sync(self, step: int) -> None:
+        """Returns once all lines of metrics.jsonl, up to that step's, are on disk."""
         if self._file:
-            self._file.sync()
+            with _told_in_one_sentence(step):
+                self._file.sync()
 
     def close(self) -> None:
         """Closes all of them."""
         for place in filter(None, [self._progress, self._file, *self._writers]):
             place.close()
+
+
+@contextlib.contextmanager
+def _told_in_one_sentence(step: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the metrics of step {step} could not be written ({error}); once there is room, the "
+            "same command goes on from the newest checkpoint"
+        ) from error
 
 
 class MetricsFile:

@@ -3,18 +3,24 @@
 from collections.abc import Callable
 
 import jax
+from jax.sharding import Mesh
 
 from jcl.data import Source
 from jcl.errors import UserError
 from jcl.experiment import Experiment, open_split
 from jcl.features import FEATURE_BATCH, feature_function
+from jcl.mesh import replicated
 from jcl.probes.features import extract
 from jcl.probes.knn import knn_top1
 from jcl.state import TrainState
 
 
-def make_knn_probe(experiment: Experiment, train: Source) -> Callable[[TrainState], float] | None:
+def make_knn_probe(
+    experiment: Experiment, train: Source, mesh: Mesh
+) -> Callable[[TrainState, Callable[[], None]], float] | None:
     """Returns state -> kNN top-1 on the test split, or None where the config asks for none.
+
+    The function's other argument is called after each batch.
 
     Raises:
         UserError: `probe.every_steps` is set and the data has no labels or no test split.
@@ -28,10 +34,12 @@ def make_knn_probe(experiment: Experiment, train: Source) -> Callable[[TrainStat
             f"probe.every_steps={config.probe.every_steps} asks for kNN, but data.name="
             f"{config.data.name!r} has no labels"
         )
-    apply = jax.jit(feature_function(config, experiment.method))
+    # Every process computes all of it, as each needs all of it.
+    apply = jax.jit(feature_function(config, experiment.method), out_shardings=replicated(mesh))
 
-    def probe(state: TrainState) -> float:
+    def probe(state: TrainState, after_batch: Callable[[], None]) -> float:
         def embed(images):
+            after_batch()
             return apply(state.probed_params, state.model_state, images)
 
         bank = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))

@@ -19,14 +19,16 @@ def notice() -> Iterator[Callable[[int], bool]]:
 
     A notice is SIGTERM, which Slurm, Kubernetes and Cloud TPU send some time before SIGKILL. To one
     of several processes it is told to all, and all stop after the same step: each asks after every
-    step. Entered from the main thread.
+    step, with its number in this launch, from 1. Entered from the main thread.
     """
-    if jax.distributed.is_initialized():  # then JAX takes the signal
+    if jax.distributed.is_initialized():
+        # Then JAX takes the signal. It has all stop after the step that follows the largest number
+        # that any process asked with: 1 where none has asked yet, so a launch counts from there.
         yield multihost_utils.reached_preemption_sync_point
         return
     came = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda number, frame: came.set())
     try:
-        yield lambda step: came.is_set()
+        yield lambda _: came.is_set()
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -69,7 +69,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     with distributed.first_then_others("the data are there"):
         source = open_split(config, "train")
     experiment = make_experiment(config, image_shape=source.image_shape, examples=len(source))
-    probe = make_knn_probe(experiment, source)
+    probe = make_knn_probe(experiment, source, mesh)
     state = experiment.init_state(mesh)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     origin = None
@@ -112,7 +112,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
 
     # 3. Training. A notice that comes while the step compiles is heeded after the first step.
     with contextlib.ExitStack() as closing:
-        closing.callback(checkpoints.close)
+        closing.enter_context(checkpoints)
         must_stop = closing.enter_context(preemption.notice())
         train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
         began = time.perf_counter()

@@ -2,13 +2,13 @@
 
 import faulthandler
 import json
-import os
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from jcl import distributed
 from jcl.cli import EXIT_LOST
 from jcl.workdir import write_atomically
 
@@ -39,7 +39,7 @@ class Watchdog:
         process: int,
         processes: int,
         limit_seconds: float,
-        end: Callable[[int], None] = os._exit,
+        end: Callable[[int], None] = distributed.leave,
     ):
         self._folder, self._limit, self._end = workdir / FOLDER, limit_seconds, end
         self._process, self._processes = process, processes
@@ -70,15 +70,21 @@ class Watchdog:
 
     def _watch(self) -> None:
         tick = min(_SECONDS_BETWEEN_FILES, self._limit / 4)
+        writer = None
         while not self._closed.wait(tick):
-            self._write()
             step, doing, since = self._now
             if time.time() - since > self._limit:
-                faulthandler.dump_traceback(file=sys.__stderr__)
-                sys.stderr.write(f"error: {self._sentence(step, doing, since)}\n")
-                sys.stderr.flush()
-                self._end(EXIT_LOST)
+                try:
+                    faulthandler.dump_traceback(file=sys.__stderr__)
+                    sentence = self._sentence(step, doing, since)
+                    print(f"error: {sentence}", file=sys.stderr, flush=True)
+                finally:
+                    self._end(EXIT_LOST)
                 return
+            # In a thread of its own: the file system may be what hangs.
+            if writer is None or not writer.is_alive():
+                writer = threading.Thread(target=self._write, name="heartbeat", daemon=True)
+                writer.start()
 
     def _write(self) -> None:
         step, doing, since = self._now
@@ -92,7 +98,11 @@ class Watchdog:
         others = []
         for other in range(self._processes):
             if other != self._process:
-                beat = json.loads((self._folder / f"{other}.json").read_text())
+                try:
+                    beat = json.loads((self._folder / f"{other}.json").read_text())
+                except (OSError, ValueError):
+                    others.append(f"process {other} has left no heartbeat")
+                    continue
                 silent = time.time() - beat["written"]
                 heard = f", no sign of life for {silent:.0f} s" if silent > self._limit else ""
                 others.append(f"process {other} at step {beat['step']} ({beat['doing']}{heard})")

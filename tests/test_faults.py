@@ -1,5 +1,6 @@
 """What happens to a run when its machines fail: kills, notices, hangs, full disks, bad data."""
 
+import json
 import os
 import shutil
 import signal
@@ -28,9 +29,8 @@ from tests.test_train import shapes_config
 LONG = ("--config.total_steps=100000", "--config.checkpoint.every_steps=50000")
 
 
-def start_and_wait(arguments, workdir, *, steps=5, **options):
-    """Starts a program and returns once it has logged that many steps."""
-    process = subprocess.Popen(
+def start(arguments):
+    return subprocess.Popen(
         arguments,
         cwd=ROOT,
         env=environment(),
@@ -38,8 +38,12 @@ def start_and_wait(arguments, workdir, *, steps=5, **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        **options,
     )
+
+
+def start_and_wait(arguments, workdir, *, steps=5):
+    """Starts a program and returns once it has logged that many steps."""
+    process = start(arguments)
     deadline = time.monotonic() + 120
     while len(read_metrics(workdir)) < steps:
         assert process.poll() is None, process.communicate()[0][-3000:]
@@ -48,6 +52,7 @@ def start_and_wait(arguments, workdir, *, steps=5, **options):
     return process
 
 
+@pytest.mark.slow
 def test_a_notice_saves_the_step_and_ends_with_its_own_status(tmp_path):
     workdir = tmp_path / "run"
     arguments = command("jcl.train", *train_arguments(workdir, *LONG))
@@ -82,6 +87,7 @@ def test_a_process_that_stops_is_named_and_ends_the_run(tmp_path):
     assert "no sign of life" in output
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_others(tmp_path):
     workdir = tmp_path / "run"
     launcher = start_and_wait(launch_arguments(2, 1, workdir, *LONG), workdir)
@@ -140,6 +146,19 @@ def test_data_that_cannot_be_read_names_the_step(tmp_path, quiet, monkeypatch):
     assert saved_steps(tmp_path / "run") == [4]
 
 
+def test_metrics_that_cannot_be_written_name_the_step(tmp_path, quiet, monkeypatch):
+    written = iter(range(6))
+
+    def write(self, step, values):
+        if next(written, None) is None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jcl.metrics.MetricsFile.write", write)
+    with pytest.raises(UserError, match=r"metrics of step 7 could not be written .*No space"):
+        train(shapes_config(), tmp_path / "run", accept_config_changes=False)
+    assert saved_steps(tmp_path / "run") == [4]
+
+
 def test_a_foreign_checkpoint_folder_is_left_alone(tmp_path, quiet):
     workdir = tmp_path / "run"
     train(shapes_config(total_steps=4), workdir, accept_config_changes=False)
@@ -158,3 +177,22 @@ def test_checkpoints_without_their_config_are_not_resumed(tmp_path, quiet):
     with pytest.raises(UserError, match="not a workdir of jcl"):
         train(shapes_config(total_steps=8), workdir, accept_config_changes=True)
     assert saved_steps(workdir) == [4]
+
+
+@pytest.mark.slow
+def test_a_notice_before_the_first_step_of_a_resumed_run_is_heeded(tmp_path):
+    workdir = tmp_path / "run"
+    arguments = launch_arguments(2, 1, workdir, *LONG)
+    for launch in (1, 2):
+        launcher = start_and_wait(arguments, workdir) if launch == 1 else start(arguments)
+        if launch == 2:
+            # The launch is recorded before its step is compiled.
+            deadline = time.monotonic() + 120
+            while len(json.loads((workdir / "run.json").read_text())["earlier_launches"]) != 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        os.kill(faults.trainers_of(launcher)[1], signal.SIGTERM)
+        output, _ = launcher.communicate(timeout=120)
+        assert launcher.returncode == 75, output[-3000:]
+    first, second = saved_steps(workdir)
+    assert second == first + 1

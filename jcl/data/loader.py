@@ -9,6 +9,8 @@ what a step sees does not depend on workers, processes or devices, and resuming 
 import dataclasses
 import os
 import signal
+import threading
+import time
 import weakref
 from collections.abc import Iterator
 
@@ -84,16 +86,24 @@ def batches(
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()
         options = grain.MultiprocessingOptions(num_workers=num_workers, per_worker_buffer_size=2)
-        dataset = dataset.mp_prefetch(options, worker_init_fn=_ignore_notices)
+        dataset = dataset.mp_prefetch(options, worker_init_fn=_serve_parent_alone)
     dataset = dataset.batch(parts, batch_fn=_join).map(place)
     return Batches(
         grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=_AHEAD)
     )
 
 
-def _ignore_notices(worker: int, workers: int) -> None:
+def _serve_parent_alone(worker: int, workers: int) -> None:
     # SIGTERM to a whole job tells the training process to save, for which it needs its workers.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    # Grain ends its workers, but not where the training process is killed.
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 class Batches(Iterator[dict[str, jax.Array]]):
