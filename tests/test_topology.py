@@ -71,6 +71,12 @@ def test_unknown_topologies_end_in_a_sentence(topology):
 
 
 @needs_libtpu
+def test_a_step_that_does_not_fit_ends_in_a_sentence():
+    done = run("jcl.train", *TINY, "--config.batch_size=16777216", "--topology=tpu:v5e:2x2")
+    says_one_sentence(done, "does not fit into the memory of one TPU v5 lite", "microbatches")
+
+
+@needs_libtpu
 def test_an_impossible_shape_ends_in_a_sentence():
     says_one_sentence(run("jcl.train", *TINY, "--topology=tpu:v5e:3x5"), "tpu:v5e:3x5")
 

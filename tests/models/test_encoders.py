@@ -97,4 +97,4 @@ def test_remat_computes_the_same_and_keeps_less(name):
     for ours, theirs in zip(*map(jax.tree.leaves, results), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
     kept = [bytes_kept_for_the_backward_pass(m, variables, images) for m in (plain, remat)]
-    assert kept[1] < kept[0] / 2
+    assert kept[1] < 0.6 * kept[0]
