@@ -207,6 +207,9 @@ def compile_only(
     )
     plan = make_plan(experiment, mesh, batch)
     print(describe(plan))
+    if config.mesh.fsdp > 1:
+        state = experiment.state_shapes(mesh)
+        print(describe_split(state.params, state))
     if workdir is not None:
         write_plan(workdir, plan, config, topology=topology)
 
