@@ -108,6 +108,7 @@ def test_random_kills_on_random_topologies_lose_nothing(tmp_path):
     assert kills == 5
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_with_the_last_good_step(tmp_path):
     # Beyond 6 KiB a write fails, as it does on a full disk ("File too large").
     workdir = tmp_path / "run"

@@ -133,6 +133,7 @@ def test_one_failing_process_ends_all_and_is_named(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_workdir_that_is_not_shared_stops_all(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
