@@ -84,6 +84,6 @@ def _libtpu() -> Path:
         if candidate and Path(candidate).is_file():
             return Path(candidate)
     raise UserError(
-        "--topology needs libtpu, which holds the compiler for TPUs: pip install '.[tpu]' in "
-        "the checkout (Linux x86-64), or name a libtpu.so in TPU_LIBRARY_PATH"
+        "--topology needs libtpu, which holds the compiler for TPUs: pip install --editable "
+        "'.[tpu]' in the checkout (Linux x86-64), or name a libtpu.so in TPU_LIBRARY_PATH"
     )

@@ -3,8 +3,9 @@
 import dataclasses
 from collections import Counter
 
-from jcl.hlo import CONTROL, Array, Computation, Instruction, Program, Runs, count_runs
+from jcl.hlo import Array, Computation, Instruction, Program
 from jcl.hlo_flops import count_instruction
+from jcl.hlo_runs import CONTROL, Runs, count_runs
 
 # What one device sends, in shares of the bytes of the operand, in a group of n: on a ring, which is
 # optimal. https://github.com/NVIDIA/nccl-tests/blob/master/doc/PERFORMANCE.md

@@ -5,7 +5,6 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from jcl import distributed
@@ -29,7 +28,6 @@ class Watchdog:
         process: number of this process.
         processes: how many there are.
         limit_seconds: how long one thing may take.
-        end: called with the exit status; for tests.
     """
 
     def __init__(
@@ -39,13 +37,11 @@ class Watchdog:
         process: int,
         processes: int,
         limit_seconds: float,
-        end: Callable[[int], None] = distributed.leave,
     ):
-        self._folder, self._limit, self._end = workdir / FOLDER, limit_seconds, end
+        self._folder, self._limit = workdir / FOLDER, limit_seconds
         self._process, self._processes = process, processes
         self._now = (0, "starting", time.time())
         self._closed = threading.Event()
-        self._folder.mkdir(exist_ok=True)
         self._write()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -64,7 +60,7 @@ class Watchdog:
         """Ends the watch; the file stays, and says so."""
         self._closed.set()
         if self._thread.ident:
-            self._thread.join()
+            self._thread.join()  # and with it the writer, which may share a file with us
         self._now = (self._now[0], "ended", time.time())
         self._write()
 
@@ -79,17 +75,19 @@ class Watchdog:
                     sentence = self._sentence(step, doing, since)
                     print(f"error: {sentence}", file=sys.stderr, flush=True)
                 finally:
-                    self._end(EXIT_LOST)
-                return
+                    distributed.leave(EXIT_LOST)
             # In a thread of its own: the file system may be what hangs.
             if writer is None or not writer.is_alive():
                 writer = threading.Thread(target=self._write, name="heartbeat", daemon=True)
                 writer.start()
+        if writer is not None:
+            writer.join(_SECONDS_BETWEEN_FILES)
 
     def _write(self) -> None:
         step, doing, since = self._now
         beat = {"step": step, "doing": doing, "since": since, "written": time.time()}
         try:
+            self._folder.mkdir(exist_ok=True)
             write_atomically(self._folder / f"{self._process}.json", json.dumps(beat) + "\n")
         except OSError as error:  # a full disk must not end the watch; it shows when saving
             print(f"warning: no heartbeat could be written: {error}", file=sys.stderr)

@@ -39,6 +39,26 @@ def train_arguments(workdir, *extra, config="configs/simclr_shapes.py"):
     return (f"--config={config}", f"--workdir={workdir}", *TINY, *extra)
 
 
+def start(arguments, devices=1):
+    """Starts a program with both of its outputs in one pipe."""
+    return subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        env=environment(devices),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def free_address():
+    """An address for a coordinator."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return f"localhost:{free.getsockname()[1]}"
+
+
 def run(module, *arguments, devices=1, timeout=300):
     return subprocess.run(
         command(module, *arguments),
@@ -85,9 +105,7 @@ def run_together(module, folder, *, processes, devices, timeout=150):
 
     A worker is a module that takes coordinator, processes, process and folder.
     """
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        coordinator = f"localhost:{free.getsockname()[1]}"
+    coordinator = free_address()
     logs = [Path(folder, f"{process}.log") for process in range(processes)]
     started = []
     try:

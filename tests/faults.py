@@ -11,7 +11,6 @@ import argparse
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ import jax
 import numpy as np
 
 from jcl.checkpoint import read_model, saved_steps
-from tests.binaries import ROOT, environment, launch_arguments, metrics, untimed
+from tests.binaries import launch_arguments, metrics, start, untimed
 from tests.tiny import assert_same_bits, largest_difference
 
 # Processes, devices of each, size of the fsdp axis.
@@ -34,19 +33,10 @@ ARGUMENTS = (
 )
 
 
-def start(workdir, topology, *extra):
+def launch(workdir, topology, *extra):
     processes, devices, fsdp = topology
-    return subprocess.Popen(
-        launch_arguments(
-            processes, devices, workdir, *ARGUMENTS, f"--config.mesh.fsdp={fsdp}", *extra
-        ),
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    extra = (*ARGUMENTS, f"--config.mesh.fsdp={fsdp}", *extra)
+    return start(launch_arguments(processes, devices, workdir, *extra))
 
 
 def finish(process):
@@ -86,7 +76,7 @@ def disturb(workdir, topologies, chance, *extra, kills):
         wanted = reached + chance.randint(1, 2 * SAVED_EVERY)
         while_saving = chance.random() < 0.7
         began = time.time()
-        launcher = start(workdir, chance.choice(topologies), *extra)
+        launcher = launch(workdir, chance.choice(topologies), *extra)
         deadline = time.monotonic() + 120
         while launcher.poll() is None and time.monotonic() < deadline:
             lines = lines_logged(workdir, since=began)
@@ -102,7 +92,7 @@ def disturb(workdir, topologies, chance, *extra, kills):
         amid_saving += bool(unfinished_checkpoints(workdir))
         assert (saved_steps(workdir) or [0])[-1] >= reached  # nothing valid was deleted
         print(f"kill {done}: {lines_logged(workdir)} steps logged, {saved_steps(workdir)} saved")
-    finish(start(workdir, chance.choice(topologies), *extra))
+    finish(launch(workdir, chance.choice(topologies), *extra))
     return done, amid_saving
 
 
@@ -112,7 +102,7 @@ def check(kills, seed, folder, *, same_topology):
     extra = () if same_topology else ("--config.precision=float64",)
     topologies = TOPOLOGIES[1:2] if same_topology else TOPOLOGIES
     straight, disturbed = folder / "straight", folder / "disturbed"
-    finish(start(straight, topologies[0], *extra))
+    finish(launch(straight, topologies[0], *extra))
     counts = disturb(disturbed, topologies, chance, *extra, kills=kills)
     ours, theirs = metrics(disturbed), metrics(straight)
     assert [line["step"] for line in ours] == list(range(1, STEPS + 1))

@@ -22,23 +22,12 @@ from tests.binaries import (
     launch_arguments,
     metrics,
     run_ok,
+    start,
     train_arguments,
 )
 from tests.test_train import shapes_config
 
 LONG = ("--config.total_steps=100000", "--config.checkpoint.every_steps=50000")
-
-
-def start(arguments):
-    return subprocess.Popen(
-        arguments,
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def start_and_wait(arguments, workdir, *, steps=5):

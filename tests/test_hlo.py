@@ -1,7 +1,5 @@
 """Compiled programs whose bytes, operations and trips can be counted by hand."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import pytest
@@ -10,6 +8,7 @@ from jax.sharding import PartitionSpec
 from jcl import hlo
 from jcl.mesh import make_mesh
 from jcl.traffic import measure_traffic
+from tests.counts_worker import TRIPS, products, unrolled
 
 ROWS = PartitionSpec(("data", "fsdp"))
 
@@ -74,24 +73,14 @@ def test_every_kind_of_collective(mesh):
 
 
 def test_a_loop_costs_what_its_trips_cost():
-    trips, side = 7, 128
-
-    def product(x, w):
-        return jnp.tanh(x @ w)
-
-    def loop(x, w):
-        return jax.lax.scan(lambda x, _: (product(x, w), None), x, length=trips)[0]
-
-    def unrolled(x, w):
-        return functools.reduce(lambda x, _: product(x, w), range(trips), x)
-
+    side = 128
     arguments = shape(side, side), shape(side, side)
-    _, flops, moved = compiled(loop, *arguments)
+    _, flops, moved = compiled(products, *arguments)
     _, unrolled_flops, unrolled_moved = compiled(unrolled, *arguments)
-    assert flops == pytest.approx(trips * 2 * side**3, rel=1e-2)
+    assert flops == pytest.approx(TRIPS * 2 * side**3, rel=1e-2)
     assert flops == pytest.approx(unrolled_flops, rel=1e-2)
     # A product reads two matrices and writes one, tanh reads and writes one; the loop copies a few.
-    assert moved == pytest.approx(trips * 5 * side**2 * 4, rel=0.15)
+    assert moved == pytest.approx(TRIPS * 5 * side**2 * 4, rel=0.15)
     assert moved == pytest.approx(unrolled_moved, rel=0.15)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 
 import jax
@@ -16,12 +15,14 @@ from tests.binaries import (
     ROOT,
     command,
     environment,
+    free_address,
     launch_arguments,
     metrics,
     run,
     run_ok,
     run_together,
     says_one_sentence,
+    start,
     train_arguments,
 )
 from tests.process_worker import CONFIG, LAYOUTS
@@ -125,7 +126,7 @@ def test_the_binary_leaves_the_same_in_several_processes(
     assert done.stdout.count("kNN top-1") == 2
 
 
-def test_one_failing_process_ends_all_and_is_named(tmp_path):
+def test_a_mistake_ends_all_processes_and_names_one(tmp_path):
     done = launch(2, 1, tmp_path / "run", "--config.batch_size=17", timeout=60)
     assert done.returncode == 2
     assert "process 1 of 2: A batch of 17 does not divide" in done.stdout or (
@@ -135,23 +136,14 @@ def test_one_failing_process_ends_all_and_is_named(tmp_path):
 
 @pytest.mark.slow
 def test_a_workdir_that_is_not_shared_stops_all(tmp_path):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        coordinator = f"localhost:{free.getsockname()[1]}"
-    together = (f"--coordinator={coordinator}", "--processes=2")
+    together = (f"--coordinator={free_address()}", "--processes=2")
     started = [
-        subprocess.Popen(
-            command("jcl.train", *train_arguments(tmp_path / str(i)), *together, f"--process={i}"),
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+        start(
+            command("jcl.train", *train_arguments(tmp_path / str(i)), *together, f"--process={i}")
         )
         for i in (0, 1)
     ]
-    said = [process.communicate(timeout=120)[1] for process in started]
+    said = [process.communicate(timeout=120)[0] for process in started]
     # Whoever ends first may take the other with it.
     assert 2 in [process.returncode for process in started]
     assert any("is not the same folder in all processes" in text for text in said)

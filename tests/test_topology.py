@@ -91,5 +91,5 @@ def test_without_libtpu_there_is_advice(tmp_path, monkeypatch):
     monkeypatch.delenv("TPU_LIBRARY_PATH", raising=False)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install '\.\[tpu\]'"):
+    with pytest.raises(UserError, match=r"pip install --editable '\.\[tpu\]'"):
         topology_devices("tpu:v5e:2x4")
