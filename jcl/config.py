@@ -69,6 +69,8 @@ def base() -> ConfigDict:
                 "channel_mix": _unset(float),
                 "grayscale": _unset(float),  # probability
                 "blur": _unset(float),  # probability
+                "noise": _unset(float),  # standard deviation, of standardised features
+                "mask": _unset(float),  # probability of hiding a feature
             },
             "encoder": {
                 "name": "convnet",
@@ -98,6 +100,11 @@ def base() -> ConfigDict:
                 "temperature": _unset(float),
                 "weight_sigma": _unset(float),
                 "gamma": _unset(float),  # share of the batch in running estimates
+                "bin_width": _unset(float),  # targets are rounded to multiples of it
+                "window": _unset(float),  # how far mixed positives reach, in units of the target
+                "mix_neg": _unset(bool),
+                "mix_pos": _unset(bool),
+                "beta": _unset(tuple),  # distribution of the anchor's share in mixed negatives
             },
             "optimizer": {
                 "name": "adamw",
@@ -122,7 +129,14 @@ def base() -> ConfigDict:
                 "knn_k": 20,
                 "knn_temperature": 0.07,
                 "linear_seeds": 3,
-                "baselines": True,  # also probe the untrained encoder and raw pixels
+                "baselines": True,  # also probe the untrained encoder and the raw inputs
+                "shares": (0.01, 0.1),  # of the labels, for low-shot probes
+                "target_bin": 1.0,  # in units of the target: what many- and few-shot regions count
+                "finetune": False,  # also train the whole network with labels, for each share
+                "finetune_shares": (0.01, 0.1, 1.0),
+                "finetune_epochs": 20.0,  # over the share's examples, but at least 100 steps
+                "finetune_learning_rate": 1e-3,  # of the new head
+                "finetune_encoder_scale": 0.1,  # the encoder's learning rate, as a share of that
             },
         }
     )
