@@ -23,6 +23,7 @@ from jcl import runtime
 from jcl.augment import VIEWS
 from jcl.augment.image import to_float
 from jcl.config import base
+from jcl.data.shape import images_of
 from jcl.experiment import make_experiment
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.names import build
@@ -56,7 +57,7 @@ def compile_step(config) -> tuple[Callable[[], object], Callable[[], jax.Array]]
     mesh = make_mesh(**config.mesh)
     size = config.data.image_size or SHAPES_SIZE
     count = config.batch_size
-    experiment = make_experiment(config, image_shape=(size, size, 3), examples=1000 * count)
+    experiment = make_experiment(config, images_of(size, size, 3, examples=1000 * count))
     batch = {
         "image": random_images(count, size),
         "index": np.arange(count, dtype=np.int32),

@@ -21,6 +21,7 @@ from jcl.augment.image import to_float
 from jcl.checkpoint import read_model
 from jcl.config import validate
 from jcl.data import Source
+from jcl.data.shape import inputs_of, shape_of
 from jcl.experiment import Experiment, image_dtype, make_experiment, open_split
 from jcl.features import FEATURE_BATCH, feature_function
 from jcl.mesh import make_mesh
@@ -71,7 +72,7 @@ def evaluate(
     validate(config)
     runtime.configure(config.precision)
     train, test = open_split(config, "train"), open_split(config, "test")
-    experiment = make_experiment(config, image_shape=train.image_shape, examples=len(train))
+    experiment = make_experiment(config, shape_of(train))
     model, at_step = read_model(workdir, step)
     params = model["ema_params"] or model["params"]
     scores, trained = _probe(experiment, params, model["model_state"], train, test)
@@ -134,8 +135,8 @@ def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.A
     keys = jax.random.split(jax.random.key(experiment.config.seed, impl="threefry2x32"), count)
     for start in range(0, count, FEATURE_BATCH):
         rows = np.arange(start, min(start + FEATURE_BATCH, count))
-        images = jnp.asarray(source.batch(rows)["image"])
-        yield make_views(keys[rows], to_float(images, image_dtype(experiment.config)))
+        inputs = jnp.asarray(inputs_of(source.batch(rows)))
+        yield make_views(keys[rows], to_float(inputs, image_dtype(experiment.config)))
 
 
 def _draw(experiment: Experiment, workdir: Path, queries: Features, test: Source) -> None:

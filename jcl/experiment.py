@@ -1,6 +1,7 @@
 """From a config to the objects that a run is made of."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 
 import jax
@@ -14,11 +15,12 @@ from jcl.augment import VIEWS
 from jcl.config import PRECISIONS
 from jcl.data import Source, open_source
 from jcl.data.order import steps_per_epoch
+from jcl.data.shape import DatasetShape
 from jcl.errors import UserError
 from jcl.methods import METHODS
 from jcl.methods.base import Method
 from jcl.models import ENCODERS, PROJECTORS
-from jcl.names import build
+from jcl.names import build, resolve
 from jcl.optim import (
     Durations,
     durations,
@@ -35,12 +37,11 @@ class Experiment:
     Attributes:
         config: as asked.
         method: what is trained.
-        make_views: keys [B] and images [B, H, W, C] to views [B, V, H, W, C].
+        make_views: keys [B] and images [B, H, W, C], or features [B, F], to views [B, V, ...].
         length: in steps.
         schedule: step to learning rate.
         optimizer: with that schedule.
-        image_shape: (H, W, C) of the images; views may have another size.
-        examples: in the training split.
+        data: what is trained on; views of images may have another size.
     """
 
     config: ConfigDict
@@ -49,8 +50,7 @@ class Experiment:
     length: Durations
     schedule: optax.Schedule
     optimizer: optax.GradientTransformation
-    image_shape: tuple[int, int, int]
-    examples: int
+    data: DatasetShape
 
     def init_state(self, mesh: Mesh) -> TrainState:
         """The state before the first step."""
@@ -66,7 +66,7 @@ class Experiment:
             state,
             self.method,
             views=self._view_shapes(),
-            examples=self.examples,
+            examples=self.data.examples,
             seed=self.config.seed,
         )
 
@@ -75,19 +75,19 @@ class Experiment:
             "method": self.method,
             "optimizer": self.optimizer,
             "views": self._view_shapes(),
-            "examples": self.examples,
+            "examples": self.data.examples,
             "fsdp_min_size": self.config.fsdp_min_size,
             "weight_ema": self.config.optimizer.weight_ema,
         }
 
     def _view_shapes(self) -> jax.ShapeDtypeStruct:
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
-        image = jax.ShapeDtypeStruct((1, *self.image_shape), image_dtype(self.config))
-        return jax.eval_shape(self.make_views, keys, image)
+        inputs = jax.ShapeDtypeStruct((1, *self.data.inputs.shape), image_dtype(self.config))
+        return jax.eval_shape(self.make_views, keys, inputs)
 
     @property
     def views_per_example(self) -> int:
-        """How many images the encoder sees of each example."""
+        """How many views the encoder sees of each example."""
         return sum(leaf.shape[1] for leaf in jax.tree.leaves(self._view_shapes()))
 
     def step_options(self) -> dict:
@@ -105,53 +105,63 @@ class Experiment:
         }
 
 
-def make_experiment(
-    config: ConfigDict, *, image_shape: tuple[int, int, int] | None, examples: int
-) -> Experiment:
+def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
     """Resolves a validated config for the training split of its dataset.
 
     Args:
         config: from `jcl.config.base()`.
-        image_shape: (H, W, C) of every image; None where the dataset holds no images.
-        examples: in the training split.
+        data: the training split.
 
     Raises:
         UserError: an unknown name, an option that the named thing does not take, or a dataset
             that does not fit.
     """
-    if image_shape is None:
-        raise UserError(
-            f"data.name={config.data.name!r} holds features, but "
-            f"encoder.name={config.encoder.name!r} takes images"
-        )
-    length = durations(config, steps_per_epoch(examples, config.batch_size))
+    method = make_method(config, n_classes=data.n_classes)
+    _check_needs(config, method, data)
+    length = durations(config, steps_per_epoch(data.examples, config.batch_size))
     schedule = make_schedule(config, length)
     return Experiment(
         config=config,
-        method=make_method(config),
+        method=method,
         make_views=build("views", config.views, VIEWS),
         length=length,
         schedule=schedule,
         optimizer=make_optimizer(config, schedule),
-        image_shape=image_shape,
-        examples=examples,
+        data=data,
     )
 
 
-def make_method(config: ConfigDict) -> Method:
-    """Builds encoder, projector and method; needs no data."""
+def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
+    """Builds encoder, projector and method; needs no data.
+
+    Args:
+        config: from `jcl.config.base()`.
+        n_classes: for methods that take it; features do not depend on it.
+    """
     types = {
         "dtype": PRECISIONS[config.precision],
         # Parameters and statistics keep float32 where bfloat16 computes.
         "param_dtype": image_dtype(config),
     }
-    return build(
-        "method",
-        config.method,
-        METHODS,
-        encoder=build("encoder", config.encoder, ENCODERS, **types),
-        projector=build("projector", config.projector, PROJECTORS, **types),
-    )
+    networks = {
+        "encoder": build("encoder", config.encoder, ENCODERS, **types),
+        "projector": build("projector", config.projector, PROJECTORS, **types),
+    }
+    taken = inspect.signature(resolve("method", config.method.name, METHODS)).parameters
+    classes = {"n_classes": n_classes} if "n_classes" in taken else {}
+    return build("method", config.method, METHODS, **networks, **classes)
+
+
+def _check_needs(config: ConfigDict, method: Method, data: DatasetShape) -> None:
+    """Raises UserError where examples lack what the method contrasts them by."""
+    if missing := [key for key in method.needs if key not in data.example]:
+        also = ""
+        if missing == ["target"] and "label" in data.example:
+            also = ", only classes, whose numbers have no order (method.name='supcon' takes those)"
+        raise UserError(
+            f"method.name={config.method.name!r} needs a {missing[0]} of every example, and "
+            f"data.name={config.data.name!r} has none{also}"
+        )
 
 
 def image_dtype(config: ConfigDict) -> DTypeLike:

@@ -1,11 +1,12 @@
-"""From raw images to the features that probes and notebooks see."""
+"""From raw inputs to the features that probes and notebooks see."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
-from jaxtyping import Array, Float, UInt8
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Num
 from ml_collections import ConfigDict
 
 from jcl import workdir as workdir_lib
@@ -21,17 +22,25 @@ FEATURE_BATCH = 500
 
 
 def feature_function(config: ConfigDict, method: Method) -> Callable[..., Float[Array, "N D"]]:
-    """Returns (params, model_state, images uint8 [N, H, W, C]) -> features [N, D].
+    """Returns (params, model_state, inputs) -> features [N, D].
 
-    Where the config's views have a size of their own, the method sees the centre of that size.
+    Inputs are images uint8 [N, H, W, C], or vectors float [N, F]. Where the config's views have a
+    size of their own, the method sees the centre of that size.
     """
     size, dtype = config.views.size, image_dtype(config)
 
-    def features(params, model_state, images: UInt8[Any, "N H W C"]) -> Float[Array, "N D"]:
-        images = evaluation_view(to_float(images, dtype), size)
-        return method.features(params, model_state, images)
+    def features(params, model_state, inputs: Num[Any, "N ..."]) -> Float[Array, "N D"]:
+        return method.features(params, model_state, evaluation_inputs(inputs, size, dtype))
 
     return features
+
+
+def evaluation_inputs(
+    inputs: Num[Any, "N ..."], size: int | None, dtype: DTypeLike
+) -> Float[Array, "N ..."]:
+    """What networks see of inputs as they are: floats, of images the centre of that size."""
+    inputs = to_float(inputs, dtype)
+    return evaluation_view(inputs, size) if inputs.ndim == 4 else inputs
 
 
 def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
@@ -42,8 +51,8 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
         step: which checkpoint; None takes the newest.
 
     Returns:
-        features: a jitted function (params, images uint8 [N, H, W, C]) -> float [N, D], with
-            BatchNorm in inference mode.
+        features: a jitted function (params, images uint8 [N, H, W, C] or vectors float [N, F]) ->
+            float [N, D], with BatchNorm in inference mode.
         params: what to call it with: the moving average of the weights where the run kept one, and
             the networks' running statistics.
 

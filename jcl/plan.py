@@ -8,12 +8,10 @@ import time
 from pathlib import Path
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jcl import hlo
-from jcl.data.source import Source
 from jcl.devices import peak
 from jcl.errors import UserError
 from jcl.experiment import Experiment, make_experiment
@@ -71,24 +69,6 @@ class Plan:
     compile_seconds: float
     roofline: Roofline | None
     fits: bool | None
-
-
-def batch_shapes(source: Source, batch_size: int) -> Batch:
-    """The shapes of a global batch of that many examples."""
-    row = {**source.batch(np.arange(1)), "index": np.zeros(1, np.int32)}
-    return {
-        key: jax.ShapeDtypeStruct((batch_size, *value.shape[1:]), value.dtype)
-        for key, value in row.items()
-    }
-
-
-def stand_in_batch(image_size: int, batch_size: int) -> Batch:
-    """The shapes of a global batch of labelled colour images, for a dataset that is not at hand."""
-    return {
-        "image": jax.ShapeDtypeStruct((batch_size, image_size, image_size, 3), np.uint8),
-        "label": jax.ShapeDtypeStruct((batch_size,), np.int32),
-        "index": jax.ShapeDtypeStruct((batch_size,), np.int32),
-    }
 
 
 def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:
@@ -150,9 +130,7 @@ def model_flops(experiment: Experiment, mesh: Mesh, batch: Batch) -> float:
     config.microbatches = 1
     if config.encoder.remat:
         config.encoder.remat = False
-    plain = make_experiment(
-        config, image_shape=experiment.image_shape, examples=experiment.examples
-    )
+    plain = make_experiment(config, experiment.data)
     return step_flops(plain, mesh, batch)
 
 

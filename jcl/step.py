@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from jcl.augment.image import to_float
+from jcl.data.shape import inputs_of
 from jcl.frozen import without_gradient
 from jcl.fsdp import gather
 from jcl.mesh import batch_sharding, replicated
@@ -46,10 +47,11 @@ def train_step(
 
     Args:
         state: before the update.
-        batch: the global batch: image uint8 [B, H, W, C], index int32 [B], and label int32 [B] and
-            target float [B] where the data has them.
+        batch: the global batch: image uint8 [B, H, W, C] or features float [B, F], index int32 [B],
+            and label int32 [B] and target float [B] where the data has them.
         method: what is trained.
-        make_views: maps keys [B] and images [B, H, W, C] in [0, 1] to views [B, V, H, W, C].
+        make_views: maps keys [B] and images [B, H, W, C] in [0, 1], or features [B, F], to views
+            [B, V, ...].
         optimizer: updates the parameters.
         schedule: learning rate of the update that starts from step t; for the metrics only.
         seed: of views and the method's own randomness.
@@ -60,7 +62,7 @@ def train_step(
             them alone too.
         microbatches: how many chunks the batch is embedded in, to save memory; see
             `jcl.microbatches`.
-        dtype: of images and views.
+        dtype: of inputs and views.
 
     Returns:
         The state after the update, and scalar metrics of this batch before it: loss, gradient_norm,
@@ -68,13 +70,14 @@ def train_step(
     """
     key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), state.step)
     views_key, embed_key, objective_key = jax.random.split(key, 3)
-    positions = jnp.arange(batch["image"].shape[0], dtype=jnp.uint32)
+    inputs = inputs_of(batch)
+    positions = jnp.arange(len(inputs), dtype=jnp.uint32)
     example_keys = jax.vmap(jax.random.fold_in, (None, 0))(views_key, positions)
-    side = {name: value for name, value in batch.items() if name != "image"}
+    side = {name: value for name, value in batch.items() if value is not inputs}
 
     def embed(params, model_state, examples, number):
-        keys, images = examples
-        views = make_views(keys, to_float(images, dtype))
+        keys, inputs = examples
+        views = make_views(keys, to_float(inputs, dtype))
         if mesh is not None:
             views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
         key = embed_key if microbatches == 1 else jax.random.fold_in(embed_key, number)
@@ -90,7 +93,7 @@ def train_step(
         objective,
         state.params,
         state.model_state,
-        (example_keys, batch["image"]),
+        (example_keys, inputs),
         microbatches=microbatches,
         mesh=mesh,
     )

@@ -20,6 +20,7 @@ from jcl.checkpoint import Checkpoints, saved_steps
 from jcl.config import validate
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
+from jcl.data.shape import images_of, shape_of
 from jcl.devices import peak
 from jcl.errors import UserError
 from jcl.experiment import make_experiment, open_split
@@ -31,11 +32,9 @@ from jcl.metrics import Report
 from jcl.online_probe import make_knn_probe
 from jcl.optim import peak_learning_rate
 from jcl.plan import (
-    batch_shapes,
     describe,
     make_plan,
     model_flops,
-    stand_in_batch,
     write_plan,
 )
 from jcl.profile import Trace
@@ -68,7 +67,8 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     with distributed.first_then_others("the data are there"):
         source = open_split(config, "train")
-    experiment = make_experiment(config, image_shape=source.image_shape, examples=len(source))
+    data = shape_of(source)
+    experiment = make_experiment(config, data)
     probe = make_knn_probe(experiment, source, mesh)
     state = experiment.init_state(mesh)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
@@ -116,7 +116,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
         must_stop = closing.enter_context(preemption.notice())
         train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
         began = time.perf_counter()
-        batch = batch_shapes(source, config.batch_size)
+        batch = data.batch(config.batch_size)
         train_step = train_step.lower(state, batch).compile()
         needed = step_bytes(train_step)
         _say(
@@ -191,21 +191,19 @@ def compile_only(
         mesh = suit_hardware(make_mesh(**config.mesh, devices=topology_devices(topology)))
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     if config.data.image_size is not None:
-        batch = stand_in_batch(config.data.image_size, config.batch_size)
+        side = config.data.image_size
         # This sets constants of the schedule and the length of a method's tables: next to nothing.
-        examples = 1000 * config.batch_size
+        data = images_of(side, side, 3, examples=1000 * config.batch_size)
     else:
-        source = open_split(config, "train")
-        batch, examples = batch_shapes(source, config.batch_size), len(source)
-    image_shape = batch["image"].shape[1:] if "image" in batch else None
-    experiment = make_experiment(config, image_shape=image_shape, examples=examples)
+        data = shape_of(open_split(config, "train"))
+    experiment = make_experiment(config, data)
     if workdir is not None:
         workdir_lib.create(workdir)
     print(
         f"{config.method.name} with {config.encoder.name}, {config.batch_size} examples a step, "
         f"{config.precision}"
     )
-    plan = make_plan(experiment, mesh, batch)
+    plan = make_plan(experiment, mesh, data.batch(config.batch_size))
     print(describe(plan))
     if config.mesh.fsdp > 1:
         state = experiment.state_shapes(mesh)

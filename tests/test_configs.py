@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from jcl import config as config_lib
+from jcl.data.shape import images_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.frozen import is_frozen
@@ -71,7 +72,7 @@ def test_one_step_of_the_reduced_config(name):
         "index": np.arange(8, dtype=np.int32),
     }
     mesh = make_mesh(devices=jax.devices()[:2])
-    experiment = make_experiment(config, image_shape=(size, size, channels), examples=64)
+    experiment = make_experiment(config, images_of(size, size, channels, examples=64))
     state = experiment.init_state(mesh)
     before = jax.tree.map(np.asarray, state.params)
     batch = jax.device_put(batch, batch_sharding(mesh))
@@ -98,7 +99,7 @@ def test_one_step_of_the_reduced_config(name):
     ],
 )
 def test_full_size_networks_have_the_published_size(name, parameters):
-    experiment = make_experiment(get_config(name), image_shape=(256, 256, 3), examples=10**6)
+    experiment = make_experiment(get_config(name), images_of(256, 256, 3, examples=10**6))
     shapes = experiment.state_shapes(make_mesh(devices=jax.devices()[:1]))
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes.params)) == parameters
 

@@ -12,7 +12,6 @@ from jax.sharding import PartitionSpec as P
 
 from jcl.fsdp import describe_split, split_largest_axis
 from jcl.mesh import make_mesh
-from jcl.plan import stand_in_batch
 from jcl.step import compile_train_step
 from tests.tiny import tiny_config, tiny_experiment, train
 
@@ -55,7 +54,7 @@ def test_a_step_holds_a_share_of_a_realistic_model_and_its_optimizer():
     mesh = make_mesh(1, 8)
     state = tiny_experiment(config).state_shapes(mesh)
     step = compile_train_step(state, mesh=mesh, **tiny_experiment(config).step_options())
-    batch = stand_in_batch(8, config.batch_size)
+    batch = tiny_experiment(config).data.batch(config.batch_size)
     compiled = step.lower(state, batch).compile()
 
     whole = bytes_of(state.params) + bytes_of(state.opt_state)

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jcl.data.shape import images_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.mesh import check_even_split, make_mesh
 from jcl.methods.base import Embedded, Outcome
 from jcl.microbatches import loss_and_gradient
-from jcl.plan import stand_in_batch
 from jcl.step import compile_train_step
 from tests.test_parity import mesh_of
 from tests.tiny import largest_difference, one_device, tiny_config, train
@@ -114,10 +114,10 @@ def test_activations_take_a_share(devices):
             }
         )
         mesh = make_mesh(devices=jax.devices()[:devices])
-        experiment = make_experiment(config, image_shape=(32, 32, 3), examples=512)
+        experiment = make_experiment(config, images_of(32, 32, 3, examples=512))
         state = experiment.state_shapes(mesh)
         step = compile_train_step(state, mesh=mesh, **experiment.step_options())
-        program = step.lower(state, stand_in_batch(32, 512)).compile(
+        program = step.lower(state, experiment.data.batch(512)).compile(
             compiler_options={"xla_backend_optimization_level": 0}
         )
         return program.memory_analysis().temp_size_in_bytes

@@ -7,11 +7,13 @@ import jax
 import numpy as np
 import pytest
 
+from jcl.data import open_source
+from jcl.data.shape import images_of, shape_of
 from jcl.devices import peak
 from jcl.mesh import make_mesh
-from jcl.plan import batch_shapes, describe, make_plan, model_flops, stand_in_batch, write_plan
+from jcl.plan import describe, make_plan, model_flops, write_plan
 from jcl.roofline import make_roofline
-from tests.tiny import tiny_config, tiny_experiment, tiny_source
+from tests.tiny import tiny_config, tiny_experiment
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +21,12 @@ def mesh():
     return make_mesh(devices=jax.devices()[:2])
 
 
+BATCH = images_of(8, 8, 3, examples=64).batch(16)
+
+
 def test_stand_in_batches_look_like_real_ones():
-    assert stand_in_batch(8, 16) == batch_shapes(tiny_source(), 16)
+    source = open_source("shapes", "train", train_examples=64)
+    assert images_of(32, 32, 3, examples=64, n_classes=8) == shape_of(source)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def plan(config, mesh):
-    return make_plan(tiny_experiment(config), mesh, stand_in_batch(8, 16))
+    return make_plan(tiny_experiment(config), mesh, BATCH)
 
 
 # By hand: two convolutions (4x4 and 2x2 outputs) and two dense layers for each of 32 views;
@@ -46,8 +52,7 @@ def test_counts_and_bytes_of_a_step(config, mesh, plan):
     assert plan.parameters == sum(leaf.size for leaf in jax.tree.leaves(state.params))
     # Every device holds the whole state and its half of the batch.
     held = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-    batch = stand_in_batch(8, 16)
-    held += sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in batch.values()) // 2
+    held += sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in BATCH.values()) // 2
     assert plan.argument_bytes == pytest.approx(held, abs=64 * len(jax.tree.leaves(state)))
     assert plan.flops == pytest.approx(NETWORKS + LOSS, rel=1e-3)
     assert plan.model_flops == plan.flops
@@ -63,10 +68,9 @@ def test_counts_and_bytes_of_a_step(config, mesh, plan):
 def test_mfu_counts_no_recomputation(config, mesh):
     chunks = config.copy_and_resolve_references()
     chunks.microbatches = 4
-    batch = stand_in_batch(8, 16)
-    plan = make_plan(tiny_experiment(chunks), mesh, batch)
+    plan = make_plan(tiny_experiment(chunks), mesh, BATCH)
     assert plan.flops == pytest.approx(NETWORKS + 32 * sum(LAYERS) + LOSS, rel=1e-3)
-    assert plan.model_flops == model_flops(tiny_experiment(config), mesh, batch)
+    assert plan.model_flops == model_flops(tiny_experiment(config), mesh, BATCH)
     # XLA counts a chunk and leaves three out; with every trip it finds what is there, and more.
     assert plan.xla_flops > plan.flops / 2
 

@@ -11,6 +11,7 @@ import pytest
 from jcl.checkpoint import Checkpoints
 from jcl.config import validate
 from jcl.data.order import batch_indices
+from jcl.data.shape import images_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.mesh import make_mesh
@@ -126,7 +127,7 @@ def run(workdir):
 
 
 def newest(workdir, examples=64):
-    experiment = make_experiment(config(**RUN), image_shape=(32, 32, 3), examples=examples)
+    experiment = make_experiment(config(**RUN), images_of(32, 32, 3, examples=examples))
     checkpoints = Checkpoints(workdir, keep=5)
     try:
         return checkpoints.restore_newest(experiment.state_shapes(make_mesh())), experiment

@@ -3,6 +3,7 @@
 import pytest
 
 from configs import simclr_cifar10, simclr_fashion_mnist, simclr_imagenet, simclr_vit_imagenet
+from jcl.data.shape import images_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.swap import drop_replaced_options
@@ -40,7 +41,7 @@ def test_the_size_of_an_encoder_goes_with_it_and_its_kind_stays():
 )
 def test_any_encoder_fits_any_config(get_config, name):
     config, _ = swapped(get_config, encoder__name=name)
-    experiment = make_experiment(config, image_shape=(256, 256, 1), examples=10**5)
+    experiment = make_experiment(config, images_of(256, 256, 1, examples=10**5))
     assert experiment.method.encoder.dtype
     assert config.frozen in (None, (), ("encoder/patch_embedding",))
 
@@ -59,7 +60,7 @@ def test_nothing_goes_that_the_command_line_gives_or_does_not_replace():
     )
     assert (config.encoder.stem, lines) == ("cifar", [])
     with pytest.raises(UserError, match=r"encoder\.stem='cifar' is set, but .* takes only: depth,"):
-        make_experiment(config, image_shape=(32, 32, 3), examples=10**5)
+        make_experiment(config, images_of(32, 32, 3, examples=10**5))
     # The same name again replaces nothing.
     config, lines = swapped(simclr_vit_imagenet.get_config, encoder__name="vit_s")
     assert (config.encoder.heads, lines) == (12, [])

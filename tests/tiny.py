@@ -9,6 +9,7 @@ import numpy as np
 from jcl import config as config_lib
 from jcl.data import InMemorySource
 from jcl.data.order import batch_indices
+from jcl.data.shape import images_of
 from jcl.experiment import make_experiment
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.step import compile_train_step
@@ -53,7 +54,7 @@ def one_device():
 
 def tiny_experiment(config):
     """The experiment of a config on data shaped like `tiny_source()`, which is not made."""
-    return make_experiment(config, image_shape=(8, 8, 3), examples=64)
+    return make_experiment(config, images_of(8, 8, 3, examples=64, n_classes=4))
 
 
 @dataclasses.dataclass

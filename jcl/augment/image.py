@@ -12,6 +12,10 @@ Image = Float[Array, "H W C"]
 Key = PRNGKeyArray
 
 
-def to_float(images: UInt8[Array, "*batch H W C"], dtype=jnp.float32) -> Float[Array, "..."]:
-    """Turns bytes 0...255 into floats 0...1, shape unchanged."""
-    return images.astype(dtype) / jnp.asarray(255, dtype)
+def to_float(
+    inputs: UInt8[Array, "*batch H W C"] | Float[Array, "*batch F"], dtype=jnp.float32
+) -> Float[Array, "..."]:
+    """Turns bytes 0...255 of images into floats 0...1; feature vectors keep their values."""
+    if inputs.dtype != jnp.uint8:
+        return inputs.astype(dtype)
+    return inputs.astype(dtype) / jnp.asarray(255, dtype)

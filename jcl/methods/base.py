@@ -40,7 +40,12 @@ class Method(Protocol):
     `embed` is the only expensive part and treats examples in any grouping; `objective` sees the
     embeddings of the whole global batch. That split is what allows the batch to be embedded in
     pieces without changing the objective.
+
+    Attributes:
+        needs: what an example must have besides its image: (), ("label",) or ("target",).
     """
+
+    needs: tuple[str, ...]
 
     def init(self, key: PRNGKeyArray, views: PyTree) -> Variables:
         """Makes the networks for views of these shapes."""
@@ -80,6 +85,6 @@ class Method(Protocol):
         """Returns the TrainState after the optimizer's update, with its own changes made."""
 
     def features(
-        self, params: PyTree, model_state: PyTree, images: Float[Array, "N H W C"]
+        self, params: PyTree, model_state: PyTree, inputs: Float[Array, "N ..."]
     ) -> Float[Array, "N D"]:
-        """What probes see of images in [0, 1], statistics frozen."""
+        """What probes see of images in [0, 1] or feature vectors, statistics frozen."""

@@ -1,7 +1,8 @@
-"""What methods share that contrast two views of each image with one encoder and projector."""
+"""What methods share that send two views of each example through the same networks."""
 
 import abc
 import dataclasses
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
@@ -18,20 +19,29 @@ class TwoViewNetworks(abc.ABC):
     """Encoder and projector, both views through both; a subclass gives the objective.
 
     Attributes:
-        encoder: maps images [N, H, W, C] to features [N, D].
+        encoder: maps images [N, H, W, C], or vectors [N, F], to features [N, D].
         projector: maps features to embeddings [N, d].
     """
 
     encoder: nn.Module
     projector: nn.Module
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """See `Method`: nothing but the images."""
+        return ()
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """What views pass, in this order, by the names of their parameters."""
+        return {"encoder": self.encoder, "projector": self.projector}
+
     def init(self, key, views) -> Variables:
-        """See `Method.init`; views [B, 2, H, W, C]."""
-        encoder_key, projector_key = jax.random.split(key)
-        images = _as_images(views)
-        features, encoder = self.encoder.init_with_output(encoder_key, images, train=True)
-        projector = self.projector.init(projector_key, features, train=True)
-        variables = {"encoder": encoder, "projector": projector}
+        """See `Method.init`; views [B, 2, ...]."""
+        x, variables = _as_rows(views), {}
+        keys = jax.random.split(key, len(self.networks))
+        for key, (name, module) in zip(keys, self.networks.items(), strict=True):
+            x, variables[name] = module.init_with_output(key, x, train=True)
         return Variables(
             params={name: v["params"] for name, v in variables.items()},
             model_state={name: v.get("batch_stats", {}) for name, v in variables.items()},
@@ -43,15 +53,15 @@ class TwoViewNetworks(abc.ABC):
         return {}
 
     def embed(self, params, model_state, method_state, views, key) -> Embedded:
-        """See `Method.embed`; views [B, 2, H, W, C], embeddings [B, 2, d].
+        """See `Method.embed`; views [B, 2, ...], embeddings [B, 2, d].
 
         Both views pass the encoder in one call: with one call a view, BatchNorm's statistics would
         tell the views apart.
         """
         del method_state, key
         new_state = {}
-        x = _as_images(views)
-        for name, module in (("encoder", self.encoder), ("projector", self.projector)):
+        x = _as_rows(views)
+        for name, module in self.networks.items():
             x, updated = module.apply(
                 {"params": params[name], "batch_stats": model_state[name]},
                 x,
@@ -70,10 +80,10 @@ class TwoViewNetworks(abc.ABC):
         del carry
         return state
 
-    def features(self, params, model_state, images) -> Float[Array, "N D"]:
+    def features(self, params, model_state, inputs) -> Float[Array, "N D"]:
         """The encoder's output with BatchNorm in inference mode."""
         variables = {"params": params["encoder"], "batch_stats": model_state["encoder"]}
-        return self.encoder.apply(variables, images, train=False)
+        return self.encoder.apply(variables, inputs, train=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +103,6 @@ class TwoViewMethod(TwoViewNetworks):
         return Outcome(self.loss(z0, z1, mesh), two_view_diagnostics(z0, z1), {})
 
 
-def _as_images(views: Float[Array, "B V H W C"]) -> Float[Array, "N H W C"]:
+def _as_rows(views: Float[Array, "B V ..."]) -> Float[Array, "N ..."]:
     # Example-major, so that a batch sharded over devices stays where it is.
     return jnp.reshape(views, (-1, *views.shape[2:]))

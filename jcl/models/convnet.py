@@ -11,7 +11,7 @@ from jcl.errors import UserError
 from jcl.models.activations import ACTIVATIONS
 from jcl.models.batch_norm import batch_norm
 from jcl.models.matmul_conv import matmul_conv
-from jcl.models.options import check_choice, check_each_positive
+from jcl.models.options import check_choice, check_each_positive, check_images
 
 
 class ConvNet(nn.Module):
@@ -52,6 +52,7 @@ class ConvNet(nn.Module):
             train: True normalises by the batch's statistics and updates the running ones
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
         """
+        check_images("ConvNet", images)
         activation = ACTIVATIONS[self.activation]
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
 

@@ -11,7 +11,12 @@ from jaxtyping import Array, Float
 from jcl.models import pointwise
 from jcl.models.batch_norm import batch_norm
 from jcl.models.layer_variables import ConvKernel, NormVariables
-from jcl.models.options import check_choice, check_each_positive, check_positive
+from jcl.models.options import (
+    check_choice,
+    check_each_positive,
+    check_images,
+    check_positive,
+)
 from jcl.models.pooled_stem import pooled_stem
 
 STEMS = ("imagenet", "cifar")
@@ -113,6 +118,7 @@ class ResNet(nn.Module):
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        check_images("ResNet", images)
         # In the images' dtype first: bfloat16 is finer around 0 than around 1.
         x = (2 * images - 1).astype(self.dtype)
         if self.stem == "imagenet":

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jcl.errors import UserError
 from jcl.models.attention import SelfAttention
-from jcl.models.options import check_choice, check_positive
+from jcl.models.options import check_choice, check_images, check_positive
 from jcl.models.positions import sincos_positions
 
 POSITIONS = ("sincos", "learned")
@@ -113,6 +113,7 @@ class ViT(nn.Module):
         """
         del train
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        check_images("ViT", images)
         # In the images' dtype first: bfloat16 is finer around 0 than around 1.
         x = (2 * images - 1).astype(self.dtype)
         patches, rows, columns = _patches(x, self.patch_size)

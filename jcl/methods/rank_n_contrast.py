@@ -1,0 +1,31 @@
+"""Rank-N-Contrast: embeddings' distances in the order of the targets' (Zha et al. 2023)."""
+
+import dataclasses
+
+from jcl.losses import rank_n_contrast
+from jcl.methods.base import Outcome
+from jcl.methods.diagnostics import two_view_diagnostics
+from jcl.methods.two_view import TwoViewNetworks
+
+
+@dataclasses.dataclass(frozen=True)
+class RankNContrast(TwoViewNetworks):
+    """See `jcl.losses.rank_n_contrast`.
+
+    Attributes:
+        temperature: of distances, not of cosines; 2 in the authors' code.
+    """
+
+    temperature: float = 2.0
+
+    @property
+    def needs(self):
+        """Numbers whose distances can be ranked."""
+        return ("target",)
+
+    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+        """Rank-N-Contrast over the global batch."""
+        del params, method_state, key
+        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        loss = rank_n_contrast(z0, z1, side["target"], temperature=self.temperature, mesh=mesh)
+        return Outcome(loss, two_view_diagnostics(z0, z1), {})

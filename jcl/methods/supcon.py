@@ -1,0 +1,40 @@
+"""SupCon: examples of the same class are positives (Khosla et al. 2020)."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from jcl.losses import supcon
+from jcl.methods.base import Outcome
+from jcl.methods.diagnostics import two_view_diagnostics
+from jcl.methods.two_view import TwoViewNetworks
+
+
+@dataclasses.dataclass(frozen=True)
+class SupCon(TwoViewNetworks):
+    """See `jcl.losses.supcon`.
+
+    Attributes:
+        temperature: 0.1 in the paper.
+        bin_width: None takes the dataset's labels as classes. A number takes its targets, rounded
+            to multiples of that: SupCon as SupReMix and Rank-N-Contrast compare with it.
+    """
+
+    temperature: float = 0.1
+    bin_width: float | None = None
+
+    @property
+    def needs(self):
+        """Classes, or what they are made of."""
+        return ("label",) if self.bin_width is None else ("target",)
+
+    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+        """SupCon over the global batch."""
+        del params, method_state, key
+        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        if self.bin_width is None:
+            labels = side["label"]
+        else:
+            labels = jnp.round(side["target"] / self.bin_width).astype(jnp.int32)
+        loss = supcon(z0, z1, labels, temperature=self.temperature, mesh=mesh)
+        return Outcome(loss, two_view_diagnostics(z0, z1), {})
