@@ -118,6 +118,7 @@ def base() -> ConfigDict:
                 "beta1": _unset(float),
                 "beta2": _unset(float),
                 "gradient_clip_norm": _unset(float),  # of the global gradient norm
+                "encoder_scale": 1.0,  # the encoder's learning rate, as a share of the others'
                 "weight_ema": _unset(float),  # decay a step; probes then see the average
             },
             # data=-1: all devices that are left; parameters and optimizer are split over fsdp.
@@ -135,7 +136,7 @@ def base() -> ConfigDict:
                 "finetune": False,  # also train the whole network with labels, for each share
                 "finetune_shares": (0.01, 0.1, 1.0),
                 "finetune_epochs": 20.0,  # over the share's examples, but at least 100 steps
-                "finetune_learning_rate": 1e-3,  # of the new head
+                "finetune_learning_rate": 1e-3,  # of the new head, by AdamW
                 "finetune_encoder_scale": 0.1,  # the encoder's learning rate, as a share of that
             },
         }
@@ -160,6 +161,10 @@ def validate(config: ConfigDict) -> None:
         "checkpoint.every_steps",
         "checkpoint.keep",
         "optimizer.learning_rate",
+        "optimizer.encoder_scale",
+        "probe.finetune_epochs",
+        "probe.finetune_learning_rate",
+        "probe.finetune_encoder_scale",
         "probe.knn_k",
         "probe.knn_temperature",
         "probe.linear_seeds",
@@ -170,6 +175,8 @@ def validate(config: ConfigDict) -> None:
         "total_epochs",
         "method.temperature",
         "method.weight_sigma",
+        "method.bin_width",
+        "method.window",
         "optimizer.gradient_clip_norm",
         "optimizer.trust_coefficient",
         "data.image_size",

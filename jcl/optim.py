@@ -8,7 +8,7 @@ import optax
 from ml_collections import ConfigDict
 
 from jcl.errors import UserError
-from jcl.frozen import freeze, parameter_name
+from jcl.frozen import freeze, matches, parameter_name
 from jcl.names import build
 
 Schedule = Callable[[jax.Array], jax.Array]
@@ -23,6 +23,7 @@ COMMON_OPTIONS = (
     "warmup_epochs",
     "gradient_clip_norm",
     "weight_ema",
+    "encoder_scale",
 )
 
 # Names of parameters that are neither decayed nor adapted by LARS, whatever their rank: flax's
@@ -82,7 +83,10 @@ def make_schedule(config: ConfigDict, length: Durations) -> Schedule:
 
 
 def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTransformation:
-    """The named optimizer behind optional clipping by the global norm; see also `jcl.frozen`."""
+    """The named optimizer behind optional clipping by the global norm; see also `jcl.frozen`.
+
+    Its updates of the encoder, weight decay among them, are multiplied by `encoder_scale`.
+    """
     section = config.optimizer.copy_and_resolve_references()
     with section.unlocked():
         for key in COMMON_OPTIONS:
@@ -91,7 +95,16 @@ def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTran
     clip = config.optimizer.gradient_clip_norm
     if clip is not None:
         optimizer = optax.chain(optax.clip_by_global_norm(clip), optimizer)
+    if config.optimizer.encoder_scale != 1:
+        optimizer = optax.chain(optimizer, _scale_encoder(config.optimizer.encoder_scale))
     return freeze(optimizer, config.frozen or ())
+
+
+def _scale_encoder(share: float) -> optax.GradientTransformation:
+    def scale(path, update):
+        return update * share if matches("encoder", parameter_name(path)) else update
+
+    return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(scale, updates))
 
 
 def adamw(

@@ -1,6 +1,7 @@
 """SupReMix: contrast in the order of continuous targets, with mixtures (Wu et al. 2023)."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from jcl.losses import supremix
 from jcl.methods.base import Outcome
@@ -29,7 +30,7 @@ class SupReMix(TwoViewNetworks):
     bin_width: float = 1.0
     mix_neg: bool = True
     mix_pos: bool = True
-    beta: tuple[float, float] = (2.0, 8.0)
+    beta: Sequence[float | int] = (2.0, 8.0)
 
     @property
     def needs(self):

@@ -44,11 +44,11 @@ class ConvNet(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, images: Float[Array, "N H W C"], *, train: bool) -> Float[Array, "N D"]:
+    def __call__(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N D"]:
         """Maps images with values in [0, 1] to features.
 
         Args:
-            images: any float dtype.
+            images: [N, H, W, C], any float dtype.
             train: True normalises by the batch's statistics and updates the running ones
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
         """

@@ -104,11 +104,11 @@ class ViT(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, images: Float[Array, "N H W C"], *, train: bool) -> Float[Array, "N D"]:
+    def __call__(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N D"]:
         """Maps images with values in [0, 1] to features.
 
         Args:
-            images: any float dtype.
+            images: [N, H, W, C], any float dtype.
             train: changes nothing here; there is no BatchNorm and no dropout.
         """
         del train

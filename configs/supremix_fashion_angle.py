@@ -1,0 +1,33 @@
+"""SupReMix on photographs of clothing that were turned: how far is the target, in degrees.
+
+Method: Wu et al. 2023, "Mixup Your Own Pairs". For its rivals set --config.method.name=supcon (on
+    targets in bins of a degree), rnc (Rank-N-Contrast), l1 or mse (trained from end to end), each
+    at its authors' temperature; --config.method.mix_neg=False or mix_pos=False for one mixture.
+Data: 10,000 images of Fashion-MNIST, turned by an angle in +-60 degrees, prepared by `make
+    fashion-angle`; --config.data.name=tfds:fashion_angle_imbalanced has few of the large angles.
+Command: python -m jcl.train --config=configs/supremix_fashion_angle.py --workdir=runs/fashion_angle
+Expected time: a minute and a half of steps on 2 CPU cores.
+Expected score: benchmarks/RESULTS.md, study of regression.
+"""
+
+from jcl import config as config_lib
+
+
+def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 15.0):
+    given = config_lib.arguments(arguments, batch=batch, epochs=epochs)
+    config = config_lib.base()
+    config.batch_size = given["batch"]
+    config.total_epochs = given["epochs"]
+    config.data.name = "tfds:fashion_angle"
+    config.data.dir = "data"
+    config.views.name = "crop_light"
+    config.encoder.name = "convnet"
+    config.encoder.widths = (32, 64, 128)
+    config.method.name = "supremix"
+    config.method.bin_width = 1.0
+    config.optimizer.name = "adamw"
+    config.optimizer.learning_rate = 3e-3
+    config.optimizer.warmup_epochs = 1.0
+    config.optimizer.weight_decay = 1e-4
+    config.checkpoint.every_steps = 500
+    return config

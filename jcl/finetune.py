@@ -1,0 +1,136 @@
+"""Fine-tuning: the whole network is trained further, with some of the labels."""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from jcl.config import base
+from jcl.data import Source
+from jcl.data.loader import batches
+from jcl.data.shape import shape_of
+from jcl.data.subset import Subset
+from jcl.errors import UserError
+from jcl.experiment import Experiment, image_dtype, make_experiment
+from jcl.features import FEATURE_BATCH, evaluation_inputs
+from jcl.mesh import batch_sharding, make_mesh
+from jcl.probes.features import extract
+from jcl.state import TrainState
+from jcl.step import compile_train_step
+
+# A hundred labels make few steps an epoch, and a new head needs some to get anywhere.
+_LEAST_STEPS = 100
+
+
+def finetune(
+    config: ConfigDict,
+    encoder: dict,
+    train: Source,
+    rows: Int[np.ndarray, " s"],
+    test: Source,
+    *,
+    method: str,
+) -> Float[np.ndarray, "m outputs"]:
+    """Trains a pretrained encoder and a new linear head with the labels of some examples.
+
+    AdamW with a tenth of the steps as warm-up and a cosine, on the views that the run was
+    pretrained with, in its precision; `probe.finetune_*` has the rest. The batch is that of the
+    run, or the share where that is smaller.
+
+    Args:
+        config: of the run.
+        encoder: its "params" and its "batch_stats", from a checkpoint; they are not changed.
+        train: the training split.
+        rows: its examples whose labels may be used, sorted.
+        test: the split to predict.
+        method: "cross_entropy" or "l1"; the fine-tuning's, not the run's.
+
+    Returns:
+        What the head says of every test example: logits [m, C], or targets [m, 1].
+
+    Raises:
+        UserError: the network diverged, or fewer rows than devices.
+    """
+    subset = Subset(train, rows)
+    mesh = make_mesh()
+    batch_size = min(config.batch_size, len(rows)) // mesh.size * mesh.size
+    if not batch_size:
+        raise UserError(f"{len(rows)} examples cannot be spread over {mesh.size} devices")
+    config = _config(config, method, batch_size, len(rows))
+    experiment = make_experiment(config, shape_of(subset))
+    state = _with_encoder(experiment.init_state(mesh), encoder)
+    step = compile_train_step(state, mesh=mesh, **experiment.step_options())
+    stream = batches(
+        subset,
+        seed=config.seed,
+        batch_size=batch_size,
+        sharding=batch_sharding(mesh),
+        start_step=0,
+        stop_step=config.total_steps,
+    )
+    progress = tqdm(
+        stream,
+        desc=f"fine-tuning with {len(rows):,} examples",
+        total=config.total_steps,
+        disable=not sys.stderr.isatty(),
+    )
+    try:
+        for batch in progress:
+            state, _ = step(state, batch)
+    finally:
+        stream.close()
+    return _predict(experiment, state, test)
+
+
+def _config(config: ConfigDict, method: str, batch_size: int, examples: int) -> ConfigDict:
+    """What fine-tuning has of the run's config, and what of its own."""
+    new = base()
+    for key in ("seed", "precision", "data", "views", "encoder", "fsdp_min_size", "probe"):
+        new[key] = config[key]
+    steps = round(config.probe.finetune_epochs * examples / batch_size)
+    new.batch_size = batch_size
+    new.total_steps = max(steps, _LEAST_STEPS)
+    new.method.name = method
+    new.optimizer.name = "adamw"
+    new.optimizer.learning_rate = config.probe.finetune_learning_rate
+    new.optimizer.encoder_scale = config.probe.finetune_encoder_scale
+    new.optimizer.warmup_steps = new.total_steps // 10
+    return new
+
+
+def _with_encoder(state: TrainState, encoder: dict) -> TrainState:
+    def place(new, old):
+        return jax.device_put(jnp.array(old, new.dtype), new.sharding)
+
+    params = jax.tree.map(place, state.params["encoder"], encoder["params"])
+    statistics = jax.tree.map(place, state.model_state["encoder"], encoder["batch_stats"])
+    return state.replace(
+        params={**state.params, "encoder": params},
+        model_state={**state.model_state, "encoder": statistics},
+    )
+
+
+def _predict(experiment: Experiment, state: TrainState, test: Source) -> np.ndarray:
+    config = experiment.config
+
+    @jax.jit
+    def predict(params, model_state, inputs):
+        inputs = evaluation_inputs(inputs, config.views.size, image_dtype(config))
+        return experiment.method.predict(params, model_state, inputs).reshape(len(inputs), -1)
+
+    predicted = extract(
+        lambda inputs: predict(state.params, state.model_state, inputs),
+        test,
+        batch_size=min(FEATURE_BATCH, len(test)),
+        description="predictions",
+    ).features
+    if not np.isfinite(predicted).all():
+        raise UserError(
+            "fine-tuning diverged: a smaller probe.finetune_learning_rate may help, "
+            f"{config.optimizer.learning_rate} was given"
+        )
+    return predicted

@@ -1,0 +1,175 @@
+"""Methods that are told labels or targets: what they contrast by and refuse; the controls."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jcl.data.order import batch_indices
+from jcl.data.shape import DatasetShape, images_of
+from jcl.errors import UserError
+from jcl.experiment import make_experiment
+from jcl.losses import supremix
+from jcl.mesh import batch_sharding, make_mesh
+from jcl.methods.cross_entropy import CrossEntropy
+from jcl.methods.rank_n_contrast import RankNContrast
+from jcl.methods.regression import L1, MSE
+from jcl.methods.supcon import SupCon
+from jcl.methods.supremix import SupReMix
+from jcl.models.mlp import MLPEncoder
+from jcl.models.projector import MLP
+from jcl.step import compile_train_step
+from tests.losses import engine_example_formulas
+from tests.losses.test_supcon import formula as supcon_formula
+from tests.tiny import one_device, tiny_config
+
+B = 8
+NETWORKS = {"encoder": MLPEncoder(), "projector": MLP()}
+EMBEDDINGS = np.asarray(jax.random.normal(jax.random.key(0), (B, 2, 5)))
+LABEL = np.array([0, 1, 2, 0, 1, 2, 3, 3], np.int32)
+# Their bins of 2 are neither those of 1 nor the labels.
+TARGET = np.array([-3.1, 0.2, 0.9, 1.1, 4.9, 5.2, 7.0, 7.2], np.float32)
+SIDE = {"label": LABEL, "target": TARGET, "index": np.arange(B, dtype=np.int32)}
+
+
+def loss(method, embeddings=EMBEDDINGS, key=None):
+    key = jax.random.key(1) if key is None else key
+    side = jax.tree.map(jnp.asarray, SIDE)
+    return method.objective({}, jnp.asarray(embeddings), side, {}, key, None).loss
+
+
+@pytest.mark.parametrize(
+    ("bin_width", "classes"), [(None, LABEL), (2.0, np.round(TARGET / 2)), (1.0, np.round(TARGET))]
+)
+def test_supcon_takes_labels_or_binned_targets(bin_width, classes):
+    expected = supcon_formula(EMBEDDINGS[:, 0], EMBEDDINGS[:, 1], classes, 0.3)
+    expected = expected[0] if isinstance(expected, tuple) else expected
+    method = SupCon(**NETWORKS, temperature=0.3, bin_width=bin_width)
+    np.testing.assert_allclose(loss(method), expected, rtol=1e-5)
+
+
+def test_rank_n_contrast_ranks_by_target():
+    expected = engine_example_formulas.rank_n_contrast(
+        EMBEDDINGS[:, 0], EMBEDDINGS[:, 1], TARGET, 1.5
+    )
+    np.testing.assert_allclose(loss(RankNContrast(**NETWORKS, temperature=1.5)), expected, 1e-5)
+
+
+def test_supremix_hands_every_option_and_the_key_to_its_loss():
+    options = {
+        "temperature": 0.7,
+        "window": 4.0,
+        "bin_width": 2.0,
+        "mix_neg": True,
+        "mix_pos": True,
+        "beta": (1.0, 3.0),
+    }
+    z0, z1 = jnp.asarray(EMBEDDINGS.swapaxes(0, 1))
+    for changed in (
+        {},
+        {"mix_neg": False},
+        {"mix_pos": False},
+        {"window": 2.5},
+        {"beta": (5.0, 1.0)},
+    ):
+        chosen = {**options, **changed}
+        expected = supremix(z0, z1, jnp.asarray(TARGET), jax.random.key(3), **chosen)
+        got = loss(SupReMix(**NETWORKS, **chosen), key=jax.random.key(3))
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_cross_entropy_and_regression_against_numpy():
+    logits = EMBEDDINGS.astype(np.float64)
+    log_sum = np.log(np.exp(logits).sum(-1))
+    own = np.take_along_axis(logits, LABEL[:, None, None].repeat(2, 1), axis=2)[..., 0]
+    got = loss(CrossEntropy(**NETWORKS, n_classes=5))
+    np.testing.assert_allclose(got, (log_sum - own).mean(), rtol=1e-6)
+    error = EMBEDDINGS[..., 0].astype(np.float64) - TARGET[:, None]
+    for method, expected in ((L1, np.abs(error).mean()), (MSE, (error**2).mean())):
+        np.testing.assert_allclose(
+            loss(method(**NETWORKS), EMBEDDINGS[..., 0]), expected, rtol=1e-6
+        )
+
+
+def halves():
+    """Views of vectors: the first as they are, the second with signs changed."""
+    return lambda keys, vectors: jnp.stack([vectors, -vectors], axis=1)
+
+
+def vectors(n=64):
+    random = np.random.RandomState(0)
+    features = random.normal(size=(n, 6)).astype(np.float32)
+    target = (1000 + 50 * features[:, 0] + random.normal(size=n)).astype(np.float32)
+    return {"features": features, "target": target}
+
+
+def test_a_regression_on_vectors_keeps_the_statistics_of_the_targets_it_saw():
+    config = tiny_config(
+        **{
+            "encoder.name": "mlp",
+            "encoder.widths": (16,),
+            "views.name": f"{__name__}:halves",
+            "method.name": "l1",
+            "method.temperature": None,
+            "total_steps": 6,
+        }
+    )
+    data = vectors()
+    example = {
+        key: jax.ShapeDtypeStruct(value.shape[1:], value.dtype) for key, value in data.items()
+    }
+    experiment = make_experiment(config, DatasetShape(example, 64, None))
+    mesh = make_mesh(devices=jax.devices()[:2])
+    state = experiment.init_state(mesh)
+    step = compile_train_step(state, mesh=mesh, **experiment.step_options())
+    seen, method = [], experiment.method
+    for t in range(6):
+        rows = batch_indices(t, n=64, batch_size=16, seed=0)
+        batch = {**{k: v[rows] for k, v in data.items()}, "index": rows.astype(np.int32)}
+        if t:
+            # The head is still small: it predicts about the mean of what was seen.
+            predicted = method.predict(
+                state.params, state.model_state, jnp.asarray(data["features"])
+            )
+            assert abs(np.mean(predicted) - np.mean(seen)) < 3 * np.std(seen)
+        state, metrics = step(state, jax.device_put(batch, batch_sharding(mesh)))
+        seen = np.concatenate([seen, data["target"][rows].astype(np.float64)])
+        kept = state.model_state["seen_targets"]
+        np.testing.assert_allclose(kept["count"], len(seen))
+        np.testing.assert_allclose(kept["mean"], seen.mean(), rtol=1e-6)
+        np.testing.assert_allclose(kept["variance"], seen.var(), rtol=1e-4)
+        assert metrics["loss"] == metrics["mean_absolute_error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "says"),
+    [
+        ("supremix", "target", "only classes, whose numbers have no order .*'supcon' takes"),
+        ("rnc", "target", "only classes"),
+        ("l1", "target", "needs a target"),
+        ("supcon", "label", "needs a label of every example, and data.name='shapes' has none"),
+        ("cross_entropy", "label", "needs a label"),
+    ],
+)
+def test_data_without_what_a_method_needs_are_refused(name, missing, says):
+    config = tiny_config(**{"method.name": name, "method.temperature": None})
+    full = images_of(8, 8, 3, examples=64)
+    make_experiment(config, full)
+    example = {key: value for key, value in full.example.items() if key != missing}
+    with pytest.raises(UserError, match=says):
+        make_experiment(config, DatasetShape(example, 64, 10))
+
+
+def test_supcon_with_bins_needs_targets():
+    config = tiny_config(**{"method.name": "supcon", "method.bin_width": 1.0})
+    example = {"image": images_of(8, 8, 3, examples=64).inputs}
+    with pytest.raises(UserError, match="needs a target"):
+        make_experiment(config, DatasetShape(example, 64, None))
+
+
+def test_an_encoder_of_images_refuses_vectors():
+    config = tiny_config(**{"views.name": f"{__name__}:halves"})
+    example = {"features": jax.ShapeDtypeStruct((6,), np.float32)}
+    experiment = make_experiment(config, DatasetShape(example, 64, None))
+    with pytest.raises(UserError, match=r"ConvNet takes images.*6 features; encoder.name='mlp'"):
+        experiment.init_state(one_device())
