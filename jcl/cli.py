@@ -54,7 +54,7 @@ def run(
         except (UserError, flags.Error, OSError, ValueError, TypeError) as error:
             # The last three come from ml_collections: an absent config file, a value of a wrong
             # type. Its messages go on with the whole config, from the second line.
-            fail(_within_config_file(error) or str(error).splitlines()[0])
+            fail(within_config_file(error) or str(error).splitlines()[0])
         # absl would choose INFO, at which libraries talk a lot; --verbosity=0 brings that back.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
@@ -90,7 +90,7 @@ def run(
     app.run(main_or_fail, flags_parser=parse_or_fail)
 
 
-def _within_config_file(error: BaseException) -> str | None:
+def within_config_file(error: BaseException) -> str | None:
     """What a config file itself raised, which ml_collections buries in a traceback's text."""
     if "Error whilst parsing config file" not in str(error):
         return None
