@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
-.PHONY: setup quickstart test test-optimised test-slow test-reference lint fashion-mnist dataset-fashion-mnist
+.PHONY: setup quickstart test test-optimised test-slow test-reference lint fashion-mnist fashion-angle diamonds \
+  dataset-fashion-mnist
 
 setup: .venv/ready
 
@@ -61,6 +62,28 @@ fashion-mnist: setup data/fashion_mnist
 
 data/fashion_mnist: | dataset-fashion-mnist
 	$(BIN)/python -m jcl.data.prepare --idx=$(FASHION_MNIST) --name=fashion_mnist --data_dir=data
+
+# Real regression: images turned by a known angle, and the prices of diamonds. Of each a training
+# split that is uniform over the target and one whose density falls by 100; the same test split.
+BALANCED := --target_density=uniform --train_examples=10000 --test_examples=2000
+IMBALANCED := --target_density=exponential --train_examples=10000 --test_examples=2000
+fashion-angle: setup data/fashion_angle data/fashion_angle_imbalanced
+diamonds: setup data/diamonds.npz data/diamonds_imbalanced.npz
+
+data/fashion_angle: | dataset-fashion-mnist
+	$(BIN)/python -m jcl.data.prepare --idx=$(FASHION_MNIST) --rotate=60 $(BALANCED) \
+	  --name=fashion_angle --data_dir=data
+
+data/fashion_angle_imbalanced: | dataset-fashion-mnist
+	$(BIN)/python -m jcl.data.prepare --idx=$(FASHION_MNIST) --rotate=60 $(IMBALANCED) \
+	  --name=fashion_angle_imbalanced --data_dir=data
+
+data/diamonds.npz: | setup
+	$(BIN)/python -m jcl.data.prepare --diamonds $(BALANCED) --name=diamonds --data_dir=data
+
+data/diamonds_imbalanced.npz: | setup
+	$(BIN)/python -m jcl.data.prepare --diamonds $(IMBALANCED) --name=diamonds_imbalanced \
+	  --data_dir=data
 
 dataset-fashion-mnist:
 	test -d $(FASHION_MNIST) || { apt-get update -qq && apt-get install -y -qq dataset-fashion-mnist; }

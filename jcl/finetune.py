@@ -12,8 +12,8 @@ from tqdm import tqdm
 from jcl.config import base
 from jcl.data import Source
 from jcl.data.loader import batches
+from jcl.data.selected import Selected
 from jcl.data.shape import shape_of
-from jcl.data.subset import Subset
 from jcl.errors import UserError
 from jcl.experiment import Experiment, image_dtype, make_experiment
 from jcl.features import FEATURE_BATCH, evaluation_inputs
@@ -55,7 +55,7 @@ def finetune(
     Raises:
         UserError: the network diverged, or fewer rows than devices.
     """
-    subset = Subset(train, rows)
+    subset = Selected(train, rows)
     mesh = make_mesh()
     batch_size = min(config.batch_size, len(rows)) // mesh.size * mesh.size
     if not batch_size:

@@ -101,6 +101,12 @@ def write_image_folder(
     )
 
 
+def check_name(name: str) -> None:
+    """Raises UserError for a name of a dataset that TFDS or a file system could not take."""
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise UserError(f"name={name!r} is given, but it must match [a-z][a-z0-9_]*")
+
+
 def _write(
     splits: dict[str, tuple[int, Iterable[dict]]],
     *,
@@ -112,8 +118,7 @@ def _write(
     version: str | None,
 ) -> Path:
     """Writes (length, examples) of every split; images are encoded already."""
-    if not re.fullmatch("[a-z][a-z0-9_]*", name):
-        raise UserError(f"name={name!r} is given, but it must match [a-z][a-z0-9_]*")
+    check_name(name)
     if version is not None and not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise UserError(f"version={version!r} is given, but it must be like 1.0.0")
     import tensorflow_datasets as tfds

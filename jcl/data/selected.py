@@ -1,0 +1,43 @@
+"""Some examples of a split, as a split."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Int
+
+from jcl.data.source import Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Selected:
+    """See `jcl.data.Source`; example i is example `rows[i]` of the whole.
+
+    Attributes:
+        whole: the split.
+        rows: positions in it, integers [s].
+    """
+
+    whole: Source
+    rows: Int[np.ndarray, " s"]
+
+    @property
+    def image_shape(self):
+        """That of the whole."""
+        return self.whole.image_shape
+
+    @property
+    def n_classes(self):
+        """That of the whole: a class may have no example here."""
+        return self.whole.n_classes
+
+    @property
+    def in_memory(self):
+        """Whether reading is a plain array lookup."""
+        return self.whole.in_memory
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, indices: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
+        """Reads the examples at `indices` of this subset."""
+        return self.whole.batch(self.rows[indices])
