@@ -3,9 +3,11 @@
 VIEWS = {
     "shapes": "jcl.augment.recipes:shapes",
     "crop_flip_light": "jcl.augment.recipes:crop_flip_light",
+    "crop_light": "jcl.augment.recipes:crop_light",
     "simclr_imagenet": "jcl.augment.simclr:simclr_imagenet",
     "simclr_cifar": "jcl.augment.simclr:simclr_cifar",
     "byol": "jcl.augment.byol:byol",
     "weak": "jcl.augment.recipes:weak",
     "none": "jcl.augment.recipes:none",
+    "feature_noise": "jcl.augment.features:feature_noise",
 }

@@ -43,4 +43,4 @@ def byol(*, size: int | None = None, min_area: float = 0.08) -> Views:
         image = random_gaussian_blur(blur_key, image, probability=blur)
         return random_solarize(solarize_key, image, probability=solarize)
 
-    return two_views(view, (1.0, 0.1), (0.0, 0.2))
+    return two_views(view, (1.0, 0.1), (0.0, 0.2), name="byol")

@@ -1,4 +1,7 @@
-"""View recipes of jcl's own, and the simplest ones: shapes, crop_flip_light, weak, none."""
+"""View recipes of jcl's own, and the simplest ones: shapes, crop_flip_light, crop_light, ...
+
+Those for feature vectors are in `jcl.augment.features`.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +15,17 @@ from jcl.augment.color import (
 )
 from jcl.augment.crop import evaluation_view, random_resized_crop
 from jcl.augment.geometry import random_flip, random_quarter_turn
-from jcl.augment.views import Views, check_colour, check_shares, check_size, check_square, two_views
+from jcl.augment.image import Image, Key
+from jcl.augment.views import (
+    IMAGES,
+    Views,
+    check_colour,
+    check_kind,
+    check_shares,
+    check_size,
+    check_square,
+    two_views,
+)
 
 
 def shapes(
@@ -42,7 +55,7 @@ def shapes(
         image = random_channel_mix(mix, image, strength=channel_mix)
         return random_grayscale(gray, image, probability=grayscale)
 
-    return two_views(view)
+    return two_views(view, name="shapes")
 
 
 def crop_flip_light(
@@ -67,11 +80,39 @@ def crop_flip_light(
         crop, flip, level = jax.random.split(key, 3)
         image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size)
         image = random_flip(flip, image)
-        brightness_key, contrast_key = jax.random.split(level)
-        image = adjust_contrast(image, random_factor(contrast_key, contrast, image.dtype))
-        return adjust_brightness(image, random_factor(brightness_key, brightness, image.dtype))
+        return _random_levels(level, image, brightness, contrast)
 
-    return two_views(view)
+    return two_views(view, name="crop_flip_light")
+
+
+def crop_light(
+    *,
+    size: int | None = None,
+    min_area: float = 0.5,
+    brightness: float = 0.4,
+    contrast: float = 0.4,
+) -> Views:
+    """For gray or colour photographs whose orientation matters: crop, contrast and brightness.
+
+    Crops are squares and views are too, and none is mirrored, so every angle stays what it is.
+
+    Args:
+        size: side of a view in pixels; None keeps the image's, which must be square.
+        min_area: smallest share of the image that a crop covers, in (0, 1].
+        brightness: largest relative change of all values, in [0, 1].
+        contrast: largest relative change of the distance to the mean luma, in [0, 1].
+    """
+    check_size(size)
+    check_shares(min_area=min_area, brightness=brightness, contrast=contrast)
+
+    def view(key, image):
+        crop, level = jax.random.split(key)
+        area = (min_area, 1.0)
+        image = random_resized_crop(crop, image, area=area, aspect=(1.0, 1.0), size=size)
+        check_square("crop_light", image)
+        return _random_levels(level, image, brightness, contrast)
+
+    return two_views(view, name="crop_light")
 
 
 def weak(*, size: int | None = None, min_area: float = 0.2) -> Views:
@@ -89,7 +130,7 @@ def weak(*, size: int | None = None, min_area: float = 0.2) -> Views:
         image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size, method="cubic")
         return random_flip(flip, image)
 
-    return two_views(view)
+    return two_views(view, name="weak")
 
 
 def none(*, size: int | None = None) -> Views:
@@ -102,7 +143,15 @@ def none(*, size: int | None = None) -> Views:
 
     def make(keys, images):
         del keys
+        check_kind("none", images, IMAGES)
         images = evaluation_view(images, size)
         return jnp.stack([images, images], 1)
 
     return make
+
+
+def _random_levels(key: Key, image: Image, brightness: float, contrast: float) -> Image:
+    """Changes contrast, then brightness, by factors that are uniform around 1."""
+    brightness_key, contrast_key = jax.random.split(key)
+    image = adjust_contrast(image, random_factor(contrast_key, contrast, image.dtype))
+    return adjust_brightness(image, random_factor(brightness_key, brightness, image.dtype))

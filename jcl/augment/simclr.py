@@ -39,7 +39,7 @@ def simclr_imagenet(
         image = _crop_and_color(image_key, image, size, min_area, strength, grayscale)
         return random_gaussian_blur(blur_key, image, probability=blur)
 
-    return two_views(view)
+    return two_views(view, name="simclr_imagenet")
 
 
 def simclr_cifar(
@@ -62,7 +62,8 @@ def simclr_cifar(
     check_size(size)
     check_shares(min_area=min_area, strength=strength, grayscale=grayscale)
     return two_views(
-        lambda key, image: _crop_and_color(key, image, size, min_area, strength, grayscale)
+        lambda key, image: _crop_and_color(key, image, size, min_area, strength, grayscale),
+        name="simclr_cifar",
     )
 
 

@@ -8,26 +8,52 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from jcl.errors import UserError
 
-Views = Callable[
-    [Shaped[PRNGKeyArray, " B"], Float[Array, "B H W C"]], Float[Array, "B V size_H size_W C"]
-]
+# Keys and images [B, H, W, C] -> views [B, V, size_H, size_W, C]; or feature vectors [B, F] ->
+# views [B, V, F].
+Views = Callable[[Shaped[PRNGKeyArray, " B"], Float[Array, "B ..."]], Float[Array, "B V ..."]]
+
+_RANKS = {"images [B, H, W, C]": 4, "feature vectors [B, F]": 2}
+IMAGES, FEATURES = _RANKS
 
 
-def two_views(view: Callable, *numbers: tuple[float, float]) -> Views:
+def two_views(
+    view: Callable,
+    *numbers: tuple[float, float],
+    name: str | None = None,
+    takes: str = IMAGES,
+) -> Views:
     """Draws two views of each example of a batch.
 
     Args:
-        view: maps a key, an image, and one number of each pair, to a view.
+        view: maps a key, an example, and one number of each pair, to a view.
         *numbers: pairs; the first of a pair goes to view 0 and the second to view 1.
+        name: of the recipe, for the message where examples are of another kind than it takes.
+        takes: IMAGES or FEATURES.
     """
     numbers = [jnp.asarray(pair) for pair in numbers]
     both = jax.vmap(view, (0, None, *[0] * len(numbers)))
 
-    def make(keys, images):
+    def make(keys, examples):
+        check_kind(name, examples, takes)
         pairs = jax.vmap(lambda key: jax.random.split(key, 2))(keys)
-        return jax.vmap(lambda pair, image: both(pair, image, *numbers))(pairs, images)
+        return jax.vmap(lambda pair, example: both(pair, example, *numbers))(pairs, examples)
 
     return make
+
+
+def check_kind(name: str | None, examples: Float[Array, "B ..."], takes: str) -> None:
+    """Raises UserError where a recipe for images meets feature vectors, or the reverse.
+
+    Args:
+        name: of the recipe; None where it has none.
+        examples: a batch.
+        takes: IMAGES or FEATURES.
+    """
+    if examples.ndim != _RANKS[takes]:
+        recipe = "this recipe of views" if name is None else f"views.name={name!r}"
+        raise UserError(
+            f"{recipe} takes {takes}, these examples are {examples.dtype}{list(examples.shape)}"
+        )
 
 
 def check_shares(**values: float) -> None:

@@ -74,18 +74,16 @@ def _quotas(
     weights: Float64[np.ndarray, " bins"], sizes: Int64[np.ndarray, " bins"], examples: int
 ) -> Int64[np.ndarray, " bins"]:
     """Whole numbers near min(size, t * weight), with the t under which they sum to `examples`."""
-    shares = np.zeros(len(weights))
+    quotas = np.zeros(len(weights), np.int64)
     open_, left = sizes > 0, examples
-    while open_.any():
-        shares[open_] = left * weights[open_] / weights[open_].sum()
-        full = open_ & (shares >= sizes)
-        if not full.any():
+    while left:
+        shares = left * weights[open_] / weights[open_].sum()
+        full = np.flatnonzero(open_)[shares >= sizes[open_] - 1e-9]
+        if not full.size:
+            # Rounding the running total, any run of bins is off by less than 1.
+            quotas[open_] = np.diff(np.floor(np.cumsum(shares) + 0.5), prepend=0)
             break
-        shares[full] = sizes[full]
+        quotas[full] = sizes[full]
         left -= sizes[full].sum()
-        open_ &= ~full
-    # What rounding down leaves goes to the largest fractions, the lowest bins first.
-    quotas = np.floor(shares).astype(np.int64)
-    largest = np.argsort(quotas - shares, kind="stable")
-    quotas[largest[: examples - quotas.sum()]] += 1
+        open_[full] = False
     return quotas

@@ -55,13 +55,12 @@ def _read_table(path: Path) -> tuple[Float64[np.ndarray, "n 9"], Float32[np.ndar
     """Features, not standardised, and target of the distinct rows in the table's order."""
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    rows = [dict(zip(header, row, strict=True)) for row in dict.fromkeys(map(tuple, rows))]
-
-    def number(column: str, value: str) -> float:
-        return _RANKS[column].index(value) if column in _RANKS else float(value)
-
-    features = np.array([[number(column, row[column]) for column in FEATURES] for row in rows])
-    price = np.array([float(row["price"]) for row in rows])
+    distinct = np.array(list(dict.fromkeys(map(tuple, rows))))
+    columns = dict(zip(header, distinct.T, strict=True))
+    for name, order in _RANKS.items():
+        columns[name] = np.array([order.index(value) for value in columns[name]])
+    features = np.stack([columns[name].astype(np.float64) for name in FEATURES], 1)
+    price = columns["price"].astype(np.float64)
     return features, (100 * np.log10(price)).astype(np.float32)
 
 

@@ -17,6 +17,7 @@ from tests.augment.quick_jit import quick_jit
 BATCH = 32
 KEYS = jax.random.split(jax.random.key(0), BATCH)
 UNCROPPED = (("min_area", 1.0), ("brightness", 0.3), ("contrast", 0.5))  # of crop_flip_light
+OF_IMAGES = [name for name in VIEWS if name != "feature_noise"]
 
 
 def named(name, **options):
@@ -38,7 +39,7 @@ def shapes_of(recipe, height, width, channels, dtype=jnp.float32):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", list(VIEWS))
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_two_views_of_the_image_size_or_of_the_size_asked(name, channels):
     if (name, channels) == ("shapes", 1):
         pytest.skip("shapes refuses gray images")
@@ -60,6 +61,7 @@ def test_double_precision_stays(name):
     [
         ("shapes", (), 3),
         ("crop_flip_light", UNCROPPED, 3),
+        ("crop_light", (), 1),
         ("simclr_imagenet", (("size", 16),), 3),
         ("simclr_cifar", (), 1),
         ("byol", (("min_area", 1.0),), 3),
@@ -169,6 +171,25 @@ def test_weak_is_crop_and_flip(monkeypatch):
     assert calls == [crop(0.5, None), FLIP]
 
 
+def test_crop_light_is_a_square_crop_without_a_mirror(monkeypatch):
+    monkeypatch.setattr(recipes, "_random_levels", lambda key, image, *factors: image)
+    calls = record(monkeypatch, recipes, named("crop_light"), (1, 16, 16, 1))
+    square = {"area": (0.5, 1.0), "aspect": (1.0, 1.0), "size": None}
+    assert calls == [("random_resized_crop", square)]
+
+
+def test_crop_light_keeps_angles():
+    """A ramp at 30 degrees: its gradient has that direction in every view, never the mirror's."""
+    y, x = np.mgrid[0:24, 0:24] / 24
+    ramp = 0.3 + 0.2 * (np.cos(np.pi / 6) * x + np.sin(np.pi / 6) * y)
+    images = jnp.broadcast_to(ramp[..., None].astype(np.float32), (BATCH, 24, 24, 1))
+    views = np.asarray(compiled("crop_light")(KEYS, images))[:, :, 4:-4, 4:-4, 0]  # no edges
+    down, right = (np.gradient(views, axis=axis).mean((2, 3)) for axis in (2, 3))
+    np.testing.assert_allclose(np.degrees(np.arctan2(down, right)), 30, atol=0.05)
+    slopes = np.hypot(down, right)
+    assert slopes.max() / slopes.min() > 1.3  # crops and contrasts differ
+
+
 def test_byol_always_blurs_view_0_and_solarises_a_fifth_of_view_1():
     """A ramp of gray rows with one brighter column, never cropped.
 
@@ -244,6 +265,8 @@ def test_crop_flip_light_is_two_affine_changes(picture):
         ("none", {"size": -3}),
         ("none", {"min_area": 0.5}),
         ("shapes", {"blur": 0.5}),
+        ("feature_noise", {"noise": -0.1}),
+        ("feature_noise", {"mask": 1.5}),
     ],
 )
 def test_wrong_options_end_in_a_sentence(name, options):
@@ -253,10 +276,20 @@ def test_wrong_options_end_in_a_sentence(name, options):
 
 def test_recipes_that_turn_images_refuse_oblong_ones():
     oblong = jnp.zeros((1, 8, 6, 3))
-    with pytest.raises(UserError, match=r"square images, these are 8x6; views.size"):
-        jax.eval_shape(recipes.shapes(), KEYS[:1], oblong)
-    views = jax.eval_shape(recipes.shapes(size=4), KEYS[:1], oblong)
-    assert views.shape == (1, 2, 4, 4, 3)
+    for recipe in (recipes.shapes, recipes.crop_light):
+        with pytest.raises(UserError, match=r"square images, these are 8x6; views.size"):
+            jax.eval_shape(recipe(), KEYS[:1], oblong)
+        views = jax.eval_shape(recipe(size=4), KEYS[:1], oblong)
+        assert views.shape == (1, 2, 4, 4, 3)
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_recipes_for_images_refuse_feature_vectors(name):
+    message = (
+        rf"views.name='{name}' takes images \[B, H, W, C\], these examples are float32\[3, 9\]"
+    )
+    with pytest.raises(UserError, match=message):
+        named(name)(KEYS[:3], jnp.zeros((3, 9)))
 
 
 def test_colour_recipes_refuse_gray_images():

@@ -8,6 +8,9 @@ import PIL.Image
 import pytest
 
 from jcl.data import open_source, write
+from jcl.data.density import sample_by_density
+from jcl.data.rotated import rotate_images
+from jcl.data.write_npz import write_npz
 from jcl.errors import UserError
 from tests.data.idx_files import encode
 
@@ -64,14 +67,20 @@ def run_binary(*args, code=""):
     )
 
 
-def test_binary_prepares_idx_under_a_name_that_tfds_knows_otherwise(tmp_path):
-    """Neither writing nor reading imports TensorFlow or asks the network."""
+def write_idx(folder):
+    """IDX files of 30 images for training, the first 10 of them for testing too."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (30, 28, 28), np.uint8)
     label = (np.arange(30) % 10).astype(np.uint8)
     for name, array in {"images-idx3": image, "labels-idx1": label}.items():
-        (tmp_path / f"train-{name}-ubyte.gz").write_bytes(gzip.compress(encode(array)))
-        (tmp_path / f"t10k-{name}-ubyte").write_bytes(encode(array[:10]))
+        (folder / f"train-{name}-ubyte.gz").write_bytes(gzip.compress(encode(array)))
+        (folder / f"t10k-{name}-ubyte").write_bytes(encode(array[:10]))
+    return image, label
+
+
+def test_binary_prepares_idx_under_a_name_that_tfds_knows_otherwise(tmp_path):
+    """Neither writing nor reading imports TensorFlow or asks the network."""
+    image, label = write_idx(tmp_path)
     out = tmp_path / "out"
     code = f"""
 import socket
@@ -100,7 +109,123 @@ def test_binary_refuses_in_one_sentence(tmp_path):
     process = run_binary("--name=x", "--npz=a.npz", "--idx=b", f"--data_dir={tmp_path}")
     assert process.returncode == 2
     assert process.stderr.count("\n") == 1
-    assert "exactly one of --idx, --npz and --image_folder" in process.stderr
+    assert "exactly one of --idx, --npz, --image_folder and --diamonds" in process.stderr
+
+
+def prepare_each(*commands):
+    """What the binary says to each command line, run after one another in one fresh interpreter."""
+    script = f"""
+from absl import flags
+from absl.testing import flagsaver
+from jcl.data import prepare
+from jcl.errors import UserError
+for command in {commands!r}:
+    with flagsaver.flagsaver():
+        try:
+            prepare.main(flags.FLAGS(["prepare", *command.split()]))
+        except (UserError, flags.Error) as error:
+            print("error:", str(error).replace(chr(10), " "))
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.splitlines()
+
+
+def test_binary_makes_regression_of_images_and_of_diamonds(tmp_path):
+    image, label = write_idx(tmp_path)
+    out = tmp_path / "out"
+    few = "--target_density=exponential --train_examples=9 --test_examples=4"
+    turned = f"--idx={tmp_path} --rotate=60 --data_dir={out}"
+    diamonds = f"--diamonds --train_examples=90 --test_examples=40 --name=gems --data_dir={out}"
+    said = prepare_each(
+        f"{turned} --name=turned",
+        f"{turned} --name=again {few}",
+        f"{turned} --name=other {few} --seed=1",
+        f"{diamonds} --target_density=uniform",
+        diamonds,
+        f"{diamonds} --rotate=60",
+        f"{diamonds} --version=1.0.0",
+        f"--image_folder={tmp_path} --name=x --data_dir={out} {few}",
+        f"{turned} --name=x --target_density=uniform",
+        f"{turned} --name=x --target_density=normal",
+        f"{turned} --name=x --train_examples=31",
+        f"--idx={tmp_path} --name=x --data_dir={out} {few}",
+        f"--idx={tmp_path} --name=x --data_dir={out} --rotate=200",
+    )
+    assert said[:4] == [
+        *(
+            f"Wrote {out}/{name}/1.0.0: use --config.data.name=tfds:{name} --config.data.dir={out}"
+            for name in ("turned", "again", "other")
+        ),
+        f"Wrote {out}/gems.npz: use --config.data.name=arrays:{out}/gems.npz",
+    ]
+    for sentence, words in zip(
+        said[4:],
+        [
+            "gems.npz exists already: delete it first, or give another --name",
+            "--diamonds does not go together with --rotate",
+            "--diamonds does not go together with --version",
+            "--image_folder does not go together with --target_density and --train_examples",
+            "needs the numbers of training and of test examples",
+            "--target_density=normal: value should be one of <uniform|exponential>",
+            "31 examples are asked for, but it must be 1 to 30",
+            "needs a target, and the dataset has none",
+            "rotate=200 is impossible",
+        ],
+        strict=True,
+    ):
+        assert sentence.startswith("error: ")
+        assert words in sentence
+    assert contents(out).count("1.0.0") == 3
+    assert [name for name in contents(out) if "incomplete" in name or name == "x"] == []
+
+    turned, again, other = (
+        open_source(f"tfds:{name}", "train", dir=str(out)).arrays
+        for name in ("turned", "again", "other")
+    )
+    np.testing.assert_array_equal(turned["label"], label)
+    expected = rotate_images(
+        {"train": {"image": image[..., None]}, "test": {"image": image[..., None]}},
+        degrees=60.0,
+        seed=0,
+    )
+    for key in ("image", "target"):
+        np.testing.assert_array_equal(turned[key], expected["train"][key])
+    rows = sample_by_density(turned["target"], examples=9, density="exponential", seed=0)
+    for key, array in again.items():
+        np.testing.assert_array_equal(array, turned[key][rows])
+    assert not np.isin(other["target"], turned["target"]).any()
+
+    gems = {split: open_source(f"arrays:{out}/gems.npz", split) for split in ("train", "test")}
+    assert [len(source) for source in gems.values()] == [90, 40]
+    assert gems["train"].arrays["features"].shape == (90, 9)
+    counts = np.histogram(gems["train"].arrays["target"], 10)[0]
+    assert counts.max() - counts.min() <= 6  # 53,940 as they are differ by a factor of 10
+
+
+def test_an_archive_is_whole_or_absent(tmp_path, monkeypatch):
+    arrays = {"features": np.ones((3, 2), np.float32), "target": np.zeros(3, np.float32)}
+    splits = {"train": arrays, "test": arrays}
+
+    def interrupt(file, **members):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_npz(splits, name="rows", data_dir=str(tmp_path))
+    assert contents(tmp_path) == []
+    path = write_npz(splits, name="rows", data_dir=str(tmp_path))
+    assert contents(tmp_path) == ["rows.npz"]
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="exists already"):
+        write_npz(splits, name="rows", data_dir=str(tmp_path))
+    assert path.read_bytes() == before
+    with pytest.raises(UserError, match="must match"):
+        write_npz(splits, name="../rows", data_dir=str(tmp_path))
 
 
 def save_image(path, mode, size, format, seed):

@@ -1,0 +1,30 @@
+"""Views of feature vectors, such as the rows of a table."""
+
+import jax
+import jax.numpy as jnp
+
+from jcl.augment.views import FEATURES, Views, check_shares, two_views
+from jcl.errors import UserError
+
+
+def feature_noise(*, noise: float = 0.1, mask: float = 0.2) -> Views:
+    """For standardised features: adds Gaussian noise, then hides features behind their mean.
+
+    Args:
+        noise: standard deviation of the noise, in standard deviations of a feature.
+        mask: probability with which a feature is replaced by 0, its mean, each on its own.
+
+    Returns:
+        A function of keys [B] and features [B, F] that makes views [B, 2, F].
+    """
+    if not 0 <= noise < float("inf"):
+        raise UserError(f"views.noise={noise} is impossible: it is zero or a positive number")
+    check_shares(mask=mask)
+
+    def view(key, features):
+        noise_key, mask_key = jax.random.split(key)
+        noisy = features + noise * jax.random.normal(noise_key, features.shape, features.dtype)
+        hidden = jax.random.bernoulli(mask_key, mask, features.shape)
+        return jnp.where(hidden, 0, noisy)
+
+    return two_views(view, name="feature_noise", takes=FEATURES)
