@@ -72,7 +72,9 @@ def to_markdown(groups: Sequence[Group], remarks: Sequence[str], figures: Mappin
     parts.append(said)
     if common := _common_settings(groups):
         parts.append(f"The same in all runs, where not the default: {common}.")
-    parts += [f"![{caption}]({name})\n\n{caption}." for name, caption in figures.items()]
+    parts += [
+        f"![{caption.partition(':')[0]}]({name})\n\n{caption}." for name, caption in figures.items()
+    ]
     return "\n\n".join(parts) + "\n"
 
 

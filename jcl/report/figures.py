@@ -65,11 +65,14 @@ def scores_by_batch_size(groups: Sequence[Group], columns: Sequence[Column], pat
     figure = new_figure(4.5 * len(shown) + 2.0, 4.0)
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, column in zip(panels, shown, strict=True):
-        for color, (label, members) in zip(_colors(len(lines)), lines.items(), strict=True):
+        colors = _colors(len(lines))
+        for i, (color, (label, members)) in enumerate(zip(colors, lines.items(), strict=True)):
             sizes, means, deviations = _points(column, members)
             if sizes:
+                # A little beside each other, or bars would hide bars.
+                aside = 1.02 ** (i - (len(lines) - 1) / 2)
                 axes.errorbar(
-                    *(sizes, means, deviations),
+                    *([aside * size for size in sizes], means, deviations),
                     color=color,
                     marker="o",
                     markersize=4,
@@ -79,7 +82,7 @@ def scores_by_batch_size(groups: Sequence[Group], columns: Sequence[Column], pat
         sizes = sorted({group.setting["batch_size"] for group in groups})
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, labels=map(str, sizes))
-        axes.set(xlabel="batch size", ylabel=column.title, title=column.title)
+        axes.set(xlabel="batch size", ylabel=column.title)
         axes.minorticks_off()
         _plain(axes)
     if 1 < len(lines) <= _MOST_NAMED:
