@@ -1,5 +1,6 @@
 """How every binary starts and how it fails: one sentence and a non-zero exit status."""
 
+import argparse
 import difflib
 import itertools
 import re
@@ -88,6 +89,14 @@ def run(
             leave(EXIT_LOST)
 
     app.run(main_or_fail, flags_parser=parse_or_fail)
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """For programs that take more than flags: a mistake is a UserError, not a page of usage."""
+
+    def error(self, message):
+        """Raises UserError."""
+        raise UserError(message)
 
 
 def within_config_file(error: BaseException) -> str | None:

@@ -33,7 +33,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from jcl import workdir as workdir_lib
-from jcl.cli import EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
+from jcl.cli import EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR, ArgumentParser
 from jcl.errors import UserError
 from launch.grid import Run, check, expand, folder_of
 
@@ -242,13 +242,8 @@ def slurm_command(
     return ["sbatch", f"--array={array}{limit}", "launch/sweep.sbatch", *arguments]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise UserError(message)
-
-
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = _Parser(
+    parser = ArgumentParser(
         prog="python -m launch.sweep",
         description=__doc__.splitlines()[0],
         epilog="--config.KEY=VALUE is passed on to every run.",

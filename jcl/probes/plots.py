@@ -38,7 +38,7 @@ def views_grid(
         if originals.dtype == np.uint8:
             originals = originals / 255.0
         columns.insert(0, ("original", originals))
-    figure = _figure(1.2 * len(columns), 1.2 * n + 0.7)
+    figure = new_figure(1.2 * len(columns), 1.2 * n + 0.7)
     axes = figure.subplots(n, len(columns), squeeze=False)
     for column, (title, images) in enumerate(columns):
         axes[0, column].set_title(title, fontsize=9)
@@ -49,7 +49,7 @@ def views_grid(
             )
             axes[row, column].set_axis_off()
     figure.suptitle("Augmented views, one example a row", fontsize=10)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def loss_curve(
@@ -70,7 +70,7 @@ def loss_curve(
     steps, losses = np.asarray(steps), np.asarray(losses, np.float64)
     if len(steps) == 0 or steps.shape != losses.shape:
         raise UserError(f"A loss curve needs as many losses as steps: {len(losses)}, {len(steps)}.")
-    figure = _figure(7.0, 4.0)
+    figure = new_figure(7.0, 4.0)
     axes = figure.subplots()
     window = len(losses) // 20
     smooth = window >= 3
@@ -85,7 +85,7 @@ def loss_curve(
     axes.set(xlabel="step (completed updates)", ylabel="loss", title="Training loss")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def embedding_map(
@@ -122,7 +122,7 @@ def embedding_map(
     shown = np.unique(np.linspace(0, n - 1, min(n, max_points)).round().astype(int))
     position, labels = _tsne(features[shown]), labels[shown]
 
-    figure = _figure(7.5, 6.0)
+    figure = new_figure(7.5, 6.0)
     axes = figure.subplots()
     style = {"s": 9, "linewidths": 0, "alpha": 0.8}
     classes = np.unique(labels)
@@ -141,7 +141,7 @@ def embedding_map(
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2.5)
     axes.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
     axes.set_title(f"{title} (t-SNE of {len(shown):,} examples)")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _tsne(features: np.ndarray) -> np.ndarray:
@@ -162,12 +162,14 @@ def _tsne(features: np.ndarray) -> np.ndarray:
         return TSNE(init=init, perplexity=perplexity, random_state=0).fit_transform(unit)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of that size in inches, on a canvas of its own."""
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _save(figure: Figure, path: str | os.PathLike) -> None:
+def save_figure(figure: Figure, path: str | os.PathLike) -> None:
+    """Writes the figure to an image file, and makes its folder where that is missing."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

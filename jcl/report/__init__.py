@@ -1,0 +1,1 @@
+"""Many runs in one table: what differs between them, and what each setting scored."""

@@ -1,0 +1,66 @@
+"""Compares runs: `python -m jcl.report DIR... [--out=report]`.
+
+Each DIR is a workdir or a folder that holds some, at any depth. Runs that differ in their seed
+alone are one row of the table. OUT gets report.md, report.html, which needs no other file, and
+figures.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jcl.cli import EXIT_USER_ERROR, ArgumentParser
+from jcl.errors import UserError
+from jcl.report.columns import columns_of
+from jcl.report.document import markdown_table, to_html, to_markdown
+from jcl.report.figures import loss_curves, scores_by_batch_size
+from jcl.report.runs import find_workdirs, group_runs, read_run
+
+
+def report(folders: Sequence[Path], out: Path) -> str:
+    """Writes the report of the runs in some folders; returns its table.
+
+    Raises:
+        UserError: there is no run, one cannot be read, or `out` cannot be written.
+    """
+    runs = [read_run(workdir) for workdir in find_workdirs(folders)]
+    groups, remarks = group_runs(runs)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        figures = {}
+        if loss_curves(groups, out / "loss.png"):
+            figures["loss.png"] = (
+                "Training loss: a thin line each seed, a thick one their mean; losses of different "
+                "methods or batch sizes are not comparable"
+            )
+        if scores_by_batch_size(groups, columns_of(runs), out / "batch_size.png"):
+            figures["batch_size.png"] = (
+                "Scores against the batch size: means over seeds, bars of one standard deviation"
+            )
+        markdown = to_markdown(groups, remarks, figures)
+        (out / "report.md").write_text(markdown)
+        (out / "report.html").write_text(to_html(markdown, out))
+    except OSError as error:
+        raise UserError(f"the report cannot be written to {out}: {error.strerror}") from error
+    return markdown_table(groups)
+
+
+def main(argv: Sequence[str]) -> int:
+    """The binary."""
+    parser = ArgumentParser(
+        prog="python -m jcl.report", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--out", type=Path, default=Path("report"), help="(default: report)")
+    try:
+        given = parser.parse_args(argv)
+        table = report(given.folders, given.out)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    print(f"{table}\n{given.out / 'report.md'}, {given.out / 'report.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,169 @@
+"""The columns that a report's table can have, and what stands in a cell."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jcl.report.runs import Group, Run
+
+MISSING = "\N{EN DASH}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A number of each run.
+
+    Attributes:
+        title: "{}" in it stands for what "*" in the path found.
+        path: keys from the outside in, of results.json; "*" is any key. () is the training time.
+        percent: a share of 1, shown in percent.
+        larger_is_better: None where neither is.
+        headline: drawn against the batch size.
+    """
+
+    title: str
+    path: tuple[str, ...]
+    percent: bool = False
+    larger_is_better: bool | None = None
+    headline: bool = False
+
+    def value(self, run: Run) -> float | None:
+        """The run's number, in the unit that is shown; None where it has none."""
+        found = training_seconds(run) if not self.path else _look_up(run.results, self.path)
+        return self._scaled(found)
+
+    def interval(self, run: Run) -> tuple[float, float] | None:
+        """The confidence interval that stands beside the number, if one does."""
+        if not self.path:
+            return None
+        found = _look_up(run.results, (*self.path[:-1], f"{self.path[-1]}_interval"))
+        if not isinstance(found, list | tuple) or len(found) != 2:
+            return None
+        low, high = map(self._scaled, found)
+        return None if low is None or high is None else (low, high)
+
+    def cell(self, group: Group) -> str:
+        """Mean ± standard deviation over the group's seeds, or the value of a single one."""
+        runs = [run for run in group.measured if self.value(run) is not None]
+        if not runs:
+            return MISSING
+        mean, deviation = mean_and_deviation([self.value(run) for run in runs])
+        if deviation is not None:
+            return f"{self._text(mean)} ± {self._text(deviation)}"
+        interval = self.interval(runs[0])
+        if interval is None:
+            return self._text(mean)
+        return f"{self._text(mean)} [{self._text(interval[0])}, {self._text(interval[1])}]"
+
+    def _scaled(self, found: Any) -> float | None:
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            return None
+        return (100.0 if self.percent else 1.0) * found if math.isfinite(found) else None
+
+    def _text(self, value: float) -> str:
+        return f"{value:.{1 if self.percent or not self.path else 3}f}"
+
+
+def _scores(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
+    """The scores that a probe of classes or of a continuous target may have."""
+    return (
+        Column(f"{name} top-1, %", (*path, "top1"), True, True, headline),
+        Column(f"{name} MAE", (*path, "mae"), False, False, headline),
+        Column(f"{name} RMSE", (*path, "rmse"), False, False),
+        Column(f"{name} R²", (*path, "r2"), False, True),
+        Column(f"{name} Pearson", (*path, "pearson"), False, True),
+        Column(f"{name} Spearman", (*path, "spearman"), False, True),
+    )
+
+
+# In the order of the table; those that no run has are left out.
+COLUMNS = (
+    *_scores("kNN", "knn", headline=True),
+    *_scores("linear", "linear", headline=True),
+    *_scores("linear, {} of labels,", "linear", "low_shot", "*"),
+    *_scores("ridge", "ridge", headline=True),
+    Column("ridge MAE, {}-shot", ("ridge", "regions", "*", "mae"), False, False),
+    *_scores("ridge, {} of labels,", "ridge", "low_shot", "*"),
+    *_scores("head", "head"),
+    *_scores("fine-tuned, {} of labels,", "finetune", "*"),
+    Column("alignment", ("geometry", "alignment")),
+    Column("uniformity", ("geometry", "uniformity")),
+    Column("tolerance", ("geometry", "tolerance")),
+    Column("ordinality", ("geometry", "ordinality"), False, True),
+    Column("training, s", (), False, None),
+)
+
+
+def columns_of(runs: Sequence[Run]) -> list[Column]:
+    """The columns that at least one of the runs has a number for."""
+    present = []
+    for column in COLUMNS:
+        keys = {key: None for run in runs for key in _found_keys(run.results or {}, column.path)}
+        for key in keys:
+            path = tuple(key if part == "*" else part for part in column.path)
+            present.append(
+                dataclasses.replace(column, title=column.title.format(_share(key)), path=path)
+            )
+    return [
+        c
+        for c in present
+        if any(c.value(run) is not None for run in runs if run.results is not None)
+    ]
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation (n - 1 below the sum); None for a single value."""
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return statistics.fmean(values), deviation
+
+
+def best(column: Column, groups: Sequence[Group]) -> list[Group]:
+    """The groups with the best mean; [] where there is no better, or nothing to compare."""
+    if column.larger_is_better is None:
+        return []
+    means = []
+    for group in groups:
+        values = [v for run in group.measured if (v := column.value(run)) is not None]
+        if values:
+            means.append((mean_and_deviation(values)[0], group))
+    if len(means) < 2:
+        return []
+    choose = max if column.larger_is_better else min
+    best_mean = choose(mean for mean, _ in means)
+    return [group for mean, group in means if mean == best_mean]
+
+
+def training_seconds(run: Run) -> float | None:
+    """The time of all steps: each logged step's seconds, for it and the ones since the last."""
+    if not run.metrics:
+        return None
+    total, before = 0.0, 0
+    for line in run.metrics:
+        total += (line["step"] - before) * line["step_seconds"]
+        before = line["step"]
+    return total
+
+
+def _look_up(tree: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def _found_keys(tree: Mapping, path: Sequence[str]) -> Iterator[str | None]:
+    """What "*" can stand for in a path; None, once, where the path has none."""
+    if "*" not in path:
+        yield None
+        return
+    inner = _look_up(tree, path[: path.index("*")])
+    yield from inner if isinstance(inner, Mapping) else ()
+
+
+def _share(key: str | None) -> str | None:
+    """Shares as percents, "0.01" as "1%"; other keys as they are."""
+    try:
+        return f"{100 * float(key):.3g}%"
+    except (TypeError, ValueError):
+        return key

@@ -1,0 +1,144 @@
+"""Workdirs as they are read for a report, and which of them differ in their seed alone."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jcl import workdir as workdir_lib
+from jcl.config import FREE_ON_RESUME, flatten
+from jcl.errors import UserError
+from jcl.metrics import read_metrics
+
+_RESULTS = "results.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a workdir holds.
+
+    Attributes:
+        workdir: as it was given or found.
+        config: "section.key" -> value.
+        metrics: the lines of metrics.jsonl.
+        results: of the newest evaluation; None where there was none.
+    """
+
+    workdir: Path
+    config: Mapping[str, Any]
+    metrics: Sequence[Mapping[str, Any]]
+    results: Mapping[str, Any] | None
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        return self.config["seed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Runs of one setting, one for each seed.
+
+    Attributes:
+        setting: the config keys that differ between groups -> this group's values.
+        runs: in the order of their seeds.
+    """
+
+    setting: Mapping[str, Any]
+    runs: Sequence[Run]
+
+    @property
+    def measured(self) -> list[Run]:
+        """The runs that have results."""
+        return [run for run in self.runs if run.results is not None]
+
+    @property
+    def label(self) -> str:
+        """What tells it from other groups, in one line."""
+        return ", ".join(f"{key}={show(value)}" for key, value in self.setting.items()) or "all"
+
+
+def find_workdirs(folders: Sequence[Path]) -> list[Path]:
+    """Lists the workdirs among the folders and, at any depth, within them, each once.
+
+    Raises:
+        UserError: a folder does not exist, or none holds a workdir.
+    """
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"the folder {folder} does not exist")
+        for parent, children, files in os.walk(folder):
+            children.sort()
+            if workdir_lib.CONFIG in files:
+                children.clear()  # thousands of files of checkpoints
+                found.setdefault(Path(parent).resolve(), Path(parent))
+    if not found:
+        raise UserError(
+            f"no workdir found in {', '.join(map(str, folders))}: none holds {workdir_lib.CONFIG}"
+        )
+    return list(found.values())
+
+
+def read_run(workdir: Path) -> Run:
+    """Reads a workdir.
+
+    Raises:
+        UserError: a file of it is not what jcl writes.
+    """
+    try:
+        config = flatten(workdir_lib.read_config(workdir))
+        metrics = read_metrics(workdir)
+        results_file = workdir / _RESULTS
+        results = json.loads(results_file.read_text()) if results_file.exists() else None
+    except (UserError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{workdir} cannot be read as a workdir of jcl: {error}") from error
+    if results is not None and not isinstance(results, dict):
+        raise UserError(f"{results_file} is not what jcl.evaluate writes")
+    return Run(workdir, config, metrics, results)
+
+
+def group_runs(runs: Sequence[Run]) -> tuple[list[Group], list[str]]:
+    """Groups runs whose configs differ in nothing but the seed and what changes no result.
+
+    Args:
+        runs: one or more.
+
+    Returns:
+        The groups, in the order of their values, and a sentence about each run that is left out,
+        because another one has the same setting and seed: counted twice, equal numbers would make
+        the standard deviation too small.
+    """
+    settings: dict[tuple, dict[int, Run]] = {}
+    remarks = []
+    for run in runs:
+        matters = {key: value for key, value in run.config.items() if _matters(key)}
+        seeds = settings.setdefault(tuple(matters.items()), {})
+        kept = seeds.get(run.seed)
+        if kept is None or (kept.results is None and run.results is not None):
+            seeds[run.seed] = run
+        if kept is not None:
+            left_out, kept = (kept, run) if seeds[run.seed] is run else (run, kept)
+            remarks.append(f"{left_out.workdir} is left out: the same run as {kept.workdir}.")
+    differing = [entries[0][0] for entries in zip(*settings, strict=True) if len(set(entries)) > 1]
+    groups = [
+        Group({key: dict(setting)[key] for key in differing}, [seeds[s] for s in sorted(seeds)])
+        for setting, seeds in settings.items()
+    ]
+    return sorted(groups, key=lambda group: [_order(v) for v in group.setting.values()]), remarks
+
+
+def show(value: Any) -> str:
+    """A config value as text; None is the default of the thing that takes the key."""
+    return "default" if value is None else str(value)
+
+
+def _matters(key: str) -> bool:
+    return key != "seed" and not key.startswith(FREE_ON_RESUME)
+
+
+def _order(value: Any) -> tuple:
+    number = isinstance(value, int | float)
+    return (value is not None, not number, value if number else 0, str(value))

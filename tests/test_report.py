@@ -1,0 +1,200 @@
+"""`python -m jcl.report` on workdirs that are written here, with numbers worked out by hand."""
+
+import base64
+import html.parser
+import json
+import math
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jcl import config as config_lib
+from jcl.report.__main__ import main
+from jcl.report.columns import training_seconds
+from jcl.report.runs import Run, find_workdirs, group_runs, read_run
+from tests.binaries import says_one_sentence
+
+
+def write_workdir(folder, results=None, *, losses=(3.0, 2.0), **changes):
+    """A workdir as training and evaluation leave it; `changes` are nested config values."""
+    config = config_lib.base()
+    config_lib.update(config, {"total_steps": 20, **changes})
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(config_lib.to_json(config))
+    lines = [
+        {"step": 10 * (i + 1), "loss": loss, "step_seconds": 0.5 * (i + 1)}
+        for i, loss in enumerate(losses)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if results is not None:
+        (folder / "results.json").write_text(json.dumps({"step": 20, **results}))
+    return folder
+
+
+def classes(knn, linear=None):
+    scores = {"knn": {"top1": knn}}
+    return scores if linear is None else {**scores, "linear": {"top1": linear, "top1_std": 0.5}}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Batch 64 with two seeds, batch 256 with one of two measured; the fourth run has no results.
+
+    What is free on resume differs as well and must not part the runs.
+    """
+    root = tmp_path / "study"
+    write_workdir(root / "a", classes(0.50, 0.70), batch_size=64, seed=0)
+    write_workdir(root / "b", classes(0.60, 0.74), batch_size=64, seed=1, log_every_steps=5)
+    write_workdir(root / "deep" / "c", classes(0.65), batch_size=256, mesh={"fsdp": 2})
+    write_workdir(root / "deep" / "d", batch_size=256, seed=1)
+    (root / "deep" / "d" / "checkpoints" / "config.json").mkdir(parents=True)
+    return root
+
+
+def test_table(study, tmp_path, capsys):
+    assert main([str(study), f"--out={tmp_path}/out"]) == 0
+    # Of 50 and 60: mean 55, deviation 10 / sqrt 2; 70 and 74: 72, 4 / sqrt 2; 10 x 0.5 + 10 x 1 s.
+    table = (
+        "| `batch_size` | seeds | kNN top-1, % ↑ | linear top-1, % ↑ | training, s |\n"
+        "| --- | --: | --: | --: | --: |\n"
+        "| 64 | 2 | 55.0 ± 7.1 | 72.0 ± 2.8 | 15.0 ± 0.0 |\n"
+        "| 256 | 1 | **65.0** | – | 15.0 |\n"  # noqa: RUF001
+    )
+    said = capsys.readouterr().out
+    assert said.startswith(table)
+    assert f"{tmp_path}/out/report.md" in said
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert table in text
+    assert "3 of 4 runs have results." in text
+    assert f"{study}/deep/d has no results." in text
+    assert "`total_steps=20`" in text
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_html_needs_nothing_else(study, tmp_path):
+    out = tmp_path / "out"
+    assert main([str(study), f"--out={out}"]) == 0
+    text = (out / "report.html").read_text()
+    tags = Page(text).tags
+    images = [attributes["src"] for tag, attributes in tags if tag == "img"]
+    prefix = "data:image/png;base64,"
+    assert [base64.b64decode(image.removeprefix(prefix)) for image in images] == [
+        (out / name).read_bytes() for name in ("loss.png", "batch_size.png")
+    ]
+    assert sum(tag == "tr" for tag, _ in tags) == 3
+    assert not any(tag in ("script", "link") for tag, _ in tags)
+    assert not any("href" in attributes for _, attributes in tags)
+    assert "http" not in text.replace("".join(images), "")
+    assert "<strong>65.0</strong>" in text
+
+
+def test_regression(tmp_path, capsys):
+    """Wildcards in paths, intervals of a single run, smaller is better, numbers that are none."""
+    ridge = {
+        "mae": 7.25,
+        "mae_interval": [7.0, 7.5],
+        "r2": 0.5,
+        "spearman": math.nan,
+        "regions": {"many": {"mae": 6.0, "n": 3}, "few": {"mae": 9.0, "n": 1}},
+        "low_shot": {"0.01": {"mae": 12.0}, "0.1": {"mae": None}},
+    }
+    first = {"ridge": ridge, "finetune": {"1.0": {"mae": 5.0}}, "geometry": {"ordinality": 0.25}}
+    second = {"ridge": {"mae": 7.0, "r2": 0.5}, "geometry": {"ordinality": -0.5}}
+    write_workdir(tmp_path / "1", first, method={"name": "supremix"}, losses=())
+    write_workdir(tmp_path / "2", second, method={"name": "simclr"}, losses=())
+    assert main([str(tmp_path), f"--out={tmp_path}/out"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "| `method.name` | seeds | ridge MAE ↓ | ridge R² ↑ | ridge MAE, many-shot ↓ "
+        "| ridge MAE, few-shot ↓ | ridge, 1% of labels, MAE ↓ | fine-tuned, 100% of labels, MAE ↓ "
+        "| ordinality ↑ |\n"
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: |\n"
+        "| simclr | 1 | **7.000** | **0.500** | – | – | – | – | -0.500 |\n"  # noqa: RUF001
+        "| supremix | 1 | 7.250 [7.000, 7.500] | **0.500** | 6.000 | 9.000 | 12.000 | 5.000 "
+        "| **0.250** |\n"
+    )
+    assert not (tmp_path / "out" / "loss.png").exists()
+
+
+def test_settings_are_told_apart_by_all_that_matters(tmp_path):
+    for seed in (1, 0):
+        write_workdir(tmp_path / f"x{seed}", seed=seed, method={"temperature": 0.1})
+        write_workdir(tmp_path / f"y{seed}", seed=seed, encoder={"widths": (4, 8)})
+        write_workdir(tmp_path / f"z{seed}", seed=seed)
+    groups, remarks = group_runs([read_run(w) for w in find_workdirs([tmp_path])])
+    assert remarks == []
+    assert [group.label for group in groups] == [
+        "encoder.widths=default, method.temperature=default",
+        "encoder.widths=default, method.temperature=0.1",
+        "encoder.widths=(4, 8), method.temperature=default",
+    ]
+    assert [[run.workdir.name for run in group.runs] for group in groups] == [
+        ["z0", "z1"],
+        ["x0", "x1"],
+        ["y0", "y1"],
+    ]
+
+
+def test_the_same_run_counts_once_and_this_is_said(tmp_path):
+    write_workdir(tmp_path / "a", batch_size=64)
+    write_workdir(tmp_path / "b", classes(0.5), batch_size=64)
+    write_workdir(tmp_path / "c", classes(0.5), batch_size=64)
+    assert main([str(tmp_path), str(tmp_path / "b"), f"--out={tmp_path}/out"]) == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "| 1 | 50.0 | 15.0 |" in text
+    assert f"{tmp_path}/a is left out: the same run as {tmp_path}/b." in text
+    assert f"{tmp_path}/c is left out: the same run as {tmp_path}/b." in text
+
+
+def test_results_of_an_earlier_step_are_named(tmp_path):
+    run = write_workdir(tmp_path / "a", classes(0.5))
+    (run / "results.json").write_text(json.dumps({"step": 10, **classes(0.5)}))
+    assert main([str(run), f"--out={tmp_path}/out"]) == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert f"{run}: results are of step 10, training is at 20 or later." in text
+
+
+def test_training_time_is_of_all_steps_not_of_the_logged_ones():
+    lines = [{"step": 4, "step_seconds": 1.0}, {"step": 5, "step_seconds": 0.25}]
+    assert training_seconds(Run(Path(), {}, lines, None)) == 4.25
+
+
+def test_values_that_are_markup_are_shown_as_they_are(tmp_path):
+    name = "lab:<b>|`x`"
+    write_workdir(tmp_path / "a", classes(0.5), method={"name": name})
+    write_workdir(tmp_path / "b", classes(0.5))
+    assert main([str(tmp_path), f"--out={tmp_path}/out"]) == 0
+    assert "<td>lab:&lt;b&gt;|`x`</td>" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["{root}/absent"], ["absent", "does not exist"]),
+        (["{root}/empty"], ["no workdir", "empty"]),
+        (["{root}/foreign"], ["foreign", "vocab_size"]),
+        (["{root}/list"], ["list", "cannot be read"]),
+        (["{root}/torn"], ["torn", "cannot be read"]),
+        (["{root}/good", "--out={root}/good/config.json"], ["config.json", "cannot be written"]),
+        ([], ["DIR"]),
+        (["{root}/good", "--outt=x"], ["--outt"]),
+    ],
+)
+def test_mistakes_get_a_sentence(arguments, parts, tmp_path, capsys):
+    for name, text in (("foreign", '{"vocab_size": 3}'), ("list", "[1]")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(text)
+    (tmp_path / "empty").mkdir()
+    write_workdir(tmp_path / "good")
+    (write_workdir(tmp_path / "torn") / "results.json").write_text('{"step": ')
+    assert main([argument.format(root=tmp_path) for argument in arguments]) == 2
+    says_one_sentence(subprocess.CompletedProcess([], 2, "", capsys.readouterr().err), *parts)
