@@ -1,6 +1,7 @@
 """Fine-tuning: the whole network is trained further, with some of the labels."""
 
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,20 +16,67 @@ from jcl.data.loader import batches
 from jcl.data.selected import Selected
 from jcl.data.shape import shape_of
 from jcl.errors import UserError
-from jcl.experiment import Experiment, image_dtype, make_experiment
-from jcl.features import FEATURE_BATCH, evaluation_inputs
+from jcl.experiment import make_experiment
 from jcl.mesh import batch_sharding, make_mesh
-from jcl.probes.features import extract
+from jcl.predictions import predict_split, score_predictions
+from jcl.probes.features import Features
+from jcl.probes.low_shot import choose_share
 from jcl.state import TrainState
 from jcl.step import compile_train_step
+
+PyTree = Any
 
 # A hundred labels make few steps an epoch, and a new head needs some to get anywhere.
 _LEAST_STEPS = 100
 
 
+_TASKS = {"label": "cross_entropy", "target": "l1"}  # what is known -> how it is trained with
+
+
+def finetune_shares(
+    config: ConfigDict,
+    encoder: PyTree,
+    train: Source,
+    test: Source,
+    bank: Features,
+    known: Features,
+) -> dict[str, dict]:
+    """Fine-tunes with each of `probe.finetune_shares` of the labels, and of the targets.
+
+    Args:
+        config: of the run; its seed chooses the examples, stratified by class where there are some.
+        encoder: see `finetune`.
+        train: the training split.
+        test: the test split.
+        bank: labels and targets of the training split.
+        known: those of the test split.
+
+    Returns:
+        {"0.01": {"examples": s, "top1": x, "mae": .., ..}, ..}: see
+        `jcl.predictions.score_predictions`; the whole network was trained once for each task.
+    """
+    scores = {}
+    for share in config.probe.finetune_shares:
+        rows = choose_share(share, n=len(train), label=bank.label, seed=config.seed)
+        scores[str(share)] = {"examples": len(rows)}
+        for key, method in _TASKS.items():
+            truth = getattr(bank, key)
+            if truth is None:
+                continue
+            predicted = finetune(config, encoder, train, rows, test, method=method)
+            scores[str(share)] |= score_predictions(
+                predicted,
+                getattr(known, key),
+                truth[rows],
+                needs=(key,),
+                bin_width=config.probe.target_bin,
+            )
+    return scores
+
+
 def finetune(
     config: ConfigDict,
-    encoder: dict,
+    encoder: PyTree,
     train: Source,
     rows: Int[np.ndarray, " s"],
     test: Source,
@@ -83,7 +131,7 @@ def finetune(
             state, _ = step(state, batch)
     finally:
         stream.close()
-    return _predict(experiment, state, test)
+    return predict_split(config, experiment.method, state.params, state.model_state, test)
 
 
 def _config(config: ConfigDict, method: str, batch_size: int, examples: int) -> ConfigDict:
@@ -102,7 +150,7 @@ def _config(config: ConfigDict, method: str, batch_size: int, examples: int) -> 
     return new
 
 
-def _with_encoder(state: TrainState, encoder: dict) -> TrainState:
+def _with_encoder(state: TrainState, encoder: PyTree) -> TrainState:
     def place(new, old):
         return jax.device_put(jnp.array(old, new.dtype), new.sharding)
 
@@ -112,25 +160,3 @@ def _with_encoder(state: TrainState, encoder: dict) -> TrainState:
         params={**state.params, "encoder": params},
         model_state={**state.model_state, "encoder": statistics},
     )
-
-
-def _predict(experiment: Experiment, state: TrainState, test: Source) -> np.ndarray:
-    config = experiment.config
-
-    @jax.jit
-    def predict(params, model_state, inputs):
-        inputs = evaluation_inputs(inputs, config.views.size, image_dtype(config))
-        return experiment.method.predict(params, model_state, inputs).reshape(len(inputs), -1)
-
-    predicted = extract(
-        lambda inputs: predict(state.params, state.model_state, inputs),
-        test,
-        batch_size=min(FEATURE_BATCH, len(test)),
-        description="predictions",
-    ).features
-    if not np.isfinite(predicted).all():
-        raise UserError(
-            "fine-tuning diverged: a smaller probe.finetune_learning_rate may help, "
-            f"{config.optimizer.learning_rate} was given"
-        )
-    return predicted
