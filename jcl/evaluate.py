@@ -30,12 +30,12 @@ from jcl.probes import (
     embedding_map,
     extract,
     geometry,
-    knn_top1,
-    linear_probe,
     loss_curve,
-    pixels,
+    measure,
+    raw_inputs,
     results_table,
     save_features,
+    tsne,
     views_grid,
 )
 from jcl.swap import drop_replaced_options
@@ -62,8 +62,11 @@ def evaluate(
         export_features: also save the features of both splits to this .npz file.
 
     Returns:
-        What was written: {"step", "knn", "linear", "geometry", "untrained": {..}, "pixels": {..}};
-        scores are fractions, means over seeds, with their settings beside them.
+        What was written: {"step", "knn", "linear", "ridge", "geometry", "untrained": {..},
+        "pixels": {..}}; scores are fractions (errors in units of the target), means over seeds,
+        with their settings beside them. "knn" has top1 where the data has labels and mae where it
+        has targets; "linear" needs labels, "ridge" targets. Where examples are feature vectors,
+        "inputs" stands for "pixels".
 
     Raises:
         UserError: no such checkpoint, or data that cannot be read or does not fit.
@@ -81,7 +84,8 @@ def evaluate(
         results["untrained"], _ = _probe(
             experiment, start.probed_params, start.model_state, train, test
         )
-        results["pixels"] = _score(config, train, pixels(train), pixels(test))
+        inputs = "inputs" if train.image_shape is None else "pixels"
+        results[inputs] = _score(config, train, raw_inputs(train), raw_inputs(test))
 
     name = "results.json" if step is None else f"results-{at_step}.json"
     workdir_lib.write_atomically(workdir / name, json.dumps(results, indent=2) + "\n")
@@ -109,53 +113,57 @@ def _probe(
     ]
     pair = np.concatenate(pairs, axis=1)
     scores = _score(experiment.config, train, bank, queries)
-    scores["geometry"] = geometry(*pair, queries.features, queries.label)
+    scores["geometry"] = geometry(*pair, *queries)
     return scores, (bank, queries)
 
 
 def _score(config: ml_collections.ConfigDict, source: Source, bank: Features, queries: Features):
-    """KNN and linear top-1; {} where the data has no labels."""
-    if source.n_classes is None:
-        return {}
-    data = (bank.features, bank.label, queries.features, queries.label)
-    knn = knn_top1(
-        *data,
+    """All probes that the data allows; {} where it has neither labels nor targets."""
+    return measure(
+        bank,
+        queries,
         n_classes=source.n_classes,
         k=config.probe.knn_k,
         temperature=config.probe.knn_temperature,
+        seeds=tuple(range(config.probe.linear_seeds)),
+        shares=config.probe.shares,
+        bin_width=config.probe.target_bin,
     )
-    seeds = tuple(range(config.probe.linear_seeds))
-    return {"knn": knn, "linear": linear_probe(*data, n_classes=source.n_classes, seeds=seeds)}
 
 
 def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.Array]:
-    """Views [n, V, H, W, C] of the first images, in batches, the same at every evaluation."""
+    """Views [n, V, ..] of the first examples, in batches, the same at every evaluation."""
     make_views = jax.jit(experiment.make_views)
     keys = jax.random.split(jax.random.key(experiment.config.seed, impl="threefry2x32"), count)
     for start in range(0, count, FEATURE_BATCH):
         rows = np.arange(start, min(start + FEATURE_BATCH, count))
-        images = jnp.asarray(source.batch(rows)["image"])
-        yield make_views(keys[rows], to_float(images, image_dtype(experiment.config)))
+        batch, dtype = source.batch(rows), image_dtype(experiment.config)
+        if "image" in batch:
+            inputs = to_float(jnp.asarray(batch["image"]), dtype)
+        else:
+            inputs = jnp.asarray(batch["features"], dtype)
+        yield make_views(keys[rows], inputs)
 
 
 def _draw(experiment: Experiment, workdir: Path, queries: Features, test: Source) -> None:
     figures = workdir / "figures"
     figures.mkdir(exist_ok=True)
-    count = min(_PICTURED, len(test))
-    originals = test.batch(np.arange(count))["image"] / np.float32(255)
-    (views,) = _views(experiment, test, count)
-    views = np.asarray(views, np.float32)
-    views_grid(views, figures / "views.png", originals=originals)
+    if test.image_shape is not None:
+        count = min(_PICTURED, len(test))
+        originals = test.batch(np.arange(count))["image"] / np.float32(255)
+        (views,) = _views(experiment, test, count)
+        views_grid(np.asarray(views, np.float32), figures / "views.png", originals=originals)
     lines = read_metrics(workdir)
     if lines:
         loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")
+    if queries.label is None and queries.target is None:
+        return
+    positions = tsne(queries.features)
     if queries.label is not None:
-        embedding_map(
-            queries.features,
-            queries.label,
-            figures / "embeddings.png",
-            class_names=getattr(test, "class_names", None),
-        )
+        names = getattr(test, "class_names", None)
+        embedding_map(positions, queries.label, figures / "embeddings.png", class_names=names)
+    if queries.target is not None:
+        embedding_map(positions, queries.target, figures / "targets.png")
 
 
 def main(argv) -> None:
