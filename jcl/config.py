@@ -168,6 +168,7 @@ def validate(config: ConfigDict) -> None:
         "probe.knn_k",
         "probe.knn_temperature",
         "probe.linear_seeds",
+        "probe.target_bin",
     ):
         _positive(config, key)
     for key in (
@@ -205,6 +206,10 @@ def validate(config: ConfigDict) -> None:
     gamma = config.method.gamma
     if gamma is not None and not 0 < gamma <= 1:
         raise UserError(f"method.gamma={gamma} is impossible: it is more than 0 and at most 1")
+    if any(not 0 < share <= 1 for share in config.probe.shares):
+        raise UserError(
+            f"probe.shares={config.probe.shares} is impossible: each is more than 0 and at most 1"
+        )
     steps = config.profile.steps
     if steps is not None and not (
         len(steps) == 2 and all(isinstance(s, int) for s in steps) and 1 <= steps[0] <= steps[1]

@@ -22,21 +22,24 @@ from jcl.checkpoint import read_model
 from jcl.config import validate
 from jcl.data import Source
 from jcl.data.shape import inputs_of, shape_of
+from jcl.errors import UserError
 from jcl.experiment import Experiment, image_dtype, make_experiment, open_split
 from jcl.features import FEATURE_BATCH, feature_function
+from jcl.finetune import finetune_shares
 from jcl.mesh import make_mesh
 from jcl.metrics import read_metrics
+from jcl.predictions import predict_split, score_predictions
 from jcl.probes import (
     Features,
     embedding_map,
     extract,
     geometry,
-    knn_top1,
-    linear_probe,
     loss_curve,
-    pixels,
+    measure,
+    raw_inputs,
     results_table,
     save_features,
+    tsne,
     views_grid,
 )
 from jcl.swap import drop_replaced_options
@@ -63,8 +66,12 @@ def evaluate(
         export_features: also save the features of both splits to this .npz file.
 
     Returns:
-        What was written: {"step", "knn", "linear", "geometry", "untrained": {..}, "pixels": {..}};
-        scores are fractions, means over seeds, with their settings beside them.
+        What was written: {"step", "knn", "linear", "ridge", "geometry", "untrained": {..},
+        "pixels": {..}}; scores are fractions (errors in units of the target), means over seeds,
+        with their settings beside them. "knn" has top1 where the data has labels and mae where it
+        has targets; "linear" needs labels, "ridge" targets. Where examples are feature vectors,
+        "inputs" stands for "pixels". A method that was trained with labels has a "head", which is
+        scored too, and `probe.finetune` adds "finetune" (`jcl.finetune`).
 
     Raises:
         UserError: no such checkpoint, or data that cannot be read or does not fit.
@@ -77,12 +84,21 @@ def evaluate(
     params = model["ema_params"] or model["params"]
     scores, trained = _probe(experiment, params, model["model_state"], train, test)
     results = {"step": at_step, **scores}
+    if hasattr(experiment.method, "predict"):
+        results["head"] = _score_head(experiment, params, model["model_state"], test, *trained)
+    if config.probe.finetune:
+        encoder = _encoder_of(params, model["model_state"], config.method.name)
+        results["finetune"] = finetune_shares(config, encoder, train, test, *trained)
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
         results["untrained"], _ = _probe(
             experiment, start.probed_params, start.model_state, train, test
         )
-        results["pixels"] = _score(config, train, pixels(train), pixels(test))
+        raw = raw_inputs(train), raw_inputs(test)
+        if train.image_shape is None:
+            results["inputs"] = _score(config, train, *raw, shares=config.probe.shares)
+        else:  # low-shot probes of thousands of pixels take minutes, and score about chance
+            results["pixels"] = _score(config, train, *raw, shares=())
 
     name = "results.json" if step is None else f"results-{at_step}.json"
     workdir_lib.write_atomically(workdir / name, json.dumps(results, indent=2) + "\n")
@@ -109,28 +125,56 @@ def _probe(
         for views in _views(experiment, test, min(_ALIGNMENT_IMAGES, len(test)))
     ]
     pair = np.concatenate(pairs, axis=1)
-    scores = _score(experiment.config, train, bank, queries)
-    scores["geometry"] = geometry(*pair, queries.features, queries.label)
+    config = experiment.config
+    scores = _score(config, train, bank, queries, shares=config.probe.shares)
+    scores["geometry"] = geometry(*pair, *queries)
     return scores, (bank, queries)
 
 
-def _score(config: ml_collections.ConfigDict, source: Source, bank: Features, queries: Features):
-    """KNN and linear top-1; {} where the data has no labels."""
-    if source.n_classes is None:
-        return {}
-    data = (bank.features, bank.label, queries.features, queries.label)
-    knn = knn_top1(
-        *data,
+def _score(
+    config: ml_collections.ConfigDict,
+    source: Source,
+    bank: Features,
+    queries: Features,
+    *,
+    shares: tuple[float, ...],
+) -> dict:
+    """All probes that the data allows; {} where it has neither labels nor targets."""
+    return measure(
+        bank,
+        queries,
         n_classes=source.n_classes,
         k=config.probe.knn_k,
         temperature=config.probe.knn_temperature,
+        seeds=tuple(range(config.probe.linear_seeds)),
+        shares=shares,
+        bin_width=config.probe.target_bin,
     )
-    seeds = tuple(range(config.probe.linear_seeds))
-    return {"knn": knn, "linear": linear_probe(*data, n_classes=source.n_classes, seeds=seeds)}
+
+
+def _score_head(
+    experiment: Experiment, params, model_state, test: Source, bank: Features, queries: Features
+) -> dict:
+    """Scores of the method's own predictions for the test split."""
+    config, method = experiment.config, experiment.method
+    predicted = predict_split(config, method, params, model_state, test)
+    (key,) = method.needs
+    truth = getattr(queries, key), getattr(bank, key)
+    bin_width = config.probe.target_bin
+    return score_predictions(predicted, *truth, needs=method.needs, bin_width=bin_width)
+
+
+def _encoder_of(params, model_state, method_name: str) -> dict:
+    if "encoder" not in params:
+        raise UserError(
+            f"probe.finetune trains the encoder further, but method.name={method_name!r} has no "
+            "part of that name"
+        )
+    return {"params": params["encoder"], "batch_stats": model_state.get("encoder", {})}
 
 
 def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.Array]:
-    """Views [n, V, H, W, C] of the first images, in batches, the same at every evaluation."""
+    """Views [n, V, ..] of the first examples, in batches, the same at every evaluation."""
     make_views = jax.jit(experiment.make_views)
     keys = jax.random.split(jax.random.key(experiment.config.seed, impl="threefry2x32"), count)
     for start in range(0, count, FEATURE_BATCH):
@@ -142,21 +186,22 @@ def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.A
 def _draw(experiment: Experiment, workdir: Path, queries: Features, test: Source) -> None:
     figures = workdir / "figures"
     figures.mkdir(exist_ok=True)
-    count = min(_PICTURED, len(test))
-    originals = test.batch(np.arange(count))["image"] / np.float32(255)
-    (views,) = _views(experiment, test, count)
-    views = np.asarray(views, np.float32)
-    views_grid(views, figures / "views.png", originals=originals)
+    if test.image_shape is not None:
+        count = min(_PICTURED, len(test))
+        originals = test.batch(np.arange(count))["image"] / np.float32(255)
+        (views,) = _views(experiment, test, count)
+        views_grid(np.asarray(views, np.float32), figures / "views.png", originals=originals)
     lines = read_metrics(workdir)
     if lines:
         loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")
+    if queries.label is None and queries.target is None:
+        return
+    positions = tsne(queries.features)
     if queries.label is not None:
-        embedding_map(
-            queries.features,
-            queries.label,
-            figures / "embeddings.png",
-            class_names=getattr(test, "class_names", None),
-        )
+        names = getattr(test, "class_names", None)
+        embedding_map(positions, queries.label, figures / "embeddings.png", class_names=names)
+    if queries.target is not None:
+        embedding_map(positions, queries.target, figures / "targets.png")
 
 
 def main(argv) -> None:

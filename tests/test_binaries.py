@@ -93,7 +93,10 @@ def test_a_changed_config_is_named_and_stops(straight):
 
 def test_evaluate_needs_only_the_workdir(straight, tmp_path):
     export = tmp_path / "features.npz"
-    done = run_ok("jcl.evaluate", f"--workdir={straight}", f"--export_features={export}")
+    shares = "--config.probe.shares=(0.01,0.5)"  # 0.01 of 64 examples is too little
+    done = run_ok("jcl.evaluate", f"--workdir={straight}", f"--export_features={export}", shares)
+    assert "0.01 of 64 training examples leaves 8, and 10 are needed" in done.stderr
+    assert "50% (32)" in done.stdout
     for row in ("raw pixels", "untrained encoder", "trained encoder, step 40"):
         assert row in done.stdout
     results = json.loads((straight / "results.json").read_text())
@@ -101,9 +104,14 @@ def test_evaluate_needs_only_the_workdir(straight, tmp_path):
     for block in (results, results["untrained"], results["pixels"]):
         assert 0 <= block["knn"]["top1"] <= 1
         assert {"top1", "top1_std"} <= set(block["linear"])
-    assert {"alignment", "uniformity", "tolerance"} <= set(results["geometry"])
+        assert {"mae", "mae_interval", "regions", "spearman"} <= set(block["ridge"])
+        assert 0 < block["knn"]["mae"] < 1
+    for block in (results, results["untrained"]):
+        assert block["linear"]["low_shot"]["0.5"]["examples"] == 32
+        assert 0 < block["ridge"]["low_shot"]["0.5"]["mae"] < 1
+    assert {"alignment", "uniformity", "tolerance", "ordinality"} <= set(results["geometry"])
     assert results["knn"]["k"] == 20
-    for name in ("views", "loss", "embeddings"):
+    for name in ("views", "loss", "embeddings", "targets"):
         assert (straight / "figures" / f"{name}.png").stat().st_size > 1000
 
     features = np.load(export)
@@ -116,7 +124,10 @@ def test_evaluate_needs_only_the_workdir(straight, tmp_path):
 
 
 def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
-    overrides = ("--config.probe.knn_k=5", "--config.probe.baselines=False")
+    overrides = (
+        *("--config.probe.knn_k=5", "--config.probe.baselines=False"),
+        "--config.probe.shares=()",
+    )
     run_ok("jcl.evaluate", f"--workdir={straight}", "--step=35", *overrides)
     results = json.loads((straight / "results-35.json").read_text())
     assert (results["step"], results["knn"]["k"]) == (35, 5)

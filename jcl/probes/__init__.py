@@ -1,26 +1,42 @@
 """Probes: what frozen features are worth, in numbers and figures."""
 
-from jcl.probes.features import Features, extract, pixels, save_features
+from jcl.probes.features import Features, extract, raw_inputs, save_features
 from jcl.probes.geometry import alignment, geometry, tolerance, uniformity
 from jcl.probes.knn import knn_predict, knn_top1
+from jcl.probes.knn_regression import knn_regress, knn_regression
 from jcl.probes.linear import linear_probe
-from jcl.probes.plots import embedding_map, loss_curve, views_grid
+from jcl.probes.low_shot import choose_share, low_shot
+from jcl.probes.measure import measure
+from jcl.probes.ordinality import ordinality
+from jcl.probes.plots import embedding_map, loss_curve, tsne, views_grid
+from jcl.probes.regression_scores import regions, regression_scores
+from jcl.probes.ridge import ridge_probe
 from jcl.probes.table import results_table
 
 __all__ = [
     "Features",
     "alignment",
+    "choose_share",
     "embedding_map",
     "extract",
     "geometry",
     "knn_predict",
+    "knn_regress",
+    "knn_regression",
     "knn_top1",
     "linear_probe",
     "loss_curve",
-    "pixels",
+    "low_shot",
+    "measure",
+    "ordinality",
+    "raw_inputs",
+    "regions",
+    "regression_scores",
     "results_table",
+    "ridge_probe",
     "save_features",
     "tolerance",
+    "tsne",
     "uniformity",
     "views_grid",
 ]

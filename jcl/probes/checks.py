@@ -32,3 +32,12 @@ def check_labels(name: str, labels, *, n: int, n_classes: int) -> None:
             f"{name} run from {labels.min()} to {labels.max()} but n_classes={n_classes} "
             f"allows 0 to {n_classes - 1}."
         )
+
+
+def check_targets(name: str, targets, *, n: int) -> None:
+    """Raise `UserError` unless `targets` are `n` finite numbers."""
+    targets = np.asarray(targets)
+    if targets.shape != (n,):
+        raise UserError(f"{name} have shape {targets.shape} but there are {n} rows.")
+    if not np.isfinite(targets).all():
+        raise UserError(f"{name} hold NaN or infinity.")

@@ -69,27 +69,22 @@ def extract(
     return table.finish()
 
 
-def pixels(
-    images: Source | UInt8[Array | np.ndarray, "n H W C"], *, batch_size: int = 256
+def raw_inputs(
+    source: Source | UInt8[Array | np.ndarray, "n H W C"], *, batch_size: int = 256
 ) -> Features:
-    """Raw pixels as features: float32 [n, H W C] in [0, 1], the baseline without an encoder.
+    """The inputs themselves as features: the baseline without an encoder.
 
-    Images with a side of more than `THUMBNAIL` pixels are first shrunk to that (linear,
-    antialiased): of photographs, whole ones would fill any memory.
+    Of images, raw pixels, float32 [n, H W C] in [0, 1]. Images with a side of more than
+    `THUMBNAIL` pixels are first shrunk to that (linear, antialiased): of photographs, whole ones
+    would fill any memory. Of feature vectors, these as they are, float32 [n, F].
 
     Raises:
-        UserError: no images, or a source of feature vectors.
+        UserError: no examples.
     """
     table = _Table()
-    for batch, n_real, n in _batches(images, batch_size, "pixels"):
-        if "image" not in batch:
-            raise UserError("Raw pixels are a baseline for images, and this dataset has none.")
-        image = batch["image"].astype(np.float32) / np.float32(255)
-        _, height, width, channels = image.shape
-        if max(height, width) > THUMBNAIL:
-            small = (len(image), min(height, THUMBNAIL), min(width, THUMBNAIL), channels)
-            image = jax.image.resize(image, small, "linear")
-        table.append(image.reshape(len(image), -1), batch, n_real, n)
+    for batch, n_real, n in _batches(source, batch_size, "raw inputs"):
+        inputs = _pixels(batch["image"]) if "image" in batch else batch["features"]
+        table.append(inputs, batch, n_real, n)
     return table.finish()
 
 
@@ -113,6 +108,15 @@ def save_features(path: str | os.PathLike, train: Features, test: Features) -> N
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **arrays)
+
+
+def _pixels(images: UInt8[np.ndarray, "b H W C"]) -> Float[Array | np.ndarray, "b D"]:
+    images = images.astype(np.float32) / np.float32(255)
+    _, height, width, channels = images.shape
+    if max(height, width) > THUMBNAIL:
+        small = (len(images), min(height, THUMBNAIL), min(width, THUMBNAIL), channels)
+        images = jax.image.resize(images, small, "linear")
+    return images.reshape(len(images), -1)
 
 
 def _batches(images, batch_size: int, description: str) -> Iterator[tuple[dict, int, int]]:

@@ -1,15 +1,16 @@
-"""How features lie on the unit sphere: alignment, uniformity, tolerance."""
+"""How features lie on the unit sphere: alignment, uniformity, tolerance, ordinality."""
 
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Real
 
 from jcl.errors import UserError
 from jcl.losses.embeddings import unit_rows
 from jcl.probes.checks import check_features
+from jcl.probes.ordinality import ordinality
 
 
 def alignment(
@@ -98,21 +99,26 @@ def geometry(
     view1: Float[Array | np.ndarray, "n D"],
     features: Float[Array | np.ndarray, "m D"],
     labels: Int[Array | np.ndarray, " m"] | None = None,
-) -> dict[str, float]:
-    """Alignment of two views, uniformity and (with labels) tolerance of features.
+    targets: Real[Array | np.ndarray, " m"] | None = None,
+) -> dict[str, float | None]:
+    """Alignment of two views; uniformity, tolerance and ordinality of features.
 
     Args:
         view0: float [n, D], features of one augmented view of n examples.
         view1: float [n, D], features of the other view of the same examples.
         features: float [m, D], features of unaugmented examples.
         labels: integer [m], or None.
+        targets: [m], or None.
 
     Returns:
-        {"alignment": .., "uniformity": ..}, and "tolerance" where labels are given.
+        {"alignment": .., "uniformity": ..}, "tolerance" where labels are given, and "ordinality"
+        where targets are.
     """
     measured = {"alignment": alignment(view0, view1), "uniformity": uniformity(features)}
     if labels is not None:
         measured["tolerance"] = tolerance(features, labels)
+    if targets is not None:
+        measured["ordinality"] = ordinality(features, targets)
     return measured
 
 

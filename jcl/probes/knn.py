@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jcl.errors import UserError
-from jcl.losses.embeddings import unit_rows
-from jcl.probes.checks import check_features, check_labels, check_same_width
+from jcl.probes.checks import check_labels
+from jcl.probes.neighbours import neighbours
 
 
 def knn_predict(
@@ -28,9 +27,7 @@ def knn_predict(
     (CVPR 2018), section 3.4: class c gets the weight `sum exp(s_i / temperature)` over those of
     the k nearest neighbours i that have the label c; s_i is the cosine similarity.
 
-    The search is exact. Memory is `block_size x n`, never `m x n`. Equally similar neighbours are
-    taken in the order of the training set, and tied classes go to the smaller label, so the
-    answer depends on nothing but the arguments.
+    Tied classes go to the smaller label; the search is that of `neighbours`.
 
     Args:
         train_features: float [n, D]; need not be normalised.
@@ -49,27 +46,11 @@ def knn_predict(
             finite matrices of one width, or labels do not fit them.
     """
     n = len(train_features)
-    check_features("Train features", train_features)
-    check_features("Test features", test_features)
-    check_same_width(train_features, test_features)
-    check_labels("Train labels", train_labels, n=n, n_classes=n_classes)
-    if not 1 <= k <= n:
-        raise UserError(f"k={k} neighbours were asked of {n} training examples.")
-    if not temperature > 0:
-        raise UserError(f"The kNN temperature must be positive, not {temperature}.")
-    if block_size is None:
-        block_size = min(max(2**25 // n, 1), 1024)
-    if block_size < 1:
-        raise UserError(f"block_size must be at least 1, not {block_size}.")
-    classes = _predict(
-        jnp.asarray(train_features, jnp.float32),
-        jnp.asarray(train_labels, jnp.int32),
-        jnp.asarray(test_features, jnp.float32),
-        jnp.float32(temperature),
-        n_classes=n_classes,
-        k=k,
-        block_size=min(block_size, len(test_features)),
+    index, weights = neighbours(
+        train_features, test_features, k=k, temperature=temperature, block_size=block_size
     )
+    check_labels("Train labels", train_labels, n=n, n_classes=n_classes)
+    classes = _vote(jnp.asarray(train_labels, jnp.int32)[index], weights, n_classes=n_classes)
     return np.asarray(classes)
 
 
@@ -105,18 +86,10 @@ def knn_top1(
     return {"top1": top1, "k": k, "temperature": float(temperature), "metric": "cosine"}
 
 
-@partial(jax.jit, static_argnames=("n_classes", "k", "block_size"))
-def _predict(train, labels, test, temperature, *, n_classes, k, block_size):
-    train = unit_rows(train)
-
-    def classify(row):
-        similarity = jnp.matmul(train, row, precision=jax.lax.Precision.HIGHEST)
-        nearest, index = jax.lax.top_k(similarity, k)  # ties: the smaller index first
-        # Weights relative to the nearest neighbour: the same winner, and no overflow at any
-        # temperature.
-        weights = jnp.exp((nearest - nearest[0]) / temperature)
-        votes = jnp.zeros(n_classes).at[labels[index]].add(weights)
+@partial(jax.jit, static_argnames="n_classes")
+def _vote(labels, weights, *, n_classes):
+    def vote(row):
+        votes = jnp.zeros(n_classes).at[row[0]].add(row[1])
         return jnp.argmax(votes).astype(jnp.int32)  # ties: the smaller label
 
-    # Batched, `classify` is one matrix product a block.
-    return jax.lax.map(classify, unit_rows(test), batch_size=block_size)
+    return jax.lax.map(vote, (labels, weights), batch_size=1024)

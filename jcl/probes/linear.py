@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 from jcl.errors import UserError
 from jcl.probes import logistic
 from jcl.probes.checks import check_features, check_labels, check_same_width
+from jcl.probes.standardise import column_statistics
 
 L2_GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
@@ -136,9 +137,6 @@ def _standardise(features: np.ndarray, used: np.ndarray):
     Returns:
         float32 [D, n] on the device, mean [D], deviation [D] (1 for a constant column).
     """
-    mean = features.mean(0, dtype=np.float64, where=used[:, None])
-    std = features.std(0, dtype=np.float64, where=used[:, None])
-    # A column that varies by rounding alone is constant.
-    std = np.where(std <= 1e-6 * np.abs(mean), 1.0, std)
+    mean, std = column_statistics(features, used)
     mean, std = mean.astype(np.float32), std.astype(np.float32)
     return jnp.asarray(((features - mean) / std).T), mean, std

@@ -7,14 +7,16 @@ needs a display.
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Int, Num
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from jcl.errors import UserError
+from jcl.probes.ordinality import evenly_spaced
 
 
 def views_grid(
@@ -88,16 +90,15 @@ def loss_curve(
     save_figure(figure, path)
 
 
-def embedding_map(
-    features: Float[Array | np.ndarray, "n D"],
-    labels: Num[Array | np.ndarray, " n"],
-    path: str | os.PathLike,
-    *,
-    class_names: Sequence[str] | None = None,
-    title: str = "Test features",
-    max_points: int = 1000,
-) -> None:
-    """Draw a t-SNE map of features, coloured by class or by continuous target.
+class Map(NamedTuple):
+    """Where some rows of a feature matrix lie in the plane."""
+
+    rows: Int[np.ndarray, " p"]
+    position: Float[np.ndarray, "p 2"]
+
+
+def tsne(features: Float[Array | np.ndarray, "n D"], *, max_points: int = 1000) -> Map:
+    """A t-SNE map of features, which `embedding_map` draws.
 
     t-SNE (van der Maaten & Hinton, JMLR 2008) of cosine distances, perplexity 30, started from
     principal components with a fixed seed: the same features give the same map. Neighbourhoods
@@ -105,22 +106,44 @@ def embedding_map(
 
     Args:
         features: float [n, D], n at least 4.
+        max_points: of more rows than that, evenly spaced ones are taken. 1,000 take about 5 s,
+            2,000 about 12 s.
+
+    Raises:
+        UserError: too few rows.
+    """
+    features = np.asarray(features, np.float32)
+    n = len(features)
+    if n < 4:
+        raise UserError(f"A map needs 4 or more rows, not {n}.")
+    rows = evenly_spaced(n, max_points)
+    return Map(rows, _positions(features[rows]))
+
+
+def embedding_map(
+    features: Map,
+    labels: Num[Array | np.ndarray, " n"],
+    path: str | os.PathLike,
+    *,
+    class_names: Sequence[str] | None = None,
+    title: str = "Test features",
+) -> None:
+    """Draw a map of features, coloured by class or by continuous target.
+
+    Args:
+        features: `tsne` of the features [n, D].
         labels: integer classes [n], or float targets [n] for a colour bar.
         path: image file to write.
         class_names: names for the legend, indexed by label.
         title: of the figure.
-        max_points: of more rows than that, evenly spaced ones are drawn. 1,000 take about 5 s,
-            2,000 about 12 s.
 
     Raises:
-        UserError: too few rows, or features and labels of different lengths.
+        UserError: fewer labels than features.
     """
-    features, labels = np.asarray(features, np.float32), np.asarray(labels)
-    n = len(features)
-    if n < 4 or labels.shape != (n,):
-        raise UserError(f"A map needs a label for each of 4 or more rows: {n}, {labels.shape}.")
-    shown = np.unique(np.linspace(0, n - 1, min(n, max_points)).round().astype(int))
-    position, labels = _tsne(features[shown]), labels[shown]
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or features.rows.max() >= len(labels):
+        raise UserError(f"A map needs a label for each row of the features, not {labels.shape}.")
+    position, labels = features.position, labels[features.rows]
 
     figure = new_figure(7.5, 6.0)
     axes = figure.subplots()
@@ -140,11 +163,11 @@ def embedding_map(
             axes.scatter(*position[labels == label].T, color=color, label=name, **style)
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2.5)
     axes.set(xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
-    axes.set_title(f"{title} (t-SNE of {len(shown):,} examples)")
+    axes.set_title(f"{title} (t-SNE of {len(labels):,} examples)")
     save_figure(figure, path)
 
 
-def _tsne(features: np.ndarray) -> np.ndarray:
+def _positions(features: np.ndarray) -> np.ndarray:
     """Two-dimensional t-SNE coordinates [n, 2] of unit rows."""
     # These take a second to import, and only this figure needs them.
     from sklearn.manifold import TSNE

@@ -1,4 +1,4 @@
-"""The table that a run ends with."""
+"""The tables that a run ends with."""
 
 import io
 
@@ -6,33 +6,125 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+_NOTHING = "\N{EN DASH}"
+
 
 def results_table(results: dict) -> str:
-    """Scores of raw pixels, the untrained and the trained encoder, as plain text.
+    """Scores of the raw inputs, the untrained and the trained encoder, as plain text.
+
+    Up to three tables, 80 columns wide: classification, regression where anything has a mean
+    absolute error, and low-shot probes where there are any.
 
     Args:
-        results: what results.json holds: {"step": k, "knn": {"top1": x}, "linear": {"top1": x,
-            "top1_std": s}, "untrained": {"knn": .., "linear": ..}, "pixels": {..}}. Scores are
-            fractions; anything absent shows as "–".
+        results: what results.json holds: {"step": k, "knn": {"top1": x, "mae": e}, "linear":
+            {"top1": x, "top1_std": s, "low_shot": {"0.01": {"top1", "examples"}, ..}}, "ridge":
+            {"mae": e, "mae_interval": [low, high], "r2": r, "spearman": r, "low_shot": {..}},
+            "untrained": {"knn": .., "linear": ..}, "pixels": {..}}; "inputs" stands for "pixels"
+            where examples are feature vectors. Accuracies are fractions; anything absent shows as
+            an en dash.
 
     Returns:
-        Lines of text without escape codes; scores in percent, linear ones with the standard
-        deviation over seeds.
+        Lines of text without escape codes; accuracies in percent, linear and low-shot ones with the
+        standard deviation over seeds.
     """
+    rows = _rows(results)
+    regression = any(_has(scores, probe, "mae") for _, scores in rows for probe in ("knn", "ridge"))
+    classification = any(
+        _has(scores, probe, "top1") for _, scores in rows for probe in ("knn", "linear")
+    )
+    tables = []
+    if classification or not regression:
+        tables.append(_classification(rows))
+    if regression:
+        tables.append(_regression(rows))
+    if any(_shares(scores) for _, scores in rows):
+        tables.append(_low_shot(rows))
+    return "\n\n".join(map(_text, tables))
+
+
+def _rows(results: dict) -> list[tuple[str, dict]]:
     trained = "trained encoder"
     if "step" in results:
         trained += f", step {results['step']}"
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("features")
-    table.add_column("kNN top-1, %", justify="right")
-    table.add_column("linear top-1, %", justify="right")
-    for name, scores in (
-        ("raw pixels", results.get("pixels")),
-        ("untrained encoder", results.get("untrained")),
+    raw = ("raw inputs", "inputs") if "inputs" in results else ("raw pixels", "pixels")
+    return [
+        (raw[0], results.get(raw[1]) or {}),
+        ("untrained encoder", results.get("untrained") or {}),
         (trained, results),
-    ):
-        scores = scores or {}
+    ]
+
+
+def _classification(rows) -> Table:
+    table = _table("features", "kNN top-1, %", "linear top-1, %")
+    for name, scores in rows:
         table.add_row(name, _percent(scores.get("knn")), _percent(scores.get("linear")))
+    return table
+
+
+def _regression(rows) -> Table:
+    table = _table("features", "kNN MAE", "ridge MAE [95% interval]", "R²", "Spearman")
+    for name, scores in rows:
+        knn, ridge = scores.get("knn") or {}, scores.get("ridge") or {}
+        mae = _number(ridge.get("mae"), "#.3g")
+        if ridge.get("mae_interval"):
+            low, high = (_number(end, "#.3g") for end in ridge["mae_interval"])
+            mae += f" [{low}, {high}]"
+        table.add_row(
+            name,
+            _number(knn.get("mae"), "#.3g"),
+            mae,
+            _number(ridge.get("r2"), ".3f"),
+            _number(ridge.get("spearman"), ".3f"),
+        )
+    return table
+
+
+def _low_shot(rows) -> Table:
+    """A row for each share and features, with only those columns that hold something."""
+    shares = {share for _, scores in rows for share in _shares(scores)}
+    columns = []
+    if any((scores.get("linear") or {}).get("low_shot") for _, scores in rows):
+        columns.append("linear top-1, %")
+    if any((scores.get("ridge") or {}).get("low_shot") for _, scores in rows):
+        columns += ["ridge MAE", "R²"]
+    table = _table("labels used", "features", *columns, left=2)
+    for share in sorted(shares, key=float):
+        table.add_section()
+        for name, scores in rows:
+            linear, ridge = (
+                ((scores.get(probe) or {}).get("low_shot") or {}).get(share, {})
+                for probe in ("linear", "ridge")
+            )
+            examples = linear.get("examples") or ridge.get("examples")
+            if examples is None:
+                continue
+            cells = {
+                "linear top-1, %": _percent(linear),
+                "ridge MAE": _number(ridge.get("mae"), "#.3g", ridge.get("mae_std")),
+                "R²": _number(ridge.get("r2"), ".3f"),
+            }
+            used = f"{100 * float(share):g}% ({examples:,})"
+            table.add_row(used, name, *(cells[column] for column in columns))
+    return table
+
+
+def _shares(scores: dict) -> set[str]:
+    probes = (scores.get("linear") or {}, scores.get("ridge") or {})
+    return {share for probe in probes for share in probe.get("low_shot") or {}}
+
+
+def _has(scores: dict, probe: str, name: str) -> bool:
+    return (scores.get(probe) or {}).get(name) is not None
+
+
+def _table(*columns: str, left: int = 1) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place < left else "right")
+    return table
+
+
+def _text(table: Table) -> str:
     # A width of its own: the text is the same on a terminal, in a file and in a test.
     console = Console(file=io.StringIO(), width=80, color_system=None)
     console.print(table)
@@ -41,8 +133,14 @@ def results_table(results: dict) -> str:
 
 def _percent(score: dict | None) -> str:
     if not score or score.get("top1") is None:
-        return "\N{EN DASH}"
+        return _NOTHING
     text = f"{100 * score['top1']:.1f}"
     if score.get("top1_std") is not None:
         text += f" ± {100 * score['top1_std']:.1f}"
     return text
+
+
+def _number(value: float | None, form: str, std: float | None = None) -> str:
+    if value is None:
+        return _NOTHING
+    return f"{value:{form}}" + ("" if std is None else f" ± {std:.2g}")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jcl.errors import UserError
-from jcl.probes.checks import check_features, check_labels, check_same_width
+from jcl.probes.checks import check_features, check_labels, check_same_width, check_targets
 
 
 def test_features():
@@ -32,3 +32,13 @@ def test_labels():
     ]:
         with pytest.raises(UserError, match=sentence):
             check_labels("Labels", broken, n=2, n_classes=5)
+
+
+def test_targets():
+    check_targets("Targets", np.array([0.5, 4]), n=2)
+    for broken, sentence in [
+        (np.array([0.0, 1.0, 2.0]), "there are 2 rows"),
+        (np.array([0.0, np.nan]), "Targets hold NaN"),
+    ]:
+        with pytest.raises(UserError, match=sentence):
+            check_targets("Targets", broken, n=2)

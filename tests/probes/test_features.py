@@ -7,7 +7,7 @@ import pytest
 
 from jcl.data.source import InMemorySource
 from jcl.errors import UserError
-from jcl.probes import Features, extract, pixels, save_features
+from jcl.probes import Features, extract, raw_inputs, save_features
 
 
 def make_source(n=23):
@@ -61,13 +61,21 @@ def test_feature_vectors_can_be_encoded_too():
     vectors = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
     extracted = extract(lambda x: 2 * x, InMemorySource({"features": vectors}), batch_size=4)
     np.testing.assert_array_equal(extracted.features, 2 * vectors)
-    with pytest.raises(UserError, match="Raw pixels"):
-        pixels(InMemorySource({"features": vectors}))
+
+
+def test_raw_feature_vectors_are_their_own_baseline():
+    rng = np.random.default_rng(0)
+    arrays = {"features": rng.normal(size=(7, 3)).astype(np.float32)}
+    arrays["target"] = rng.normal(size=7).astype(np.float32)
+    raw = raw_inputs(InMemorySource(arrays), batch_size=4)
+    np.testing.assert_array_equal(raw.features, arrays["features"])
+    np.testing.assert_array_equal(raw.target, arrays["target"])
+    assert raw.label is None
 
 
 def test_pixels_are_flat_and_in_the_unit_interval():
     source = make_source()
-    raw = pixels(source, batch_size=5)
+    raw = raw_inputs(source, batch_size=5)
     assert raw.features.dtype == np.float32
     np.testing.assert_allclose(
         raw.features, source.arrays["image"].reshape(23, 48) / 255, rtol=1e-6
@@ -81,10 +89,10 @@ def test_pixels_of_photographs_are_thumbnails():
     """At most 32 pixels on a side; what is smaller keeps its size."""
     patches = np.random.RandomState(0).randint(0, 256, (3, 16, 8, 3), np.uint8)
     images = patches.repeat(8, axis=1).repeat(4, axis=2)  # 128x32: only the rows are shrunk
-    raw = pixels(images, batch_size=2).features
+    raw = raw_inputs(images, batch_size=2).features
     assert raw.shape == (3, 32 * 32 * 3)
     shrunk = raw.reshape(3, 16, 2, 32, 3).mean(2)  # filters reach into both neighbours alike
-    smooth = pixels(np.full((1, 64, 64, 1), 51, np.uint8)).features
+    smooth = raw_inputs(np.full((1, 64, 64, 1), 51, np.uint8)).features
     np.testing.assert_allclose(smooth, 0.2, rtol=1e-5)
     assert np.corrcoef(shrunk.ravel(), (patches.repeat(4, axis=2) / 255).ravel())[0, 1] > 0.9
 
@@ -101,13 +109,13 @@ def test_batches_that_are_read_in_threads_keep_their_order():
     source = make_source()
     slow = SlowStart(source.arrays)
     object.__setattr__(slow, "in_memory", False)
-    expected, ours = (pixels(s, batch_size=5) for s in (source, slow))
+    expected, ours = (raw_inputs(s, batch_size=5) for s in (source, slow))
     for left, right in zip(expected, ours, strict=True):
         np.testing.assert_array_equal(left, right)
 
 
 def test_saved_features_come_back(tmp_path):
-    train = pixels(make_source())
+    train = raw_inputs(make_source())
     test = Features(train.features[:3], train.label[:3], None)
     path = tmp_path / "new" / "features.npz"
     save_features(path, train, test)

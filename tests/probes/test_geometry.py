@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jcl.errors import UserError
-from jcl.probes import alignment, geometry, tolerance, uniformity
+from jcl.probes import alignment, geometry, ordinality, tolerance, uniformity
 
 
 @pytest.fixture
@@ -56,13 +56,14 @@ def test_tolerance_is_the_mean_cosine_within_classes(features, labels):
     assert tolerance(features, labels) == pytest.approx(np.mean(cosines), abs=1e-6)
 
 
-def test_geometry_holds_all_three(features, labels):
-    other = features + np.float32(0.1)
-    measured = geometry(features, other, features, labels)
+def test_geometry_holds_all_four(features, labels):
+    other, targets = features + np.float32(0.1), features[:, 0] + features[:, 1]
+    measured = geometry(features, other, features, labels, targets)
     assert measured == {
         "alignment": alignment(features, other),
         "uniformity": uniformity(features),
         "tolerance": tolerance(features, labels),
+        "ordinality": ordinality(features, targets),
     }
     assert all(type(value) is float for value in measured.values())
     assert set(geometry(features, other, features)) == {"alignment", "uniformity"}

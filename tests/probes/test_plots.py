@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from jcl.errors import UserError
-from jcl.probes import embedding_map, loss_curve, views_grid
+from jcl.probes import embedding_map, loss_curve, tsne, views_grid
 from tests.probes.blobs import blobs
 
 
@@ -33,19 +33,29 @@ def test_loss_curve(tmp_path, n):
 
 def test_embedding_map(tmp_path):
     features, labels = blobs(60, seed=0)
-    embedding_map(features, labels, tmp_path / "a.png", class_names=list("vwxyz"))
+    positions = tsne(features)
+    embedding_map(positions, labels, tmp_path / "a.png", class_names=list("vwxyz"))
     first = picture(tmp_path / "a.png")
-    embedding_map(features, labels, tmp_path / "b.png", class_names=list("vwxyz"))
+    embedding_map(tsne(features), labels, tmp_path / "b.png", class_names=list("vwxyz"))
     np.testing.assert_array_equal(first, picture(tmp_path / "b.png"))
-    embedding_map(features, features[:, 0], tmp_path / "target.png")  # a colour bar
+    embedding_map(positions, features[:, 0], tmp_path / "target.png")  # a colour bar
     picture(tmp_path / "target.png")
-    embedding_map(features[:30], np.arange(30), tmp_path / "many.png")
-    embedding_map(np.ones_like(features), labels, tmp_path / "collapsed.png")
-    embedding_map(features[:4, :1], labels[:4], tmp_path / "four.png")
+    embedding_map(tsne(features[:30]), np.arange(30), tmp_path / "many.png")
+    embedding_map(tsne(np.ones_like(features)), labels, tmp_path / "collapsed.png")
+    embedding_map(tsne(features[:4, :1]), labels[:4], tmp_path / "four.png")
+
+
+def test_a_map_of_many_rows_shows_evenly_spaced_ones():
+    features, _ = blobs(61, seed=0)
+    whole, part = tsne(features[::2]), tsne(features, max_points=31)
+    np.testing.assert_array_equal(part.rows, np.arange(0, 61, 2))
+    np.testing.assert_array_equal(part.position, whole.position)
 
 
 def test_mistakes_are_told(tmp_path):
     with pytest.raises(UserError, match="as many losses"):
         loss_curve([1, 2], [1.0], tmp_path / "loss.png")
     with pytest.raises(UserError, match="4 or more rows"):
-        embedding_map(np.ones((3, 2), np.float32), np.zeros(3, np.int32), tmp_path / "map.png")
+        tsne(np.ones((3, 2), np.float32))
+    with pytest.raises(UserError, match="a label for each row"):
+        embedding_map(tsne(blobs(9, seed=0)[0]), np.zeros(3, np.int32), tmp_path / "map.png")

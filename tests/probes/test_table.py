@@ -27,3 +27,46 @@ def test_rows_and_columns():
 def test_nothing_measured_is_no_error():
     for name in ("raw pixels", "untrained encoder", "trained encoder"):
         assert cells({}, name) == ["–", "–"]  # noqa: RUF001
+
+
+REGRESSION = {
+    "step": 9,
+    "knn": {"mae": 7.1234},
+    "ridge": {
+        "mae": 6.544,
+        "mae_interval": [6.2, 6.91],
+        "r2": 0.51234,
+        "spearman": None,
+        "low_shot": {"0.1": {"mae": 9.5, "mae_std": 0.25, "r2": -0.125, "examples": 1234}},
+    },
+    "untrained": {"knn": {"mae": 9.0}},
+    "inputs": {"knn": {"mae": 0.012346}},
+}
+
+
+def test_targets_without_labels():
+    regression, low_shot = results_table(REGRESSION).split("\n\n")
+    assert "top-1" not in regression
+    assert cells(REGRESSION, "raw inputs") == ["0.0123", "–", "–", "–"]  # noqa: RUF001
+    trained = regression.splitlines()[-1].replace(" ", "")
+    assert trained == "trainedencoder,step97.126.54[6.20,6.91]0.512–"  # noqa: RUF001
+    (row,) = [line for line in low_shot.splitlines() if "1,234" in line]
+    values = [cell.strip() for cell in row.split("  ") if cell.strip()]
+    assert values == ["10% (1,234)", "trained encoder, step 9", "9.50 ± 0.25", "-0.125"]
+
+
+def test_labels_and_targets_and_few_labels():
+    scores = {"top1": 0.5, "top1_std": 0.01, "examples": 100}
+    results = {
+        **REGRESSION,
+        "knn": {"top1": 0.8, "mae": 7.1},
+        "linear": {"top1": 0.9, "low_shot": {"0.01": scores, "0.1": scores}},
+    }
+    classification, regression, low_shot = results_table(results).split("\n\n")
+    assert "80.0" in classification
+    assert "90.0" in classification
+    assert "95% interval" in regression
+    rows = [line.split("%")[0].strip() for line in low_shot.splitlines() if "(" in line]
+    assert rows == ["1", "10"]  # in rising order
+    assert "50.0 ± 1.0" in low_shot
+    assert max(map(len, results_table(results).splitlines())) <= 80

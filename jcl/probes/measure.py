@@ -1,0 +1,81 @@
+"""All probes of one set of features that fit its labels and targets."""
+
+from collections.abc import Sequence
+
+from jcl.probes.features import Features
+from jcl.probes.knn import knn_top1
+from jcl.probes.knn_regression import knn_regression
+from jcl.probes.linear import L2_GRID, linear_probe
+from jcl.probes.low_shot import low_shot
+from jcl.probes.regression_scores import SCORES
+from jcl.probes.ridge import ridge_probe
+
+# Few examples are separable: the weakest penalties take the longest, and are not what they need.
+LOW_SHOT_L2_GRID = L2_GRID[2:]
+
+
+def measure(
+    bank: Features,
+    queries: Features,
+    *,
+    n_classes: int | None,
+    k: int,
+    temperature: float,
+    seeds: Sequence[int],
+    shares: Sequence[float],
+    bin_width: float,
+) -> dict[str, dict]:
+    """Probes fitted on the features of one split and scored on those of another.
+
+    Args:
+        bank: of the training split.
+        queries: of the test split.
+        n_classes: None where there are no labels.
+        k: neighbours that kNN asks.
+        temperature: of their weights.
+        seeds: of the linear and ridge probes.
+        shares: of the training examples that low-shot probes see.
+        bin_width: of the targets' many-, medium- and few-shot regions.
+
+    Returns:
+        With labels "knn": {"top1", ..} and "linear": {"top1", .., "low_shot": {..}}; with targets
+        "knn": {"mae", ..} and "ridge": {"mae", .., "low_shot": {..}}; with both, all of these;
+        with neither {}. See `knn_top1`, `knn_regression`, `linear_probe`, `ridge_probe`,
+        `low_shot`; low-shot linear probes choose from `LOW_SHOT_L2_GRID`. "low_shot" is there
+        where there are shares.
+
+    Raises:
+        jcl.errors.UserError: features, labels or targets that do not fit.
+    """
+    n = len(bank.features)
+    neighbours = {"k": k, "temperature": temperature}
+    scores: dict[str, dict] = {}
+    if n_classes is not None:
+        test = queries.features, queries.label
+
+        def linear(rows, seed):
+            train = bank.features[rows], bank.label[rows]
+            options = {"n_classes": n_classes, "seeds": (seed,), "l2_grid": LOW_SHOT_L2_GRID}
+            return linear_probe(*train, *test, **options)
+
+        labelled = bank.features, bank.label, *test
+        scores["knn"] = knn_top1(*labelled, n_classes=n_classes, **neighbours)
+        scores["linear"] = linear_probe(*labelled, n_classes=n_classes, seeds=seeds)
+        if shares:
+            scores["linear"]["low_shot"] = low_shot(
+                linear, shares, n=n, label=bank.label, seeds=seeds, names=("top1",)
+            )
+    if bank.target is not None and queries.target is not None:
+        test = queries.features, queries.target
+
+        def ridge(rows, seed):
+            train = bank.features[rows], bank.target[rows]
+            return ridge_probe(*train, *test, seeds=(seed,), resamples=0, bin_width=bin_width)
+
+        targeted = bank.features, bank.target, *test
+        regression = knn_regression(*targeted, bin_width=bin_width, **neighbours)
+        scores["knn"] = scores.get("knn", {}) | regression
+        scores["ridge"] = ridge_probe(*targeted, seeds=seeds, bin_width=bin_width)
+        if shares:
+            scores["ridge"]["low_shot"] = low_shot(ridge, shares, n=n, seeds=seeds, names=SCORES)
+    return scores

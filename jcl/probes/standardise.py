@@ -1,0 +1,17 @@
+"""Standardisation of feature columns: the statistics that probes divide by."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+def column_statistics(
+    features: Float[np.ndarray, "n D"], used: Bool[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " D"], Float[np.ndarray, " D"]]:
+    """Mean and population deviation of each column over the used rows, in float64.
+
+    A column that is constant there, or varies by rounding alone, gets deviation 1: standardised,
+    it is zero.
+    """
+    mean = features.mean(0, dtype=np.float64, where=used[:, None])
+    std = features.std(0, dtype=np.float64, where=used[:, None])
+    return mean, np.where(std <= 1e-6 * np.abs(mean), 1.0, std)
