@@ -12,15 +12,17 @@ _NOTHING = "\N{EN DASH}"
 def results_table(results: dict) -> str:
     """Scores of the raw inputs, the untrained and the trained encoder, as plain text.
 
-    Up to three tables, 80 columns wide: classification, regression where anything has a mean
-    absolute error, and low-shot probes where there are any.
+    Up to four tables, 80 columns wide: classification, regression where anything has a mean
+    absolute error, low-shot probes, and networks that were trained or fine-tuned with labels, where
+    there are any.
 
     Args:
         results: what results.json holds: {"step": k, "knn": {"top1": x, "mae": e}, "linear":
             {"top1": x, "top1_std": s, "low_shot": {"0.01": {"top1", "examples"}, ..}}, "ridge":
             {"mae": e, "mae_interval": [low, high], "r2": r, "spearman": r, "low_shot": {..}},
             "untrained": {"knn": .., "linear": ..}, "pixels": {..}}; "inputs" stands for "pixels"
-            where examples are feature vectors. Accuracies are fractions; anything absent shows as
+            where examples are feature vectors; "head" and, by the share of labels, "finetune":
+            {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions; anything absent shows as
             an en dash.
 
     Returns:
@@ -39,6 +41,8 @@ def results_table(results: dict) -> str:
         tables.append(_regression(rows))
     if any(_shares(scores) for _, scores in rows):
         tables.append(_low_shot(rows))
+    if results.get("head") or results.get("finetune"):
+        tables.append(_heads(results))
     return "\n\n".join(map(_text, tables))
 
 
@@ -65,14 +69,10 @@ def _regression(rows) -> Table:
     table = _table("features", "kNN MAE", "ridge MAE [95% interval]", "R²", "Spearman")
     for name, scores in rows:
         knn, ridge = scores.get("knn") or {}, scores.get("ridge") or {}
-        mae = _number(ridge.get("mae"), "#.3g")
-        if ridge.get("mae_interval"):
-            low, high = (_number(end, "#.3g") for end in ridge["mae_interval"])
-            mae += f" [{low}, {high}]"
         table.add_row(
             name,
             _number(knn.get("mae"), "#.3g"),
-            mae,
+            _mae(ridge),
             _number(ridge.get("r2"), ".3f"),
             _number(ridge.get("spearman"), ".3f"),
         )
@@ -106,6 +106,37 @@ def _low_shot(rows) -> Table:
             used = f"{100 * float(share):g}% ({examples:,})"
             table.add_row(used, name, *(cells[column] for column in columns))
     return table
+
+
+def _heads(results: dict) -> Table:
+    """What networks score that were trained with labels from end to end."""
+    scored = {}
+    if results.get("head"):
+        scored["head, as trained"] = results["head"]
+    for share, scores in (results.get("finetune") or {}).items():
+        scored[f"fine-tuned, {100 * float(share):g}% ({scores['examples']:,})"] = scores
+    columns = []
+    if any("top1" in scores for scores in scored.values()):
+        columns.append("top-1, %")
+    if any("mae" in scores for scores in scored.values()):
+        columns += ["MAE [95% interval]", "R²"]
+    table = _table("whole network", *columns)
+    for name, scores in scored.items():
+        cells = {
+            "top-1, %": _percent(scores),
+            "MAE [95% interval]": _mae(scores),
+            "R²": _number(scores.get("r2"), ".3f"),
+        }
+        table.add_row(name, *(cells[column] for column in columns))
+    return table
+
+
+def _mae(scores: dict) -> str:
+    mae = _number(scores.get("mae"), "#.3g")
+    if scores.get("mae_interval"):
+        low, high = (_number(end, "#.3g") for end in scores["mae_interval"])
+        mae += f" [{low}, {high}]"
+    return mae
 
 
 def _shares(scores: dict) -> set[str]:
