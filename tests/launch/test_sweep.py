@@ -1,7 +1,7 @@
 """launch/sweep.py: which runs a grid has, what is said of mistakes, what is skipped and resumed.
 
-Most tests put a shell script in the place of Python, so that no run is really trained; the slow one
-interrupts a real sweep.
+Most tests put a shell script in the place of Python, so that no run is really trained; the slow
+ones interrupt a real sweep, and give one to a real Slurm.
 """
 
 import fcntl
@@ -20,6 +20,7 @@ from launch import sweep as sweep_module
 from launch.grid import Run, expand, parse_grid, run_name
 from launch.sweep import main, slurm_command
 from tests.binaries import ROOT, TINY, command, environment, metrics, run, says_one_sentence
+from tests.launch.test_slurm import on_slurm
 
 CONFIG = "--config=configs/simclr_shapes.py"
 
@@ -196,7 +197,7 @@ def test_slurm_gets_the_runs_that_are_not_done(program, tmp_path, capfd):
 
 
 def test_the_slurm_script_runs_one_run_and_requeues_at_75(tmp_path):
-    """With stand-ins for srun and scontrol: no Slurm has run it."""
+    """With stand-ins for srun and scontrol."""
     record = tmp_path / "record"
     for name, status in (("srun", 75), ("scontrol", 0)):
         stand_in = tmp_path / name
@@ -215,6 +216,21 @@ def test_the_slurm_script_runs_one_run_and_requeues_at_75(tmp_path):
         f"srun py -m launch.sweep {CONFIG} --seeds=3 --only=3",
         "scontrol requeue 7_3",
     ]
+
+
+@pytest.mark.slow
+def test_slurm_runs_the_grid_as_an_array(tmp_path):
+    workdir, log = tmp_path / "study", tmp_path / "%a.log"
+    resources = "--gres=none", "--cpus-per-task=1", "--time=15", f"--output={log}"
+    done = on_slurm(
+        *("sbatch", "--wait", *resources, "--array=0-1%1", "launch/sweep.sbatch", CONFIG),
+        *(f"--workdir={workdir}", "--grid=method.name=simclr,dcl", *TINY),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("simclr", "dcl"):
+        run_folder = workdir / f"method.name={name},seed=0"
+        assert (run_folder / "sweep.json").exists()
+        assert metrics(run_folder)[-1]["step"] == 40
 
 
 @pytest.mark.slow
