@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from jcl import config as config_lib
-from jcl.data.shape import images_of
+from jcl.data import InMemorySource
+from jcl.data.shape import images_of, shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.frozen import is_frozen
@@ -25,6 +26,7 @@ NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
 
 SMALL = {
     "convnet": {"widths": (4, 8)},
+    "mlp": {"widths": (8,)},
     "resnet18": {"stage_sizes": (1, 1), "width": 4},
     "resnet50": {"stage_sizes": (1, 1), "width": 4},
     "vit_s": {"depth": 1, "width": 16, "heads": 2, "patch_size": 8},
@@ -64,15 +66,20 @@ def test_one_step_of_the_reduced_config(name):
         config.data.image_size = size
     if config.views.size is not None:
         config.views.size = 16
-    channels = 1 if "fashion_mnist" in config.data.name else 3
     random = np.random.RandomState(0)
-    batch = {
-        "image": random.randint(0, 256, (8, size, size, channels), np.uint8),
+    side = {
         "label": random.randint(0, 10, 8).astype(np.int32),
-        "index": np.arange(8, dtype=np.int32),
+        "target": np.linspace(-9, 9, 8, dtype=np.float32),
     }
+    if config.data.name.startswith("arrays:"):
+        source = InMemorySource({"features": random.normal(size=(8, 9)).astype(np.float32), **side})
+    else:
+        channels = 1 if "fashion" in config.data.name else 3
+        image = random.randint(0, 256, (8, size, size, channels), np.uint8)
+        source = InMemorySource({"image": image, **side}, n_classes=10)
+    batch = {**source.arrays, "index": np.arange(8, dtype=np.int32)}
     mesh = make_mesh(devices=jax.devices()[:2])
-    experiment = make_experiment(config, images_of(size, size, channels, examples=64))
+    experiment = make_experiment(config, shape_of(source))
     state = experiment.init_state(mesh)
     before = jax.tree.map(np.asarray, state.params)
     batch = jax.device_put(batch, batch_sharding(mesh))
