@@ -180,8 +180,9 @@ def _scores_of_fit(fit: _Prepared, weights: Float[np.ndarray, "b m"]) -> dict:
     weighted = weights * rank_p
     rank_pt = np.einsum("bm,bm->b", weighted, rank_t)
     rank_pp = np.einsum("bm,bm->b", weighted, rank_p)
-    rank_tt = np.einsum("bm,bm,bm->b", weights, rank_t, rank_t)
-    scale = _variance(rank_pp, m**3, constant_p) * _variance(rank_tt, m**3, constant_t)
+    rank_tt = np.einsum("bm,bm->b", weights * rank_t, rank_t)
+    cubed = float(m**3)
+    scale = _variance(rank_pp, cubed, constant_p) * _variance(rank_tt, cubed, constant_t)
     return {
         "mae": absolute,
         "rmse": np.sqrt(squared),

@@ -20,7 +20,8 @@ def years(n, *, seed, width=16):
 
 def reference(x, y, l2):
     """scikit-learn sums the squared errors and has alpha on |w|^2: alpha = l2 n."""
-    scaler = StandardScaler().fit(x.astype(np.float64))
+    x = x.astype(np.float64)  # or scikit-learn computes in float32
+    scaler = StandardScaler().fit(x)
     model = Ridge(alpha=l2 * len(x)).fit(scaler.transform(x), y.astype(np.float64))
     return lambda features: model.predict(scaler.transform(features.astype(np.float64)))
 
@@ -66,7 +67,8 @@ def test_probe_follows_its_protocol():
     assert result["mae_std"] == pytest.approx(np.std(errors), rel=1e-6)
     assert result["r2"] == pytest.approx(np.mean([r2_score(test_y, fit) for fit in fits]), rel=1e-6)
     expected = regression_scores(np.stack(fits), test_y)
-    assert {name: result[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    for name, value in expected.items():
+        np.testing.assert_allclose(result[name], value, rtol=1e-6)
     assert result["regions"]["few"]["mae"] == pytest.approx(
         regions(np.stack(fits), test_y, y, bin_width=1.0)["few"]["mae"], rel=1e-6
     )
@@ -115,9 +117,7 @@ def test_mistakes_are_told(change, sentence):
         ridge_probe(x, y, x, y, **change)
 
 
-def test_targets_that_do_not_fit_are_told():
+def test_targets_that_are_not_finite_are_told():
     x, y = years(30, seed=0)
-    with pytest.raises(UserError, match="there are 30 rows"):
-        ridge_probe(x, y[:20], x, y)
     with pytest.raises(UserError, match="Test targets hold NaN"):
         ridge_probe(x, y, x, np.full_like(y, np.nan))
