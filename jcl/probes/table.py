@@ -104,7 +104,7 @@ def _low_shot(rows) -> Table:
                 "R²": _number(ridge.get("r2"), ".3f"),
             }
             used = f"{100 * float(share):g}% ({examples:,})"
-            table.add_row(used, name, *(cells[column] for column in columns))
+            table.add_row(used, name.partition(",")[0], *(cells[column] for column in columns))
     return table
 
 
@@ -118,7 +118,7 @@ def _has(scores: dict, probe: str, name: str) -> bool:
 
 
 def _table(*columns: str, left: int = 1) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for place, column in enumerate(columns):
         named = place < left
         table.add_column(column, justify="left" if named else "right", no_wrap=named)

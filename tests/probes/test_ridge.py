@@ -36,10 +36,9 @@ def test_fits_agree_with_scikit_learn(width, rows, monkeypatch):
     used = np.random.default_rng(0).random(50) < 0.8
     train = ridge._Rows(x, y)
     for part in (np.ones(50, bool), used):
-        predicted = train.fit(part, (1.0, 1e-4)).predict(test)
-        for ours, l2 in zip(predicted, (1.0, 1e-4), strict=True):
+        for fit, l2 in zip(train.fits(part, (1.0, 1e-4)), (1.0, 1e-4), strict=True):
             expected = reference(x[part], y[part], l2)(test)
-            np.testing.assert_allclose(ours, expected, rtol=1e-9)
+            np.testing.assert_allclose(fit.predict(test), expected, rtol=1e-9)
 
 
 def test_probe_follows_its_protocol():
@@ -100,6 +99,24 @@ def test_constant_features_predict_the_mean():
     assert result["mae"] == pytest.approx(np.abs(y - y.mean(dtype=np.float64)).mean())
     assert result["r2"] == pytest.approx(0, abs=1e-9)
     assert result["pearson"] is result["spearman_interval"] is None
+
+
+def test_penalties_are_tried_until_two_are_no_better():
+    x, _ = years(60, seed=0)
+    y = np.random.default_rng(3).normal(size=60)  # noise: the stronger the penalty, the better
+    tried = []
+
+    class Rows(ridge._Rows):
+        def fits(self, used, penalties):
+            for penalty, fit in zip(penalties, super().fits(used, penalties), strict=True):
+                tried.append(penalty)
+                yield fit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ridge, "_Rows", Rows)
+        result = ridge_probe(x, y, x, y, seeds=(0,), l2_grid=(1e-3, 1e-2, 1e-1, 1.0, 1e3))
+    assert result["l2"] == [1e3]
+    assert tried == [1e3, 1.0, 1e-1, 1e3]  # the last one in the final fit
 
 
 @pytest.mark.parametrize(

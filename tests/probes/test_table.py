@@ -52,7 +52,7 @@ def test_targets_without_labels_and_feature_vectors():
     assert trained == "trainedencoder,step97.126.54[6.20,6.91]0.512–"  # noqa: RUF001
     (row,) = [line for line in low_shot.splitlines() if "1,234" in line]
     values = [cell.strip() for cell in row.split("  ") if cell.strip()]
-    assert values == ["10% (1,234)", "trained encoder, step 9", "9.50 ± 0.25", "-0.125"]
+    assert values == ["10% (1,234)", "trained encoder", "9.50 ± 0.25", "-0.125"]
 
 
 def test_labels_and_targets_and_few_labels():
