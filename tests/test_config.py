@@ -55,7 +55,7 @@ def test_keys_do_not_share_their_unset_values():
         ("views.size", 0, "views.size=0"),
         ("optimizer.momentum", 1.0, "less than 1"),
         ("probe.shares", (0.1, 0.0), "each is more than 0 and at most 1"),
-        ("probe.shares", (1.5,), "probe.shares=(1.5,)"),
+        ("probe.shares", (1.5,), "probe.shares=(1.5"),
         ("probe.target_bin", 0.0, "probe.target_bin=0.0"),
     ],
 )

@@ -1,7 +1,7 @@
 """How far predicted targets lie from true ones: errors, correlations, few-shot regions."""
 
 import numpy as np
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, Float, Int, Real
 
 from jcl.errors import UserError
 from jcl.probes.checks import check_targets
@@ -46,9 +46,10 @@ def regression_scores(
     fits, target = _checked(predicted, target)
     if resamples < 0:
         raise UserError(f"resamples must be 0 or more, not {resamples}.")
-    prepared = [_Prepared(fit, target) for fit in fits]
+    distinct, times = np.unique(fits, axis=0, return_counts=True)
+    prepared = [_Prepared(fit, target) for fit in distinct]
     m = len(target)
-    point = _scores(prepared, np.ones((1, m)))
+    point = _scores(prepared, times, np.ones((1, m)))
     scores = {name: _number(point[name][0]) for name in SCORES}
     if not resamples:
         return scores
@@ -59,7 +60,7 @@ def regression_scores(
         count = min(size, resamples - start)
         drawn = rng.integers(0, m, (count, m)) + m * np.arange(count)[:, None]
         weights = np.bincount(drawn.ravel(), minlength=count * m).reshape(count, m)
-        parts.append(_scores(prepared, weights.astype(np.float64)))
+        parts.append(_scores(prepared, times, weights.astype(np.float64)))
     for name in SCORES:
         values = np.concatenate([part[name] for part in parts])
         values = values[np.isfinite(values)]
@@ -163,10 +164,13 @@ class _Ranking:
         return (below + (counts + 1) / 2)[:, self.group]
 
 
-def _scores(prepared: list[_Prepared], weights: Float[np.ndarray, "b m"]) -> dict:
-    """Scores [b] of examples with each row of weights; the mean over the fits."""
+def _scores(
+    prepared: list[_Prepared], times: Int[np.ndarray, " s"], weights: Float[np.ndarray, "b m"]
+) -> dict:
+    """Scores [b] of examples with each row of weights; the mean over fits that occur so often."""
     each = [_scores_of_fit(fit, weights) for fit in prepared]
-    return {name: np.mean([scores[name] for scores in each], axis=0) for name in SCORES}
+    mean = {name: [scores[name] for scores in each] for name in SCORES}
+    return {name: np.average(values, axis=0, weights=times) for name, values in mean.items()}
 
 
 def _scores_of_fit(fit: _Prepared, weights: Float[np.ndarray, "b m"]) -> dict:
@@ -180,8 +184,9 @@ def _scores_of_fit(fit: _Prepared, weights: Float[np.ndarray, "b m"]) -> dict:
     weighted = weights * rank_p
     rank_pt = np.einsum("bm,bm->b", weighted, rank_t)
     rank_pp = np.einsum("bm,bm->b", weighted, rank_p)
-    rank_tt = np.einsum("bm,bm,bm->b", weights, rank_t, rank_t)
-    scale = _variance(rank_pp, m**3, constant_p) * _variance(rank_tt, m**3, constant_t)
+    rank_tt = np.einsum("bm,bm->b", weights * rank_t, rank_t)
+    cubed = float(m**3)
+    scale = _variance(rank_pp, cubed, constant_p) * _variance(rank_tt, cubed, constant_t)
     return {
         "mae": absolute,
         "rmse": np.sqrt(squared),

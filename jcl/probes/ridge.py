@@ -1,6 +1,6 @@
 """Ridge regression on frozen features, in closed form, penalty chosen on held-out rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from jcl.probes.standardise import column_statistics
 
 L2_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)
 
+_PATIENCE = 2  # weaker penalties in a row that may be no better
 _ROWS = 4096  # in float64 at a time
 
 
@@ -32,7 +33,8 @@ def ridge_probe(
 
     The protocol of `linear_probe`, for a continuous target: for each seed, a random part of the
     training rows is held out, the penalty with the lowest mean absolute error there is chosen
-    (the larger of tied ones), and the regression is fitted again on all training rows. Test rows
+    (the larger of tied ones), and the regression is fitted again on all training rows. Penalties
+    are tried from the strongest on, until two in a row are no better than the best. Test rows
     choose nothing. Seeds that choose the same l2 share one final fit: `mae_std` is what the choice
     of l2 contributes, nothing else, and is often 0.
 
@@ -80,14 +82,19 @@ def ridge_probe(
     chosen, held_out_mae = [], []
     for seed in seeds:
         held = np.random.default_rng(seed).permutation(n) < n_held_out
-        predicted = train.fit(~held, path).predict(train.features[held])
-        errors = np.abs(predicted - train.targets[held]).mean(1)
-        best = int(np.argmin(errors))  # the first, so the strongest, of tied ones
+        errors = []
+        for fit in train.fits(~held, path):
+            predicted = fit.predict(train.features[held])
+            errors.append(float(np.abs(predicted - train.targets[held]).mean()))
+            best = int(np.argmin(errors))  # the first, so the strongest, of tied ones
+            if len(errors) > best + _PATIENCE:
+                break
         chosen.append(path[best])
-        held_out_mae.append(float(errors[best]))
+        held_out_mae.append(errors[best])
 
     distinct = list(dict.fromkeys(chosen))
-    final = train.fit(np.ones(n, bool), distinct).predict(np.asarray(test_features))
+    fits = train.fits(np.ones(n, bool), distinct)
+    final = np.stack([fit.predict(np.asarray(test_features)) for fit in fits])
     predicted = final[[distinct.index(l2) for l2 in chosen]]
     test_targets = np.asarray(test_targets, np.float64)
     return {
@@ -102,20 +109,20 @@ def ridge_probe(
     }
 
 
-class _Fits(NamedTuple):
-    """Linear functions of standardised features, one a penalty."""
+class _Fit(NamedTuple):
+    """A linear function of standardised features."""
 
-    weights: Float[np.ndarray, "D p"]
+    weights: Float[np.ndarray, " D"]
     intercept: float
     mean: Float[np.ndarray, " D"]
     std: Float[np.ndarray, " D"]
 
-    def predict(self, features: Float[np.ndarray, "m D"]) -> Float[np.ndarray, "p m"]:
+    def predict(self, features: Float[np.ndarray, "m D"]) -> Float[np.ndarray, " m"]:
         blocks = [
             (features[start : start + _ROWS] - self.mean) / self.std @ self.weights
             for start in range(0, len(features), _ROWS)
         ]
-        return np.concatenate(blocks).T + self.intercept
+        return np.concatenate(blocks) + self.intercept
 
 
 class _Sums(NamedTuple):
@@ -139,8 +146,8 @@ class _Rows:
         self.centred_targets = self.targets - self.targets.mean()
         self._total = None
 
-    def fit(self, used: Bool[np.ndarray, " n"], penalties: Sequence[float]) -> _Fits:
-        """Ridge regressions on the used rows, one a penalty."""
+    def fits(self, used: Bool[np.ndarray, " n"], penalties: Sequence[float]) -> Iterator[_Fit]:
+        """Ridge regressions on the used rows, one a penalty, each made when it is asked for."""
         n, width = int(used.sum()), self.features.shape[1]
         mean, std = self.centre, self.scale
         if not used.all():
@@ -148,14 +155,17 @@ class _Rows:
         intercept = float(self.targets[used].mean())
         if n < width:
             x = (self.features[used] - mean) / std
-            dual = _solve(x @ x.T, self.targets[used] - intercept, n * np.asarray(penalties))
-            return _Fits(x.T @ dual, intercept, mean, std)
+            gram, right = x @ x.T, self.targets[used] - intercept
+            for penalty in penalties:
+                yield _Fit(x.T @ _solve(gram, right, n * penalty), intercept, mean, std)
+            return
         sums = self._sums_over(used)
         # Standardised features are (z + shift) * ratio, and sum to zero.
         shift, ratio = (self.centre - mean) / self.scale, self.scale / std
         gram = (sums.zz - n * np.outer(shift, shift)) * np.outer(ratio, ratio)
         cross = (sums.zy + shift * sums.y) * ratio
-        return _Fits(_solve(gram, cross, n * np.asarray(penalties)), intercept, mean, std)
+        for penalty in penalties:
+            yield _Fit(_solve(gram, cross, n * penalty), intercept, mean, std)
 
     def _sums_over(self, used: Bool[np.ndarray, " n"]) -> _Sums:
         if self._total is None:
@@ -178,21 +188,16 @@ class _Rows:
 
 
 def _solve(
-    gram: Float[np.ndarray, "d d"],
-    right: Float[np.ndarray, " d"],
-    penalties: Float[np.ndarray, " p"],
-) -> Float[np.ndarray, "d p"]:
-    """`(gram + penalty I)^-1 right`, a column for each penalty."""
+    gram: Float[np.ndarray, "d d"], right: Float[np.ndarray, " d"], penalty: float
+) -> Float[np.ndarray, " d"]:
+    """`(gram + penalty I)^-1 right`."""
     from scipy.linalg import cho_factor, cho_solve  # slow to import
     from threadpoolctl import threadpool_limits
 
-    columns = []
-    for penalty in penalties:
-        # In Fortran's order, as LAPACK wants it, so nothing is copied again.
-        penalised = gram.T.copy(order="F")
-        penalised[np.diag_indices_from(penalised)] += penalty
-        # On one thread, half a second at 3,072 columns; on two of a busy machine, up to nine.
-        with threadpool_limits(1, user_api="blas"):
-            factor = cho_factor(penalised, overwrite_a=True, check_finite=False)
-        columns.append(cho_solve(factor, right, check_finite=False))
-    return np.stack(columns, axis=1)
+    # In Fortran's order, as LAPACK wants it, so nothing is copied again.
+    penalised = gram.T.copy(order="F")
+    penalised[np.diag_indices_from(penalised)] += penalty
+    # On one thread, half a second at 3,072 columns; on two of a busy machine, up to nine.
+    with threadpool_limits(1, user_api="blas"):
+        factor = cho_factor(penalised, overwrite_a=True, check_finite=False)
+    return cho_solve(factor, right, check_finite=False)

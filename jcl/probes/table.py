@@ -1,6 +1,7 @@
 """The tables that a run ends with."""
 
 import io
+import math
 
 from rich import box
 from rich.console import Console
@@ -66,12 +67,12 @@ def _classification(rows) -> Table:
 
 
 def _regression(rows) -> Table:
-    table = _table("features", "kNN MAE", "ridge MAE [95% interval]", "R²", "Spearman")
+    table = _table("features", "kNN MAE", "ridge MAE [95%]", "R²", "Spearman")
     for name, scores in rows:
         knn, ridge = scores.get("knn") or {}, scores.get("ridge") or {}
         table.add_row(
             name,
-            _number(knn.get("mae"), "#.3g"),
+            _error(knn.get("mae")),
             _mae(ridge),
             _number(ridge.get("r2"), ".3f"),
             _number(ridge.get("spearman"), ".3f"),
@@ -87,9 +88,8 @@ def _low_shot(rows) -> Table:
         columns.append("linear top-1, %")
     if any((scores.get("ridge") or {}).get("low_shot") for _, scores in rows):
         columns += ["ridge MAE", "R²"]
-    table = _table("labels used", "features", *columns, left=2)
+    table = _table("labels", "features", *columns, left=2)
     for share in sorted(shares, key=float):
-        table.add_section()
         for name, scores in rows:
             linear, ridge = (
                 ((scores.get(probe) or {}).get("low_shot") or {}).get(share, {})
@@ -100,11 +100,11 @@ def _low_shot(rows) -> Table:
                 continue
             cells = {
                 "linear top-1, %": _percent(linear),
-                "ridge MAE": _number(ridge.get("mae"), "#.3g", ridge.get("mae_std")),
+                "ridge MAE": _error(ridge.get("mae"), ridge.get("mae_std")),
                 "R²": _number(ridge.get("r2"), ".3f"),
             }
             used = f"{100 * float(share):g}% ({examples:,})"
-            table.add_row(used, name, *(cells[column] for column in columns))
+            table.add_row(used, name.partition(",")[0], *(cells[column] for column in columns))
     return table
 
 
@@ -119,12 +119,12 @@ def _heads(results: dict) -> Table:
     if any("top1" in scores for scores in scored.values()):
         columns.append("top-1, %")
     if any("mae" in scores for scores in scored.values()):
-        columns += ["MAE [95% interval]", "R²"]
+        columns += ["MAE [95%]", "R²"]
     table = _table("whole network", *columns)
     for name, scores in scored.items():
         cells = {
             "top-1, %": _percent(scores),
-            "MAE [95% interval]": _mae(scores),
+            "MAE [95%]": _mae(scores),
             "R²": _number(scores.get("r2"), ".3f"),
         }
         table.add_row(name, *(cells[column] for column in columns))
@@ -132,9 +132,9 @@ def _heads(results: dict) -> Table:
 
 
 def _mae(scores: dict) -> str:
-    mae = _number(scores.get("mae"), "#.3g")
+    mae = _error(scores.get("mae"))
     if scores.get("mae_interval"):
-        low, high = (_number(end, "#.3g") for end in scores["mae_interval"])
+        low, high = (_error(end) for end in scores["mae_interval"])
         mae += f" [{low}, {high}]"
     return mae
 
@@ -149,9 +149,10 @@ def _has(scores: dict, probe: str, name: str) -> bool:
 
 
 def _table(*columns: str, left: int = 1) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place < left else "right")
+        named = place < left
+        table.add_column(column, justify="left" if named else "right", no_wrap=named)
     return table
 
 
@@ -159,7 +160,8 @@ def _text(table: Table) -> str:
     # A width of its own: the text is the same on a terminal, in a file and in a test.
     console = Console(file=io.StringIO(), width=80, color_system=None)
     console.print(table)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().strip("\n").splitlines())
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    return "\n".join(lines).strip("\n")
 
 
 def _percent(score: dict | None) -> str:
@@ -171,7 +173,15 @@ def _percent(score: dict | None) -> str:
     return text
 
 
-def _number(value: float | None, form: str, std: float | None = None) -> str:
+def _number(value: float | None, form: str) -> str:
+    return _NOTHING if value is None else f"{value:{form}}"
+
+
+def _error(value: float | None, std: float | None = None) -> str:
+    """Three digits, in units of the target; the deviation with as many decimals."""
     if value is None:
         return _NOTHING
-    return f"{value:{form}}" + ("" if std is None else f" ± {std:.2g}")
+    if 0 < abs(value) < 1e-3:
+        return f"{value:#.3g}" + ("" if std is None else f" ± {std:.1g}")
+    decimals = max(2 - math.floor(math.log10(abs(value) or 1)), 0)
+    return f"{value:,.{decimals}f}" + ("" if std is None else f" ± {std:,.{decimals}f}")

@@ -39,8 +39,8 @@ def test_scores_are_those_of_the_predictions():
 
 def test_mistakes_are_told():
     train, _ = blobs(30, seed=0)
-    with pytest.raises(UserError, match="Train targets have shape"):
-        knn_regress(train, np.zeros(29), train)
+    with pytest.raises(UserError, match="Train targets hold NaN"):
+        knn_regress(train, np.full(30, np.inf), train)
     with pytest.raises(UserError, match="k=31 neighbours"):
         knn_regress(train, np.zeros(30), train, k=31)
     with pytest.raises(UserError, match="Test targets hold NaN"):

@@ -40,19 +40,19 @@ REGRESSION = {
         "low_shot": {"0.1": {"mae": 9.5, "mae_std": 0.25, "r2": -0.125, "examples": 1234}},
     },
     "untrained": {"knn": {"mae": 9.0}},
-    "inputs": {"knn": {"mae": 0.012346}},
+    "inputs": {"knn": {"mae": 0.012346}, "ridge": {"mae": 12345.6}},
 }
 
 
-def test_targets_without_labels():
+def test_targets_without_labels_and_feature_vectors():
     regression, low_shot = results_table(REGRESSION).split("\n\n")
     assert "top-1" not in regression
-    assert cells(REGRESSION, "raw inputs") == ["0.0123", "–", "–", "–"]  # noqa: RUF001
+    assert cells(REGRESSION, "raw inputs") == ["0.0123", "12,346", "–", "–"]  # noqa: RUF001
     trained = regression.splitlines()[-1].replace(" ", "")
     assert trained == "trainedencoder,step97.126.54[6.20,6.91]0.512–"  # noqa: RUF001
     (row,) = [line for line in low_shot.splitlines() if "1,234" in line]
     values = [cell.strip() for cell in row.split("  ") if cell.strip()]
-    assert values == ["10% (1,234)", "trained encoder, step 9", "9.50 ± 0.25", "-0.125"]
+    assert values == ["10% (1,234)", "trained encoder", "9.50 ± 0.25", "-0.125"]
 
 
 def test_labels_and_targets_and_few_labels():
@@ -65,8 +65,24 @@ def test_labels_and_targets_and_few_labels():
     classification, regression, low_shot = results_table(results).split("\n\n")
     assert "80.0" in classification
     assert "90.0" in classification
-    assert "95% interval" in regression
+    assert "ridge MAE [95%]" in regression
     rows = [line.split("%")[0].strip() for line in low_shot.splitlines() if "(" in line]
     assert rows == ["1", "10"]  # in rising order
     assert "50.0 ± 1.0" in low_shot
     assert max(map(len, results_table(results).splitlines())) <= 80
+
+
+def test_networks_trained_with_labels_have_a_table_of_their_own():
+    mae = {"mae": 2.0, "mae_interval": [1.8, 2.25], "r2": 0.9}
+    results = {
+        "step": 3,
+        "knn": {"mae": 5.0},
+        "head": mae,
+        "finetune": {"0.01": {"examples": 100, "top1": 0.5, **mae, "mae": 4.0}},
+    }
+    last = results_table(results).split("\n\n")[-1]
+    lines = [line.split() for line in last.splitlines() if "," in line]
+    assert lines[0] == ["head,", "as", "trained", "–", "2.00", "[1.80,", "2.25]", "0.900"]
+    tuned = ["fine-tuned,", "1%", "(100)", "50.0", "4.00", "[1.80,", "2.25]", "0.900"]
+    assert lines[1] == tuned
+    assert "whole network" not in results_table({"step": 3, "knn": {"mae": 5.0}})
