@@ -23,8 +23,8 @@ def results_table(results: dict) -> str:
             {"mae": e, "mae_interval": [low, high], "r2": r, "spearman": r, "low_shot": {..}},
             "untrained": {"knn": .., "linear": ..}, "pixels": {..}}; "inputs" stands for "pixels"
             where examples are feature vectors; "head" and, by the share of labels, "finetune":
-            {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions; anything absent shows as
-            an en dash.
+            {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions; anything absent
+            shows as an en dash.
 
     Returns:
         Lines of text without escape codes; accuracies in percent, linear and low-shot ones with the
