@@ -82,7 +82,7 @@ def test_networks_trained_with_labels_have_a_table_of_their_own():
     }
     last = results_table(results).split("\n\n")[-1]
     lines = [line.split() for line in last.splitlines() if "[1.80" in line]
-    assert lines[0] == ["head,", "as", "trained", "–", "2.00", "[1.80,", "2.25]", "0.900"]
+    assert lines[0] == ["head,", "as", "trained", "\N{EN DASH}", "2.00", "[1.80,", "2.25]", "0.900"]
     tuned = ["fine-tuned,", "1%", "(100)", "50.0", "4.00", "[1.80,", "2.25]", "0.900"]
     assert lines[1] == tuned
     assert "whole network" not in results_table({"step": 3, "knn": {"mae": 5.0}})
