@@ -13,7 +13,7 @@ Expected score: benchmarks/RESULTS.md, study of regression.
 from jcl import config as config_lib
 
 
-def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 12.0):
+def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 10.0):
     given = config_lib.arguments(arguments, batch=batch, epochs=epochs)
     config = config_lib.base()
     config.batch_size = given["batch"]
