@@ -71,6 +71,12 @@ def test_table(study, tmp_path, capsys):
     assert "`total_steps=20`" in text
 
 
+def test_columns_can_be_chosen_by_their_titles(study, tmp_path, capsys):
+    assert main([str(study), f"--out={tmp_path}/out", "--columns=kNN|^training"]) == 0
+    head = capsys.readouterr().out.splitlines()[0]
+    assert head == "| `batch_size` | seeds | kNN top-1, % ↑ | training, s |"
+
+
 class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
@@ -185,6 +191,8 @@ def test_values_that_are_markup_are_shown_as_they_are(tmp_path):
         (["{root}/list"], ["list", "cannot be read"]),
         (["{root}/torn"], ["torn", "cannot be read"]),
         (["{root}/good", "--out={root}/good/config.json"], ["config.json", "cannot be written"]),
+        (["{root}/good", "--columns=ridge"], ["--columns", "ridge", "training, s"]),
+        (["{root}/good", "--columns=("], ["--columns='('", "regular expression"]),
         ([], ["DIR"]),
         (["{root}/good", "--outt=x"], ["--outt"]),
     ],

@@ -17,14 +17,21 @@ from jcl.report.figures import loss_curves, scores_by_batch_size
 from jcl.report.runs import find_workdirs, group_runs, read_run
 
 
-def report(folders: Sequence[Path], out: Path) -> str:
+def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
     """Writes the report of the runs in some folders; returns its table.
 
+    Args:
+        folders: workdirs, or folders that hold some.
+        out: gets the files.
+        shown: a regular expression; columns whose title it is found in are shown.
+
     Raises:
-        UserError: there is no run, one cannot be read, or `out` cannot be written.
+        UserError: there is no run, one cannot be read, no column is left, or `out` cannot be
+            written.
     """
     runs = [read_run(workdir) for workdir in find_workdirs(folders)]
     groups, remarks = group_runs(runs)
+    columns = columns_of(runs, shown)
     try:
         out.mkdir(parents=True, exist_ok=True)
         figures = {}
@@ -33,16 +40,16 @@ def report(folders: Sequence[Path], out: Path) -> str:
                 "Training loss: a thin line each seed, a thick one their mean; losses of different "
                 "methods or batch sizes are not comparable"
             )
-        if scores_by_batch_size(groups, columns_of(runs), out / "batch_size.png"):
+        if scores_by_batch_size(groups, columns, out / "batch_size.png"):
             figures["batch_size.png"] = (
                 "Scores against the batch size: means over seeds, bars of one standard deviation"
             )
-        markdown = to_markdown(groups, remarks, figures)
+        markdown = to_markdown(groups, columns, remarks, figures)
         (out / "report.md").write_text(markdown)
         (out / "report.html").write_text(to_html(markdown, out))
     except OSError as error:
         raise UserError(f"the report cannot be written to {out}: {error.strerror}") from error
-    return markdown_table(groups)
+    return markdown_table(groups, columns)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,9 +59,15 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("report"), help="(default: report)")
+    parser.add_argument(
+        "--columns",
+        default="",
+        metavar="REGEX",
+        help="such as 'ridge MAE|ordinality' (default: all)",
+    )
     try:
         given = parser.parse_args(argv)
-        table = report(given.folders, given.out)
+        table = report(given.folders, given.out, shown=given.columns)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR

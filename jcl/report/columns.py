@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jcl.errors import UserError
 from jcl.report.runs import Group, Run
 
 MISSING = "\N{EN DASH}"
@@ -96,8 +98,16 @@ COLUMNS = (
 )
 
 
-def columns_of(runs: Sequence[Run]) -> list[Column]:
-    """The columns that at least one of the runs has a number for."""
+def columns_of(runs: Sequence[Run], shown: str = "") -> list[Column]:
+    """The columns that at least one of the runs has a number for.
+
+    Args:
+        runs: to be compared.
+        shown: a regular expression that is found in the titles of the columns to show.
+
+    Raises:
+        UserError: it is none, or shows none of the columns that there are.
+    """
     present = []
     for column in COLUMNS:
         keys = {key: None for run in runs for key in _found_keys(run.results or {}, column.path)}
@@ -106,11 +116,19 @@ def columns_of(runs: Sequence[Run]) -> list[Column]:
             present.append(
                 dataclasses.replace(column, title=column.title.format(_share(key)), path=path)
             )
-    return [
+    columns = [
         c
         for c in present
         if any(c.value(run) is not None for run in runs if run.results is not None)
     ]
+    try:
+        chosen = [column for column in columns if re.search(shown, column.title)]
+    except re.error as error:
+        raise UserError(f"--columns={shown!r} is no regular expression: {error}") from error
+    if columns and not chosen:
+        titles = ", ".join(column.title for column in columns)
+        raise UserError(f"--columns={shown!r} shows none of the columns that there are: {titles}")
+    return chosen
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from jcl.config import base, flatten
-from jcl.report.columns import MISSING, best, columns_of
+from jcl.report.columns import MISSING, Column, best
 from jcl.report.runs import Group, Run, show
 
 _ARROWS = {True: " ↑", False: " ↓", None: ""}
@@ -22,10 +22,9 @@ img { max-width: 100%; }
 """
 
 
-def markdown_table(groups: Sequence[Group]) -> str:
+def markdown_table(groups: Sequence[Group], columns: Sequence[Column]) -> str:
     """One row a group: what differs, how many seeds, the scores; the best of a column is bold."""
     keys = list(groups[0].setting)
-    columns = columns_of([run for group in groups for run in group.runs])
     rows = [
         [f"`{key}`" for key in keys]
         + ["seeds", *(column.title + _ARROWS[column.larger_is_better] for column in columns)],
@@ -43,11 +42,17 @@ def markdown_table(groups: Sequence[Group]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def to_markdown(groups: Sequence[Group], remarks: Sequence[str], figures: Mapping[str, str]) -> str:
+def to_markdown(
+    groups: Sequence[Group],
+    columns: Sequence[Column],
+    remarks: Sequence[str],
+    figures: Mapping[str, str],
+) -> str:
     """The whole report.
 
     Args:
         groups: one or more.
+        columns: of the table.
         remarks: sentences about runs.
         figures: file name -> caption.
     """
@@ -63,7 +68,7 @@ def to_markdown(groups: Sequence[Group], remarks: Sequence[str], figures: Mappin
     ]
     if notes or remarks:
         parts.append("\n".join(f"- {_escape(note)}" for note in [*notes, *remarks]))
-    parts.append(markdown_table(groups).rstrip("\n"))
+    parts.append(markdown_table(groups, columns).rstrip("\n"))
     said = (
         "Scores are means ± sample standard deviations over the seeds that have results; of a "
         "single seed, its score and the 95% interval where the probe gives one. Bold is the best "
