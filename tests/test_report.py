@@ -202,7 +202,7 @@ def test_mistakes_get_a_sentence(arguments, parts, tmp_path, capsys):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(text)
     (tmp_path / "empty").mkdir()
-    write_workdir(tmp_path / "good")
+    write_workdir(tmp_path / "good", classes(0.5))
     (write_workdir(tmp_path / "torn") / "results.json").write_text('{"step": ')
     assert main([argument.format(root=tmp_path) for argument in arguments]) == 2
     says_one_sentence(subprocess.CompletedProcess([], 2, "", capsys.readouterr().err), *parts)
