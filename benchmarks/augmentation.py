@@ -23,7 +23,7 @@ from jcl import runtime
 from jcl.augment import VIEWS
 from jcl.augment.image import to_float
 from jcl.config import base
-from jcl.data.shape import images_of
+from jcl.data.dataset_shape import images_of
 from jcl.experiment import make_experiment
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.names import build

@@ -21,7 +21,7 @@ from jcl.augment.image import to_float
 from jcl.checkpoint import read_model
 from jcl.config import validate
 from jcl.data import Source
-from jcl.data.shape import inputs_of, shape_of
+from jcl.data.dataset_shape import inputs_of, shape_of
 from jcl.errors import UserError
 from jcl.experiment import Experiment, image_dtype, make_experiment, open_split
 from jcl.features import FEATURE_BATCH, feature_function

@@ -14,8 +14,8 @@ from ml_collections import ConfigDict
 from jcl.augment import VIEWS
 from jcl.config import PRECISIONS
 from jcl.data import Source, open_source
+from jcl.data.dataset_shape import DatasetShape
 from jcl.data.order import steps_per_epoch
-from jcl.data.shape import DatasetShape
 from jcl.errors import UserError
 from jcl.methods import METHODS
 from jcl.methods.base import Method

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from jcl.config import base
 from jcl.data import Source
+from jcl.data.dataset_shape import shape_of
 from jcl.data.loader import batches
 from jcl.data.selected import Selected
-from jcl.data.shape import shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.mesh import batch_sharding, make_mesh

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from jcl.augment.image import to_float
-from jcl.data.shape import inputs_of
+from jcl.data.dataset_shape import inputs_of
 from jcl.frozen import without_gradient
 from jcl.fsdp import gather
 from jcl.mesh import batch_sharding, replicated

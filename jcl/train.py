@@ -18,9 +18,9 @@ from jcl import cli, distributed, preemption, runtime
 from jcl import workdir as workdir_lib
 from jcl.checkpoint import Checkpoints, saved_steps
 from jcl.config import validate
+from jcl.data.dataset_shape import images_of, shape_of
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
-from jcl.data.shape import images_of, shape_of
 from jcl.devices import peak
 from jcl.errors import UserError
 from jcl.experiment import make_experiment, open_split

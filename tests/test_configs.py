@@ -14,7 +14,7 @@ import pytest
 
 from jcl import config as config_lib
 from jcl.data import InMemorySource
-from jcl.data.shape import images_of, shape_of
+from jcl.data.dataset_shape import images_of, shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.frozen import is_frozen

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from jcl.data import InMemorySource
-from jcl.data.shape import shape_of
+from jcl.data.dataset_shape import shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.finetune import finetune

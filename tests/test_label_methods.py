@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jcl.data import InMemorySource
+from jcl.data.dataset_shape import DatasetShape, images_of, shape_of
 from jcl.data.order import batch_indices
-from jcl.data.shape import DatasetShape, images_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.losses import supremix
@@ -35,7 +36,8 @@ SIDE = {"label": LABEL, "target": TARGET, "index": np.arange(B, dtype=np.int32)}
 def loss(method, embeddings=EMBEDDINGS, key=None):
     key = jax.random.key(1) if key is None else key
     side = jax.tree.map(jnp.asarray, SIDE)
-    return method.objective({}, jnp.asarray(embeddings), side, {}, key, None).loss
+    embeddings = jax.tree.map(jnp.asarray, embeddings)
+    return method.objective({}, embeddings, side, {}, key, None).loss
 
 
 @pytest.mark.parametrize(
@@ -84,11 +86,15 @@ def test_cross_entropy_and_regression_against_numpy():
     own = np.take_along_axis(logits, LABEL[:, None, None].repeat(2, 1), axis=2)[..., 0]
     got = loss(CrossEntropy(**NETWORKS, n_classes=5))
     np.testing.assert_allclose(got, (log_sum - own).mean(), rtol=1e-6)
-    error = EMBEDDINGS[..., 0].astype(np.float64) - TARGET[:, None]
-    for method, expected in ((L1, np.abs(error).mean()), (MSE, (error**2).mean())):
-        np.testing.assert_allclose(
-            loss(method(**NETWORKS), EMBEDDINGS[..., 0]), expected, rtol=1e-6
-        )
+    output = EMBEDDINGS[..., 0].astype(np.float64)
+    for count, mean, deviation in ((0, TARGET.mean(), TARGET.std()), (40, 5.0, 3.0)):
+        # What was seen before is the scale; before anything was, the batch itself.
+        seen = {"count": count, "mean": 5.0, "variance": 9.0}
+        seen = {key: jnp.full(B, value, jnp.float32) for key, value in seen.items()}
+        error = output - (TARGET[:, None].astype(np.float64) - mean) / deviation
+        for method, expected in ((L1, np.abs(error).mean()), (MSE, (error**2).mean())):
+            embeddings = {"output": jnp.asarray(EMBEDDINGS[..., 0]), "seen": seen}
+            np.testing.assert_allclose(loss(method(**NETWORKS), embeddings), expected, rtol=1e-5)
 
 
 def halves():
@@ -138,7 +144,43 @@ def test_a_regression_on_vectors_keeps_the_statistics_of_the_targets_it_saw():
         np.testing.assert_allclose(kept["count"], len(seen))
         np.testing.assert_allclose(kept["mean"], seen.mean(), rtol=1e-6)
         np.testing.assert_allclose(kept["variance"], seen.var(), rtol=1e-4)
-        assert metrics["loss"] == metrics["mean_absolute_error"]
+        scale = 1 if len(seen) == 16 else np.std(seen[:-16])
+        if t == 0:
+            # The head begins at zero: it says the mean of its first batch.
+            scale, error = seen.std(), np.abs(seen - seen.mean()).mean()
+            np.testing.assert_allclose(metrics["mean_absolute_error"], error, rtol=1e-4)
+        np.testing.assert_allclose(
+            metrics["loss"] * scale, metrics["mean_absolute_error"], rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize("name", ["l1", "mse"])
+def test_the_unit_of_the_target_changes_nothing(name):
+    """Also under SGD, where it would change the step's length."""
+    parameters = []
+    for unit, zero in ((1.0, 0.0), (64.0, 4096.0)):
+        config = tiny_config(
+            **{
+                "encoder.name": "mlp",
+                "encoder.widths": (16,),
+                "views.name": f"{__name__}:halves",
+                "method.name": name,
+                "method.temperature": None,
+                "optimizer.name": "sgd",
+            }
+        )
+        data = vectors()
+        # Powers of two, and targets with few digits: nothing is rounded by the change of unit.
+        data["target"] = (np.round(data["target"]) * unit + zero).astype(np.float32)
+        experiment = make_experiment(config, shape_of(InMemorySource(data)))
+        state = experiment.init_state(one_device())
+        step = compile_train_step(state, mesh=one_device(), **experiment.step_options())
+        for t in range(4):
+            rows = batch_indices(t, n=64, batch_size=16, seed=0)
+            batch = {**{k: v[rows] for k, v in data.items()}, "index": rows.astype(np.int32)}
+            state, _ = step(state, jax.device_put(batch, batch_sharding(one_device())))
+        parameters.append(state.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), *parameters)
 
 
 @pytest.mark.parametrize(

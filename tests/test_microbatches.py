@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jcl.data.shape import images_of
+from jcl.data.dataset_shape import images_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.mesh import check_even_split, make_mesh

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jcl.data import open_source
-from jcl.data.shape import images_of, shape_of
+from jcl.data.dataset_shape import images_of, shape_of
 from jcl.devices import peak
 from jcl.mesh import make_mesh
 from jcl.plan import describe, make_plan, model_flops, write_plan

@@ -10,8 +10,8 @@ import pytest
 
 from jcl.checkpoint import Checkpoints
 from jcl.config import validate
+from jcl.data.dataset_shape import images_of
 from jcl.data.order import batch_indices
-from jcl.data.shape import images_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.mesh import make_mesh

@@ -3,7 +3,7 @@
 import pytest
 
 from configs import simclr_cifar10, simclr_fashion_mnist, simclr_imagenet, simclr_vit_imagenet
-from jcl.data.shape import images_of
+from jcl.data.dataset_shape import images_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.swap import drop_replaced_options

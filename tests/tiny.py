@@ -8,8 +8,8 @@ import numpy as np
 
 from jcl import config as config_lib
 from jcl.data import InMemorySource
+from jcl.data.dataset_shape import images_of
 from jcl.data.order import batch_indices
-from jcl.data.shape import images_of
 from jcl.experiment import make_experiment
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.step import compile_train_step

@@ -26,8 +26,10 @@ class Supervised(TwoViewNetworks):
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The encoder, and the head on its features."""
-        types = {"dtype": self.encoder.dtype, "param_dtype": self.encoder.param_dtype}
-        return {"encoder": self.encoder, "head": LinearHead(self.outputs, **types)}
+        # Not in bfloat16: it would round predictions to a hundredth of the targets' deviation.
+        dtype = self.encoder.param_dtype
+        head = LinearHead(self.outputs, dtype=dtype, param_dtype=dtype)
+        return {"encoder": self.encoder, "head": head}
 
     def predict(self, params, model_state, inputs) -> Float[Array, "N outputs"]:
         """What the head says of images in [0, 1] or of vectors, statistics frozen."""
