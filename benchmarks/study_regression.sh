@@ -21,7 +21,10 @@ task() {
   sweep "$@" --grid method.mix_pos=False
 }
 
-task diamonds configs/supremix_diamonds.py arrays:data/diamonds.npz 3
-task fashion_angle configs/supremix_fashion_angle.py tfds:fashion_angle 3
-task diamonds_imbalanced configs/supremix_diamonds.py arrays:data/diamonds_imbalanced.npz 1
-task fashion_angle_imbalanced configs/supremix_fashion_angle.py tfds:fashion_angle_imbalanced 1
+for seeds in 1 3; do # one of everything first
+  task diamonds configs/supremix_diamonds.py arrays:data/diamonds.npz "$seeds"
+  task fashion_angle configs/supremix_fashion_angle.py tfds:fashion_angle "$seeds"
+  task diamonds_imbalanced configs/supremix_diamonds.py arrays:data/diamonds_imbalanced.npz 1
+  task fashion_angle_imbalanced configs/supremix_fashion_angle.py \
+    tfds:fashion_angle_imbalanced 1
+done

@@ -5,14 +5,14 @@ Data: 10,000 diamonds of the 53,940 that plotnine brings along, their features s
     target 100 log10 of the price in dollars; prepared by `make diamonds`.
     --config.data.name=arrays:data/diamonds_imbalanced.npz has few of the dear ones.
 Command: python -m jcl.train --config=configs/supremix_diamonds.py --workdir=runs/diamonds
-Expected time: half a minute of steps on 2 CPU cores.
+Expected time: a quarter of a minute of steps on 2 CPU cores.
 Expected score: benchmarks/RESULTS.md, study of regression.
 """
 
 from jcl import config as config_lib
 
 
-def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 30.0):
+def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 12.0):
     given = config_lib.arguments(arguments, batch=batch, epochs=epochs)
     config = config_lib.base()
     config.batch_size = given["batch"]

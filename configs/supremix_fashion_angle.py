@@ -6,14 +6,14 @@ Method: Wu et al. 2023, "Mixup Your Own Pairs". For its rivals set --config.meth
 Data: 10,000 images of Fashion-MNIST, turned by an angle in +-60 degrees, prepared by `make
     fashion-angle`; --config.data.name=tfds:fashion_angle_imbalanced has few of the large angles.
 Command: python -m jcl.train --config=configs/supremix_fashion_angle.py --workdir=runs/fashion_angle
-Expected time: a minute and a half of steps on 2 CPU cores.
+Expected time: a minute of steps on 2 CPU cores.
 Expected score: benchmarks/RESULTS.md, study of regression.
 """
 
 from jcl import config as config_lib
 
 
-def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 10.0):
+def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 8.0):
     given = config_lib.arguments(arguments, batch=batch, epochs=epochs)
     config = config_lib.base()
     config.batch_size = given["batch"]

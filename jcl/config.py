@@ -135,6 +135,7 @@ def base() -> ConfigDict:
                 "target_bin": 1.0,  # in units of the target: what many- and few-shot regions count
                 "finetune": False,  # also train the whole network with labels, for each share
                 "finetune_shares": (0.01, 0.1, 1.0),
+                "finetune_batch_size": 256,  # or the share, where that is smaller
                 "finetune_epochs": 20.0,  # over the share's examples, but at least 100 steps
                 "finetune_learning_rate": 1e-3,  # of the new head, by AdamW
                 "finetune_encoder_scale": 0.1,  # the encoder's learning rate, as a share of that
@@ -162,6 +163,7 @@ def validate(config: ConfigDict) -> None:
         "checkpoint.keep",
         "optimizer.learning_rate",
         "optimizer.encoder_scale",
+        "probe.finetune_batch_size",
         "probe.finetune_epochs",
         "probe.finetune_learning_rate",
         "probe.finetune_encoder_scale",
@@ -206,10 +208,11 @@ def validate(config: ConfigDict) -> None:
     gamma = config.method.gamma
     if gamma is not None and not 0 < gamma <= 1:
         raise UserError(f"method.gamma={gamma} is impossible: it is more than 0 and at most 1")
-    if any(not 0 < share <= 1 for share in config.probe.shares):
-        raise UserError(
-            f"probe.shares={config.probe.shares} is impossible: each is more than 0 and at most 1"
-        )
+    for key in ("shares", "finetune_shares"):
+        if any(not 0 < share <= 1 for share in config.probe[key]):
+            raise UserError(
+                f"probe.{key}={config.probe[key]} is impossible: each is more than 0 and at most 1"
+            )
     steps = config.profile.steps
     if steps is not None and not (
         len(steps) == 2 and all(isinstance(s, int) for s in steps) and 1 <= steps[0] <= steps[1]

@@ -66,12 +66,13 @@ def evaluate(
         export_features: also save the features of both splits to this .npz file.
 
     Returns:
-        What was written: {"step", "knn", "linear", "ridge", "geometry", "untrained": {..},
-        "pixels": {..}}; scores are fractions (errors in units of the target), means over seeds,
-        with their settings beside them. "knn" has top1 where the data has labels and mae where it
+        What was written: {"step", "settings", "knn", "linear", "ridge", "geometry",
+        "untrained": {..}, "pixels": {..}}; scores are fractions (errors in units of the target),
+        means over seeds, with their settings beside them. "knn" has top1 where the data has labels and mae where it
         has targets; "linear" needs labels, "ridge" targets. Where examples are feature vectors,
         "inputs" stands for "pixels". A method that was trained with labels has a "head", which is
-        scored too, and `probe.finetune` adds "finetune" (`jcl.finetune`).
+        scored too on the data it was trained on, and `probe.finetune` adds "finetune"
+        (`jcl.finetune`). "settings" are the config's section `probe`.
 
     Raises:
         UserError: no such checkpoint, or data that cannot be read or does not fit.
@@ -83,12 +84,11 @@ def evaluate(
     model, at_step = read_model(workdir, step)
     params = model["ema_params"] or model["params"]
     scores, trained = _probe(experiment, params, model["model_state"], train, test)
-    results = {"step": at_step, **scores}
-    if hasattr(experiment.method, "predict"):
+    results = {"step": at_step, "settings": config.probe.to_dict(), **scores}
+    # What a head says of other data than the run's is about another question.
+    own_data = config.data.name == workdir_lib.read_config(workdir).data.name
+    if hasattr(experiment.method, "predict") and own_data:
         results["head"] = _score_head(experiment, params, model["model_state"], test, *trained)
-    if config.probe.finetune:
-        encoder = _encoder_of(params, model["model_state"], config.method.name)
-        results["finetune"] = finetune_shares(config, encoder, train, test, *trained)
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
         results["untrained"], _ = _probe(
@@ -100,12 +100,20 @@ def evaluate(
         else:  # low-shot probes of thousands of pixels take minutes, and score about chance
             results["pixels"] = _score(config, train, *raw, shares=())
 
-    name = "results.json" if step is None else f"results-{at_step}.json"
-    workdir_lib.write_atomically(workdir / name, json.dumps(results, indent=2) + "\n")
+    path = workdir / ("results.json" if step is None else f"results-{at_step}.json")
+    _write(path, results)
+    if config.probe.finetune:  # may take long, and fail: the rest is safe by then
+        encoder = _encoder_of(params, model["model_state"], config.method.name)
+        results["finetune"] = finetune_shares(config, encoder, train, test, *trained)
+        _write(path, results)
     if export_features is not None:
         save_features(export_features, *trained)
     _draw(experiment, workdir, trained[1], test)
     return results
+
+
+def _write(path: Path, results: dict) -> None:
+    workdir_lib.write_atomically(path, json.dumps(results, indent=2) + "\n")
 
 
 def _probe(

@@ -117,7 +117,6 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
             that does not fit.
     """
     method = make_method(config, n_classes=data.n_classes)
-    _check_needs(config, method, data)
     length = durations(config, steps_per_epoch(data.examples, config.batch_size))
     schedule = make_schedule(config, length)
     return Experiment(
@@ -152,12 +151,15 @@ def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
     return build("method", config.method, METHODS, **networks, **classes)
 
 
-def _check_needs(config: ConfigDict, method: Method, data: DatasetShape) -> None:
-    """Raises UserError where examples lack what the method contrasts them by."""
-    if missing := [key for key in method.needs if key not in data.example]:
+def check_needs(experiment: Experiment) -> None:
+    """Raises UserError where examples lack what the method trains with; to probe, it may."""
+    config, data = experiment.config, experiment.data
+    if missing := [key for key in experiment.method.needs if key not in data.example]:
         also = ""
         if missing == ["target"] and "label" in data.example:
             also = ", only classes, whose numbers have no order (method.name='supcon' takes those)"
+        elif "target" in data.example and config.method.name == "supcon":
+            also = ", only targets (method.bin_width makes classes of those)"
         raise UserError(
             f"method.name={config.method.name!r} needs a {missing[0]} of every example, and "
             f"data.name={config.data.name!r} has none{also}"

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 from jaxtyping import Float, Int
 from ml_collections import ConfigDict
 from tqdm import tqdm
@@ -28,9 +29,9 @@ PyTree = Any
 
 # A hundred labels make few steps an epoch, and a new head needs some to get anywhere.
 _LEAST_STEPS = 100
-
-
-_TASKS = {"label": "cross_entropy", "target": "l1"}  # what is known -> how it is trained with
+# What is known of an example -> the method that trains with it. L1, not MSE: scores are errors of
+# this kind, and the literature on imbalanced regression trains with it.
+_TASKS = {"label": "cross_entropy", "target": "l1"}
 
 
 def finetune_shares(
@@ -43,6 +44,8 @@ def finetune_shares(
 ) -> dict[str, dict]:
     """Fine-tunes with each of `probe.finetune_shares` of the labels, and of the targets.
 
+    A share with fewer examples than devices is logged and left out.
+
     Args:
         config: of the run; its seed chooses the examples, stratified by class where there are some.
         encoder: see `finetune`.
@@ -52,25 +55,31 @@ def finetune_shares(
         known: those of the test split.
 
     Returns:
-        {"0.01": {"examples": s, "top1": x, "mae": .., ..}, ..}: see
+        {"0.01": {"examples": s, "steps": t, "batch_size": b, "top1": x, "mae": .., ..}, ..}: see
         `jcl.predictions.score_predictions`; the whole network was trained once for each task.
     """
     scores = {}
     for share in config.probe.finetune_shares:
         rows = choose_share(share, n=len(train), label=bank.label, seed=config.seed)
-        scores[str(share)] = {"examples": len(rows)}
+        batch_size = _batch_size(config, len(rows))
+        if not batch_size:
+            logging.warning("Fine-tuning leaves out %g of the labels: fewer than devices.", share)
+            continue
+        scored = {
+            "examples": len(rows),
+            "steps": _steps(config, len(rows)),
+            "batch_size": batch_size,
+        }
         for key, method in _TASKS.items():
-            truth = getattr(bank, key)
-            if truth is None:
+            truth, test_truth = getattr(bank, key), getattr(known, key)
+            if truth is None or test_truth is None:
                 continue
             predicted = finetune(config, encoder, train, rows, test, method=method)
-            scores[str(share)] |= score_predictions(
-                predicted,
-                getattr(known, key),
-                truth[rows],
-                needs=(key,),
-                bin_width=config.probe.target_bin,
+            bin_width = config.probe.target_bin
+            scored |= score_predictions(
+                predicted, test_truth, truth[rows], needs=(key,), bin_width=bin_width
             )
+        scores[f"{share:g}"] = scored
     return scores
 
 
@@ -86,8 +95,7 @@ def finetune(
     """Trains a pretrained encoder and a new linear head with the labels of some examples.
 
     AdamW with a tenth of the steps as warm-up and a cosine, on the views that the run was
-    pretrained with, in its precision; `probe.finetune_*` has the rest. The batch is that of the
-    run, or the share where that is smaller.
+    pretrained with, in its precision; `probe.finetune_*` has the rest.
 
     Args:
         config: of the run.
@@ -101,21 +109,17 @@ def finetune(
         What the head says of every test example: logits [m, C], or targets [m, 1].
 
     Raises:
-        UserError: the network diverged, or fewer rows than devices.
+        UserError: the network diverged, or there are fewer rows than devices.
     """
-    subset = Selected(train, rows)
-    mesh = make_mesh()
-    batch_size = min(config.batch_size, len(rows)) // mesh.size * mesh.size
-    if not batch_size:
-        raise UserError(f"{len(rows)} examples cannot be spread over {mesh.size} devices")
-    config = _config(config, method, batch_size, len(rows))
+    subset, mesh = Selected(train, rows), make_mesh()
+    config = _config(config, method, len(rows))
     experiment = make_experiment(config, shape_of(subset))
     state = _with_encoder(experiment.init_state(mesh), encoder)
     step = compile_train_step(state, mesh=mesh, **experiment.step_options())
     stream = batches(
         subset,
         seed=config.seed,
-        batch_size=batch_size,
+        batch_size=config.batch_size,
         sharding=batch_sharding(mesh),
         start_step=0,
         stop_step=config.total_steps,
@@ -134,14 +138,26 @@ def finetune(
     return predict_split(config, experiment.method, state.params, state.model_state, test)
 
 
-def _config(config: ConfigDict, method: str, batch_size: int, examples: int) -> ConfigDict:
+def _batch_size(config: ConfigDict, examples: int) -> int:
+    """The largest that is not too large, and divides by the devices; 0 where none does."""
+    devices = jax.device_count()
+    return min(config.probe.finetune_batch_size, examples) // devices * devices
+
+
+def _steps(config: ConfigDict, examples: int) -> int:
+    steps = round(config.probe.finetune_epochs * examples / _batch_size(config, examples))
+    return max(steps, _LEAST_STEPS)
+
+
+def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:
     """What fine-tuning has of the run's config, and what of its own."""
     new = base()
     for key in ("seed", "precision", "data", "views", "encoder", "fsdp_min_size", "probe"):
         new[key] = config[key]
-    steps = round(config.probe.finetune_epochs * examples / batch_size)
-    new.batch_size = batch_size
-    new.total_steps = max(steps, _LEAST_STEPS)
+    new.batch_size = _batch_size(config, examples)
+    if not new.batch_size:
+        raise UserError(f"{examples} examples cannot be spread over {jax.device_count()} devices")
+    new.total_steps = _steps(config, examples)
     new.method.name = method
     new.optimizer.name = "adamw"
     new.optimizer.learning_rate = config.probe.finetune_learning_rate

@@ -58,11 +58,13 @@ class Report:
                 writer.write_scalars(step, values)
 
     def write_score(self, step: int, score: float) -> None:
-        """Logs a probe's score, a share of 1."""
-        self.say(f"step {step}  kNN top-1 {100 * score:.1f}%")
+        """Logs a kNN probe's score: a top-1, which is a share of 1, or a negated error."""
+        by_error = score < 0
+        what = f"MAE {-score:.4g}" if by_error else f"top-1 {100 * score:.1f}%"
+        self.say(f"step {step}  kNN {what}")
         with _told_in_one_sentence(step):
             for writer in self._writers:
-                writer.write_scalars(step, {"knn_top1": score})
+                writer.write_scalars(step, {"knn_mae": -score} if by_error else {"knn_top1": score})
 
     def say(self, message: str) -> None:
         """Prints a line."""

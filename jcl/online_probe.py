@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from jcl.data import Source
@@ -12,15 +13,17 @@ from jcl.features import FEATURE_BATCH, feature_function
 from jcl.mesh import replicated
 from jcl.probes.features import extract
 from jcl.probes.knn import knn_top1
+from jcl.probes.knn_regression import knn_regress
 from jcl.state import TrainState
 
 
 def make_knn_probe(
     experiment: Experiment, train: Source, mesh: Mesh
 ) -> Callable[[TrainState, Callable[[], None]], float] | None:
-    """Returns state -> kNN top-1 on the test split, or None where the config asks for none.
+    """Returns state -> score of kNN on the test split, or None where the config asks for none.
 
-    The function's other argument is called after each batch.
+    The score is the top-1, or, for a method that is trained with targets, the mean absolute error,
+    negated: larger is better. The function's other argument is called after each batch.
 
     Raises:
         UserError: `probe.every_steps` is set and the data has no labels or no test split.
@@ -29,7 +32,8 @@ def make_knn_probe(
     if config.probe.every_steps is None:
         return None
     test = open_split(config, "test")
-    if train.n_classes is None:
+    by_target = "target" in experiment.method.needs
+    if train.n_classes is None and not by_target:
         raise UserError(
             f"probe.every_steps={config.probe.every_steps} asks for kNN, but data.name="
             f"{config.data.name!r} has no labels"
@@ -44,14 +48,17 @@ def make_knn_probe(
 
         bank = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
         queries = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))
+        options = {"k": config.probe.knn_k, "temperature": config.probe.knn_temperature}
+        if by_target:
+            predicted = knn_regress(bank.features, bank.target, queries.features, **options)
+            return -float(np.abs(predicted - queries.target).mean())
         return knn_top1(
             bank.features,
             bank.label,
             queries.features,
             queries.label,
             n_classes=train.n_classes,
-            k=config.probe.knn_k,
-            temperature=config.probe.knn_temperature,
+            **options,
         )["top1"]
 
     return probe

@@ -23,7 +23,7 @@ from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
 from jcl.devices import peak
 from jcl.errors import UserError
-from jcl.experiment import make_experiment, open_split
+from jcl.experiment import check_needs, make_experiment, open_split
 from jcl.fsdp import describe_split
 from jcl.loop import run_loop
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
@@ -69,6 +69,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
         source = open_split(config, "train")
     data = shape_of(source)
     experiment = make_experiment(config, data)
+    check_needs(experiment)
     probe = make_knn_probe(experiment, source, mesh)
     state = experiment.init_state(mesh)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
@@ -197,12 +198,15 @@ def compile_only(
     else:
         data = shape_of(open_split(config, "train"))
     experiment = make_experiment(config, data)
+    check_needs(experiment)
     if workdir is not None:
         workdir_lib.create(workdir)
     print(
         f"{config.method.name} with {config.encoder.name}, {config.batch_size} examples a step, "
         f"{config.precision}"
     )
+    if config.data.image_size is not None and experiment.method.needs:
+        print(f"supposed: that every image has a {experiment.method.needs[0]}")
     plan = make_plan(experiment, mesh, data.batch(config.batch_size))
     print(describe(plan))
     if config.mesh.fsdp > 1:

@@ -7,10 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from jcl import cli, config
+from jcl.augment import VIEWS
 from jcl.errors import UserError
+from jcl.experiment import make_method
+from jcl.names import build
+from jcl.optim import Durations, make_optimizer, make_schedule
+from jcl.swap import drop_replaced_options
 
 _LONGEST_NAME = 200  # file systems take 255 bytes
 
@@ -96,21 +101,29 @@ def run_name(swept: Mapping[str, str]) -> str:
     )
 
 
-def check(runs: Sequence[Run], config_file: str) -> None:
-    """Raises UserError for a file, key or value that would end a run before its first step."""
-    cli.check_config_flags([f"--config={config_file}", *(runs[0].flags() if runs else ())])
-    for run in runs:
-        argv = ["sweep", f"--config={config_file}", *run.flags()]
-        values = flags.FlagValues()
-        config_flags.DEFINE_config_file(
-            "config", flag_values=values, sys_argv=argv, lock_config=True
-        )
-        try:
-            values(argv)
-            config.validate(values.config)
-        except (UserError, flags.Error, ValueError, TypeError) as error:  # as in jcl.cli
-            said = cli.within_config_file(error) or str(error).splitlines()[0]
-            raise UserError(f"{run.name}: {said}") from error
+def resolve(run: Run, config_file: str) -> ConfigDict:
+    """The config that `python -m jcl.train` makes of a run's flags, checked as far as it can be.
+
+    Raises:
+        UserError: a file, key, name, option or value that would end the run before it reads data.
+    """
+    cli.check_config_flags([f"--config={config_file}", *run.flags()])
+    argv = ["sweep", f"--config={config_file}", *run.flags()]
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv, lock_config=True)
+    try:
+        values(argv)
+        flag = values["config"]
+        given = config_flags.get_override_values(flag)
+        drop_replaced_options(values.config, original=cli.config_of_file(flag), given=given)
+        config.validate(values.config)
+        make_method(values.config)
+        build("views", values.config.views, VIEWS)
+        make_optimizer(values.config, make_schedule(values.config, Durations(1, 0, 1)))
+    except (UserError, flags.Error, ValueError, TypeError) as error:  # as in jcl.cli
+        said = cli.within_config_file(error) or str(error).splitlines()[0]
+        raise UserError(f"{run.name}: {said}") from error
+    return values.config
 
 
 def folder_of(root: Path, run: Run) -> Path:

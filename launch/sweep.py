@@ -34,8 +34,9 @@ from tqdm import tqdm
 
 from jcl import workdir as workdir_lib
 from jcl.cli import EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR, ArgumentParser
+from jcl.config import changes_on_resume
 from jcl.errors import UserError
-from launch.grid import Run, check, expand, folder_of
+from launch.grid import Run, expand, folder_of, resolve
 
 EXIT_FAILED = 1
 LOG, DONE, RESULTS = "log.txt", "sweep.json", "results.json"
@@ -143,6 +144,13 @@ def unfinished(config_file: str, root: Path, runs: Sequence[Run]) -> list[Run]:
             raise UserError(
                 f"{folder} is done with another setting ({_difference(recorded, setting)}); choose "
                 "another --workdir, or give the same --config and --config.KEY=VALUE as before"
+            )
+        # The file may have changed since, under the same name.
+        saved = workdir_lib.read_config(folder)
+        if changes := changes_on_resume(saved, resolve(run, config_file)):
+            raise UserError(
+                f"{folder} is done, and {config_file} says something else now "
+                f"({'; '.join(changes)}); choose another --workdir"
             )
         if not (folder / RESULTS).exists():
             waiting.append(run)
@@ -268,7 +276,8 @@ def main(argv: Sequence[str]) -> int:
             raise UserError(f"--jobs={given.jobs} is impossible: it is at least 1")
         root = Path(given.workdir)
         runs = expand(given.grid, seeds=given.seeds, common=common)
-        check(runs, given.config)
+        for run in runs:
+            resolve(run, given.config)
         if given.slurm:
             waiting = unfinished(given.config, root, runs)
             print(f"{len(runs)} runs, {len(runs) - len(waiting)} done already", file=sys.stderr)

@@ -9,7 +9,7 @@ from jcl.data import InMemorySource
 from jcl.data.dataset_shape import DatasetShape, images_of, shape_of
 from jcl.data.order import batch_indices
 from jcl.errors import UserError
-from jcl.experiment import make_experiment
+from jcl.experiment import check_needs, make_experiment
 from jcl.losses import supremix
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.methods.cross_entropy import CrossEntropy
@@ -189,24 +189,28 @@ def test_the_unit_of_the_target_changes_nothing(name):
         ("supremix", "target", "only classes, whose numbers have no order .*'supcon' takes"),
         ("rnc", "target", "only classes"),
         ("l1", "target", "needs a target"),
-        ("supcon", "label", "needs a label of every example, and data.name='shapes' has none"),
+        (
+            "supcon",
+            "label",
+            "needs a label of every example, .* only targets .*bin_width",
+        ),
         ("cross_entropy", "label", "needs a label"),
     ],
 )
 def test_data_without_what_a_method_needs_are_refused(name, missing, says):
     config = tiny_config(**{"method.name": name, "method.temperature": None})
     full = images_of(8, 8, 3, examples=64)
-    make_experiment(config, full)
+    check_needs(make_experiment(config, full))
     example = {key: value for key, value in full.example.items() if key != missing}
     with pytest.raises(UserError, match=says):
-        make_experiment(config, DatasetShape(example, 64, 10))
+        check_needs(make_experiment(config, DatasetShape(example, 64, 10)))
 
 
 def test_supcon_with_bins_needs_targets():
     config = tiny_config(**{"method.name": "supcon", "method.bin_width": 1.0})
     example = {"image": images_of(8, 8, 3, examples=64).inputs}
     with pytest.raises(UserError, match="needs a target"):
-        make_experiment(config, DatasetShape(example, 64, None))
+        check_needs(make_experiment(config, DatasetShape(example, 64, None)))
 
 
 def test_an_encoder_of_images_refuses_vectors():

@@ -76,8 +76,8 @@ def test_the_head_is_scored_in_units_of_the_target(run, archive):
 
 def test_everything_that_fits_targets_is_measured_and_nothing_else(run):
     workdir, results = run
-    kinds = {"step", "knn", "ridge", "geometry", "head", "finetune", "untrained", "inputs"}
-    assert set(results) == kinds
+    kinds = {"knn", "ridge", "geometry", "head", "finetune", "untrained", "inputs"}
+    assert set(results) == {"step", "settings", *kinds}
     assert set(results["finetune"]) == {"0.25"}
     assert results["finetune"]["0.25"]["examples"] == 40
     assert "top1" not in results["finetune"]["0.25"]

@@ -39,6 +39,8 @@ def rotate_images(
     for split, arrays in splits.items():
         if "image" not in arrays:
             raise UserError(f"images are turned, but the {split} split has none")
+        if (channels := arrays["image"].shape[-1]) not in (1, 3, 4):
+            raise UserError(f"images have {channels} channels, but 1, 3 or 4 can be turned")
         if "target" in arrays:
             raise UserError(f"the {split} split has a target, which the angle would replace")
     rotated = {}

@@ -82,7 +82,7 @@ def open_tfds(
         length=length,
         image_key=image_key,
         label_key=label_key,
-        target_key="target" if "target" in features and features["target"].shape == () else None,
+        target_key="target" if "target" in features and _is_number(features["target"]) else None,
         image_shape=(height or 0, width or 0, channels or 3),
         n_classes=features[label_key].num_classes if label_key else None,
         image_size=image_size,
@@ -97,6 +97,11 @@ def open_tfds(
         source.batch(np.array([0, length - 1]))  # fails now if it fails at all
         return source
     return _decode_all(source)
+
+
+def _is_number(feature) -> bool:
+    """Whether a feature is one number, and not the name of a class, whose number has no order."""
+    return feature.shape == () and not hasattr(feature, "num_classes")
 
 
 def _decode_all(source: RecordSource) -> InMemorySource:

@@ -41,6 +41,10 @@ class Method(Protocol):
     embeddings of the whole global batch. That split is what allows the batch to be embedded in
     pieces without changing the objective.
 
+    A method that is trained with labels or targets may also have
+    `predict(params, model_state, inputs)`, which returns logits [N, C] or targets [N]: evaluation
+    then scores them against the one thing that `needs` names.
+
     Attributes:
         needs: what an example must have besides its image: (), ("label",) or ("target",).
     """

@@ -3,10 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 
+from jcl.errors import UserError
 from jcl.losses import supremix
 from jcl.methods.base import Outcome
 from jcl.methods.diagnostics import two_view_diagnostics
 from jcl.methods.two_view import TwoViewNetworks
+
+_MOST_BINS = 64  # within the window; the authors have 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,14 @@ class SupReMix(TwoViewNetworks):
     mix_neg: bool = True
     mix_pos: bool = True
     beta: Sequence[float | int] = (2.0, 8.0)
+
+    def __post_init__(self):
+        reach = self.window / self.bin_width
+        if reach > _MOST_BINS:
+            raise UserError(
+                f"method.window={self.window} holds {reach:.0f} bins of method.bin_width="
+                f"{self.bin_width}, and time grows with the square of that: at most {_MOST_BINS}"
+            )
 
     @property
     def needs(self):

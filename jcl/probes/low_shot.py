@@ -18,8 +18,7 @@ def choose_share(
 
     With labels the draw is stratified: each class gets its share, rounded so that the whole is
     round(share * n) examples, but at least one example; without labels, at least one is drawn. How
-    many are drawn, of which class too,
-    does not depend on the seed.
+    many are drawn, and of which class, does not depend on the seed.
 
     Args:
         share: in (0, 1].

@@ -1,4 +1,4 @@
-"""Compares runs: `python -m jcl.report DIR... [--out=report]`.
+"""Compares runs: `python -m jcl.report DIR... [--out=runs/report]`.
 
 Each DIR is a workdir or a folder that holds some, at any depth. Runs that differ in their seed
 alone are one row of the table. OUT gets report.md, report.html, which needs no other file, and
@@ -58,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m jcl.report", description=__doc__.splitlines()[0], allow_abbrev=False
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
-    parser.add_argument("--out", type=Path, default=Path("report"), help="(default: report)")
+    out = Path("runs/report")
+    parser.add_argument("--out", type=Path, default=out, help=f"(default: {out})")
     parser.add_argument(
         "--columns",
         default="",
