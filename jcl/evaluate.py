@@ -68,10 +68,10 @@ def evaluate(
     Returns:
         What was written: {"step", "settings", "knn", "linear", "ridge", "geometry",
         "untrained": {..}, "pixels": {..}}; scores are fractions (errors in units of the target),
-        means over seeds, with their settings beside them. "knn" has top1 where the data has labels and mae where it
-        has targets; "linear" needs labels, "ridge" targets. Where examples are feature vectors,
-        "inputs" stands for "pixels". A method that was trained with labels has a "head", which is
-        scored too on the data it was trained on, and `probe.finetune` adds "finetune"
+        means over seeds, with their settings beside them. "knn" has top1 where the data has labels
+        and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
+        feature vectors, "inputs" stands for "pixels". A method that was trained with labels has a
+        "head", which is scored too on the data it was trained on; `probe.finetune` adds "finetune"
         (`jcl.finetune`). "settings" are the config's section `probe`.
 
     Raises:

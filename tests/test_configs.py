@@ -44,11 +44,14 @@ def test_the_header_says_what_a_user_must_know(name):
         assert words in header
 
 
-# DCL's configs have the networks of SimCLR's, whose compilation is what takes the time.
+# Compilation takes the time, and these have the networks of others.
+KIN = ("dcl_", "sogclr_", "supcon_", "supremix_shapes")
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name.startswith("dcl_") else name
+        pytest.param(name, marks=pytest.mark.slow) if name.startswith(KIN) else name
         for name in NAMES
     ],
 )

@@ -61,14 +61,20 @@ def features(encoder, inputs):
     return np.maximum((hidden - of_rows.mean(0)) / np.sqrt(of_rows.var(0) + 1e-5), 0)
 
 
-def test_a_head_on_an_encoder_that_stands_still_is_least_squares(encoder):
+@pytest.fixture(scope="module")
+def head_alone(encoder):
+    """What a head says whose encoder stood still."""
     before = jax.tree.map(np.array, encoder)
     predicted = finetune(config(), encoder, TRAIN, ROWS, TEST, method="mse")[:, 0]
     jax.tree.map(np.testing.assert_array_equal, before, encoder)
+    return predicted
+
+
+def test_a_head_on_an_encoder_that_stands_still_is_least_squares(encoder, head_alone):
     rows = features(encoder, TRAIN.arrays["features"][ROWS])
     reference = LinearRegression().fit(rows, TRAIN.arrays["target"][ROWS])
     expected = reference.predict(features(encoder, TEST.arrays["features"]))
-    np.testing.assert_allclose(predicted, expected, atol=0.02 * np.std(expected))
+    np.testing.assert_allclose(head_alone, expected, atol=0.02 * np.std(expected))
     # Other rows, other head: the labels of these alone were used.
     others = LinearRegression().fit(
         features(encoder, TRAIN.arrays["features"]), TRAIN.arrays["target"]
@@ -77,12 +83,11 @@ def test_a_head_on_an_encoder_that_stands_still_is_least_squares(encoder):
     assert np.abs(off).max() > 0.1 * np.std(expected)
 
 
-def test_the_whole_network_learns_what_a_head_cannot(encoder):
+def test_the_whole_network_learns_what_a_head_cannot(encoder, head_alone):
     truth = TEST.arrays["target"]
-    fixed = finetune(config(), encoder, TRAIN, ROWS, TEST, method="mse")[:, 0]
     moving = config(**{"probe.finetune_encoder_scale": 0.3})
     tuned = finetune(moving, encoder, TRAIN, ROWS, TEST, method="mse")[:, 0]
-    assert np.abs(tuned - truth).mean() < 0.7 * np.abs(fixed - truth).mean()
+    assert np.abs(tuned - truth).mean() < 0.7 * np.abs(head_alone - truth).mean()
     logits = finetune(moving, encoder, TRAIN, ROWS, TEST, method="cross_entropy")
     assert logits.shape == (50, 2)
     assert (logits.argmax(1) == TEST.arrays["label"]).mean() > 0.85

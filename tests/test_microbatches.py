@@ -42,7 +42,7 @@ def assert_same(ours, theirs):
         np.testing.assert_allclose(*values, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-@pytest.mark.parametrize("method", ["simclr", "sogclr"])
+@pytest.mark.parametrize("method", ["simclr", pytest.param("sogclr", marks=pytest.mark.slow)])
 def test_same_as_one_pass(method):
     with jax.enable_x64(True):
         config = tiny_config(
@@ -55,6 +55,7 @@ def test_same_as_one_pass(method):
     assert np.ptp(one_pass.losses) > 1e-3
 
 
+@pytest.mark.slow
 def test_batch_norm_sees_a_chunk_which_is_the_same_on_any_mesh():
     with jax.enable_x64(True):
         config = tiny_config(**TOGETHER)

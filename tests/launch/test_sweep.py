@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from jcl.config import to_json
 from launch import sweep as sweep_module
-from launch.grid import Run, expand, parse_grid, run_name
+from launch.grid import Run, expand, parse_grid, resolve, run_name
 from launch.sweep import main, slurm_command
 from tests.binaries import ROOT, TINY, command, environment, metrics, run, says_one_sentence
 from tests.launch.test_slurm import on_slurm
@@ -59,6 +60,9 @@ def test_names_are_safe_as_folders():
         (["--grid=batch_size=4,x"], ["batch_size", "'x'"]),
         (["--grid=batch_size=4,-1"], ["batch_size=-1", "positive"]),
         (["--grid=batch_size=4,,5"], ["empty"]),
+        (["--grid=method.name=simclr,dlc"], ["method.name=dlc", "'dlc' is unknown"]),
+        (["--config.method.gamma=0.5"], ["method.gamma=0.5", "takes only"]),
+        (["--grid=views.name=shapes,nonsense"], ["'nonsense' is unknown"]),
         (["--grid=batch_size="], ["KEY=VALUE"]),
         (["--grid=batch_size"], ["KEY=VALUE"]),
         (["--grid=batch_size=4,8,4"], ["4 twice"]),
@@ -110,9 +114,17 @@ def calls(tmp_path):
     return (tmp_path / "calls").read_text().splitlines()
 
 
-def sweep_of_two(tmp_path, *extra):
-    given = "--grid=batch_size=16,32", "--config.total_steps=4"
-    return main([CONFIG, f"--workdir={tmp_path}/study", *given, *extra])
+def sweep_of_two(tmp_path, *extra, config=CONFIG):
+    """Sweeps; the stand-in for training saves no config, so this does."""
+    common = "--config.total_steps=4"
+    given = "--grid=batch_size=16,32", common
+    status = main([config, f"--workdir={tmp_path}/study", *given, *extra])
+    for one in expand(["batch_size=16,32"], seeds=1, common=[common]):
+        folder = tmp_path / "study" / one.name
+        if folder.exists() and not (folder / "config.json").exists():
+            saved = to_json(resolve(one, config.removeprefix("--config=")))
+            (folder / "config.json").write_text(saved)
+    return status
 
 
 def test_what_is_done_is_skipped_and_another_setting_refused(program, tmp_path, capfd):
@@ -137,6 +149,19 @@ def test_what_is_done_is_skipped_and_another_setting_refused(program, tmp_path, 
     assert first in error
     assert "method.temperature: None -> 0.3" in error
     assert calls(tmp_path) == both + both[2:]
+
+
+def test_a_config_file_that_says_something_else_now_is_refused(program, tmp_path, capfd):
+    program("")
+    file = tmp_path / "mine.py"
+    text = "from configs import simclr_shapes\n\n\ndef get_config():\n"
+    text += "    config = simclr_shapes.get_config()\n    config.method.temperature = %s\n"
+    file.write_text(text % 0.2 + "    return config\n")
+    assert sweep_of_two(tmp_path, config=f"--config={file}") == 0
+    file.write_text(text % 0.3 + "    return config\n")
+    assert sweep_of_two(tmp_path, config=f"--config={file}") == 2
+    error = capfd.readouterr().err
+    assert "says something else now (method.temperature: 0.2 -> 0.3)" in error
 
 
 def test_one_that_fails_does_not_keep_the_others_from_running(program, tmp_path, capfd):

@@ -2,8 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
 
-from jcl.probes import Features, measure
+from jcl.probes import Features, linear_probe, measure
+from jcl.probes.low_shot import choose_share
+from jcl.probes.measure import LOW_SHOT_L2_GRID
+from jcl.probes.ridge import ridge_probe
 from tests.probes.blobs import blobs
 
 OPTIONS = {"k": 5, "temperature": 0.07, "seeds": (0,), "bin_width": 1.0}
@@ -25,6 +30,35 @@ def test_labels_and_targets_are_both_measured():
     assert scores["ridge"]["low_shot"]["1"]["r2"] == pytest.approx(1, abs=1e-3)
     assert scores["ridge"]["mae"] < 0.01 < scores["knn"]["mae"]
     json.dumps(scores, allow_nan=False)
+
+
+def test_low_shot_probes_are_those_of_scikit_learn_on_the_same_rows():
+    train, test = split(0), split(1)
+    scores = measure(train, test, n_classes=5, shares=(0.2,), **OPTIONS)
+    low = scores["linear"]["low_shot"]["0.2"]
+    rows = choose_share(0.2, n=300, label=train.label, seed=0)
+    probe = linear_probe(
+        *(train.features[rows], train.label[rows], test.features, test.label),
+        n_classes=5,
+        seeds=(0,),
+        l2_grid=LOW_SHOT_L2_GRID,
+    )
+    scaler = StandardScaler().fit(train.features[rows])
+    inputs = scaler.transform(train.features[rows]), scaler.transform(test.features)
+    reference = LogisticRegression(C=1 / (probe["l2"][0] * len(rows)), max_iter=5000, tol=1e-8)
+    right = reference.fit(inputs[0], train.label[rows]).predict(inputs[1]) == test.label
+    assert low["top1"] == pytest.approx(right.mean(), abs=1.5 / len(right))
+    rows = choose_share(0.2, n=300, seed=0)
+    chosen = ridge_probe(
+        *(train.features[rows], train.target[rows], test.features, test.target),
+        seeds=(0,),
+        resamples=0,
+    )
+    scaler = StandardScaler().fit(train.features[rows])
+    ridge = Ridge(alpha=chosen["l2"][0] * len(rows))
+    ridge.fit(scaler.transform(train.features[rows]), train.target[rows])
+    error = np.abs(ridge.predict(scaler.transform(test.features)) - test.target)
+    assert scores["ridge"]["low_shot"]["0.2"]["mae"] == pytest.approx(error.mean(), rel=1e-4)
 
 
 def test_only_what_the_data_has_is_measured():
