@@ -1,6 +1,7 @@
 """Figures of a report: how the losses fell, and scores against the batch size."""
 
 import statistics
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from jcl.report.columns import Column, mean_and_deviation
 from jcl.report.runs import Group, show
 
 _MOST_NAMED = 20  # of more curves no legend can be read
+_LINE = 0.18  # inches, of a legend
+_WIDEST = 130  # characters that fit beside each other
 
 
 def loss_curves(groups: Sequence[Group], path: Path) -> bool:
@@ -25,7 +28,8 @@ def loss_curves(groups: Sequence[Group], path: Path) -> bool:
     drawn = [group for group in groups if any(run.metrics for run in group.runs)]
     if not drawn:
         return False
-    figure = new_figure(9.0, 4.5)
+    named = len(drawn) <= _MOST_NAMED
+    figure = new_figure(9.0, 4.5 + _LINE * named * len(drawn))
     axes = figure.subplots()
     for color, group in zip(_colors(len(drawn)), drawn, strict=True):
         curves = [{x["step"]: x["loss"] for x in run.metrics} for run in group.runs if run.metrics]
@@ -35,8 +39,8 @@ def loss_curves(groups: Sequence[Group], path: Path) -> bool:
         mean = [statistics.fmean(curve[step] for curve in curves) for step in steps]
         axes.plot(steps, mean, color=color, lw=1.4, label=group.label)
     title = "Training loss, mean over seeds"
-    if len(drawn) <= _MOST_NAMED:
-        _legend(axes)
+    if named:
+        _legend(figure, axes)
     else:
         title += f", {len(drawn)} settings"
     axes.set(xlabel="step (completed updates)", ylabel="loss", title=title)
@@ -62,7 +66,8 @@ def scores_by_batch_size(groups: Sequence[Group], columns: Sequence[Column], pat
         lines.setdefault(", ".join(others), []).append(group)
     if not shown:
         return False
-    figure = new_figure(4.5 * len(shown) + 2.0, 4.0)
+    named = 1 < len(lines) <= _MOST_NAMED
+    figure = new_figure(4.5 * len(shown) + 2.0, 4.0 + _LINE * named * len(lines))
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, column in zip(panels, shown, strict=True):
         colors = _colors(len(lines))
@@ -85,8 +90,8 @@ def scores_by_batch_size(groups: Sequence[Group], columns: Sequence[Column], pat
         axes.set(xlabel="batch size", ylabel=column.title)
         axes.minorticks_off()
         _plain(axes)
-    if 1 < len(lines) <= _MOST_NAMED:
-        _legend(panels[-1])
+    if named:
+        _legend(figure, panels[-1])
     save_figure(figure, path)
     return True
 
@@ -109,8 +114,11 @@ def _colors(count: int) -> list:
     return list(colormaps["turbo"](np.linspace(0, 1, count)))
 
 
-def _legend(axes) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
+def _legend(figure, axes) -> None:
+    """Names the lines below the figure, one a row: names are long where many keys differ."""
+    lines, names = axes.get_legend_handles_labels()
+    names = [textwrap.fill(name, _WIDEST) for name in names]
+    figure.legend(lines, names, loc="outside lower left", frameon=False, fontsize=8)
 
 
 def _plain(axes) -> None:

@@ -56,8 +56,9 @@ class Group:
 
     @property
     def label(self) -> str:
-        """What tells it from other groups, in one line."""
-        return ", ".join(f"{key}={show(value)}" for key, value in self.setting.items()) or "all"
+        """What tells it from other groups, in one line; keys that are not set are left out."""
+        given = {key: value for key, value in self.setting.items() if value is not None}
+        return ", ".join(f"{key}={show(value)}" for key, value in given.items()) or "all"
 
 
 def find_workdirs(folders: Sequence[Path]) -> list[Path]:
