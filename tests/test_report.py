@@ -139,9 +139,9 @@ def test_settings_are_told_apart_by_all_that_matters(tmp_path):
     groups, remarks = group_runs([read_run(w) for w in find_workdirs([tmp_path])])
     assert remarks == []
     assert [group.label for group in groups] == [
-        "encoder.widths=default, method.temperature=default",
-        "encoder.widths=default, method.temperature=0.1",
-        "encoder.widths=(4, 8), method.temperature=default",
+        "defaults",
+        "method.temperature=0.1",
+        "encoder.widths=(4, 8)",
     ]
     assert [[run.workdir.name for run in group.runs] for group in groups] == [
         ["z0", "z1"],

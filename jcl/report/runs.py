@@ -58,7 +58,8 @@ class Group:
     def label(self) -> str:
         """What tells it from other groups, in one line; keys that are not set are left out."""
         given = {key: value for key, value in self.setting.items() if value is not None}
-        return ", ".join(f"{key}={show(value)}" for key, value in given.items()) or "all"
+        nothing = "defaults" if self.setting else "all"
+        return ", ".join(f"{key}={show(value)}" for key, value in given.items()) or nothing
 
 
 def find_workdirs(folders: Sequence[Path]) -> list[Path]:
