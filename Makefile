@@ -55,7 +55,7 @@ test-reference: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/shellcheck .ci/run launch/*.sh launch/*.sbatch
+	$(BIN)/shellcheck .ci/run launch/*.sh launch/*.sbatch benchmarks/*.sh
 
 # Real images: Debian's package of IDX files, written as a TFDS dataset under data/.
 fashion-mnist: setup data/fashion_mnist
