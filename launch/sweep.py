@@ -132,41 +132,16 @@ def unfinished(config_file: str, root: Path, runs: Sequence[Run]) -> list[Run]:
     waiting = []
     for run in runs:
         folder = folder_of(root, run)
-        setting = _setting(config_file, run)
-        try:
-            recorded = json.loads((folder / DONE).read_text())
-        except FileNotFoundError:
+        if not ((folder / DONE).exists() and (folder / RESULTS).exists()):
             waiting.append(run)
             continue
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder / DONE} cannot be read: {error}") from error
-        if recorded != setting:
-            raise UserError(
-                f"{folder} is done with another setting ({_difference(recorded, setting)}); choose "
-                "another --workdir, or give the same --config and --config.KEY=VALUE as before"
-            )
-        # The file may have changed since, under the same name.
         saved = workdir_lib.read_config(folder)
         if changes := changes_on_resume(saved, resolve(run, config_file)):
             raise UserError(
-                f"{folder} is done, and {config_file} says something else now "
-                f"({'; '.join(changes)}); choose another --workdir"
+                f"{folder} is done with another setting ({'; '.join(changes)}); choose another "
+                "--workdir, or bring --config and --config.KEY=VALUE back to what they were"
             )
-        if not (folder / RESULTS).exists():
-            waiting.append(run)
     return waiting
-
-
-def _setting(config_file: str, run: Run) -> dict[str, str]:
-    return {"config": config_file, **run.overrides}
-
-
-def _difference(recorded: dict[str, str], setting: dict[str, str]) -> str:
-    return "; ".join(
-        f"{key}: {recorded.get(key)} -> {setting.get(key)}"
-        for key in sorted(recorded.keys() | setting.keys())
-        if recorded.get(key) != setting.get(key)
-    )
 
 
 def _run_one(
@@ -186,8 +161,8 @@ def _run_one(
         for module, *arguments in (train, evaluate):
             failure = failure or _run_program(module, arguments, log, children)
     if failure is None:
-        record = json.dumps(_setting(config_file, run), indent=2)
-        workdir_lib.write_atomically(folder / DONE, record + "\n")
+        record = {"seconds": time.monotonic() - began}
+        workdir_lib.write_atomically(folder / DONE, json.dumps(record) + "\n")
     return failure, time.monotonic() - began
 
 

@@ -24,7 +24,7 @@ def results_table(results: dict) -> str:
             "untrained": {"knn": .., "linear": ..}, "pixels": {..}}; "inputs" stands for "pixels"
             where examples are feature vectors; "head" and, by the share of labels, "finetune":
             {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions; anything absent
-            shows as an en dash.
+            shows as an en dash, a baseline without any score not at all.
 
     Returns:
         Lines of text without escape codes; accuracies in percent, linear and low-shot ones with the
@@ -52,11 +52,8 @@ def _rows(results: dict) -> list[tuple[str, dict]]:
     if "step" in results:
         trained += f", step {results['step']}"
     raw = ("raw inputs", "inputs") if "inputs" in results else ("raw pixels", "pixels")
-    return [
-        (raw[0], results.get(raw[1]) or {}),
-        ("untrained encoder", results.get("untrained") or {}),
-        (trained, results),
-    ]
+    baselines = (raw[0], results.get(raw[1])), ("untrained encoder", results.get("untrained"))
+    return [*((name, scores) for name, scores in baselines if scores), (trained, results)]
 
 
 def _classification(rows) -> Table:

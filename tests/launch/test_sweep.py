@@ -147,7 +147,7 @@ def test_what_is_done_is_skipped_and_another_setting_refused(program, tmp_path, 
     assert sweep_of_two(tmp_path, "--config.method.temperature=0.3") == 2
     error = capfd.readouterr().err
     assert first in error
-    assert "method.temperature: None -> 0.3" in error
+    assert "method.temperature: 0.2 -> 0.3" in error
     assert calls(tmp_path) == both + both[2:]
 
 
@@ -161,7 +161,7 @@ def test_a_config_file_that_says_something_else_now_is_refused(program, tmp_path
     file.write_text(text % 0.3 + "    return config\n")
     assert sweep_of_two(tmp_path, config=f"--config={file}") == 2
     error = capfd.readouterr().err
-    assert "says something else now (method.temperature: 0.2 -> 0.3)" in error
+    assert "another setting (method.temperature: 0.2 -> 0.3)" in error
 
 
 def test_one_that_fails_does_not_keep_the_others_from_running(program, tmp_path, capfd):
