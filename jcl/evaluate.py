@@ -100,7 +100,7 @@ def evaluate(
         else:  # low-shot probes of thousands of pixels take minutes, and score about chance
             results["pixels"] = _score(config, train, *raw, shares=())
 
-    path = workdir / ("results.json" if step is None else f"results-{at_step}.json")
+    path = workdir / (workdir_lib.RESULTS if step is None else f"results-{at_step}.json")
     _write(path, results)
     if config.probe.finetune:  # may take long, and fail: the rest is safe by then
         encoder = _encoder_of(params, model["model_state"], config.method.name)

@@ -37,7 +37,7 @@ def run_loop(
     trace: Trace,
     watchdog: Watchdog,
     must_stop: Callable[[int], bool],
-    probe: Callable[[TrainState, Callable[[], None]], float] | None,
+    probe: Callable[[TrainState, Callable[[], None]], tuple[str, float]] | None,
 ) -> TrainState:
     """Trains from `start_step` to `total_steps` completed updates.
 
@@ -57,7 +57,7 @@ def run_loop(
         watchdog: is told what the loop is doing.
         must_stop: number of a step in this launch, from 1 -> whether to save and end after it;
             asked after every step.
-        probe: (state, called after each batch) -> score, larger is better; None where
+        probe: (state, called after each batch) -> name and value of what it measured; None where
             `probe.every_steps` is.
 
     Raises:
@@ -119,8 +119,9 @@ def run_loop(
             if probing:
                 beat = functools.partial(watchdog.beat, step, "probing")
                 with meter.aside("probe"):
-                    score = probe(state, beat)
-                report.write_score(step, score)
+                    name, value = probe(state, beat)
+                report.write_score(step, name, value)
+                score = -value if name == "knn_mae" else value
             watchdog.beat(step, "saving")
             with meter.aside("checkpoint"):
                 # A checkpoint vouches for every line before it.

@@ -57,14 +57,13 @@ class Report:
             for writer in self._writers:
                 writer.write_scalars(step, values)
 
-    def write_score(self, step: int, score: float) -> None:
-        """Logs a kNN probe's score: a top-1, which is a share of 1, or a negated error."""
-        by_error = score < 0
-        what = f"MAE {-score:.4g}" if by_error else f"top-1 {100 * score:.1f}%"
-        self.say(f"step {step}  kNN {what}")
+    def write_score(self, step: int, name: str, value: float) -> None:
+        """Logs what a periodic probe measured: knn_top1, a share of 1, or knn_mae."""
+        said = {"knn_top1": "kNN top-1 {:.1%}", "knn_mae": "kNN MAE {:.4g}"}[name].format(value)
+        self.say(f"step {step}  {said}")
         with _told_in_one_sentence(step):
             for writer in self._writers:
-                writer.write_scalars(step, {"knn_mae": -score} if by_error else {"knn_top1": score})
+                writer.write_scalars(step, {name: value})
 
     def say(self, message: str) -> None:
         """Prints a line."""

@@ -19,11 +19,11 @@ from jcl.state import TrainState
 
 def make_knn_probe(
     experiment: Experiment, train: Source, mesh: Mesh
-) -> Callable[[TrainState, Callable[[], None]], float] | None:
-    """Returns state -> score of kNN on the test split, or None where the config asks for none.
+) -> Callable[[TrainState, Callable[[], None]], tuple[str, float]] | None:
+    """Returns state -> what kNN scores on the test split, or None where the config asks for none.
 
-    The score is the top-1, or, for a method that is trained with targets, the mean absolute error,
-    negated: larger is better. The function's other argument is called after each batch.
+    That is "knn_top1" and a share of 1, or, for a method that is trained with targets, "knn_mae"
+    and the mean absolute error. The function's other argument is called after each batch.
 
     Raises:
         UserError: `probe.every_steps` is set and the data has no labels or no test split.
@@ -41,7 +41,7 @@ def make_knn_probe(
     # Every process computes all of it, as each needs all of it.
     apply = jax.jit(feature_function(config, experiment.method), out_shardings=replicated(mesh))
 
-    def probe(state: TrainState, after_batch: Callable[[], None]) -> float:
+    def probe(state: TrainState, after_batch: Callable[[], None]) -> tuple[str, float]:
         def embed(images):
             after_batch()
             return apply(state.probed_params, state.model_state, images)
@@ -51,8 +51,8 @@ def make_knn_probe(
         options = {"k": config.probe.knn_k, "temperature": config.probe.knn_temperature}
         if by_target:
             predicted = knn_regress(bank.features, bank.target, queries.features, **options)
-            return -float(np.abs(predicted - queries.target).mean())
-        return knn_top1(
+            return "knn_mae", float(np.abs(predicted - queries.target).mean())
+        top1 = knn_top1(
             bank.features,
             bank.label,
             queries.features,
@@ -60,5 +60,6 @@ def make_knn_probe(
             n_classes=train.n_classes,
             **options,
         )["top1"]
+        return "knn_top1", top1
 
     return probe

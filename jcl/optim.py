@@ -96,15 +96,15 @@ def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTran
     if clip is not None:
         optimizer = optax.chain(optax.clip_by_global_norm(clip), optimizer)
     if config.optimizer.encoder_scale != 1:
-        optimizer = optax.chain(optimizer, _scale_encoder(config.optimizer.encoder_scale))
+        scale = optax.scale(config.optimizer.encoder_scale)
+        optimizer = optax.chain(optimizer, optax.masked(scale, _is_encoder))
     return freeze(optimizer, config.frozen or ())
 
 
-def _scale_encoder(share: float) -> optax.GradientTransformation:
-    def scale(path, update):
-        return update * share if matches("encoder", parameter_name(path)) else update
-
-    return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(scale, updates))
+def _is_encoder(params):
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: matches("encoder", parameter_name(path)), params
+    )
 
 
 def adamw(

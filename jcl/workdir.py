@@ -17,6 +17,7 @@ from jcl.errors import UserError
 
 CONFIG = "config.json"
 RUN = "run.json"
+RESULTS = "results.json"  # of the newest checkpoint
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "jcl")
 
 

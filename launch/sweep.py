@@ -39,7 +39,7 @@ from jcl.errors import UserError
 from launch.grid import Run, expand, folder_of, resolve
 
 EXIT_FAILED = 1
-LOG, DONE, RESULTS = "log.txt", "sweep.json", "results.json"
+LOG, DONE = "log.txt", "sweep.json"
 _MOST_STARTS = 5  # of a program that is taken away, or whose process hangs, again and again
 _STOPPED = "stopped"
 
@@ -132,7 +132,7 @@ def unfinished(config_file: str, root: Path, runs: Sequence[Run]) -> list[Run]:
     waiting = []
     for run in runs:
         folder = folder_of(root, run)
-        if not ((folder / DONE).exists() and (folder / RESULTS).exists()):
+        if not ((folder / DONE).exists() and (folder / workdir_lib.RESULTS).exists()):
             waiting.append(run)
             continue
         saved = workdir_lib.read_config(folder)

@@ -26,6 +26,9 @@ def archive(tmp_path_factory):
     return path
 
 
+PROBED = []  # what the periodic probe said: step, name, value
+
+
 @pytest.fixture(scope="module")
 def run(archive, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("regression") / "run"
@@ -39,6 +42,7 @@ def run(archive, tmp_path_factory):
             "method.temperature": None,
             "probe.linear_seeds": 1,
             "probe.knn_k": 5,
+            "probe.every_steps": 12,
             "probe.shares": (0.25,),
             "probe.finetune": True,
             "probe.finetune_shares": (0.25,),
@@ -46,6 +50,7 @@ def run(archive, tmp_path_factory):
     )
     with pytest.MonkeyPatch.context() as patch:  # TensorFlow takes long to import
         patch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
+        patch.setattr("jcl.metrics.Report.write_score", lambda self, *said: PROBED.append(said))
         train(config, workdir, accept_config_changes=False)
     evaluate(config, workdir)
     return workdir, json.loads((workdir / "results.json").read_text())
@@ -72,6 +77,12 @@ def test_the_head_is_scored_in_units_of_the_target(run, archive):
     found = head["regions"]["few"]
     assert found["n"] == few.sum()
     np.testing.assert_allclose(found["mae"], np.abs(predicted - target)[few].mean(), rtol=1e-4)
+
+
+def test_the_periodic_probe_is_of_targets_too(run):
+    _, results = run
+    assert [said[:2] for said in PROBED] == [(12, "knn_mae"), (24, "knn_mae")]
+    assert PROBED[-1][2] == pytest.approx(results["knn"]["mae"], rel=1e-5)
 
 
 def test_everything_that_fits_targets_is_measured_and_nothing_else(run):

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Num, UInt8
 from tqdm import tqdm
 
+from jcl.data.dataset_shape import inputs_of
 from jcl.data.source import InMemorySource, Source
 from jcl.errors import UserError
 
@@ -57,7 +58,7 @@ def extract(
     table = _Table()
     running = None  # the batch on the device, while the host loads the next one
     for batch, n_real, n in _batches(images, batch_size, description):
-        features = apply(batch["image"] if "image" in batch else batch["features"])
+        features = apply(inputs_of(batch))
         if np.ndim(features) != 2 or np.shape(features)[0] != batch_size:
             raise UserError(
                 f"apply must return features [{batch_size}, D], not {np.shape(features)}."
@@ -126,7 +127,7 @@ def _batches(images, batch_size: int, description: str) -> Iterator[tuple[dict, 
         source = InMemorySource({"image": np.asarray(images)})
     n = len(source)
     if n == 0:
-        raise UserError("There are no images to extract features from.")
+        raise UserError("There are no examples to extract features from.")
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, not {batch_size}.")
 

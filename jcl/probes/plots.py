@@ -85,8 +85,7 @@ def loss_curve(
         axes.plot(centre, mean, color=color, lw=1.8, label=label)
         axes.legend(frameon=False)
     axes.set(xlabel="step (completed updates)", ylabel="loss", title="Training loss")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
     save_figure(figure, path)
 
 
@@ -190,6 +189,12 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def plain_axes(axes) -> None:
+    """A light grid, and no frame on the sides that have no scale."""
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 
-from jcl.probes.plots import new_figure, save_figure
+from jcl.probes.plots import new_figure, plain_axes, save_figure
 from jcl.report.columns import Column, mean_and_deviation
 from jcl.report.runs import Group, show
 
@@ -44,7 +44,7 @@ def loss_curves(groups: Sequence[Group], path: Path) -> bool:
     else:
         title += f", {len(drawn)} settings"
     axes.set(xlabel="step (completed updates)", ylabel="loss", title=title)
-    _plain(axes)
+    plain_axes(axes)
     save_figure(figure, path)
     return True
 
@@ -89,7 +89,7 @@ def scores_by_batch_size(groups: Sequence[Group], columns: Sequence[Column], pat
         axes.set_xticks(sizes, labels=map(str, sizes))
         axes.set(xlabel="batch size", ylabel=column.title)
         axes.minorticks_off()
-        _plain(axes)
+        plain_axes(axes)
     if named:
         _legend(figure, panels[-1])
     save_figure(figure, path)
@@ -119,8 +119,3 @@ def _legend(figure, axes) -> None:
     lines, names = axes.get_legend_handles_labels()
     names = [textwrap.fill(name, _WIDEST) for name in names]
     figure.legend(lines, names, loc="outside lower left", frameon=False, fontsize=8)
-
-
-def _plain(axes) -> None:
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -12,8 +12,6 @@ from jcl.config import FREE_ON_RESUME, flatten
 from jcl.errors import UserError
 from jcl.metrics import read_metrics
 
-_RESULTS = "results.json"
-
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -93,7 +91,7 @@ def read_run(workdir: Path) -> Run:
     try:
         config = flatten(workdir_lib.read_config(workdir))
         metrics = read_metrics(workdir)
-        results_file = workdir / _RESULTS
+        results_file = workdir / workdir_lib.RESULTS
         results = json.loads(results_file.read_text()) if results_file.exists() else None
     except (UserError, OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{workdir} cannot be read as a workdir of jcl: {error}") from error
