@@ -135,7 +135,7 @@ def test_saved_features_come_back(tmp_path):
 
 
 def test_mistakes_are_told():
-    with pytest.raises(UserError, match="no images"):
+    with pytest.raises(UserError, match="no examples"):
         extract(mean_colour, np.zeros((0, 4, 4, 3), np.uint8), batch_size=4)
     with pytest.raises(UserError, match="batch_size"):
         extract(mean_colour, make_source(), batch_size=0)
