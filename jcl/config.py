@@ -131,6 +131,7 @@ def base() -> ConfigDict:
                 "knn_temperature": 0.07,
                 "linear_seeds": 3,
                 "baselines": True,  # also probe the untrained encoder and the raw inputs
+                "projection": False,  # also probe what the projector makes of the features
                 "shares": (0.01, 0.1),  # of the labels, for low-shot probes
                 "target_bin": 1.0,  # in units of the target: what many- and few-shot regions count
                 "finetune": False,  # also train the whole network with labels, for each share

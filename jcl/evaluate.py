@@ -5,7 +5,7 @@ Everything it needs stands in the workdir; the config is the run's own, with ove
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
@@ -72,7 +72,8 @@ def evaluate(
         and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
         feature vectors, "inputs" stands for "pixels". A method that was trained with labels has a
         "head", which is scored too on the data it was trained on; `probe.finetune` adds "finetune"
-        (`jcl.finetune`). "settings" are the config's section `probe`.
+        (`jcl.finetune`), and `probe.projection` adds "projection", the same probes of what the
+        projector makes of the features. "settings" are the config's section `probe`.
 
     Raises:
         UserError: no such checkpoint, or data that cannot be read or does not fit.
@@ -83,16 +84,19 @@ def evaluate(
     experiment = make_experiment(config, shape_of(train))
     model, at_step = read_model(workdir, step)
     params = model["ema_params"] or model["params"]
-    scores, trained = _probe(experiment, params, model["model_state"], train, test)
+    method, variables = experiment.method, (params, model["model_state"])
+    scores, trained = _probe(experiment, method.features, *variables, train, test)
     results = {"step": at_step, "settings": config.probe.to_dict(), **scores}
     # What a head says of other data than the run's is about another question.
     own_data = config.data.name == workdir_lib.read_config(workdir).data.name
-    if hasattr(experiment.method, "predict") and own_data:
-        results["head"] = _score_head(experiment, params, model["model_state"], test, *trained)
+    if hasattr(method, "predict") and own_data:
+        results["head"] = _score_head(experiment, *variables, test, *trained)
+    if config.probe.projection and hasattr(method, "project") and "projector" in params:
+        results["projection"], _ = _probe(experiment, method.project, *variables, train, test)
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
         results["untrained"], _ = _probe(
-            experiment, start.probed_params, start.model_state, train, test
+            experiment, method.features, start.probed_params, start.model_state, train, test
         )
         raw = raw_inputs(train), raw_inputs(test)
         if train.image_shape is None:
@@ -103,7 +107,7 @@ def evaluate(
     path = workdir / (workdir_lib.RESULTS if step is None else f"results-{at_step}.json")
     _write(path, results)
     if config.probe.finetune:  # may take long, and fail: the rest is safe by then
-        encoder = _encoder_of(params, model["model_state"], config.method.name)
+        encoder = _encoder_of(*variables, config.method.name)
         results["finetune"] = finetune_shares(config, encoder, train, test, *trained)
         _write(path, results)
     if export_features is not None:
@@ -117,17 +121,17 @@ def _write(path: Path, results: dict) -> None:
 
 
 def _probe(
-    experiment: Experiment, params, model_state, train: Source, test: Source
+    experiment: Experiment, embed: Callable, params, model_state, train: Source, test: Source
 ) -> tuple[dict, tuple[Features, Features]]:
     """All probes of one set of parameters, and the features of both splits that they saw."""
-    apply = jax.jit(feature_function(experiment.config, experiment.method))
+    apply = jax.jit(feature_function(experiment.config, embed))
 
-    def embed(images):
-        return apply(params, model_state, images)
+    def features(inputs):
+        return apply(params, model_state, inputs)
 
-    bank = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
-    queries = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))
-    view_features = jax.jit(experiment.method.features)
+    bank = extract(features, train, batch_size=min(FEATURE_BATCH, len(train)))
+    queries = extract(features, test, batch_size=min(FEATURE_BATCH, len(test)))
+    view_features = jax.jit(embed)
     pairs = [
         [np.asarray(view_features(params, model_state, views[:, i])) for i in range(2)]
         for views in _views(experiment, test, min(_ALIGNMENT_IMAGES, len(test)))

@@ -15,14 +15,15 @@ from jcl.augment.image import to_float
 from jcl.checkpoint import read_model
 from jcl.errors import UserError
 from jcl.experiment import image_dtype, make_method
-from jcl.methods.base import Method
 
 # Images a call when a whole dataset is embedded; results do not depend on it.
 FEATURE_BATCH = 500
 
 
-def feature_function(config: ConfigDict, method: Method) -> Callable[..., Float[Array, "N D"]]:
-    """Returns (params, model_state, inputs) -> features [N, D].
+def feature_function(
+    config: ConfigDict, embed: Callable[..., Float[Array, "N D"]]
+) -> Callable[..., Float[Array, "N D"]]:
+    """Returns (params, model_state, inputs) -> what a method's `features` or `project` gives.
 
     Inputs are images uint8 [N, H, W, C], or vectors float [N, F]. Where the config's views have a
     size of their own, the method sees the centre of that size.
@@ -30,7 +31,7 @@ def feature_function(config: ConfigDict, method: Method) -> Callable[..., Float[
     size, dtype = config.views.size, image_dtype(config)
 
     def features(params, model_state, inputs: Num[Any, "N ..."]) -> Float[Array, "N D"]:
-        return method.features(params, model_state, evaluation_inputs(inputs, size, dtype))
+        return embed(params, model_state, evaluation_inputs(inputs, size, dtype))
 
     return features
 
@@ -66,7 +67,8 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
         (16, 128)
     """
     config = workdir_lib.read_config(Path(workdir))
-    apply, size = feature_function(config, make_method(config)), config.data.image_size
+    apply = feature_function(config, make_method(config).features)
+    size = config.data.image_size
 
     def features(params, images):
         if size is not None and images.shape[1:3] != (size, size):

@@ -39,7 +39,9 @@ def make_knn_probe(
             f"{config.data.name!r} has no labels"
         )
     # Every process computes all of it, as each needs all of it.
-    apply = jax.jit(feature_function(config, experiment.method), out_shardings=replicated(mesh))
+    apply = jax.jit(
+        feature_function(config, experiment.method.features), out_shardings=replicated(mesh)
+    )
 
     def probe(state: TrainState, after_batch: Callable[[], None]) -> tuple[str, float]:
         def embed(images):

@@ -3,11 +3,13 @@
 import json
 import random
 
+import jax
 import numpy as np
 import pytest
 
 import jcl
 from jcl.checkpoint import read_model
+from jcl.probes import knn_regression
 from tests.binaries import (
     metrics,
     run,
@@ -94,14 +96,17 @@ def test_a_changed_config_is_named_and_stops(straight):
 def test_evaluate_needs_only_the_workdir(straight, tmp_path):
     export = tmp_path / "features.npz"
     shares = "--config.probe.shares=(0.01,0.5)"  # 0.01 of 64 examples is too little
-    done = run_ok("jcl.evaluate", f"--workdir={straight}", f"--export_features={export}", shares)
+    done = run_ok(
+        *("jcl.evaluate", f"--workdir={straight}", f"--export_features={export}", shares),
+        "--config.probe.projection=True",
+    )
     assert "0.01 of 64 training examples leaves 8, and 10 are needed" in done.stderr
     assert "50% (32)" in done.stdout
-    for row in ("raw pixels", "untrained encoder", "trained encoder, step 40"):
+    for row in ("raw pixels", "untrained encoder", "trained encoder, step 40", "its projection"):
         assert row in done.stdout
     results = json.loads((straight / "results.json").read_text())
     assert results["step"] == 40
-    for block in (results, results["untrained"], results["pixels"]):
+    for block in (results, results["untrained"], results["pixels"], results["projection"]):
         assert 0 <= block["knn"]["top1"] <= 1
         assert {"top1", "top1_std"} <= set(block["linear"])
         assert {"mae", "mae_interval", "regions", "spearman"} <= set(block["ridge"])
@@ -121,6 +126,27 @@ def test_evaluate_needs_only_the_workdir(straight, tmp_path):
     images = open_source("shapes", "test", test_examples=32).batch(np.arange(32))["image"]
     apply, params = jcl.load(straight)
     np.testing.assert_allclose(apply(params, images), features["test_features"], atol=1e-5)
+
+    train, test = (
+        projected_by_hand(straight, features[f"{s}_features"]) for s in ("train", "test")
+    )
+    expected = knn_regression(
+        *(train, features["train_target"], test, features["test_target"]), k=20, temperature=0.07
+    )
+    np.testing.assert_allclose(results["projection"]["knn"]["mae"], expected["mae"], rtol=1e-4)
+    assert abs(expected["mae"] / results["knn"]["mae"] - 1) > 1e-3
+
+
+def projected_by_hand(workdir, features):
+    """Dense, BatchNorm with its running statistics, ReLU, Dense."""
+    model, _ = read_model(workdir)
+    params = jax.tree.map(np.asarray, model["params"]["projector"])
+    (norm,) = {name for name in params if "Norm" in name}
+    (statistics,) = jax.tree.map(np.asarray, model["model_state"]["projector"]).values()
+    hidden = features @ params["Dense_0"]["kernel"] - statistics["mean"]
+    hidden *= params[norm]["scale"] / np.sqrt(statistics["var"] + 1e-5)
+    hidden = np.maximum(hidden + params[norm]["bias"], 0)
+    return hidden @ params["Dense_1"]["kernel"] + params["Dense_1"]["bias"]
 
 
 def test_evaluate_of_a_chosen_step_has_its_own_file(straight):

@@ -18,7 +18,7 @@ def test_probes_see_the_middle_where_views_have_a_size_of_their_own():
     for size in (None, 4):
         experiment = tiny_experiment(tiny_config(**{"views.name": "weak", "views.size": size}))
         state = experiment.init_state(one_device())
-        apply = feature_function(experiment.config, experiment.method)
+        apply = feature_function(experiment.config, experiment.method.features)
         features[size] = apply(state.params, state.model_state, images)
     middle = images[:, 2:6, 2:6].astype(jnp.float32) / 255
     expected = experiment.method.features(state.params, state.model_state, middle)

@@ -79,6 +79,19 @@ def test_supremix_hands_every_option_and_the_key_to_its_loss():
         np.testing.assert_array_equal(got, expected)
 
 
+def test_projections_are_what_the_loss_compares():
+    small = {"encoder": MLPEncoder(widths=(16,)), "projector": MLP(hidden_dim=16, output_dim=3)}
+    inputs = jnp.asarray(EMBEDDINGS[:, 0])
+    params, model_state = SupReMix(**small).init(jax.random.key(0), jnp.asarray(EMBEDDINGS))
+    unit, raw = (
+        np.asarray(method(**small).project(params, model_state, inputs))
+        for method in (SupReMix, RankNContrast)
+    )
+    norms = np.linalg.norm(raw, axis=1, keepdims=True)
+    assert np.ptp(norms) > 0.1
+    np.testing.assert_allclose(unit, raw / norms, rtol=1e-5)
+
+
 def test_cross_entropy_and_regression_against_numpy():
     logits = EMBEDDINGS.astype(np.float64)
     log_sum = np.log(np.exp(logits).sum(-1))

@@ -43,7 +43,9 @@ class Method(Protocol):
 
     A method that is trained with labels or targets may also have
     `predict(params, model_state, inputs)`, which returns logits [N, C] or targets [N]: evaluation
-    then scores them against the one thing that `needs` names.
+    then scores them against the one thing that `needs` names. One whose loss sees more than the
+    features, through parameters called "projector", may have
+    `project(params, model_state, inputs)`, which returns what the loss compares [N, d].
 
     Attributes:
         needs: what an example must have besides its image: (), ("label",) or ("target",).

@@ -29,3 +29,7 @@ class RankNContrast(TwoViewNetworks):
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         loss = rank_n_contrast(z0, z1, side["target"], temperature=self.temperature, mesh=mesh)
         return Outcome(loss, two_view_diagnostics(z0, z1), {})
+
+    def project(self, params, model_state, inputs):
+        """See `Method`: raw, for the loss compares distances."""
+        return self.raw_projection(params, model_state, inputs)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
+from jcl.losses.embeddings import unit_rows
 from jcl.methods.base import Embedded, Outcome, Variables
 from jcl.methods.diagnostics import two_view_diagnostics
 
@@ -84,6 +85,16 @@ class TwoViewNetworks(abc.ABC):
         """The encoder's output with BatchNorm in inference mode."""
         variables = {"params": params["encoder"], "batch_stats": model_state["encoder"]}
         return self.encoder.apply(variables, inputs, train=False)
+
+    def project(self, params, model_state, inputs) -> Float[Array, "N d"]:
+        """See `Method`: unit rows, as most losses compare them."""
+        return unit_rows(self.raw_projection(params, model_state, inputs))
+
+    def raw_projection(self, params, model_state, inputs) -> Float[Array, "N d"]:
+        """The projector's output for features, BatchNorm in inference mode."""
+        features = self.features(params, model_state, inputs)
+        variables = {"params": params["projector"], "batch_stats": model_state["projector"]}
+        return self.projector.apply(variables, features, train=False)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ _NOTHING = "\N{EN DASH}"
 
 
 def results_table(results: dict) -> str:
-    """Scores of the raw inputs, the untrained and the trained encoder, as plain text.
+    """Scores of the raw inputs, the untrained and the trained encoder, and its projection, as text.
 
     Up to four tables, 80 columns wide: classification, regression where anything has a mean
     absolute error, low-shot probes, and networks that were trained or fine-tuned with labels, where
@@ -21,13 +21,13 @@ def results_table(results: dict) -> str:
         results: what results.json holds: {"step": k, "knn": {"top1": x, "mae": e}, "linear":
             {"top1": x, "top1_std": s, "low_shot": {"0.01": {"top1", "examples"}, ..}}, "ridge":
             {"mae": e, "mae_interval": [low, high], "r2": r, "spearman": r, "low_shot": {..}},
-            "untrained": {"knn": .., "linear": ..}, "pixels": {..}}; "inputs" stands for "pixels"
-            where examples are feature vectors; "head" and, by the share of labels, "finetune":
-            {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions; anything absent
-            shows as an en dash, a baseline without any score not at all.
+            "untrained": {"knn": .., "linear": ..}, "pixels": {..}, "projection": {..}}; "inputs"
+            stands for "pixels" where examples are feature vectors; "head" and, by the share of
+            labels, "finetune": {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions;
+            anything absent shows as an en dash, a row without any score not at all.
 
     Returns:
-        Lines of text without escape codes; accuracies in percent, linear and low-shot ones with the
+        Plain lines without escape codes; accuracies in percent, linear and low-shot ones with the
         standard deviation over seeds.
     """
     rows = _rows(results)
@@ -53,7 +53,8 @@ def _rows(results: dict) -> list[tuple[str, dict]]:
         trained += f", step {results['step']}"
     raw = ("raw inputs", "inputs") if "inputs" in results else ("raw pixels", "pixels")
     baselines = (raw[0], results.get(raw[1])), ("untrained encoder", results.get("untrained"))
-    return [*((name, scores) for name, scores in baselines if scores), (trained, results)]
+    rows = [*baselines, (trained, results), ("its projection", results.get("projection"))]
+    return [(name, scores) for name, scores in rows if scores or scores is results]
 
 
 def _classification(rows) -> Table:

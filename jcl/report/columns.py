@@ -68,10 +68,14 @@ class Column:
         return f"{value:.{1 if self.percent or not self.path else 3}f}"
 
 
-def _scores(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
-    """The scores that a probe of classes or of a continuous target may have."""
+def _top1(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
+    """The score of a probe of classes."""
+    return (Column(f"{name} top-1, %", (*path, "top1"), True, True, headline),)
+
+
+def _errors(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
+    """The scores of a probe of a continuous target."""
     return (
-        Column(f"{name} top-1, %", (*path, "top1"), True, True, headline),
         Column(f"{name} MAE", (*path, "mae"), False, False, headline),
         Column(f"{name} RMSE", (*path, "rmse"), False, False),
         Column(f"{name} R²", (*path, "r2"), False, True),
@@ -82,18 +86,26 @@ def _scores(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]
 
 # In the order of the table; those that no run has are left out.
 COLUMNS = (
-    *_scores("kNN", "knn", headline=True),
-    *_scores("linear", "linear", headline=True),
-    *_scores("linear, {} of labels,", "linear", "low_shot", "*"),
-    *_scores("ridge", "ridge", headline=True),
+    *_top1("kNN", "knn", headline=True),
+    *_errors("kNN", "knn", headline=True),
+    *_top1("linear", "linear", headline=True),
+    *_top1("linear, {} of labels,", "linear", "low_shot", "*"),
+    *_errors("ridge", "ridge", headline=True),
     Column("ridge MAE, {}-shot", ("ridge", "regions", "*", "mae"), False, False),
-    *_scores("ridge, {} of labels,", "ridge", "low_shot", "*"),
-    *_scores("head", "head"),
-    *_scores("fine-tuned, {} of labels,", "finetune", "*"),
+    *_errors("ridge, {} of labels,", "ridge", "low_shot", "*"),
+    *_top1("head", "head"),
+    *_errors("head", "head"),
+    *_top1("fine-tuned, {} of labels,", "finetune", "*"),
+    *_errors("fine-tuned, {} of labels,", "finetune", "*"),
     Column("alignment", ("geometry", "alignment")),
     Column("uniformity", ("geometry", "uniformity")),
     Column("tolerance", ("geometry", "tolerance")),
     Column("ordinality", ("geometry", "ordinality"), False, True),
+    *_top1("projection kNN", "projection", "knn"),
+    *_errors("projection kNN", "projection", "knn"),
+    *_top1("projection linear", "projection", "linear"),
+    *_errors("projection ridge", "projection", "ridge"),
+    Column("projection ordinality", ("projection", "geometry", "ordinality"), False, True),
     Column("training, s", (), False, None),
 )
 
