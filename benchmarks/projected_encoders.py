@@ -18,7 +18,7 @@ from jcl.models.projector import MLP
 class ProjectedConvNet(nn.Module):
     """ConvNet and the default projector; see both. The probes' features are the projector's."""
 
-    widths: Sequence[int] = (256, 256)
+    widths: Sequence[int]
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
 
@@ -33,7 +33,7 @@ class ProjectedConvNet(nn.Module):
 class ProjectedMLP(nn.Module):
     """MLPEncoder and the default projector, as above."""
 
-    widths: Sequence[int] = (256, 256)
+    widths: Sequence[int]
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
 

@@ -22,15 +22,16 @@ task() { # the same, then the encoder with the projector at its end
   sweep "${@:1:4}" --grid method.name=supremix,supcon,rnc,l1
   sweep "${@:1:4}" --grid method.mix_neg=False
   sweep "${@:1:4}" --grid method.mix_pos=False
-  sweep "${@:1:4}" --config.method.name=l1 --grid encoder.name="benchmarks.projected_encoders:$5"
+  sweep "${@:1:4}" --config.method.name=l1 --config.encoder.widths="$6" \
+    --grid encoder.name="benchmarks.projected_encoders:$5"
 }
 
 diamonds() { # folder, seeds
-  task "$1" configs/supremix_diamonds.py "arrays:data/$1.npz" "$2" ProjectedMLP
+  task "$1" configs/supremix_diamonds.py "arrays:data/$1.npz" "$2" ProjectedMLP "(256, 256)"
 }
 
 fashion_angle() {
-  task "$1" configs/supremix_fashion_angle.py "tfds:$1" "$2" ProjectedConvNet
+  task "$1" configs/supremix_fashion_angle.py "tfds:$1" "$2" ProjectedConvNet "(32, 64, 128)"
 }
 
 for seeds in 1 3; do # one of everything first
