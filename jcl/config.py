@@ -137,8 +137,9 @@ def base() -> ConfigDict:
                 "finetune": False,  # also train the whole network with labels, for each share
                 "finetune_shares": (0.01, 0.1, 1.0),
                 "finetune_batch_size": 256,  # or the share, where that is smaller
-                "finetune_epochs": 20.0,  # over the share's examples, but at least 100 steps
-                "finetune_learning_rate": 1e-3,  # of the new head, by AdamW
+                "finetune_epochs": 20.0,  # over the share's examples
+                "finetune_least_steps": 300,  # however few they are; a new head needs some
+                "finetune_learning_rate": 1e-2,  # of the new head, by AdamW
                 "finetune_encoder_scale": 0.1,  # the encoder's learning rate, as a share of that
             },
         }
@@ -166,6 +167,7 @@ def validate(config: ConfigDict) -> None:
         "optimizer.encoder_scale",
         "probe.finetune_batch_size",
         "probe.finetune_epochs",
+        "probe.finetune_least_steps",
         "probe.finetune_learning_rate",
         "probe.finetune_encoder_scale",
         "probe.knn_k",

@@ -27,8 +27,6 @@ from jcl.step import compile_train_step
 
 PyTree = Any
 
-# A hundred labels make few steps an epoch, and a new head needs some to get anywhere.
-_LEAST_STEPS = 100
 # What is known of an example -> the method that trains with it. L1, not MSE: scores are errors of
 # this kind, and the literature on imbalanced regression trains with it.
 _TASKS = {"label": "cross_entropy", "target": "l1"}
@@ -146,7 +144,7 @@ def _batch_size(config: ConfigDict, examples: int) -> int:
 
 def _steps(config: ConfigDict, examples: int) -> int:
     steps = round(config.probe.finetune_epochs * examples / _batch_size(config, examples))
-    return max(steps, _LEAST_STEPS)
+    return max(steps, config.probe.finetune_least_steps)
 
 
 def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:

@@ -7,6 +7,7 @@ import optax
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from jcl.config import base
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import shape_of
 from jcl.errors import UserError
@@ -91,6 +92,17 @@ def test_the_whole_network_learns_what_a_head_cannot(encoder, head_alone):
     logits = finetune(moving, encoder, TRAIN, ROWS, TEST, method="cross_entropy")
     assert logits.shape == (50, 2)
     assert (logits.argmax(1) == TEST.arrays["label"]).mean() > 0.85
+
+
+@pytest.mark.parametrize("examples", [40, 200])
+def test_the_defaults_are_no_worse_than_a_linear_probe(encoder, examples):
+    rows = np.arange(examples)
+    x, y = features(encoder, TRAIN.arrays["features"])[rows], TRAIN.arrays["target"][rows]
+    linear = LinearRegression().fit(x, y).predict(features(encoder, TEST.arrays["features"]))
+    probe = {f"probe.{k}": v for k, v in base().probe.items() if k.startswith("finetune_")}
+    tuned = finetune(config(**probe), encoder, TRAIN, rows, TEST, method="l1")[:, 0]
+    truth = TEST.arrays["target"]
+    assert np.abs(tuned - truth).mean() <= np.abs(linear - truth).mean()
 
 
 def test_it_says_when_it_diverges(encoder):
