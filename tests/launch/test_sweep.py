@@ -1,11 +1,10 @@
-"""launch/sweep.py: which runs a grid has, what is said of mistakes, what is skipped and resumed.
+"""launch/sweep.py: what is said of mistakes, what is skipped, resumed, and run at once.
 
 Most tests put a shell script in the place of Python, so that no run is really trained; the slow
 ones interrupt a real sweep, and give one to a real Slurm.
 """
 
 import fcntl
-import itertools
 import json
 import os
 import signal
@@ -18,38 +17,12 @@ import pytest
 
 from jcl.config import to_json
 from launch import sweep as sweep_module
-from launch.grid import Run, expand, parse_grid, resolve, run_name
+from launch.grid import resolve
 from launch.sweep import main, slurm_command
 from tests.binaries import ROOT, TINY, command, environment, metrics, run, says_one_sentence
 from tests.launch.test_slurm import on_slurm
 
 CONFIG = "--config=configs/simclr_shapes.py"
-
-
-def test_all_combinations_with_seeds_fastest():
-    runs = expand(["method.name=simclr,dcl", "batch_size=64,256"], seeds=3, common=["--config.a=1"])
-    assert [run.overrides for run in runs] == [
-        {"a": "1", "method.name": name, "batch_size": size, "seed": seed}
-        for name, size, seed in itertools.product(("simclr", "dcl"), ("64", "256"), "012")
-    ]
-    assert runs[0].name == "method.name=simclr,batch_size=64,seed=0"
-    assert runs[0].flags()[:2] == ["--config.a=1", "--config.method.name=simclr"]
-    assert len({run.name for run in runs}) == 12
-
-
-def test_seeds_alone_are_a_sweep():
-    assert expand([], seeds=2) == [Run("seed=0", {"seed": "0"}), Run("seed=1", {"seed": "1"})]
-
-
-def test_commas_within_brackets_do_not_split():
-    key, values = parse_grid("encoder.widths=(4,8),(4,(8, 16)),[1,2],x=y")
-    assert key == "encoder.widths"
-    assert values == ["(4,8)", "(4,(8, 16))", "[1,2]", "x=y"]
-
-
-def test_names_are_safe_as_folders():
-    swept = {"data.name": "tfds:a/b", "encoder.widths": "(4,8)", "x": "1e-3", "y": "-1", "z": ".."}
-    assert run_name(swept) == "data.name=tfds-a-b,encoder.widths=4-8,x=1e-3,y=-1,z=.."
 
 
 @pytest.mark.parametrize(

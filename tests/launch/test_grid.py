@@ -1,0 +1,31 @@
+"""launch/grid.py: which runs a grid has, and what their folders are called."""
+
+import itertools
+
+from launch.grid import Run, expand, parse_grid, run_name
+
+
+def test_all_combinations_with_seeds_fastest():
+    runs = expand(["method.name=simclr,dcl", "batch_size=64,256"], seeds=3, common=["--config.a=1"])
+    assert [run.overrides for run in runs] == [
+        {"a": "1", "method.name": name, "batch_size": size, "seed": seed}
+        for name, size, seed in itertools.product(("simclr", "dcl"), ("64", "256"), "012")
+    ]
+    assert runs[0].name == "method.name=simclr,batch_size=64,seed=0"
+    assert runs[0].flags()[:2] == ["--config.a=1", "--config.method.name=simclr"]
+    assert len({run.name for run in runs}) == 12
+
+
+def test_seeds_alone_are_a_sweep():
+    assert expand([], seeds=2) == [Run("seed=0", {"seed": "0"}), Run("seed=1", {"seed": "1"})]
+
+
+def test_commas_within_brackets_do_not_split():
+    key, values = parse_grid("encoder.widths=(4,8),(4,(8, 16)),[1,2],x=y")
+    assert key == "encoder.widths"
+    assert values == ["(4,8)", "(4,(8, 16))", "[1,2]", "x=y"]
+
+
+def test_names_are_safe_as_folders():
+    swept = {"data.name": "tfds:a/b", "encoder.widths": "(4,8)", "x": "1e-3", "y": "-1", "z": ".."}
+    assert run_name(swept) == "data.name=tfds-a-b,encoder.widths=4-8,x=1e-3,y=-1,z=.."
