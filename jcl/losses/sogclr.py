@@ -106,7 +106,9 @@ def sogclr(
 
 
 def _log_moving_average(
-    log_old: Float[Array, "B #V"], log_new: Float[Array, "B V"], gamma: float
+    log_old: Float[Array, "B #V"],  # noqa: F821  names of axes
+    log_new: Float[Array, "B V"],
+    gamma: float,
 ) -> Float[Array, "B V"]:
     """log((1 - gamma) old + gamma new), or log new where old is 0."""
     average = jnp.logaddexp(jnp.log1p(-gamma) + log_old, jnp.log(gamma) + log_new)

@@ -38,7 +38,12 @@ class MLPEncoder(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, inputs: Float[Array, "N *rest"], *, train: bool) -> Float[Array, "N D"]:
+    def __call__(
+        self,
+        inputs: Float[Array, "N *rest"],  # noqa: F821  names of axes
+        *,
+        train: bool,
+    ) -> Float[Array, "N D"]:
         """Maps images, or anything else with examples along the first axis, to features.
 
         Args:

@@ -17,7 +17,7 @@ import pytest
 
 from jcl.config import to_json
 from launch import sweep as sweep_module
-from launch.grid import resolve
+from launch.grid import expand, resolve
 from launch.sweep import main, slurm_command
 from tests.binaries import ROOT, TINY, command, environment, metrics, run, says_one_sentence
 from tests.launch.test_slurm import on_slurm
