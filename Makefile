@@ -58,23 +58,23 @@ lint: setup
 	$(BIN)/shellcheck .ci/run launch/*.sh launch/*.sbatch benchmarks/*.sh
 
 # Real images: Debian's package of IDX files, written as a TFDS dataset under data/.
-fashion-mnist: setup data/fashion_mnist
+fashion-mnist: data/fashion_mnist
 
-data/fashion_mnist: | dataset-fashion-mnist
+data/fashion_mnist: | setup dataset-fashion-mnist
 	$(BIN)/python -m jcl.data.prepare --idx=$(FASHION_MNIST) --name=fashion_mnist --data_dir=data
 
 # Real regression: images turned by a known angle, and the prices of diamonds. Of each a training
 # split that is uniform over the target and one whose density falls by 100; the same test split.
 BALANCED := --target_density=uniform --train_examples=10000 --test_examples=2000
 IMBALANCED := --target_density=exponential --train_examples=10000 --test_examples=2000
-fashion-angle: setup data/fashion_angle data/fashion_angle_imbalanced
-diamonds: setup data/diamonds.npz data/diamonds_imbalanced.npz
+fashion-angle: data/fashion_angle data/fashion_angle_imbalanced
+diamonds: data/diamonds.npz data/diamonds_imbalanced.npz
 
-data/fashion_angle: | dataset-fashion-mnist
+data/fashion_angle: | setup dataset-fashion-mnist
 	$(BIN)/python -m jcl.data.prepare --idx=$(FASHION_MNIST) --rotate=60 $(BALANCED) \
 	  --name=fashion_angle --data_dir=data
 
-data/fashion_angle_imbalanced: | dataset-fashion-mnist
+data/fashion_angle_imbalanced: | setup dataset-fashion-mnist
 	$(BIN)/python -m jcl.data.prepare --idx=$(FASHION_MNIST) --rotate=60 $(IMBALANCED) \
 	  --name=fashion_angle_imbalanced --data_dir=data
 

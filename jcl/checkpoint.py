@@ -99,7 +99,8 @@ class Checkpoints:
     def restore_newest(self, like: TrainState) -> TrainState | None:
         """Restores the newest readable checkpoint, or returns None where there is none at all.
 
-        Newer ones that cannot be read are moved to `checkpoints/corrupt-<k>`, with a warning.
+        Waits for a save that is under way, which counts. Newer ones that cannot be read are moved
+        to `checkpoints/corrupt-<k>`, with a warning.
 
         Args:
             like: the state (or its shapes) with the shardings that the restored one shall have.
@@ -108,6 +109,7 @@ class Checkpoints:
             UserError: a checkpoint is sound but holds arrays of other names or shapes; or none of
                 those there are can be read, which one damaged file does not explain, so all stay.
         """
+        self.wait()  # what is half written would pass for damaged
         broken: dict[int, str] = {}
         for step in reversed(self.steps):
             state, reason = None, "another process could not read it"

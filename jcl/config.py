@@ -212,9 +212,10 @@ def validate(config: ConfigDict) -> None:
     if gamma is not None and not 0 < gamma <= 1:
         raise UserError(f"method.gamma={gamma} is impossible: it is more than 0 and at most 1")
     for key in ("shares", "finetune_shares"):
-        if any(not 0 < share <= 1 for share in config.probe[key]):
+        shares = config.probe[key]
+        if any(not isinstance(share, int | float) or not 0 < share <= 1 for share in shares):
             raise UserError(
-                f"probe.{key}={config.probe[key]} is impossible: each is more than 0 and at most 1"
+                f"probe.{key}={shares} is impossible: each is more than 0 and at most 1"
             )
     steps = config.profile.steps
     if steps is not None and not (

@@ -4,6 +4,7 @@ Everything it needs stands in the workdir; the config is the run's own, with ove
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from jcl import cli, runtime
 from jcl import workdir as workdir_lib
 from jcl.augment.image import to_float
 from jcl.checkpoint import read_model
-from jcl.config import validate
+from jcl.config import changes_on_resume, validate
 from jcl.data import Source
 from jcl.data.dataset_shape import inputs_of, shape_of
 from jcl.errors import UserError
@@ -31,6 +32,7 @@ from jcl.metrics import read_metrics
 from jcl.predictions import predict_split, score_predictions
 from jcl.probes import (
     Features,
+    check_export,
     embedding_map,
     extract,
     geometry,
@@ -42,7 +44,9 @@ from jcl.probes import (
     tsne,
     views_grid,
 )
+from jcl.probes.plots import LEAST_MAPPED
 from jcl.swap import drop_replaced_options
+from jcl.warm_start import check_same_names, encoder_part
 
 # Test images whose two views alignment is measured on, and that a picture shows.
 _ALIGNMENT_IMAGES = 2000
@@ -62,33 +66,41 @@ def evaluate(
         config: of the run; `probe.*` and `data.*` may differ from what it was trained with.
         workdir: of the run.
         step: None takes the newest checkpoint and writes results.json; a number takes that one
-            and writes results-<step>.json.
+            and writes results-<step>.json. On other data than the run's, the file's name ends in
+            the data's.
         export_features: also save the features of both splits to this .npz file.
 
     Returns:
-        What was written: {"step", "settings", "knn", "linear", "ridge", "geometry",
+        What was written: {"step", "settings", "data", "knn", "linear", "ridge", "geometry",
         "untrained": {..}, "pixels": {..}}; scores are fractions (errors in units of the target),
         means over seeds, with their settings beside them. "knn" has top1 where the data has labels
         and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
         feature vectors, "inputs" stands for "pixels". A method that was trained with labels has a
         "head", which is scored too on the data it was trained on; `probe.finetune` adds "finetune"
         (`jcl.finetune`), and `probe.projection` adds "projection", the same probes of what the
-        projector makes of the features. "settings" are the config's section `probe`.
+        projector makes of the features. "settings" and "data" are the config's sections `probe`
+        and `data`.
 
     Raises:
-        UserError: no such checkpoint, or data that cannot be read or does not fit.
+        UserError: no such checkpoint, one that does not fit the config or the data, data that
+            cannot be read, or a file that cannot be written.
     """
     validate(config)
+    if export_features is not None:
+        check_export(export_features)
     runtime.configure(config.precision)
     train, test = open_split(config, "train"), open_split(config, "test")
+    with (config := config.copy_and_resolve_references()).unlocked():
+        config.batch_size = min(config.batch_size, len(train))  # nothing is trained with it
     experiment = make_experiment(config, shape_of(train))
-    model, at_step = read_model(workdir, step)
-    params = model["ema_params"] or model["params"]
-    method, variables = experiment.method, (params, model["model_state"])
+    changes = changes_on_resume(workdir_lib.read_config(workdir), config)
+    own_data = not any(change.startswith("data.") for change in changes)
+    params, model_state, at_step = _restore(experiment, workdir, step, own_data=own_data)
+    method, variables = experiment.method, (params, model_state)
     scores, trained = _probe(experiment, method.features, *variables, train, test)
-    results = {"step": at_step, "settings": config.probe.to_dict(), **scores}
+    about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
+    results = {"step": at_step, **about, **scores}
     # What a head says of other data than the run's is about another question.
-    own_data = config.data.name == workdir_lib.read_config(workdir).data.name
     if hasattr(method, "predict") and own_data:
         results["head"] = _score_head(experiment, *variables, test, *trained)
     if config.probe.projection and hasattr(method, "project") and "projector" in params:
@@ -104,16 +116,41 @@ def evaluate(
         else:  # low-shot probes of thousands of pixels take minutes, and score about chance
             results["pixels"] = _score(config, train, *raw, shares=())
 
-    path = workdir / (workdir_lib.RESULTS if step is None else f"results-{at_step}.json")
+    suffix = "" if step is None else f"-{at_step}"
+    others = "" if own_data else "-" + re.sub(r"[^A-Za-z0-9_.+-]+", "-", config.data.name)
+    path = (workdir / workdir_lib.RESULTS).with_stem(f"results{suffix}{others}")
     _write(path, results)
+    if export_features is not None:
+        save_features(export_features, *trained)
     if config.probe.finetune:  # may take long, and fail: the rest is safe by then
         encoder = _encoder_of(*variables, config.method.name)
         results["finetune"] = finetune_shares(config, encoder, train, test, *trained)
         _write(path, results)
-    if export_features is not None:
-        save_features(export_features, *trained)
-    _draw(experiment, workdir, trained[1], test)
+    _draw(experiment, workdir, workdir / f"figures{others}", trained[1], test)
     return results
+
+
+def _restore(
+    experiment: Experiment, workdir: Path, step: int | None, *, own_data: bool
+) -> tuple[dict, dict, int]:
+    """What probes see of a checkpoint, in the precision of the config, and its step."""
+    model, at_step = read_model(workdir, step)
+    held = {
+        "params": model["ema_params"] or model["params"],
+        "model_state": model["model_state"],
+    }
+    shapes = experiment.state_shapes(make_mesh())
+    needed = {"params": shapes.params, "model_state": shapes.model_state}
+    what = f"the checkpoint of step {at_step}"
+    if own_data or "encoder" not in shapes.params:
+        check_same_names(held, needed, what)
+    else:  # a head has as many outputs as the run's own data has classes
+        check_same_names(encoder_part(held, "the run"), encoder_part(needed, "the run"), what)
+    dtype = image_dtype(experiment.config)
+    held = jax.tree.map(
+        lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, held
+    )
+    return held["params"], held["model_state"], at_step
 
 
 def _write(path: Path, results: dict) -> None:
@@ -195,8 +232,9 @@ def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.A
         yield make_views(keys[rows], to_float(inputs, image_dtype(experiment.config)))
 
 
-def _draw(experiment: Experiment, workdir: Path, queries: Features, test: Source) -> None:
-    figures = workdir / "figures"
+def _draw(
+    experiment: Experiment, workdir: Path, figures: Path, queries: Features, test: Source
+) -> None:
     figures.mkdir(exist_ok=True)
     if test.image_shape is not None:
         count = min(_PICTURED, len(test))
@@ -206,7 +244,7 @@ def _draw(experiment: Experiment, workdir: Path, queries: Features, test: Source
     lines = read_metrics(workdir)
     if lines:
         loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")
-    if queries.label is None and queries.target is None:
+    if (queries.label is None and queries.target is None) or len(test) < LEAST_MAPPED:
         return
     positions = tsne(queries.features)
     if queries.label is not None:

@@ -31,7 +31,8 @@ def feature_function(
     size, dtype = config.views.size, image_dtype(config)
 
     def features(params, model_state, inputs: Num[Any, "N ..."]) -> Float[Array, "N D"]:
-        return embed(params, model_state, evaluation_inputs(inputs, size, dtype))
+        found = embed(params, model_state, evaluation_inputs(inputs, size, dtype))
+        return found.astype(dtype)  # a network may compute in bfloat16
 
     return features
 

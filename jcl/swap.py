@@ -25,6 +25,8 @@ _NAMES = {
 
 # What makes one encoder of a family smaller or larger than another; each has its own.
 _SIZES = ("widths", "blocks", "width", "depth", "heads", "stage_sizes")
+# Methods whose temperature divides distances; that of all others divides cosines.
+_DISTANCES = ("rnc",)
 
 
 def drop_replaced_options(
@@ -33,9 +35,9 @@ def drop_replaced_options(
     """Unsets what a config file chose for a thing that the command line replaced by another.
 
     `--config.encoder.name=resnet18` works on a config whose own encoder has `widths`: they go with
-    it. Options that both things take stay, such as the temperature of another method; only the
-    sizes of an encoder always go. What the command line gives stays too, and is an error later if
-    the new thing does not take it.
+    it. Options that both things take stay, such as the temperature of another method, where it
+    means the same; only the sizes of an encoder always go. What the command line gives stays too,
+    and is an error later if the new thing does not take it.
 
     Args:
         config: with the overrides; changed in place.
@@ -56,6 +58,9 @@ def drop_replaced_options(
         taken = _options_taken(section_name, section.name)
         if section_name == "encoder":
             taken = [key for key in taken if key not in _SIZES]
+        names = section.name, original[section_name].name
+        if section_name == "method" and len({name in _DISTANCES for name in names}) == 2:
+            taken = [key for key in taken if key != "temperature"]
         dropped = [
             key
             for key, value in section.items()

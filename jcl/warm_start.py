@@ -44,8 +44,8 @@ def warm_start(
     }
     target = {"params": state.params, "model_state": state.model_state}
     if part == "encoder":
-        source, target = _encoder(source, workdir), _encoder(target, "this run")
-    _check_same_names(source, target, f"init_from={workdir!r} (step {step}, {part})")
+        source, target = encoder_part(source, workdir), encoder_part(target, "this run")
+    check_same_names(source, target, f"init_from={workdir!r} (step {step}, {part})")
     taken = jax.tree.map(
         lambda new, old: jax.device_put(jnp.asarray(old, new.dtype), new.sharding), target, source
     )
@@ -54,8 +54,8 @@ def warm_start(
     return state.replace(**taken, ema_params=ema_params), step
 
 
-def _encoder(trees: PyTree, where: str) -> PyTree:
-    """Keeps the part called encoder of each tree."""
+def encoder_part(trees: PyTree, where: str) -> PyTree:
+    """Keeps the part called encoder of each tree; raises UserError where there is none."""
     if "encoder" not in trees["params"]:
         raise UserError(
             f"init_part='encoder' is asked for, but the method of {where} has no part of that name"
@@ -63,7 +63,14 @@ def _encoder(trees: PyTree, where: str) -> PyTree:
     return {kind: {"encoder": tree.get("encoder", {})} for kind, tree in trees.items()}
 
 
-def _check_same_names(source: PyTree, target: PyTree, what: str) -> None:
+def check_same_names(source: PyTree, target: PyTree, what: str) -> None:
+    """Raises UserError, naming `what`, where networks differ in names or shapes from the config's.
+
+    Args:
+        source: {"params": .., "model_state": ..} of a checkpoint.
+        target: the same of a state that this config makes, or of its shapes.
+        what: what does not fit, for the message.
+    """
     there, here = (
         {
             f"{kind}/{parameter_name(path)}": tuple(leaf.shape)

@@ -149,6 +149,34 @@ def projected_by_hand(workdir, features):
     return hidden @ params["Dense_1"]["kernel"] + params["Dense_1"]["bias"]
 
 
+def test_evaluate_on_other_data_has_its_own_file_and_refuses_what_does_not_fit(straight, tmp_path):
+    own = straight / "results.json"
+    before = own.read_bytes() if own.exists() else None
+    random = np.random.RandomState(0)
+    arrays = {
+        f"{split}_{key}": value
+        for split, n in (("train", 24), ("test", 1))
+        for key, value in (
+            ("image", random.randint(0, 256, (n, 24, 24, 3)).astype(np.uint8)),
+            ("label", np.arange(n) % 2),
+        )
+    }
+    np.savez(tmp_path / "few.npz", **arrays)
+    few = f"--config.data.name=arrays:{tmp_path}/few.npz"
+    # Fewer examples than the run's batch, and one to test: what is not defined is not measured.
+    run_ok("jcl.evaluate", f"--workdir={straight}", few, "--config.probe.baselines=False")
+    (path,) = straight.glob("results-arrays-*few.npz.json")
+    results = json.loads(path.read_text())
+    assert results["data"]["name"] == few.removeprefix("--config.data.name=")
+    assert results["geometry"]["uniformity"] is results["geometry"]["tolerance"] is None
+    assert (own.read_bytes() if own.exists() else None) == before
+
+    done = run("jcl.evaluate", f"--workdir={straight}", "--config.encoder.widths=(4,)")
+    says_one_sentence(done, "step 40 does not fit", "of another shape: params/projector/")
+    export = f"--export_features={tmp_path}/features.txt"
+    says_one_sentence(run("jcl.evaluate", f"--workdir={straight}", export), "ends in .npz")
+
+
 def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
     overrides = (
         *("--config.probe.knn_k=5", "--config.probe.baselines=False"),

@@ -14,7 +14,7 @@ import pytest
 
 from jcl import config as config_lib
 from jcl.data import InMemorySource
-from jcl.data.dataset_shape import images_of, shape_of
+from jcl.data.dataset_shape import DatasetShape, images_of, shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
 from jcl.frozen import is_frozen
@@ -112,6 +112,31 @@ def test_full_size_networks_have_the_published_size(name, parameters):
     experiment = make_experiment(get_config(name), images_of(256, 256, 3, examples=10**6))
     shapes = experiment.state_shapes(make_mesh(devices=jax.devices()[:1]))
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes.params)) == parameters
+
+
+VECTORS = DatasetShape({"features": jax.ShapeDtypeStruct((9,), np.float32)}, 10**4, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "data"),
+    [
+        ("supremix_diamonds", "ProjectedMLP", VECTORS),
+        ("supremix_fashion_angle", "ProjectedConvNet", images_of(28, 28, 1, examples=10**4)),
+    ],
+)
+def test_deep_controls_are_as_deep_as_encoder_and_projector(name, encoder, data):
+    one_device = make_mesh(devices=jax.devices()[:1])
+
+    def sizes(**changes):
+        config = get_config(name)
+        config_lib.update(config, changes)
+        shapes = make_experiment(config, data).state_shapes(one_device).params
+        shapes.pop("head", None)
+        return sorted(leaf.shape for leaf in jax.tree.leaves(shapes))
+
+    deep = {"name": f"benchmarks.projected_encoders:{encoder}"}
+    method = {"name": "l1", "bin_width": None}
+    assert sizes(encoder=deep, method=method) == sizes()
 
 
 def test_arguments_after_the_colon():

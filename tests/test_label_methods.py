@@ -92,6 +92,18 @@ def test_projections_are_what_the_loss_compares():
     np.testing.assert_allclose(unit, raw / norms, rtol=1e-5)
 
 
+@pytest.mark.parametrize("beta", [(0, 8), (2.0,), (2, float("nan"))])
+def test_supremix_refuses_a_beta_before_anything_starts(beta):
+    with pytest.raises(UserError, match=r"method\.beta=.* two positive numbers"):
+        SupReMix(**NETWORKS, beta=beta)
+
+
+def test_supremix_counts_bins_of_the_window_where_it_has_mixed_positives():
+    with pytest.raises(UserError, match="holds 100 bins"):
+        SupReMix(**NETWORKS, bin_width=0.05)
+    assert SupReMix(**NETWORKS, bin_width=0.05, mix_pos=False).bin_width == 0.05
+
+
 def test_cross_entropy_and_regression_against_numpy():
     logits = EMBEDDINGS.astype(np.float64)
     log_sum = np.log(np.exp(logits).sum(-1))

@@ -71,6 +71,16 @@ def test_table(study, tmp_path, capsys):
     assert "`total_steps=20`" in text
 
 
+def test_other_probes_are_named(tmp_path, capsys):
+    for seed, k in enumerate((20, 20, 5)):
+        settings = {"knn_k": k, "shares": [0.1] * seed, "finetune": seed == 0}
+        write_workdir(tmp_path / f"{seed}", {**classes(0.5), "settings": settings}, seed=seed)
+    assert main([str(tmp_path), f"--out={tmp_path}/out"]) == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert f"{tmp_path}/2 was probed with other settings: probe.knn_k=5." in text
+    assert text.count("was probed with") == 1
+
+
 def test_columns_can_be_chosen_by_their_titles(study, tmp_path, capsys):
     assert main([str(study), f"--out={tmp_path}/out", "--columns=kNN|^training"]) == 0
     head = capsys.readouterr().out.splitlines()[0]

@@ -46,6 +46,14 @@ def test_any_encoder_fits_any_config(get_config, name):
     assert config.frozen in (None, (), ("encoder/patch_embedding",))
 
 
+def test_a_temperature_of_cosines_is_none_of_distances():
+    config, (line,) = swapped(simclr_cifar10.get_config, method__name="rnc")
+    assert "method.temperature of the config file: dropped with what rnc replaces" in line
+    assert config.method.temperature is None
+    config, _ = swapped(simclr_cifar10.get_config, method__name="rnc", method__temperature=1.0)
+    assert config.method.temperature == 1.0
+
+
 def test_a_dataset_takes_its_options_along():
     config, (line,) = swapped(simclr_fashion_mnist.get_config, data__name="shapes")
     assert "data.dir" in line

@@ -22,6 +22,7 @@ def unit_rows(x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
         >>> unit_rows(jnp.array([[3e30, 4e30], [0.0, 0.0]])).tolist()
         [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
+    x = jnp.asarray(x)  # NumPy's float64 becomes float32 here, unless x64 is on
     x = x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
     # The result does not depend on the scale, so neither does its gradient.
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1, keepdims=True))

@@ -1,6 +1,7 @@
 """SupReMix: contrast in the order of continuous targets, with mixtures (Wu et al. 2023)."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from jcl.errors import UserError
@@ -36,8 +37,12 @@ class SupReMix(TwoViewNetworks):
     beta: Sequence[float | int] = (2.0, 8.0)
 
     def __post_init__(self):
+        if len(self.beta) != 2 or not all(
+            isinstance(b, int | float) and 0 < b < math.inf for b in self.beta
+        ):
+            raise UserError(f"method.beta={tuple(self.beta)} is impossible: two positive numbers")
         reach = self.window / self.bin_width
-        if reach > _MOST_BINS:
+        if self.mix_pos and reach > _MOST_BINS:
             raise UserError(
                 f"method.window={self.window} holds {reach:.0f} bins of method.bin_width="
                 f"{self.bin_width}, and time grows with the square of that: at most {_MOST_BINS}"

@@ -89,6 +89,18 @@ def raw_inputs(
     return table.finish()
 
 
+def check_export(path: Path) -> None:
+    """Raises UserError where features cannot be saved to that file; makes its folder."""
+    if path.suffix != ".npz":
+        raise UserError(f"Features are saved to a file that ends in .npz, not {path}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab"):
+            pass
+    except OSError as error:
+        raise UserError(f"Features cannot be saved to {path}: {error.strerror}.") from error
+
+
 def save_features(path: str | os.PathLike, train: Features, test: Features) -> None:
     """Write both splits to an .npz file that `data.name=arrays:PATH.npz` reads.
 
@@ -96,18 +108,16 @@ def save_features(path: str | os.PathLike, train: Features, test: Features) -> N
     target that is None is left out.
 
     Raises:
-        UserError: path does not end in .npz.
+        UserError: path does not end in .npz, or cannot be written.
     """
     path = Path(path)
-    if path.suffix != ".npz":
-        raise UserError(f"Features are saved to a file that ends in .npz, not {path}.")
+    check_export(path)
     arrays = {
         f"{split}_{name}": array
         for split, features in (("train", train), ("test", test))
         for name, array in features._asdict().items()
         if array is not None
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **arrays)
 
 

@@ -37,23 +37,26 @@ def alignment(
 
 def uniformity(
     features: Float[Array | np.ndarray, "n D"], *, t: float = 2.0, block_size: int = 256
-) -> float:
+) -> float | None:
     """`log mean_{i<j} exp(-t |x_i - x_j|^2)` on the unit sphere, in [-4t, 0]; small is uniform.
 
     Wang & Isola (ICML 2020), section 4.1. All pairs of the n rows, none sampled; memory is
     `block_size x n`.
 
     Args:
-        features: float [n, D], normalised here, n at least 2.
+        features: float [n, D], normalised here.
         t: scale of the Gaussian kernel.
         block_size: rows compared with all rows at a time.
 
+    Returns:
+        The score, or None where one row alone makes no pair.
+
     Raises:
-        UserError: fewer than two rows, or not a finite matrix.
+        UserError: not a finite matrix.
     """
     check_features("Features", features)
     if len(features) < 2:
-        raise UserError("Uniformity needs at least two feature rows.")
+        return None
     rows = _uniformity_rows(
         jnp.asarray(features, jnp.float32),
         jnp.float32(t),
@@ -64,7 +67,7 @@ def uniformity(
 
 def tolerance(
     features: Float[Array | np.ndarray, "n D"], labels: Int[Array | np.ndarray, " n"]
-) -> float:
+) -> float | None:
     """Mean cosine of two different examples of the same class, in [-1, 1].
 
     Wang & Liu, "Understanding the Behaviour of Contrastive Loss" (CVPR 2021), section on the
@@ -76,8 +79,11 @@ def tolerance(
         features: float [n, D], normalised here.
         labels: integer [n].
 
+    Returns:
+        The score, or None where no class has two examples.
+
     Raises:
-        UserError: no class has two examples, or features and labels do not fit.
+        UserError: features and labels do not fit.
     """
     check_features("Features", features)
     if np.shape(labels) != (len(features),):
@@ -89,9 +95,7 @@ def tolerance(
         members = x[np.asarray(labels) == label]
         cosines += np.sum(members.sum(0) ** 2) - np.sum(members**2)
         pairs += len(members) * (len(members) - 1)
-    if not pairs:
-        raise UserError("Tolerance needs a class with at least two examples.")
-    return float(cosines / pairs)
+    return float(cosines / pairs) if pairs else None
 
 
 def geometry(
@@ -112,7 +116,7 @@ def geometry(
 
     Returns:
         {"alignment": .., "uniformity": ..}, "tolerance" where labels are given, and "ordinality"
-        where targets are.
+        where targets are; None where a score is not defined.
     """
     measured = {"alignment": alignment(view0, view1), "uniformity": uniformity(features)}
     if labels is not None:

@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Array, Float, Int, Real
 
-from jcl.errors import UserError
 from jcl.probes.checks import check_features, check_targets
 
 
@@ -20,15 +19,16 @@ def ordinality(
     SupReMix (Wu et al., 2023) set out to raise it.
 
     Args:
-        features: float [n, D], normalised here, n at least 3.
+        features: float [n, D], normalised here.
         targets: [n].
         max_rows: of more rows than that, evenly spaced ones are compared.
 
     Returns:
-        The correlation, or None where all distances or all differences are equal.
+        The correlation, or None where all distances or all differences are equal, as those of
+        fewer than three rows are.
 
     Raises:
-        UserError: fewer than three rows, or features and targets that do not fit.
+        UserError: features and targets that do not fit.
     """
     from scipy.spatial.distance import pdist  # slow to import
     from scipy.stats import spearmanr
@@ -36,7 +36,7 @@ def ordinality(
     check_features("Features", features)
     check_targets("Targets", targets, n=len(features))
     if len(features) < 3:
-        raise UserError("Ordinality needs at least three feature rows.")
+        return None
     rows = evenly_spaced(len(features), max_rows)
     x = np.asarray(features, np.float64)[rows]
     x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)

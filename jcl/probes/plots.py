@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 from jcl.errors import UserError
 from jcl.probes.ordinality import evenly_spaced
 
+LEAST_MAPPED = 4  # rows
+
 
 def views_grid(
     views: Float[Array | np.ndarray, "n V H W C"],
@@ -104,7 +106,7 @@ def tsne(features: Float[Array | np.ndarray, "n D"], *, max_points: int = 1000) 
     mean something on it; distances between clusters and their sizes do not.
 
     Args:
-        features: float [n, D], n at least 4.
+        features: float [n, D], n at least `LEAST_MAPPED`.
         max_points: of more rows than that, evenly spaced ones are taken. 1,000 take about 5 s,
             2,000 about 12 s.
 
@@ -113,8 +115,8 @@ def tsne(features: Float[Array | np.ndarray, "n D"], *, max_points: int = 1000) 
     """
     features = np.asarray(features, np.float32)
     n = len(features)
-    if n < 4:
-        raise UserError(f"A map needs 4 or more rows, not {n}.")
+    if n < LEAST_MAPPED:
+        raise UserError(f"A map needs {LEAST_MAPPED} or more rows, not {n}.")
     rows = evenly_spaced(n, max_points)
     return Map(rows, _positions(features[rows]))
 

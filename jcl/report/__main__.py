@@ -14,7 +14,7 @@ from jcl.errors import UserError
 from jcl.report.columns import columns_of
 from jcl.report.document import markdown_table, to_html, to_markdown
 from jcl.report.figures import loss_curves, scores_by_batch_size
-from jcl.report.runs import find_workdirs, group_runs, read_run
+from jcl.report.runs import find_workdirs, group_runs, other_settings, read_run
 
 
 def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
@@ -31,6 +31,7 @@ def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
     """
     runs = [read_run(workdir) for workdir in find_workdirs(folders)]
     groups, remarks = group_runs(runs)
+    remarks += other_settings(runs)
     columns = columns_of(runs, shown)
     try:
         out.mkdir(parents=True, exist_ok=True)

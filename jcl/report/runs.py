@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from jcl import workdir as workdir_lib
 from jcl.config import FREE_ON_RESUME, flatten
 from jcl.errors import UserError
 from jcl.metrics import read_metrics
+
+_ONLY_ADD = ("finetune", "baselines", "projection", "shares", "every_steps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +131,30 @@ def group_runs(runs: Sequence[Run]) -> tuple[list[Group], list[str]]:
         for setting, seeds in settings.items()
     ]
     return sorted(groups, key=lambda group: [_order(v) for v in group.setting.values()]), remarks
+
+
+def other_settings(runs: Sequence[Run]) -> list[str]:
+    """A sentence about each run whose probes had other settings than those of most runs.
+
+    Settings that only add scores do not count, nor results from before settings were kept.
+    """
+    settings = {
+        run.workdir: {
+            key: json.dumps(value)
+            for key, value in (run.results or {}).get("settings", {}).items()
+            if not key.startswith(_ONLY_ADD)
+        }
+        for run in runs
+    }
+    remarks = []
+    usual = {
+        key: Counter(s[key] for s in settings.values() if key in s).most_common(1)[0][0]
+        for key in sorted(set().union(*settings.values()))
+    }
+    for workdir, found in settings.items():
+        if other := [f"probe.{key}={found[key]}" for key in found if found[key] != usual[key]]:
+            remarks.append(f"{workdir} was probed with other settings: {', '.join(other)}.")
+    return remarks
 
 
 def show(value: Any) -> str:
