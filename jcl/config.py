@@ -48,6 +48,7 @@ def base() -> ConfigDict:
             "profile": {"steps": _unset(tuple)},  # (first, last) to trace, both included
             "wandb": {"project": _unset(str)},  # Weights & Biases, where it is set
             "precision": "float32",
+            "deterministic": False,  # on GPUs: the same bits every time, with slower kernels
             "data": {
                 "name": "shapes",
                 "dir": _unset(str),

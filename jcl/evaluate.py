@@ -88,7 +88,6 @@ def evaluate(
     validate(config)
     if export_features is not None:
         check_export(export_features)
-    runtime.configure(config.precision)
     train, test = open_split(config, "train"), open_split(config, "test")
     with (config := config.copy_and_resolve_references()).unlocked():
         config.batch_size = min(config.batch_size, len(train))  # nothing is trained with it
@@ -263,6 +262,7 @@ def main(argv) -> None:
     original, given = workdir_lib.read_config(workdir), config_flags.get_override_values(flag)
     for line in drop_replaced_options(config, original=original, given=given):
         print(line, file=sys.stderr)
+    runtime.configure(config.precision, deterministic=config.deterministic)
     results = evaluate(config, workdir, step=_STEP.value, export_features=export)
     print(results_table(results))
     print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures")

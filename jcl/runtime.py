@@ -1,4 +1,4 @@
-"""JAX settings that must stand before the first array is made."""
+"""JAX settings of a process that must stand before it asks for a device."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,16 @@ from jcl.config import PRECISIONS
 from jcl.errors import UserError
 
 
-def configure(precision: str) -> None:
-    """Sets the process up for a run; call it once, first.
+def configure(precision: str, *, deterministic: bool = False) -> None:
+    """Sets the process up for a run; a binary calls it once, first.
 
-    float64 switches JAX's 64-bit mode on. Compiled programs are kept between processes in
-    `$JAX_COMPILATION_CACHE_DIR`, or else in `jcl` under the user's cache folder, so that a
-    restarted run or an evaluation need not compile again.
+    Compiled programs are kept between processes in `$JAX_COMPILATION_CACHE_DIR`, or else in `jcl`
+    under the user's cache folder, so that a restarted run or an evaluation need not compile again.
+
+    Args:
+        precision: float64 switches JAX's 64-bit mode on.
+        deterministic: has XLA take those kernels on GPUs that give the same bits every time; CPUs
+            and TPUs have no others.
 
     Raises:
         UserError: an unknown precision.
@@ -22,6 +26,9 @@ def configure(precision: str) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"precision={precision!r} is unknown; allowed: {', '.join(PRECISIONS)}")
     jax.config.update("jax_enable_x64", precision == "float64")
+    if deterministic:  # XLA reads its flags when the first device is asked for
+        given = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
     if not jax.config.jax_compilation_cache_dir:
         caches = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(caches / "jcl" / "xla"))

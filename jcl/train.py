@@ -49,6 +49,8 @@ from jcl.watchdog import Watchdog
 def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_changes: bool) -> None:
     """Trains to the end of the config's schedule, or resumes to it.
 
+    `jcl.runtime.configure` comes first, as in the binary.
+
     Args:
         config: from `jcl.config.base()`.
         workdir: made where it is missing; everything the run leaves is in it.
@@ -62,7 +64,6 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     # 1. Nothing is written before everything asked for is known to be possible.
     validate(config)
     check_installed(config)
-    runtime.configure(config.precision)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     with distributed.first_then_others("the data are there"):
@@ -185,7 +186,6 @@ def compile_only(
         UserError: for anything in config, topology or workdir that the user must mend.
     """
     validate(config)
-    runtime.configure(config.precision)
     if topology is None:
         mesh = make_mesh(**config.mesh)
     else:
@@ -259,7 +259,9 @@ def main(argv) -> None:
         distributed.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     config, flag = _CONFIG.value, flags.FLAGS["config"]
     given = config_flags.get_override_values(flag)
-    for line in drop_replaced_options(config, original=cli.config_of_file(flag), given=given):
+    dropped = drop_replaced_options(config, original=cli.config_of_file(flag), given=given)
+    runtime.configure(config.precision, deterministic=config.deterministic)
+    for line in dropped:
         _say(line)
     if _COMPILE_ONLY.value:
         workdir = Path(_WORKDIR.value) if _WORKDIR.value else None

@@ -44,7 +44,6 @@ def train_on(mesh_size, workdir, monkeypatch, *, steps=None):
     with monkeypatch.context() as patch:
         patch.setattr("jcl.train.make_mesh", lambda **_: make_mesh(*mesh_size, devices=devices))
         patch.setattr("jcl.preemption.notice", notice)
-        patch.setattr("jcl.runtime.configure", lambda precision: None)  # the test sets it, and back
         patch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
         jcl.train.train(config(), workdir, accept_config_changes=False)
 

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What one machine does, in one call that ends in its tables: the binary trained, taken away by
+# SIGTERM, resumed and probed; losses; train steps; augmentation; then the tests, which simulate
+# devices on its CPU. Each part has a time limit and what it prints goes to a file of its own, so that
+# nothing is lost where the whole call has a limit too; the parts run on where one fails.
+#
+#   benchmarks/machine.sh OUT [SECONDS]     600 seconds by default, shared out among the parts
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+out="${1:?usage: benchmarks/machine.sh OUT [SECONDS]}"
+seconds="${2:-600}"
+python="${PYTHON:-python3}"
+mkdir -p "$out"
+failed=0
+
+part() { # name, share of the time in percent, command
+  local start=$SECONDS status
+  timeout --signal=INT --kill-after=10 $((seconds * $2 / 100)) "${@:3}" >"$out/$1.log" 2>&1
+  status=$?
+  echo "== $1: status $status after $((SECONDS - start)) s: ${*:3}"
+  grep -E '^\||^[0-9]+ (passed|failed)|^[0-9]+ x |^step |^\{' "$out/$1.log" | tail -n 40
+  [ "$status" -eq 0 ] || failed=1
+}
+
+train=("$python" -m jcl.train --config=configs/simclr_shapes.py --workdir="$out/run")
+evaluate=("$python" -m jcl.evaluate --workdir="$out/run" --config.probe.baselines=False)
+
+"$python" -c 'import jax; print("JAX", jax.__version__, jax.devices())'
+part interrupted 5 timeout --signal=TERM --preserve-status 20 "${train[@]}"
+part resumed 12 "${train[@]}"
+part probed 8 "${evaluate[@]}"
+part losses 20 "$python" -m benchmarks.losses --repeats=5
+part steps 25 "$python" -m benchmarks.step --repeats=5
+part augmentation 5 "$python" -m benchmarks.augmentation --repeats=5
+part tests 25 env JAX_PLATFORMS=cpu "$python" -m pytest -n 8 --dist loadfile \
+  -m "not slow and not reference" -p no:cacheprovider
+exit "$failed"
