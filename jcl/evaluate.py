@@ -3,6 +3,7 @@
 Everything it needs stands in the workdir; the config is the run's own, with overrides.
 """
 
+import itertools
 import json
 import re
 import sys
@@ -46,7 +47,7 @@ from jcl.probes import (
 )
 from jcl.probes.plots import LEAST_MAPPED
 from jcl.swap import drop_replaced_options
-from jcl.warm_start import check_same_names, encoder_part
+from jcl.warm_start import check_same_names
 
 # Test images whose two views alignment is measured on, and that a picture shows.
 _ALIGNMENT_IMAGES = 2000
@@ -62,12 +63,15 @@ def evaluate(
 ) -> dict:
     """Probes a checkpoint's frozen features and writes results.json and figures/.
 
+    `jcl.runtime.configure` comes first, as in the binary.
+
     Args:
         config: of the run; `probe.*` and `data.*` may differ from what it was trained with.
         workdir: of the run.
-        step: None takes the newest checkpoint and writes results.json; a number takes that one
-            and writes results-<step>.json. On other data than the run's, the file's name ends in
-            the data's.
+        step: None takes the newest checkpoint and writes results.json and figures/; a number takes
+            that one and writes results-<step>.json and figures-<step>/. With another section `data`
+            than the run's, their names end in the dataset's, and in a number where another such
+            section has that already.
         export_features: also save the features of both splits to this .npz file.
 
     Returns:
@@ -76,10 +80,10 @@ def evaluate(
         means over seeds, with their settings beside them. "knn" has top1 where the data has labels
         and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
         feature vectors, "inputs" stands for "pixels". A method that was trained with labels has a
-        "head", which is scored too on the data it was trained on; `probe.finetune` adds "finetune"
-        (`jcl.finetune`), and `probe.projection` adds "projection", the same probes of what the
-        projector makes of the features. "settings" and "data" are the config's sections `probe`
-        and `data`.
+        "head", which is scored too on the dataset it was trained on; `probe.finetune` adds
+        "finetune" (`jcl.finetune`), and `probe.projection` adds "projection", the same probes of
+        what the projector makes of the features. "settings" and "data" are the config's sections
+        `probe` and `data`.
 
     Raises:
         UserError: no such checkpoint, one that does not fit the config or the data, data that
@@ -90,17 +94,20 @@ def evaluate(
         check_export(export_features)
     train, test = open_split(config, "train"), open_split(config, "test")
     with (config := config.copy_and_resolve_references()).unlocked():
-        config.batch_size = min(config.batch_size, len(train))  # nothing is trained with it
+        # Nothing is trained with these, and other data may be less than a batch or an epoch.
+        config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1
     experiment = make_experiment(config, shape_of(train))
-    changes = changes_on_resume(workdir_lib.read_config(workdir), config)
-    own_data = not any(change.startswith("data.") for change in changes)
-    params, model_state, at_step = _restore(experiment, workdir, step, own_data=own_data)
+    changed = _changed_data(workdir, config)
+    # What a head says of another dataset than the run's is about another question.
+    own_head = not changed & {"data.name", "data.label_key"}
+    params, model_state, at_step = _restore(experiment, workdir, step, with_head=own_head)
+    suffix = "" if step is None else f"-{at_step}"
+    suffix += _suffix_of_data(workdir, suffix, config) if changed else ""
     method, variables = experiment.method, (params, model_state)
     scores, trained = _probe(experiment, method.features, *variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
     results = {"step": at_step, **about, **scores}
-    # What a head says of other data than the run's is about another question.
-    if hasattr(method, "predict") and own_data:
+    if hasattr(method, "predict") and own_head and _has_truth(method, *trained):
         results["head"] = _score_head(experiment, *variables, test, *trained)
     if config.probe.projection and hasattr(method, "project") and "projector" in params:
         results["projection"], _ = _probe(experiment, method.project, *variables, train, test)
@@ -115,9 +122,7 @@ def evaluate(
         else:  # low-shot probes of thousands of pixels take minutes, and score about chance
             results["pixels"] = _score(config, train, *raw, shares=())
 
-    suffix = "" if step is None else f"-{at_step}"
-    others = "" if own_data else "-" + re.sub(r"[^A-Za-z0-9_.+-]+", "-", config.data.name)
-    path = (workdir / workdir_lib.RESULTS).with_stem(f"results{suffix}{others}")
+    path = _results_file(workdir, suffix)
     _write(path, results)
     if export_features is not None:
         save_features(export_features, *trained)
@@ -125,14 +130,40 @@ def evaluate(
         encoder = _encoder_of(*variables, config.method.name)
         results["finetune"] = finetune_shares(config, encoder, train, test, *trained)
         _write(path, results)
-    _draw(experiment, workdir, workdir / f"figures{others}", trained[1], test)
+    _draw(experiment, workdir, workdir / f"figures{suffix}", trained[1], test)
     return results
 
 
+def _changed_data(workdir: Path, config: ml_collections.ConfigDict) -> set[str]:
+    """The keys of the section `data` that say something else than the run's own config."""
+    changes = changes_on_resume(workdir_lib.read_config(workdir), config)
+    return {key for key in (change.split(":")[0] for change in changes) if key.startswith("data.")}
+
+
+def _suffix_of_data(workdir: Path, suffix: str, config: ml_collections.ConfigDict) -> str:
+    """-NAME of a dataset that is not the run's; or -NAME-2, .. where other data have the names."""
+    name = Path(config.data.name).name.removesuffix(".npz")
+    name = "-" + re.sub(r"[^A-Za-z0-9_.+-]+", "-", name)[:80]
+    for number in itertools.count(1):
+        found = name if number == 1 else f"{name}-{number}"
+        path = _results_file(workdir, suffix + found)
+        if not path.exists() or json.loads(path.read_text())["data"] == config.data.to_dict():
+            return found
+    raise AssertionError("numbers do not end")
+
+
+def _results_file(workdir: Path, suffix: str) -> Path:
+    return (workdir / workdir_lib.RESULTS).with_stem(f"results{suffix}")
+
+
 def _restore(
-    experiment: Experiment, workdir: Path, step: int | None, *, own_data: bool
+    experiment: Experiment, workdir: Path, step: int | None, *, with_head: bool
 ) -> tuple[dict, dict, int]:
-    """What probes see of a checkpoint, in the precision of the config, and its step."""
+    """What probes see of a checkpoint, in the precision of the config, and its step.
+
+    Without a head, which has as many outputs as the run's own dataset has classes, the rest must
+    fit the config.
+    """
     model, at_step = read_model(workdir, step)
     held = {
         "params": model["ema_params"] or model["params"],
@@ -140,11 +171,15 @@ def _restore(
     }
     shapes = experiment.state_shapes(make_mesh())
     needed = {"params": shapes.params, "model_state": shapes.model_state}
-    what = f"the checkpoint of step {at_step}"
-    if own_data or "encoder" not in shapes.params:
-        check_same_names(held, needed, what)
-    else:  # a head has as many outputs as the run's own data has classes
-        check_same_names(encoder_part(held, "the run"), encoder_part(needed, "the run"), what)
+    if not with_head:
+        held, needed = (
+            {
+                kind: {part: value for part, value in tree.items() if part != "head"}
+                for kind, tree in trees.items()
+            }
+            for trees in (held, needed)
+        )
+    check_same_names(held, needed, f"the checkpoint of step {at_step}")
     dtype = image_dtype(experiment.config)
     held = jax.tree.map(
         lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, held
@@ -153,7 +188,10 @@ def _restore(
 
 
 def _write(path: Path, results: dict) -> None:
-    workdir_lib.write_atomically(path, json.dumps(results, indent=2) + "\n")
+    try:
+        workdir_lib.write_atomically(path, json.dumps(results, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _probe(
@@ -198,6 +236,10 @@ def _score(
         shares=shares,
         bin_width=config.probe.target_bin,
     )
+
+
+def _has_truth(method, bank: Features, queries: Features) -> bool:
+    return all(getattr(split, key) is not None for key in method.needs for split in (bank, queries))
 
 
 def _score_head(
@@ -265,7 +307,7 @@ def main(argv) -> None:
     runtime.configure(config.precision, deterministic=config.deterministic)
     results = evaluate(config, workdir, step=_STEP.value, export_features=export)
     print(results_table(results))
-    print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures")
+    print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures*")
 
 
 def _parse(argv):

@@ -113,9 +113,14 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
         data: the training split.
 
     Raises:
-        UserError: an unknown name, an option that the named thing does not take, or a dataset
-            that does not fit.
+        UserError: an unknown name, an option that the named thing does not take, a dataset that
+            does not fit, or a precision that JAX is not set up for.
     """
+    if jax.dtypes.canonicalize_dtype(image_dtype(config)) != image_dtype(config):
+        raise UserError(
+            "precision='float64' needs JAX's 64-bit mode: call jcl.runtime.configure('float64') "
+            "before anything asks for a device, as the binaries do"
+        )
     method = make_method(config, n_classes=data.n_classes)
     length = durations(config, steps_per_epoch(data.examples, config.batch_size))
     schedule = make_schedule(config, length)

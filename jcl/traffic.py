@@ -1,6 +1,8 @@
 """What a compiled program moves on each device, loops counted as often as they run."""
 
 import dataclasses
+import math
+import re
 from collections import Counter
 
 from jcl.hlo import Array, Computation, Instruction, Program
@@ -177,8 +179,15 @@ def _collectives(program: Program, runs: Runs, devices: int) -> dict[str, float]
 
 
 def _group_size(instruction: Instruction, devices: int) -> int:
+    """From any of XLA's notations: a list, an iota, or axes of a mesh (JAX 0.11)."""
     if listed := instruction.attribute(r"\breplica_groups=\{\{([\d,]+)\}"):
         return len(listed.split(","))
     if size := instruction.attribute(r"\breplica_groups=\[\d+,(\d+)\]"):
         return int(size)
+    if mesh := instruction.attribute(r"\breplica_groups=mesh\[([^]]*)\]"):
+        axes = instruction.attribute(r"\breplica_groups=mesh\[[^{]*\{([^}]*)\}") or ""
+        sizes = dict(re.findall(r"'([^']+)'=(\d+)", mesh))
+        # An axis may be split: 'x':(2)4 is a part of size 4 of x.
+        parts = re.findall(r"'([^']+)'(?::\(\d+\)(\d+))?", axes)
+        return math.prod(int(part or sizes[axis]) for axis, part in parts)
     return devices

@@ -44,7 +44,7 @@ def warm_start(
     }
     target = {"params": state.params, "model_state": state.model_state}
     if part == "encoder":
-        source, target = encoder_part(source, workdir), encoder_part(target, "this run")
+        source, target = _encoder(source, workdir), _encoder(target, "this run")
     check_same_names(source, target, f"init_from={workdir!r} (step {step}, {part})")
     taken = jax.tree.map(
         lambda new, old: jax.device_put(jnp.asarray(old, new.dtype), new.sharding), target, source
@@ -54,8 +54,8 @@ def warm_start(
     return state.replace(**taken, ema_params=ema_params), step
 
 
-def encoder_part(trees: PyTree, where: str) -> PyTree:
-    """Keeps the part called encoder of each tree; raises UserError where there is none."""
+def _encoder(trees: PyTree, where: str) -> PyTree:
+    """Keeps the part called encoder of each tree."""
     if "encoder" not in trees["params"]:
         raise UserError(
             f"init_part='encoder' is asked for, but the method of {where} has no part of that name"

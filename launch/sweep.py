@@ -238,6 +238,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     add("--grid", action="append", default=[], metavar="KEY=VALUE,VALUE,...", help="repeatable")
     add("--seeds", type=int, default=1, help="how many; they are 0, 1, ... (default: 1)")
     add("--jobs", type=int, help="runs at the same time (default: 1; Slurm: no limit)")
+    add = parser.add_mutually_exclusive_group().add_argument
     add("--slurm", choices=("print", "submit"), help="one task of a Slurm array for each run")
     add("--only", type=int, metavar="I", help="only the run with this number, from 0")
     return parser.parse_known_args(argv)

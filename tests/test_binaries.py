@@ -1,5 +1,6 @@
 """The binaries from outside: resume after kill -9, evaluate, errors in one sentence."""
 
+import importlib.util
 import json
 import random
 
@@ -59,7 +60,8 @@ def test_the_straight_run_leaves_a_self_describing_workdir(straight):
     assert json.loads((straight / "config.json").read_text())["mesh"] == {"data": -1, "fsdp": 1}
     record = json.loads((straight / "run.json").read_text())
     assert {"git_commit", "packages", "command_line", "devices"} <= set(record)
-    assert list(straight.glob("events.out.tfevents.*"))
+    has_tensorflow = importlib.util.find_spec("tensorflow") is not None
+    assert any(straight.glob("events.out.tfevents.*")) == has_tensorflow
 
 
 def test_killed_runs_continue_as_if_nothing_had_happened(straight, tmp_path):
@@ -155,7 +157,7 @@ def test_evaluate_on_other_data_has_its_own_file_and_refuses_what_does_not_fit(s
     random = np.random.RandomState(0)
     arrays = {
         f"{split}_{key}": value
-        for split, n in (("train", 24), ("test", 1))
+        for split, n in (("train", 12), ("test", 1))
         for key, value in (
             ("image", random.randint(0, 256, (n, 24, 24, 3)).astype(np.uint8)),
             ("label", np.arange(n) % 2),
@@ -164,9 +166,10 @@ def test_evaluate_on_other_data_has_its_own_file_and_refuses_what_does_not_fit(s
     np.savez(tmp_path / "few.npz", **arrays)
     few = f"--config.data.name=arrays:{tmp_path}/few.npz"
     # Fewer examples than the run's batch, and one to test: what is not defined is not measured.
-    run_ok("jcl.evaluate", f"--workdir={straight}", few, "--config.probe.baselines=False")
-    (path,) = straight.glob("results-arrays-*few.npz.json")
-    results = json.loads(path.read_text())
+    small = "--config.probe.baselines=False", "--config.probe.knn_k=5"
+    run_ok("jcl.evaluate", f"--workdir={straight}", few, *small)
+    results = json.loads((straight / "results-few.json").read_text())
+    assert (straight / "figures-few" / "views.png").exists()
     assert results["data"]["name"] == few.removeprefix("--config.data.name=")
     assert results["geometry"]["uniformity"] is results["geometry"]["tolerance"] is None
     assert (own.read_bytes() if own.exists() else None) == before

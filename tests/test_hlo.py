@@ -72,6 +72,37 @@ def test_every_kind_of_collective(mesh):
     )
 
 
+@pytest.mark.parametrize(
+    ("groups", "size"),
+    [
+        ("{{0,1},{2,3},{4,5},{6,7}}", 2),
+        ("[2,4]<=[8]", 4),
+        ("{}", 8),
+        ("mesh['data'=4,'fsdp'=2] {'fsdp'}", 2),
+        ("mesh['data'=4,'fsdp'=2] {'data','fsdp'}", 8),
+        ("mesh['data'=4,'fsdp'=2] {'data':(2)2}", 2),
+        ("mesh['x'=8, device_ids=([2,4]T(1,0))] {'x':(1)4}", 4),
+    ],
+)
+def test_groups_in_every_notation(groups, size):
+    text = f"""
+HloModule notations
+
+%add (a: f32[], b: f32[]) -> f32[] {{
+  %a = f32[] parameter(0)
+  %b = f32[] parameter(1)
+  ROOT %sum = f32[] add(%a, %b)
+}}
+
+ENTRY %main (x: f32[16]) -> f32[16] {{
+  %x = f32[16]{{0}} parameter(0)
+  ROOT %y = f32[16]{{0}} all-reduce(%x), channel_id=1, replica_groups={groups}, to_apply=%add
+}}
+"""
+    traffic = measure_traffic(hlo.parse(text), devices=8)
+    assert traffic.collective_bytes == pytest.approx({"all-reduce": 2 * (size - 1) / size * 64})
+
+
 def test_a_loop_costs_what_its_trips_cost():
     side = 128
     arguments = shape(side, side), shape(side, side)

@@ -73,11 +73,15 @@ def test_table(study, tmp_path, capsys):
 
 def test_other_probes_are_named(tmp_path, capsys):
     for seed, k in enumerate((20, 20, 5)):
-        settings = {"knn_k": k, "shares": [0.1] * seed, "finetune": seed == 0}
+        settings = {
+            **{"knn_k": k, "shares": [0.1] * seed, "finetune": seed == 0},
+            "finetune_epochs": 20 - seed // 2,
+        }
         write_workdir(tmp_path / f"{seed}", {**classes(0.5), "settings": settings}, seed=seed)
     assert main([str(tmp_path), f"--out={tmp_path}/out"]) == 0
     text = (tmp_path / "out" / "report.md").read_text()
-    assert f"{tmp_path}/2 was probed with other settings: probe.knn_k=5." in text
+    others = "probe.knn_k=5, probe.finetune_epochs=19"
+    assert f"{tmp_path}/2 was probed with other settings: {others}." in text
     assert text.count("was probed with") == 1
 
 

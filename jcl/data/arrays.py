@@ -56,11 +56,6 @@ def read_arrays(path: str) -> dict[str, dict[str, np.ndarray]]:
         splits.setdefault(split, {})[key] = _check(path, name, key, array)
     for split, arrays in splits.items():
         _check_split(path, split, arrays)
-    for key in _KEYS:
-        has = [split for split, arrays in splits.items() if key in arrays]
-        if len(has) == 1 < len(splits) and key in ("label", "target"):
-            (other,) = splits.keys() - set(has)
-            raise UserError(f"{path} has {has[0]}_{key} but no {other}_{key}")
     for key in ("image", "features"):
         shapes = {split: a[key].shape[1:] for split, a in splits.items() if key in a}
         if len(set(shapes.values())) > 1:

@@ -5,6 +5,7 @@ label and target (where there are such). Records stand in their source's order. 
 needed.
 """
 
+import contextlib
 import io
 import itertools
 import os
@@ -143,6 +144,8 @@ def _write(
         incomplete.rename(folder)
     except BaseException:
         shutil.rmtree(incomplete)
+        with contextlib.suppress(OSError):  # other versions are in it
+            folder.parent.rmdir()
         raise
     return folder
 

@@ -95,8 +95,11 @@ def check_export(path: Path) -> None:
         raise UserError(f"Features are saved to a file that ends in .npz, not {path}.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
         with open(path, "ab"):
             pass
+        if is_new:
+            path.unlink()
     except OSError as error:
         raise UserError(f"Features cannot be saved to {path}: {error.strerror}.") from error
 

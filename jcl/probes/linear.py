@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import logging
@@ -71,7 +72,35 @@ def linear_probe(
     n_held_out = round(held_out * n)
     if not 0 < n_held_out < n:
         raise UserError(f"held_out={held_out} leaves one side of {n} training rows empty.")
+    with jax.enable_x64(False):  # optax's line search is for JAX's default dtype, and ours float32
+        return {
+            **_fit_and_score(
+                *(train_features, train_labels, test_features, test_labels),
+                n_classes=n_classes,
+                seeds=seeds,
+                l2_grid=l2_grid,
+                n_held_out=n_held_out,
+                max_iterations=max_iterations,
+            ),
+            "seeds": [int(seed) for seed in seeds],
+            "l2_grid": [float(l2) for l2 in l2_grid],
+            "held_out": float(held_out),
+        }
 
+
+def _fit_and_score(
+    train_features,
+    train_labels,
+    test_features,
+    test_labels,
+    *,
+    n_classes: int,
+    seeds: Sequence[int],
+    l2_grid: Sequence[float],
+    n_held_out: int,
+    max_iterations: int,
+) -> dict:
+    n = len(train_features)
     train = np.asarray(train_features, np.float32)
     labels = jnp.asarray(train_labels, jnp.int32)
     everything = np.ones(n, bool)
@@ -123,9 +152,6 @@ def linear_probe(
         "top1_std": float(np.std(top1)),
         "l2": chosen,
         "held_out_top1": held_out_top1,
-        "seeds": [int(seed) for seed in seeds],
-        "l2_grid": [float(l2) for l2 in l2_grid],
-        "held_out": float(held_out),
         "iterations": [final[l2][1] for l2 in chosen],
         "converged": not unconverged,
     }

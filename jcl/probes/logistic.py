@@ -31,7 +31,10 @@ class Spectrum(NamedTuple):
 def uniform_logistic(n_features: int, n_classes: int) -> Logistic:
     """The classifier with zero weights, which gives every class the same probability."""
     return Logistic(
-        jnp.zeros((n_features, n_classes)), jnp.zeros(n_classes), jnp.int32(0), jnp.bool_(False)
+        jnp.zeros((n_features, n_classes), jnp.float32),
+        jnp.zeros(n_classes, jnp.float32),
+        jnp.int32(0),
+        jnp.bool_(False),
     )
 
 

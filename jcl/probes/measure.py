@@ -40,9 +40,9 @@ def measure(
     Returns:
         With labels "knn": {"top1", ..} and "linear": {"top1", .., "low_shot": {..}}; with targets
         "knn": {"mae", ..} and "ridge": {"mae", .., "low_shot": {..}}; with both, all of these;
-        with neither {}. See `knn_top1`, `knn_regression`, `linear_probe`, `ridge_probe`,
-        `low_shot`; low-shot linear probes choose from `LOW_SHOT_L2_GRID`. "low_shot" is there
-        where there are shares.
+        with neither {}. What only one of the splits has does not count. See `knn_top1`,
+        `knn_regression`, `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes choose
+        from `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
 
     Raises:
         jcl.errors.UserError: features, labels or targets that do not fit.
@@ -50,7 +50,7 @@ def measure(
     n = len(bank.features)
     neighbours = {"k": k, "temperature": temperature}
     scores: dict[str, dict] = {}
-    if n_classes is not None:
+    if n_classes is not None and bank.label is not None and queries.label is not None:
         test = queries.features, queries.label
 
         def linear(rows, seed):

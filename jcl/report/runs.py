@@ -13,7 +13,8 @@ from jcl.config import FREE_ON_RESUME, flatten
 from jcl.errors import UserError
 from jcl.metrics import read_metrics
 
-_ONLY_ADD = ("finetune", "baselines", "projection", "shares", "every_steps")
+# Of the section `probe`: what adds scores and changes none.
+_ONLY_ADD = ("finetune", "finetune_shares", "baselines", "projection", "shares", "every_steps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +143,7 @@ def other_settings(runs: Sequence[Run]) -> list[str]:
         run.workdir: {
             key: json.dumps(value)
             for key, value in (run.results or {}).get("settings", {}).items()
-            if not key.startswith(_ONLY_ADD)
+            if key not in _ONLY_ADD
         }
         for run in runs
     }

@@ -20,7 +20,6 @@ def test_images(tmp_path):
         train_image=IMAGE,
         train_label=np.array([1, 0], np.uint8),
         train_target=np.array([1, 2]),
-        test_target=np.array([3]),
         test_image=IMAGE[:1],
         test_label=np.array([6]),
     )
@@ -78,10 +77,6 @@ OBJECTS = np.array([{}, None], dtype=object)
         ({"train_features": FEATURES[:0]}, "no examples"),
         ({"train_features": FEATURES, "test_features": FEATURES[:, :1]}, "different shapes"),
         ({"train_features": FEATURES, "test_image": IMAGE}, "images in one split"),
-        (
-            {"train_features": FEATURES, "train_target": np.ones(2), "test_features": FEATURES},
-            "train_target but no test_target",
-        ),
     ],
 )
 def test_bad_arrays_name_file_and_key(tmp_path, arrays, message):

@@ -51,6 +51,7 @@ CONFIG = "--config=configs/simclr_shapes.py"
         (["--seeds=two"], ["two"]),
         (["--jobs=0"], ["--jobs=0"]),
         (["--only=1"], ["--only=1"]),
+        (["--only=0", "--slurm=print"], ["--slurm", "--only"]),
         (["--slrum=print"], ["--slrum=print"]),
         (["--config.batch_size", "3"], ["--config.KEY=VALUE"]),
     ],

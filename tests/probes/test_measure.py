@@ -1,5 +1,6 @@
 import json
 
+import jax
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -30,6 +31,20 @@ def test_labels_and_targets_are_both_measured():
     assert scores["ridge"]["low_shot"]["1"]["r2"] == pytest.approx(1, abs=1e-3)
     assert scores["ridge"]["mae"] < 0.01 < scores["knn"]["mae"]
     json.dumps(scores, allow_nan=False)
+
+
+def test_float64_is_measured_too():
+    narrow = measure(split(0), split(1), n_classes=5, shares=(), **OPTIONS)
+    with jax.enable_x64(True):
+        wide = [x._replace(features=x.features.astype(np.float64)) for x in (split(0), split(1))]
+        scores = measure(*wide, n_classes=5, shares=(), **OPTIONS)
+    assert scores["linear"]["top1"] == pytest.approx(narrow["linear"]["top1"], abs=0.01)
+    assert scores["ridge"]["mae"] == pytest.approx(narrow["ridge"]["mae"], abs=1e-3)
+
+
+def test_what_one_split_alone_has_does_not_count():
+    bare = split(1)._replace(label=None, target=None)
+    assert measure(split(0), bare, n_classes=5, shares=(), **OPTIONS) == {}
 
 
 def test_low_shot_probes_are_those_of_scikit_learn_on_the_same_rows():
