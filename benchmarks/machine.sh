@@ -7,7 +7,7 @@
 #   benchmarks/machine.sh OUT [SECONDS]     600 seconds by default, shared out among the parts
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
-out="${1:?usage: benchmarks/machine.sh OUT [SECONDS]}"
+out="$(realpath -m "${1:?usage: benchmarks/machine.sh OUT [SECONDS]}")"
 seconds="${2:-600}"
 python="${PYTHON:-python3}"
 mkdir -p "$out"
@@ -18,20 +18,32 @@ part() { # name, share of the time in percent, command
   timeout --signal=INT --kill-after=10 $((seconds * $2 / 100)) "${@:3}" >"$out/$1.log" 2>&1
   status=$?
   echo "== $1: status $status after $((SECONDS - start)) s: ${*:3}"
-  grep -E '^\||^[0-9]+ (passed|failed)|^[0-9]+ x |^step |^\{' "$out/$1.log" | tail -n 40
+  grep -E '^\||^[0-9]+ (passed|failed)|^[0-9]+ x |^step |^error|^trained|^head' "$out/$1.log" |
+    tail -n 40
   [ "$status" -eq 0 ] || failed=1
 }
 
 train=("$python" -m jcl.train --config=configs/simclr_shapes.py --workdir="$out/run")
-evaluate=("$python" -m jcl.evaluate --workdir="$out/run" --config.probe.baselines=False)
+
+# shellcheck disable=SC2329 # a shell of its own calls it, under a time limit
+interrupted() { # SIGTERM once the first step is logged; its status is that of a run to start again
+  "${train[@]}" &
+  local run=$!
+  while kill -0 "$run" 2>/dev/null && [ ! -s "$out/run/metrics.jsonl" ]; do sleep 1; done
+  kill -TERM "$run"
+  wait "$run"
+  [ $? -eq 75 ]
+}
+export -f interrupted
+export out
 
 "$python" -c 'import jax; print("JAX", jax.__version__, jax.devices())'
-part interrupted 5 timeout --signal=TERM --preserve-status 20 "${train[@]}"
-part resumed 12 "${train[@]}"
-part probed 8 "${evaluate[@]}"
-part losses 20 "$python" -m benchmarks.losses --repeats=5
-part steps 25 "$python" -m benchmarks.step --repeats=5
+part interrupted 15 bash -c "$(declare -p train); interrupted"
+part resumed 10 "${train[@]}"
+part probed 10 "$python" -m jcl.evaluate --workdir="$out/run" --config.probe.baselines=False
+part losses 15 "$python" -m benchmarks.losses --repeats=5 --rows=8192,32768 --losses=nt_xent,dcl
+part steps 25 "$python" -m benchmarks.step --repeats=5 --cases=resnet50,vit_b,vit_s,shapes,cifar10
 part augmentation 5 "$python" -m benchmarks.augmentation --repeats=5
-part tests 25 env JAX_PLATFORMS=cpu "$python" -m pytest -n 8 --dist loadfile \
+part tests 20 env JAX_PLATFORMS=cpu "$python" -m pytest -n 8 --dist loadfile \
   -m "not slow and not reference" -p no:cacheprovider
 exit "$failed"

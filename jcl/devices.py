@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import jax
+
 
 @dataclasses.dataclass(frozen=True)
 class Peak:
@@ -51,3 +53,18 @@ def peak(device_kind: str) -> Peak | None:
         device_kind: as in `jax.Device.device_kind`.
     """
     return _PEAKS.get(device_kind)
+
+
+def memory_limit(device: jax.Device) -> int | None:
+    """Bytes that programs may take on a device; None where that is not known, as on a CPU.
+
+    Of a GPU JAX takes 75% unless told otherwise. Of a device that is not there, all of its memory.
+    """
+    try:
+        stats = device.memory_stats()
+    except jax.errors.JaxRuntimeError:  # a device of a topology
+        stats = None
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"]
+    limits = peak(device.device_kind)
+    return limits and limits.memory

@@ -96,7 +96,7 @@ def _moved(program: Program, computation: Computation, instruction: Instruction)
     elif opcode == "dynamic-update-slice":  # in place
         yield from operands[1]
         yield dataclasses.replace(operands[1][0], in_memory=operands[0][0].in_memory)
-    elif opcode == "fusion":
+    elif opcode in ("fusion", "fusion-start"):
         yield from _moved_by_fusion(program.computations[instruction.calls[0]], operands)
     elif opcode == "custom-call" and 'custom_call_target="ConcatBitcast"' in instruction.attributes:
         return  # of slices that were made side by side

@@ -27,7 +27,7 @@ from jcl.experiment import check_needs, make_experiment, open_split
 from jcl.fsdp import describe_split
 from jcl.loop import run_loop
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
-from jcl.meter import Meter, step_bytes
+from jcl.meter import Meter, check_memory, step_bytes
 from jcl.metrics import Report
 from jcl.online_probe import make_knn_probe
 from jcl.optim import peak_learning_rate
@@ -125,6 +125,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
             f"compiled the step in {time.perf_counter() - began:.1f} s; it needs "
             f"{needed / 2**30:.3f} GiB a device"
         )
+        check_memory(needed, mesh.local_devices[0])
         meter = Meter(
             examples=config.batch_size,
             step_bytes=needed,

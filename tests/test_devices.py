@@ -1,10 +1,14 @@
 """The table of peaks against JAX's own, which has no interconnects, and no GPUs."""
 
+from unittest.mock import Mock
+
 import jax
 import pytest
 from jax.experimental.pallas import tpu
 
-from jcl.devices import Peak, peak
+from jcl.devices import Peak, memory_limit, peak
+from jcl.errors import UserError
+from jcl.meter import check_memory
 from jcl.roofline import make_roofline
 
 CORES = {"TPU v4": 2, "TPU v5 lite": 1, "TPU v5": 2, "TPU v6 lite": 1}
@@ -33,6 +37,25 @@ def test_other_names_and_unknown_devices():
     assert peak("TPU v5e") == peak("TPU v5 lite") != peak("TPU v5p")
     assert peak(jax.devices()[0].device_kind) is None
     assert peak("NVIDIA H200").memory > peak("NVIDIA H100 80GB HBM3").memory
+
+
+@pytest.fixture
+def card():
+    """Stands in for a GPU, of whose memory JAX takes a share."""
+    device = Mock(spec=jax.Device, platform="gpu", device_kind="NVIDIA H100 80GB HBM3")
+    device.memory_stats.return_value = {"bytes_limit": 60 * 2**30}
+    return device
+
+
+def test_a_step_that_does_not_fit_is_told_before_it_runs(card):
+    assert memory_limit(card) == 60 * 2**30
+    check_memory(60 * 2**30, card)
+    with pytest.raises(UserError, match=r"needs 61.0 GiB .* 60.0 GiB for it: more microbatches"):
+        check_memory(61 * 2**30, card)
+    card.memory_stats.side_effect = jax.errors.JaxRuntimeError("it is of a topology")
+    assert memory_limit(card) == peak(card.device_kind).memory
+    assert memory_limit(jax.devices()[0]) is None  # nobody knows
+    check_memory(2**50, jax.devices()[0])
 
 
 def test_the_slowest_resource_sets_the_time():

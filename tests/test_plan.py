@@ -83,7 +83,7 @@ def test_what_is_said(plan):
     work = {"flops": 1e12, "model_flops": 9e11, "bytes_accessed": 1e11, "bytes_sent": 1e9}
     roofline = make_roofline(limits, **work, views=plan.views)
     known = dataclasses.replace(
-        plan, device_kind="TPU v5 lite", roofline=roofline, fits=False, unknown_loops=2
+        plan, roofline=roofline, limit_bytes=2**34, fits=False, unknown_loops=2
     )
     text = describe(known)
     for part in ("does not fit into 16.0 GiB", "122.1 ms", "MFU 3.7%", "2 of unknown length"):

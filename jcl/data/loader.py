@@ -56,7 +56,7 @@ def batches(
         start_step: the first step to yield, from 0.
         stop_step: one past the last.
         num_workers: processes that read ahead. None means none for a source in memory, else
-            one for each CPU, at most 16.
+            one for each CPU that this process may use, at most 16.
 
     Returns:
         An iterator over the batches, each with the source's keys as arrays [B, ...] and "index"
@@ -69,7 +69,7 @@ def batches(
     order.steps_per_epoch(len(source), batch_size)  # raises before anything starts
     shards = _local_shards(batch_size, sharding)
     if num_workers is None:
-        num_workers = 0 if source.in_memory else min(os.cpu_count() or 1, _MAX_WORKERS)
+        num_workers = 0 if source.in_memory else min(_cpus(), _MAX_WORKERS)
     local = np.concatenate([np.arange(start, stop) for start, stop in shards])
     parts = -(-len(local) // _PART) if num_workers else 1
     reader = _Parts(source, seed, batch_size, start_step, stop_step, local, parts)
@@ -159,6 +159,12 @@ def _join(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     if len(parts) == 1 and all(type(array) is np.ndarray for array in parts[0].values()):
         return parts[0]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _cpus() -> int:
+    """Those that Slurm or a container leaves to this process, where the system tells."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _local_shards(batch_size: int, sharding: jax.sharding.NamedSharding) -> list[tuple[int, int]]:
