@@ -45,7 +45,7 @@ def test_the_header_says_what_a_user_must_know(name):
 
 
 # Compilation takes the time, and these have the networks of others.
-KIN = ("dcl_", "sogclr_", "supcon_", "supremix_shapes")
+KIN = ("dcl_", "sogclr_", "supcon_")
 
 
 @pytest.mark.parametrize(
