@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
-.PHONY: setup quickstart test test-optimised test-slow test-reference lint fashion-mnist fashion-angle diamonds \
+.PHONY: setup quickstart test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
   dataset-fashion-mnist
 
 setup: .venv/ready
@@ -52,10 +52,14 @@ test-reference: setup
 	  --constraint constraints.txt --editable '.[reference]'
 	$(BIN)/python -m pytest -m reference tests/reference
 
+# With the JAX of GPU machines, on the Python of a Debian 13 in a folder (needs root); not in CI.
+test-next-jax:
+	tests/next_jax.sh -n 2 --dist loadfile
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/shellcheck .ci/run launch/*.sh launch/*.sbatch benchmarks/*.sh
+	$(BIN)/shellcheck .ci/run launch/*.sh launch/*.sbatch benchmarks/*.sh tests/*.sh
 
 # Real images: Debian's package of IDX files, written as a TFDS dataset under data/.
 fashion-mnist: data/fashion_mnist
