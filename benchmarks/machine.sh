@@ -15,7 +15,7 @@ failed=0
 
 part() { # name, share of the time in percent, command
   local start=$SECONDS status
-  timeout --signal=INT --kill-after=10 $((seconds * $2 / 100)) "${@:3}" >"$out/$1.log" 2>&1
+  timeout --kill-after=10 $((seconds * $2 / 100)) "${@:3}" >"$out/$1.log" 2>&1
   status=$?
   echo "== $1: status $status after $((SECONDS - start)) s: ${*:3}"
   grep -E '^\||^[0-9]+ (passed|failed)|^[0-9]+ x |^step |^error|^trained|^head' "$out/$1.log" |

@@ -58,7 +58,11 @@ def make_config(case: str, batch: str | None) -> ConfigDict:
     config_lib.update(config, changes)
     config.batch_size = int(batch) if batch else cpu_batch if on_cpu else usual_batch
     if _CHUNK.value:
-        config.microbatches = max(1, config.batch_size // _CHUNK.value)
+        if config.batch_size % _CHUNK.value:
+            raise SystemExit(
+                f"--chunk={_CHUNK.value} does not divide {case}'s batch of {config.batch_size}"
+            )
+        config.microbatches = config.batch_size // _CHUNK.value
     if on_cpu:
         config.precision = "float32"
     config_lib.validate(config)

@@ -1,4 +1,4 @@
-"""The quickstart's encoder and views, trained with labels: the ceiling it is compared with.
+"""The quickstart's encoder and views, trained with labels, for comparison.
 
 Method: softmax cross-entropy on both views, a linear head on the encoder.
 Command: python -m jcl.train --config=configs/supervised_shapes.py --workdir=runs/supervised_shapes

@@ -142,12 +142,20 @@ def _changed_data(workdir: Path, config: ml_collections.ConfigDict) -> set[str]:
 
 def _suffix_of_data(workdir: Path, suffix: str, config: ml_collections.ConfigDict) -> str:
     """-NAME of a dataset that is not the run's; or -NAME-2, .. where other data have the names."""
-    name = Path(config.data.name).name.removesuffix(".npz")
-    name = "-" + re.sub(r"[^A-Za-z0-9_.+-]+", "-", name)[:80]
+
+    def what(data: dict | None):
+        return data and {key: value for key, value in data.items() if key != "dir"}
+
+    name = Path(config.data.name.removeprefix("arrays:")).name.removesuffix(".npz")
+    name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name)[:80]
+    if name.isdecimal():  # as a step is
+        name = f"data-{name}"
     for number in itertools.count(1):
-        found = name if number == 1 else f"{name}-{number}"
+        found = f"-{name}" if number == 1 else f"-{name}-{number}"
         path = _results_file(workdir, suffix + found)
-        if not path.exists() or json.loads(path.read_text())["data"] == config.data.to_dict():
+        if not path.exists():
+            return found
+        if what(json.loads(path.read_text()).get("data")) == what(config.data.to_dict()):
             return found
     raise AssertionError("numbers do not end")
 

@@ -28,8 +28,13 @@ def test_each_dataset_has_a_file_of_its_own(tmp_path):
         written(test_examples=30),
         written(name="tfds:photos"),
         written(name="arrays:" + "x" * 400 + ".npz"),
+        written(name="arrays:780.npz"),
     ]
     few, shapes = "results-7-few", "results-7-shapes"
     assert names[:3] == [f"{few}.json", f"{few}-2.json", f"{few}.json"]
     assert names[3:6] == [f"{shapes}.json", f"{shapes}-2.json", "results-7-tfds-photos.json"]
     assert len(names[6]) < 120
+    assert names[7] == "results-7-data-780.json"
+    moved = config.copy_and_resolve_references()
+    moved.data.update(name="tfds:photos", dir="elsewhere")
+    assert _suffix_of_data(tmp_path, "-7", moved) == "-tfds-photos"
