@@ -21,7 +21,7 @@ from jcl import cli, runtime
 from jcl import workdir as workdir_lib
 from jcl.augment.image import to_float
 from jcl.checkpoint import read_model
-from jcl.config import changes_on_resume, validate
+from jcl.config import validate
 from jcl.data import Source
 from jcl.data.dataset_shape import inputs_of, shape_of
 from jcl.errors import UserError
@@ -69,9 +69,8 @@ def evaluate(
         config: of the run; `probe.*` and `data.*` may differ from what it was trained with.
         workdir: of the run.
         step: None takes the newest checkpoint and writes results.json and figures/; a number takes
-            that one and writes results-<step>.json and figures-<step>/. With another section `data`
-            than the run's, their names end in the dataset's, and in a number where another such
-            section has that already.
+            that one and writes results-<step>.json and figures-<step>/. On another dataset than
+            the run's, their names end in its name.
         export_features: also save the features of both splits to this .npz file.
 
     Returns:
@@ -97,12 +96,13 @@ def evaluate(
         # Nothing is trained with these, and other data may be less than a batch or an epoch.
         config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1
     experiment = make_experiment(config, shape_of(train))
-    changed = _changed_data(workdir, config)
+    own = workdir_lib.read_config(workdir).data
+    own_data = config.data.name == own.name
     # What a head says of another dataset than the run's is about another question.
-    own_head = not changed & {"data.name", "data.label_key"}
+    own_head = own_data and config.data.label_key == own.label_key
     params, model_state, at_step = _restore(experiment, workdir, step, with_head=own_head)
     suffix = "" if step is None else f"-{at_step}"
-    suffix += _suffix_of_data(workdir, suffix, config) if changed else ""
+    suffix += "" if own_data else _suffix_of_data(workdir, suffix, config.data.name)
     method, variables = experiment.method, (params, model_state)
     scores, trained = _probe(experiment, method.features, *variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
@@ -134,28 +134,16 @@ def evaluate(
     return results
 
 
-def _changed_data(workdir: Path, config: ml_collections.ConfigDict) -> set[str]:
-    """The keys of the section `data` that say something else than the run's own config."""
-    changes = changes_on_resume(workdir_lib.read_config(workdir), config)
-    return {key for key in (change.split(":")[0] for change in changes) if key.startswith("data.")}
-
-
-def _suffix_of_data(workdir: Path, suffix: str, config: ml_collections.ConfigDict) -> str:
-    """-NAME of a dataset that is not the run's; or -NAME-2, .. where other data have the names."""
-
-    def what(data: dict | None):
-        return data and {key: value for key, value in data.items() if key != "dir"}
-
-    name = Path(config.data.name.removeprefix("arrays:")).name.removesuffix(".npz")
+def _suffix_of_data(workdir: Path, suffix: str, dataset: str) -> str:
+    """-NAME of a dataset that is not the run's; or -NAME-2, .. where another one has the file."""
+    name = Path(dataset.removeprefix("arrays:")).name.removesuffix(".npz")
     name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name)[:80]
     if name.isdecimal():  # as a step is
         name = f"data-{name}"
     for number in itertools.count(1):
         found = f"-{name}" if number == 1 else f"-{name}-{number}"
         path = _results_file(workdir, suffix + found)
-        if not path.exists():
-            return found
-        if what(json.loads(path.read_text()).get("data")) == what(config.data.to_dict()):
+        if not path.exists() or json.loads(path.read_text()).get("data", {}).get("name") == dataset:
             return found
     raise AssertionError("numbers do not end")
 

@@ -77,12 +77,16 @@ def test_other_probes_are_named(tmp_path, capsys):
             **{"knn_k": k, "shares": [0.1] * seed, "finetune": seed == 0},
             "finetune_epochs": 20 - seed // 2,
         }
-        write_workdir(tmp_path / f"{seed}", {**classes(0.5), "settings": settings}, seed=seed)
+        data = {"name": "shapes", "dir": f"of/{seed}", "test_examples": 5 if seed == 1 else None}
+        results = {**classes(0.5), "settings": settings, "data": data}
+        write_workdir(tmp_path / f"{seed}", results, seed=seed)
     assert main([str(tmp_path), f"--out={tmp_path}/out"]) == 0
     text = (tmp_path / "out" / "report.md").read_text()
     others = "probe.knn_k=5, probe.finetune_epochs=19"
     assert f"{tmp_path}/2 was probed with other settings: {others}." in text
     assert text.count("was probed with") == 1
+    assert f"{tmp_path}/1 was probed on other data: data.test_examples=5." in text
+    assert text.count("was probed on") == 1
 
 
 def test_columns_can_be_chosen_by_their_titles(study, tmp_path, capsys):

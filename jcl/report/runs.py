@@ -135,7 +135,7 @@ def group_runs(runs: Sequence[Run]) -> tuple[list[Group], list[str]]:
 
 
 def other_settings(runs: Sequence[Run]) -> list[str]:
-    """A sentence about each run whose probes had other settings than those of most runs.
+    """Sentences on runs whose probes had other settings than most, or other data than the run.
 
     Settings that only add scores do not count, nor results from before settings were kept.
     """
@@ -155,6 +155,14 @@ def other_settings(runs: Sequence[Run]) -> list[str]:
     for workdir, found in settings.items():
         if other := [f"probe.{key}={found[key]}" for key in found if found[key] != usual[key]]:
             remarks.append(f"{workdir} was probed with other settings: {', '.join(other)}.")
+    for run in runs:
+        data = {f"data.{key}": x for key, x in (run.results or {}).get("data", {}).items()}
+        if other := [
+            f"{key}={value}"
+            for key, value in data.items()
+            if key != "data.dir" and value != run.config.get(key)
+        ]:
+            remarks.append(f"{run.workdir} was probed on other data: {', '.join(other)}.")
     return remarks
 
 
