@@ -3,9 +3,6 @@
 Everything it needs stands in the workdir; the config is the run's own, with overrides.
 """
 
-import itertools
-import json
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +43,7 @@ from jcl.probes import (
     views_grid,
 )
 from jcl.probes.plots import LEAST_MAPPED
+from jcl.results import results_file, suffix_of_dataset, write_results
 from jcl.swap import drop_replaced_options
 from jcl.warm_start import check_same_names
 
@@ -102,7 +100,7 @@ def evaluate(
     own_head = own_data and config.data.label_key == own.label_key
     params, model_state, at_step = _restore(experiment, workdir, step, with_head=own_head)
     suffix = "" if step is None else f"-{at_step}"
-    suffix += "" if own_data else _suffix_of_data(workdir, suffix, config.data.name)
+    suffix += "" if own_data else suffix_of_dataset(workdir, suffix, config.data.name)
     method, variables = experiment.method, (params, model_state)
     scores, trained = _probe(experiment, method.features, *variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
@@ -122,34 +120,16 @@ def evaluate(
         else:  # low-shot probes of thousands of pixels take minutes, and score about chance
             results["pixels"] = _score(config, train, *raw, shares=())
 
-    path = _results_file(workdir, suffix)
-    _write(path, results)
+    path = results_file(workdir, suffix)
+    write_results(path, results)
     if export_features is not None:
         save_features(export_features, *trained)
     if config.probe.finetune:  # may take long, and fail: the rest is safe by then
         encoder = _encoder_of(*variables, config.method.name)
         results["finetune"] = finetune_shares(config, encoder, train, test, *trained)
-        _write(path, results)
+        write_results(path, results)
     _draw(experiment, workdir, workdir / f"figures{suffix}", trained[1], test)
     return results
-
-
-def _suffix_of_data(workdir: Path, suffix: str, dataset: str) -> str:
-    """-NAME of a dataset that is not the run's; or -NAME-2, .. where another one has the file."""
-    name = Path(dataset.removeprefix("arrays:")).name.removesuffix(".npz")
-    name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name)[:80]
-    if name.isdecimal():  # as a step is
-        name = f"data-{name}"
-    for number in itertools.count(1):
-        found = f"-{name}" if number == 1 else f"-{name}-{number}"
-        path = _results_file(workdir, suffix + found)
-        if not path.exists() or json.loads(path.read_text()).get("data", {}).get("name") == dataset:
-            return found
-    raise AssertionError("numbers do not end")
-
-
-def _results_file(workdir: Path, suffix: str) -> Path:
-    return (workdir / workdir_lib.RESULTS).with_stem(f"results{suffix}")
 
 
 def _restore(
@@ -181,13 +161,6 @@ def _restore(
         lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, held
     )
     return held["params"], held["model_state"], at_step
-
-
-def _write(path: Path, results: dict) -> None:
-    try:
-        workdir_lib.write_atomically(path, json.dumps(results, indent=2) + "\n")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _probe(

@@ -1,13 +1,13 @@
-"""Where evaluation writes, without running one."""
+"""Where evaluation writes."""
 
 import json
 
-from jcl.evaluate import _results_file, _suffix_of_data
+from jcl.results import results_file, suffix_of_dataset
 
 
 def test_each_dataset_has_a_file_of_its_own(tmp_path):
     def written(dataset):
-        path = _results_file(tmp_path, "-7" + _suffix_of_data(tmp_path, "-7", dataset))
+        path = results_file(tmp_path, "-7" + suffix_of_dataset(tmp_path, "-7", dataset))
         path.write_text(json.dumps({"data": {"name": dataset}}))
         return path.name
 
