@@ -34,7 +34,7 @@ test: setup .venv/libtpu/ready
 # What must be exact once more, compiled as users compile it.
 test-optimised: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not reference" \
-	  tests/losses tests/test_parity.py tests/test_step.py
+	  tests/losses tests/training/test_parity.py tests/training/test_step.py
 
 # SkyPilot's loader reads launch/skypilot.yaml in a test; it wants other versions of some packages.
 .venv/skypilot/ready: Makefile | setup

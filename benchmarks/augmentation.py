@@ -18,7 +18,7 @@ from benchmarks.views import compile_views, random_images
 from jcl import runtime
 from jcl.augment import VIEWS
 from jcl.config import base
-from jcl.names import build
+from jcl.config.names import build
 
 _REPEATS = flags.DEFINE_integer("repeats", 9, "Timed runs of each row.")
 # Examples a batch, by image size.

@@ -24,8 +24,10 @@ import numpy as np
 import PIL.Image
 from absl import app, flags
 
-from jcl.data import loader, tfds, write
+from jcl.data import loader
+from jcl.data.prepare import write
 from jcl.data.source import Source
+from jcl.data.sources import tfds
 
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Timed runs of each row.")
 _WORKERS = flags.DEFINE_integer("workers", None, "Worker processes. Default: one a CPU.")

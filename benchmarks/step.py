@@ -24,13 +24,13 @@ from benchmarks.timing import interleaved
 from benchmarks.views import compile_views, random_images
 from jcl import config as config_lib
 from jcl import runtime
+from jcl.cost.devices import peak
+from jcl.cost.memory import step_bytes
 from jcl.data.dataset_shape import images_of
-from jcl.devices import peak
 from jcl.experiment import Experiment, image_dtype, make_experiment
 from jcl.mesh import batch_sharding, make_mesh
-from jcl.meter import step_bytes
 from jcl.plan import model_flops
-from jcl.step import compile_train_step
+from jcl.training.step import compile_train_step
 
 # A config file, what is overridden in it, and its batch on a CPU and elsewhere.
 CASES = {

@@ -6,7 +6,7 @@ __all__ = ["load"]
 def __getattr__(name: str):
     # Lazily, so that a binary can still choose JAX's settings after importing jcl.
     if name == "load":
-        from jcl.features import load
+        from jcl.evaluation.encode import load
 
         return load
     raise AttributeError(f"module 'jcl' has no attribute {name!r}")

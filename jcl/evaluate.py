@@ -14,20 +14,18 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from jcl import cli, runtime
-from jcl import workdir as workdir_lib
+from jcl import runtime
 from jcl.augment.image import to_float
-from jcl.checkpoint import read_model
 from jcl.config import validate
 from jcl.data import Source
 from jcl.data.dataset_shape import inputs_of, shape_of
 from jcl.errors import UserError
+from jcl.evaluation.encode import FEATURE_BATCH, feature_function
+from jcl.evaluation.finetune import finetune_shares
+from jcl.evaluation.heads import predict_split, score_predictions
+from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
 from jcl.experiment import Experiment, image_dtype, make_experiment, open_split
-from jcl.features import FEATURE_BATCH, feature_function
-from jcl.finetune import finetune_shares
 from jcl.mesh import make_mesh
-from jcl.metrics import read_metrics
-from jcl.predictions import predict_split, score_predictions
 from jcl.probes import (
     Features,
     check_export,
@@ -43,9 +41,12 @@ from jcl.probes import (
     views_grid,
 )
 from jcl.probes.plots import LEAST_MAPPED
-from jcl.results import results_file, suffix_of_dataset, write_results
+from jcl.runtime import cli
+from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.metrics import read_metrics
 from jcl.swap import drop_replaced_options
-from jcl.warm_start import check_same_names
+from jcl.training.checkpoint import read_model
+from jcl.training.warm_start import check_same_names
 
 # Test images whose two views alignment is measured on, and that a picture shows.
 _ALIGNMENT_IMAGES = 2000
@@ -78,9 +79,9 @@ def evaluate(
         and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
         feature vectors, "inputs" stands for "pixels". A method that was trained with labels has a
         "head", which is scored too on the dataset it was trained on; `probe.finetune` adds
-        "finetune" (`jcl.finetune`), and `probe.projection` adds "projection", the same probes of
-        what the projector makes of the features. "settings" and "data" are the config's sections
-        `probe` and `data`.
+        "finetune" (`jcl.evaluation.finetune`), and `probe.projection` adds "projection", the same
+        probes of what the projector makes of the features. "settings" and "data" are the config's
+        sections `probe` and `data`.
 
     Raises:
         UserError: no such checkpoint, one that does not fit the config or the data, data that

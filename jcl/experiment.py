@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from jcl.augment import VIEWS
 from jcl.config import PRECISIONS
+from jcl.config.names import build, resolve
 from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
 from jcl.data.order import steps_per_epoch
@@ -20,14 +21,9 @@ from jcl.errors import UserError
 from jcl.methods import METHODS
 from jcl.methods.base import Method
 from jcl.models import ENCODERS, PROJECTORS
-from jcl.names import build, resolve
-from jcl.optim import (
-    Durations,
-    durations,
-    make_optimizer,
-    make_schedule,
-)
-from jcl.state import TrainState, init_state, renew_method_state, state_shapes
+from jcl.optim.optimizers import make_optimizer
+from jcl.optim.schedules import Durations, durations, make_schedule
+from jcl.training.state import TrainState, init_state, renew_method_state, state_shapes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +87,7 @@ class Experiment:
         return sum(leaf.shape[1] for leaf in jax.tree.leaves(self._view_shapes()))
 
     def step_options(self) -> dict:
-        """Keyword arguments of `jcl.step.train_step`, all but the mesh."""
+        """Keyword arguments of `jcl.training.step.train_step`, all but the mesh."""
         return {
             "method": self.method,
             "make_views": self.make_views,

@@ -11,16 +11,16 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from jcl import hlo
-from jcl.devices import memory_limit, peak
+from jcl.cost import hlo
+from jcl.cost.devices import memory_limit, peak
+from jcl.cost.flops import count_flops
+from jcl.cost.memory import step_bytes
+from jcl.cost.roofline import Roofline, make_roofline
+from jcl.cost.traffic import measure_traffic
 from jcl.errors import UserError
 from jcl.experiment import Experiment, make_experiment
-from jcl.flops import count_flops
-from jcl.meter import step_bytes
-from jcl.roofline import Roofline, make_roofline
-from jcl.step import compile_train_step, train_step
-from jcl.traffic import measure_traffic
-from jcl.workdir import package_versions, write_atomically
+from jcl.runtime.workdir import package_versions, write_atomically
+from jcl.training.step import compile_train_step, train_step
 
 PLAN = "plan.json"
 
@@ -42,7 +42,7 @@ class Plan:
         xla_flops: of all operations of one device, by XLA.
         bytes_accessed: that the operations of one device read and write, by XLA; some of it in
             caches, and without what custom calls move, which are all convolutions on GPUs.
-        memory_bytes: that one device reads from and writes to its memory, by `jcl.traffic`.
+        memory_bytes: that one device reads from and writes to its memory, by `jcl.cost.traffic`.
         collective_bytes: that one device sends to others, by kind of operation.
         argument_bytes: state and batch on one device.
         temporary_bytes: what else one device needs while the step runs.
@@ -122,7 +122,7 @@ def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:
 
 
 def step_flops(experiment: Experiment, mesh: Mesh, batch: Batch) -> float:
-    """`jcl.flops.count_flops` of one step over the whole mesh."""
+    """`jcl.cost.flops.count_flops` of one step over the whole mesh."""
     step = functools.partial(train_step, mesh=mesh, **experiment.step_options())
     return count_flops(step, experiment.state_shapes(mesh), batch)
 
@@ -174,7 +174,9 @@ def describe(plan: Plan) -> str:
         rows.append(("", f"{fits} into {plan.limit_bytes / 2**30:.1f} GiB"))
     roofline = plan.roofline
     if roofline is None:
-        rows.append(("at best", f"not known: no peaks of {plan.device_kind} in jcl/devices.py"))
+        rows.append(
+            ("at best", f"not known: no peaks of {plan.device_kind} in jcl/cost/devices.py")
+        )
     else:
         rows += [
             (

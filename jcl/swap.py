@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jcl.augment import VIEWS
+from jcl.config.names import build, resolve
 from jcl.data import options_taken
-from jcl.frozen import matches, parameter_name
 from jcl.methods import METHODS
 from jcl.models import ENCODERS, PROJECTORS
-from jcl.names import build, resolve
-from jcl.optim import COMMON_OPTIONS, OPTIMIZERS
+from jcl.optim.optimizers import COMMON_OPTIONS, OPTIMIZERS
+from jcl.optim.patterns import matches, parameter_name
 
 _NAMES = {
     "views": VIEWS,

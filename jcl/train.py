@@ -14,36 +14,33 @@ import ml_collections
 from absl import flags, logging
 from ml_collections import config_flags
 
-from jcl import cli, distributed, preemption, runtime
-from jcl import workdir as workdir_lib
-from jcl.checkpoint import Checkpoints, saved_steps
+from jcl import runtime
 from jcl.config import validate
+from jcl.cost.devices import peak
+from jcl.cost.memory import check_memory, step_bytes
+from jcl.cost.topology import suit_hardware, topology_devices
 from jcl.data.dataset_shape import images_of, shape_of
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
-from jcl.devices import peak
 from jcl.errors import UserError
+from jcl.evaluation.periodic import make_knn_probe
 from jcl.experiment import check_needs, make_experiment, open_split
-from jcl.fsdp import describe_split
-from jcl.loop import run_loop
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
-from jcl.meter import Meter, check_memory, step_bytes
-from jcl.metrics import Report
-from jcl.online_probe import make_knn_probe
-from jcl.optim import peak_learning_rate
-from jcl.plan import (
-    describe,
-    make_plan,
-    model_flops,
-    write_plan,
-)
-from jcl.profile import Trace
-from jcl.step import compile_train_step
+from jcl.optim.schedules import peak_learning_rate
+from jcl.plan import describe, make_plan, model_flops, write_plan
+from jcl.runtime import cli, distributed, preemption
+from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.meter import Meter
+from jcl.runtime.metrics import Report
+from jcl.runtime.trace import Trace
+from jcl.runtime.wandb_writer import check_installed
+from jcl.runtime.watchdog import Watchdog
 from jcl.swap import drop_replaced_options
-from jcl.topology import suit_hardware, topology_devices
-from jcl.wandb_writer import check_installed
-from jcl.warm_start import warm_start
-from jcl.watchdog import Watchdog
+from jcl.training.checkpoint import Checkpoints, saved_steps
+from jcl.training.fsdp import describe_split
+from jcl.training.loop import run_loop
+from jcl.training.step import compile_train_step
+from jcl.training.warm_start import warm_start
 
 
 def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_changes: bool) -> None:
@@ -180,7 +177,7 @@ def compile_only(
 
     Args:
         config: from `jcl.config.base()`.
-        topology: TPUs that need not be there (`jcl.topology`); None takes the devices at hand.
+        topology: TPUs that need not be there (`jcl.cost.topology`); None takes the devices at hand.
         workdir: gets plan.json, if it is given.
 
     Raises:

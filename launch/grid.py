@@ -9,12 +9,14 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from jcl import cli, config
+from jcl import config
 from jcl.augment import VIEWS
+from jcl.config.names import build
 from jcl.errors import UserError
 from jcl.experiment import make_method
-from jcl.names import build
-from jcl.optim import Durations, make_optimizer, make_schedule
+from jcl.optim.optimizers import make_optimizer
+from jcl.optim.schedules import Durations, make_schedule
+from jcl.runtime import cli
 from jcl.swap import drop_replaced_options
 
 _LONGEST_NAME = 200  # file systems take 255 bytes
@@ -120,7 +122,7 @@ def resolve(run: Run, config_file: str) -> ConfigDict:
         make_method(values.config)
         build("views", values.config.views, VIEWS)
         make_optimizer(values.config, make_schedule(values.config, Durations(1, 0, 1)))
-    except (UserError, flags.Error, ValueError, TypeError) as error:  # as in jcl.cli
+    except (UserError, flags.Error, ValueError, TypeError) as error:  # as in jcl.runtime.cli
         said = cli.within_config_file(error) or str(error).splitlines()[0]
         raise UserError(f"{run.name}: {said}") from error
     return values.config

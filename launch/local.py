@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-EXIT_PREEMPTED = 75  # jcl.cli's
+EXIT_PREEMPTED = 75  # jcl.runtime.exits has it
 _SECONDS_TO_END = 120  # between the first process that ends in good order and the last
 _SECONDS_TO_PRINT = 5  # what processes that have ended said last
 

@@ -32,13 +32,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from jcl import workdir as workdir_lib
-from jcl.cli import EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR, ArgumentParser
 from jcl.config import changes_on_resume
 from jcl.errors import UserError
+from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.cli import ArgumentParser
+from jcl.runtime.exits import EXIT_FAILED, EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
 from launch.grid import Run, expand, folder_of, resolve
 
-EXIT_FAILED = 1
 LOG, DONE = "log.txt", "sweep.json"
 _MOST_STARTS = 5  # of a program that is taken away, or whose process hangs, again and again
 _STOPPED = "stopped"

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jcl import hlo
+from jcl.cost import hlo
+from jcl.cost.topology import suit_hardware, topology_devices
+from jcl.cost.traffic import measure_traffic
 from jcl.mesh import make_mesh
-from jcl.topology import suit_hardware, topology_devices
-from jcl.traffic import measure_traffic
 
 TRIPS = 9
 ROWS = PartitionSpec(("data", "fsdp"))

@@ -19,7 +19,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jcl.checkpoint import read_model, saved_steps
+from jcl.training.checkpoint import read_model, saved_steps
 from tests.binaries import launch_arguments, metrics, start, untimed
 from tests.tiny import assert_same_bits, largest_difference
 

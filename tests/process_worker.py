@@ -12,7 +12,7 @@ import numpy as np
 
 from jcl.data.loader import batches
 from jcl.mesh import batch_sharding, make_mesh
-from jcl.step import compile_train_step
+from jcl.training.step import compile_train_step
 from tests.tiny import tiny_config, tiny_experiment, tiny_source
 
 # Places in jax.devices(), which has those of process 0 first, and the size of the fsdp axis.

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import jcl
-from jcl.checkpoint import read_model
 from jcl.probes import knn_regression
+from jcl.training.checkpoint import read_model
 from tests.binaries import (
     metrics,
     run,

@@ -17,9 +17,9 @@ from jcl.data import InMemorySource
 from jcl.data.dataset_shape import DatasetShape, images_of, shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
-from jcl.frozen import is_frozen
 from jcl.mesh import batch_sharding, make_mesh
-from jcl.step import compile_train_step
+from jcl.optim.patterns import is_frozen
+from jcl.training.step import compile_train_step
 
 ROOT = Path(__file__).parent.parent
 NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import jcl.train
-from jcl.checkpoint import read_model
 from jcl.mesh import make_mesh
-from jcl.metrics import read_metrics
-from jcl.preemption import Preempted
+from jcl.runtime.metrics import read_metrics
+from jcl.runtime.preemption import Preempted
+from jcl.training.checkpoint import read_model
 from tests.tiny import largest_difference, tiny_config
 
 # Where each leg runs, (data, fsdp); a notice ends each but the last after three steps.
@@ -43,8 +43,8 @@ def train_on(mesh_size, workdir, monkeypatch, *, steps=None):
 
     with monkeypatch.context() as patch:
         patch.setattr("jcl.train.make_mesh", lambda **_: make_mesh(*mesh_size, devices=devices))
-        patch.setattr("jcl.preemption.notice", notice)
-        patch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
+        patch.setattr("jcl.runtime.preemption.notice", notice)
+        patch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
         jcl.train.train(config(), workdir, accept_config_changes=False)
 
 

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from jcl.checkpoint import saved_steps
 from jcl.data import InMemorySource
 from jcl.errors import UserError
-from jcl.metrics import read_metrics
+from jcl.runtime.metrics import read_metrics
 from jcl.train import train
+from jcl.training.checkpoint import saved_steps
 from tests import faults
 from tests.binaries import (
     ROOT,
@@ -119,7 +119,7 @@ def test_a_full_disk_ends_the_run_with_the_last_good_step(tmp_path):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    monkeypatch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
+    monkeypatch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
 
 
 def test_data_that_cannot_be_read_names_the_step(tmp_path, quiet, monkeypatch):
@@ -143,7 +143,7 @@ def test_metrics_that_cannot_be_written_name_the_step(tmp_path, quiet, monkeypat
         if next(written, None) is None:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jcl.metrics.MetricsFile.write", write)
+    monkeypatch.setattr("jcl.runtime.metrics.MetricsFile.write", write)
     with pytest.raises(UserError, match=r"metrics of step 7 could not be written .*No space"):
         train(shapes_config(), tmp_path / "run", accept_config_changes=False)
     assert saved_steps(tmp_path / "run") == [4]

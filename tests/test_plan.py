@@ -7,12 +7,12 @@ import jax
 import numpy as np
 import pytest
 
+from jcl.cost.devices import peak
+from jcl.cost.roofline import make_roofline
 from jcl.data import open_source
 from jcl.data.dataset_shape import images_of, shape_of
-from jcl.devices import peak
 from jcl.mesh import make_mesh
 from jcl.plan import describe, make_plan, model_flops, write_plan
-from jcl.roofline import make_roofline
 from tests.tiny import tiny_config, tiny_experiment
 
 

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from jcl.checkpoint import read_model
 from jcl.data.order import batch_indices
 from jcl.mesh import make_mesh
+from jcl.training.checkpoint import read_model
 from tests.binaries import (
     ROOT,
     command,

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import spearmanr
 
 import jcl
-from jcl.checkpoint import read_model
 from jcl.evaluate import evaluate
 from jcl.train import train
+from jcl.training.checkpoint import read_model
 from tests.tiny import tiny_config
 
 
@@ -49,8 +49,10 @@ def run(archive, tmp_path_factory):
         }
     )
     with pytest.MonkeyPatch.context() as patch:  # TensorFlow takes long to import
-        patch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
-        patch.setattr("jcl.metrics.Report.write_score", lambda self, *said: PROBED.append(said))
+        patch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
+        patch.setattr(
+            "jcl.runtime.metrics.Report.write_score", lambda self, *said: PROBED.append(said)
+        )
         train(config, workdir, accept_config_changes=False)
     evaluate(config, workdir)
     return workdir, json.loads((workdir / "results.json").read_text())

@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from jcl.checkpoint import read_model
 from jcl.errors import UserError
-from jcl.metrics import read_metrics
+from jcl.runtime.metrics import read_metrics
 from jcl.train import train
+from jcl.training.checkpoint import read_model
 from tests.binaries import untimed
 from tests.tiny import assert_same_bits, tiny_config
 
@@ -17,7 +17,7 @@ from tests.tiny import assert_same_bits, tiny_config
 @pytest.fixture(autouse=True)
 def without_tensorboard(monkeypatch):
     """TensorFlow takes longer to import than all of this; tests of the binaries have it."""
-    monkeypatch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
+    monkeypatch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
 
 
 def shapes_config(**overrides):
@@ -37,7 +37,7 @@ def shapes_config(**overrides):
 def straight(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("straight") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jcl.metrics.open_tensorboard", lambda workdir: None)
+        patch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
         train(shapes_config(), workdir, accept_config_changes=False)
     return workdir
 
@@ -102,7 +102,7 @@ def test_periodic_knn_keeps_the_best_beside_the_newest(tmp_path, monkeypatch):
         seen.append((features[0].shape, features[2].shape, settings["k"]))
         return {"top1": next(scores)}
 
-    monkeypatch.setattr("jcl.online_probe.knn_top1", knn_top1)
+    monkeypatch.setattr("jcl.evaluation.periodic.knn_top1", knn_top1)
     config = shapes_config(**{"probe.every_steps": 4, "checkpoint.keep": 1, "probe.knn_k": 7})
     train(config, tmp_path / "run", accept_config_changes=False)
     assert seen == [((64, 8), (32, 8), 7)] * 3

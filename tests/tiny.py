@@ -12,7 +12,7 @@ from jcl.data.dataset_shape import images_of
 from jcl.data.order import batch_indices
 from jcl.experiment import make_experiment
 from jcl.mesh import batch_sharding, make_mesh
-from jcl.step import compile_train_step
+from jcl.training.step import compile_train_step
 
 
 def tiny_config(**overrides):

@@ -9,5 +9,5 @@ VIEWS = {
     "byol": "jcl.augment.byol:byol",
     "weak": "jcl.augment.recipes:weak",
     "none": "jcl.augment.recipes:none",
-    "feature_noise": "jcl.augment.features:feature_noise",
+    "feature_noise": "jcl.augment.vectors:feature_noise",
 }

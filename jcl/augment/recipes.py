@@ -1,6 +1,6 @@
 """View recipes of jcl's own, and the simplest ones: shapes, crop_flip_light, crop_light, ...
 
-Those for feature vectors are in `jcl.augment.features`.
+Those for feature vectors are in `jcl.augment.vectors`.
 """
 
 import jax
@@ -14,7 +14,7 @@ from jcl.augment.color import (
     random_grayscale,
 )
 from jcl.augment.crop import evaluation_view, random_resized_crop
-from jcl.augment.geometry import random_flip, random_quarter_turn
+from jcl.augment.flip import random_flip, random_quarter_turn
 from jcl.augment.image import Image, Key
 from jcl.augment.views import (
     IMAGES,

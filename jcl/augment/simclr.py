@@ -5,7 +5,7 @@ import jax
 from jcl.augment.blur import random_gaussian_blur
 from jcl.augment.color import random_grayscale
 from jcl.augment.crop import random_resized_crop
-from jcl.augment.geometry import random_flip
+from jcl.augment.flip import random_flip
 from jcl.augment.jitter import random_color_jitter
 from jcl.augment.views import Views, check_shares, check_size, two_views
 

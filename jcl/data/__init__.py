@@ -83,12 +83,12 @@ def open_source(
             raise UserError(f"data.{key}={value!r} is given, but data.name={name!r} takes {takes}")
     # Imported here, so that a run loads only the libraries that its own source needs.
     if name == "shapes":
-        from jcl.data import shapes
+        from jcl.data.sources import shapes
 
         _check_size(name, image_size, (shapes.SIZE, shapes.SIZE, 3))
         return shapes.open_shapes(split, examples=options.get(f"{split}_examples"))
     if kind == "tfds":
-        from jcl.data import tfds
+        from jcl.data.sources import tfds
 
         return tfds.open_tfds(
             rest,
@@ -98,7 +98,7 @@ def open_source(
             label_key=label_key,
             image_size=image_size,
         )
-    from jcl.data import arrays
+    from jcl.data.sources import arrays
 
     source = arrays.open_arrays(rest, split)
     _check_size(name, image_size, source.image_shape)

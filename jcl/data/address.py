@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from jcl.config.names import import_address
 from jcl.data.source import Source
 from jcl.errors import UserError
-from jcl.names import import_address
 
 _ADDRESS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _MEMBERS = ("image_shape", "n_classes", "in_memory", "batch", "__len__")

@@ -8,8 +8,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
-from jcl.losses.embeddings import unit_rows
-from jcl.losses.pairwise import inner_products, map_rows
+from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
 def alignment_uniformity(

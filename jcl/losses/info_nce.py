@@ -5,8 +5,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.embeddings import unit_rows
-from jcl.losses.two_sided import log_denominators_and_positive
+from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.two_sided import log_denominators_and_positive
 from jcl.mesh import check_even_split
 
 

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, UInt32
 
 from jcl.losses.beta_mixing import pair_coefficients
-from jcl.losses.pairwise import inner_products, map_rows
+from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
 class Samples(NamedTuple):

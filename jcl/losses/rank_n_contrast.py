@@ -6,8 +6,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.embeddings import interleave_views
-from jcl.losses.pairwise import distances, map_rows
+from jcl.losses.engine.embeddings import interleave_views
+from jcl.losses.engine.pairwise import distances, map_rows
 from jcl.mesh import check_even_split
 
 

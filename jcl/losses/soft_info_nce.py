@@ -6,8 +6,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.embeddings import unit_rows
-from jcl.losses.pairwise import inner_products, map_rows
+from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
 def soft_info_nce(

@@ -10,8 +10,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
-from jcl.losses.embeddings import interleave_views, unit_rows
-from jcl.losses.symmetric import log_denominator_and_positive
+from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.symmetric import log_denominator_and_positive
 from jcl.mesh import check_even_split
 
 

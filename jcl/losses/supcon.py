@@ -5,8 +5,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
-from jcl.losses.embeddings import interleave_views, unit_rows
-from jcl.losses.symmetric import log_denominator_and_positive
+from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.symmetric import log_denominator_and_positive
 from jcl.mesh import check_even_split
 
 

@@ -13,9 +13,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Real, UInt32
 
 from jcl.errors import UserError
 from jcl.losses.beta_mixing import beta_quantiles, column_words, pair_salt, row_words
-from jcl.losses.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.pairwise import inner_products, map_rows
 from jcl.losses.mixtures import Mixing, Randomness, Samples, sum_mixtures
-from jcl.losses.pairwise import inner_products, map_rows
 from jcl.mesh import check_even_split
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 
 from jcl.methods.base import Outcome
-from jcl.methods.supervised import Supervised
+from jcl.methods.parts.supervised import Supervised
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,8 +4,8 @@ import dataclasses
 
 from jcl.losses import rank_n_contrast
 from jcl.methods.base import Outcome
-from jcl.methods.diagnostics import two_view_diagnostics
-from jcl.methods.two_view import TwoViewNetworks
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.two_view import TwoViewNetworks
 
 
 @dataclasses.dataclass(frozen=True)

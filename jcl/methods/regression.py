@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jcl.methods.base import Embedded, Outcome, Variables
-from jcl.methods.supervised import Supervised
+from jcl.methods.parts.supervised import Supervised
 
 Statistics = dict[str, jax.Array]  # count, mean and variance of some targets
 

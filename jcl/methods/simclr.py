@@ -3,7 +3,7 @@
 import dataclasses
 
 from jcl.losses import nt_xent
-from jcl.methods.two_view import TwoViewMethod
+from jcl.methods.parts.two_view import TwoViewMethod
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 
 from jcl.losses import sogclr
 from jcl.methods.base import Outcome
-from jcl.methods.diagnostics import two_view_diagnostics
-from jcl.methods.two_view import TwoViewNetworks
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.two_view import TwoViewNetworks
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from jcl.errors import UserError
 from jcl.losses import supremix
 from jcl.methods.base import Outcome
-from jcl.methods.diagnostics import two_view_diagnostics
-from jcl.methods.two_view import TwoViewNetworks
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.two_view import TwoViewNetworks
 
 _MOST_BINS = 64  # within the window; the authors have 5
 

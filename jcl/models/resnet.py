@@ -11,12 +11,7 @@ from jaxtyping import Array, Float
 from jcl.models import pointwise
 from jcl.models.batch_norm import batch_norm
 from jcl.models.layer_variables import ConvKernel, NormVariables
-from jcl.models.options import (
-    check_choice,
-    check_each_positive,
-    check_images,
-    check_positive,
-)
+from jcl.models.options import check_choice, check_each_positive, check_images, check_positive
 from jcl.models.pooled_stem import pooled_stem
 
 STEMS = ("imagenet", "cifar")

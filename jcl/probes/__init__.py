@@ -1,6 +1,6 @@
 """Probes: what frozen features are worth, in numbers and figures."""
 
-from jcl.probes.features import Features, check_export, extract, raw_inputs, save_features
+from jcl.probes.extract import Features, check_export, extract, raw_inputs, save_features
 from jcl.probes.geometry import alignment, geometry, tolerance, uniformity
 from jcl.probes.knn import knn_predict, knn_top1
 from jcl.probes.knn_regression import knn_regress, knn_regression

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Real
 
 from jcl.errors import UserError
-from jcl.losses.embeddings import unit_rows
+from jcl.losses.engine.embeddings import unit_rows
 from jcl.probes.checks import check_features
 from jcl.probes.ordinality import ordinality
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jcl.probes.features import Features
+from jcl.probes.extract import Features
 from jcl.probes.knn import knn_top1
 from jcl.probes.knn_regression import knn_regression
 from jcl.probes.linear import L2_GRID, linear_probe

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jcl.cli import EXIT_USER_ERROR, ArgumentParser
 from jcl.errors import UserError
 from jcl.report.columns import columns_of
 from jcl.report.document import markdown_table, to_html, to_markdown
 from jcl.report.figures import loss_curves, scores_by_batch_size
 from jcl.report.runs import find_workdirs, group_runs, other_settings, read_run
+from jcl.runtime.cli import ArgumentParser
+from jcl.runtime.exits import EXIT_USER_ERROR
 
 
 def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jcl import workdir as workdir_lib
 from jcl.config import FREE_ON_RESUME, flatten
 from jcl.errors import UserError
-from jcl.metrics import read_metrics
+from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.metrics import read_metrics
 
 # Of the section `probe`: what adds scores and changes none.
 _ONLY_ADD = ("finetune", "finetune_shares", "baselines", "projection", "shares", "every_steps")

@@ -9,9 +9,9 @@ import pytest
 
 from jcl.augment import VIEWS, byol, recipes, simclr
 from jcl.config import base
+from jcl.config.names import build
 from jcl.errors import UserError
 from jcl.mesh import batch_sharding, make_mesh
-from jcl.names import build
 from tests.augment.quick_jit import quick_jit
 
 BATCH = 32

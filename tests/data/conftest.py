@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jcl.data import write
+from jcl.data.prepare import write
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from jcl.data import open_source, write
-from jcl.data.decode import decode_image
-from jcl.data.tfds import open_tfds
+from jcl.data import open_source
+from jcl.data.prepare import write
+from jcl.data.sources.decode import decode_image
+from jcl.data.sources.tfds import open_tfds
 from jcl.errors import UserError
 
 BICUBIC = PIL.Image.Resampling.BICUBIC

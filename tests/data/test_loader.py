@@ -13,7 +13,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jcl.data import InMemorySource, loader, order
-from jcl.data.tfds import open_tfds
+from jcl.data.sources.tfds import open_tfds
 from jcl.errors import UserError
 
 N, B, SEED = 100, 16, 3
@@ -168,7 +168,8 @@ def test_leaving_without_closing_ends_the_interpreter(small_dir):
         """
         import sys
         import jax
-        from jcl.data import loader, tfds
+        from jcl.data import loader
+        from jcl.data.sources import tfds
         source = tfds.open_tfds("small", "train", dir=sys.argv[1], image_key="image",
                                 label_key=None, in_memory_bytes=0)
         mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))

@@ -14,8 +14,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jcl.losses.embeddings import interleave_views, unit_rows
-from jcl.losses.symmetric import log_denominator_and_positive
+from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.symmetric import log_denominator_and_positive
 from tests.losses.every_loss import EVERY_LOSS
 from tests.losses.test_two_view_losses import meshes, shard
 

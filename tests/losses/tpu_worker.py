@@ -6,8 +6,8 @@ A process of its own, because libtpu takes over signals in the process that load
 import sys
 from pathlib import Path
 
+from jcl.cost.topology import topology_devices
 from jcl.mesh import make_mesh
-from jcl.topology import topology_devices
 from tests.losses.every_loss import EVERY_LOSS
 from tests.losses.loss_programs import compile_value_and_gradient
 

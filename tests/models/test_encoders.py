@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jcl.config import base
+from jcl.config.names import build
 from jcl.models import ENCODERS
-from jcl.names import build
 from tests.models.networks import (
     bytes_kept_for_the_backward_pass,
     drawn_images,

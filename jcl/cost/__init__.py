@@ -1,0 +1,1 @@
+"""What a step costs: devices, memory, FLOPs, traffic, read from programs."""

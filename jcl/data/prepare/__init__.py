@@ -1,0 +1,1 @@
+"""Writers of datasets: `python -m jcl.data.prepare`."""

@@ -1,0 +1,205 @@
+"""Writes images as a TFDS dataset of array_record files, which `jcl.data.sources.tfds` reads.
+
+The dataset is DATA_DIR/NAME/VERSION, with the splits train and test and the features image,
+label and target (where there are such). Records stand in their source's order. TensorFlow is not
+needed.
+"""
+
+import contextlib
+import io
+import itertools
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import tqdm
+from jaxtyping import UInt8
+
+from jcl.data.prepare.image_folder import read_encoded, read_image_folder
+from jcl.errors import UserError
+
+_SHARD_EXAMPLES = 10_000
+_CHUNK = 500
+
+
+def write_arrays(
+    splits: dict[str, dict[str, np.ndarray]],
+    *,
+    name: str,
+    data_dir: str,
+    version: str | None = None,
+) -> Path:
+    """Writes arrays as a TFDS dataset.
+
+    Args:
+        splits: for train and test, image uint8 [n, H, W, C] with C of 1, 3 or 4, and optionally
+            label int32 [n] and target float32 [n], the same keys in both.
+        name: of the dataset.
+        data_dir: TFDS data directory.
+        version: like 1.0.0; None for that of TFDS's own dataset of the name, so that TFDS too
+            finds this one under it, or 1.0.0 where it has none.
+
+    Returns:
+        The folder of the dataset.
+
+    Raises:
+        UserError: arrays that do not fit, a bad name, a dataset that exists.
+    """
+    if set(splits) != {"train", "test"}:
+        raise UserError(f"a train and a test split are needed, but given is {sorted(splits)}")
+    keys = {split: sorted(arrays) for split, arrays in splits.items()}
+    if keys["train"] != keys["test"]:
+        raise UserError(f"the splits must have the same keys, but they have {keys}")
+    if "image" not in keys["train"]:
+        raise UserError(f"images are needed, but given is {keys['train']}")
+    shape = splits["train"]["image"].shape[1:]
+    if shape[-1] not in (1, 3, 4):
+        raise UserError(f"images have {shape[-1]} channels, but they must have 1, 3 or 4")
+    n_classes = None
+    if "label" in keys["train"]:
+        n_classes = 1 + max(int(arrays["label"].max()) for arrays in splits.values())
+
+    def examples(arrays: dict[str, np.ndarray]) -> Iterator[dict]:
+        for i, image in enumerate(arrays["image"]):
+            rest = {key: arrays[key][i] for key in arrays if key != "image"}
+            yield {"image": _encode_png(image), **rest}
+
+    return _write(
+        {split: (len(a["image"]), examples(a)) for split, a in splits.items()},
+        shape=shape,
+        classes=n_classes,
+        has_target="target" in keys["train"],
+        name=name,
+        data_dir=data_dir,
+        version=version,
+    )
+
+
+def write_image_folder(
+    folder: str, *, name: str, data_dir: str, version: str | None = None
+) -> Path:
+    """Writes DIR/{train,test}/CLASS/* as a TFDS dataset; arguments as in `write_arrays`."""
+    images = read_image_folder(folder)
+
+    def examples(files: list[tuple[Path, int]]) -> Iterator[dict]:
+        for path, label in files:
+            yield {"image": read_encoded(path, images.shape[-1]), "label": label}
+
+    return _write(
+        {split: (len(files), examples(files)) for split, files in images.files.items()},
+        shape=images.shape,
+        classes=images.classes,
+        has_target=False,
+        name=name,
+        data_dir=data_dir,
+        version=version,
+    )
+
+
+def check_name(name: str) -> None:
+    """Raises UserError for a name of a dataset that TFDS or a file system could not take."""
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise UserError(f"name={name!r} is given, but it must match [a-z][a-z0-9_]*")
+
+
+def _write(
+    splits: dict[str, tuple[int, Iterable[dict]]],
+    *,
+    shape: tuple[int | None, ...],
+    classes: int | list[str] | None,
+    has_target: bool,
+    name: str,
+    data_dir: str,
+    version: str | None,
+) -> Path:
+    """Writes (length, examples) of every split; images are encoded already."""
+    check_name(name)
+    if version is not None and not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise UserError(f"version={version!r} is given, but it must be like 1.0.0")
+    import tensorflow_datasets as tfds
+
+    version = version or _registered_version(name) or "1.0.0"
+    folder = Path(data_dir, name, version)
+    if folder.exists():
+        raise UserError(f"{folder} exists already: delete it first, or give another --version")
+    features = {"image": tfds.features.Image(shape=shape)}
+    if isinstance(classes, int):
+        features["label"] = tfds.features.ClassLabel(num_classes=classes)
+    elif classes is not None:
+        features["label"] = tfds.features.ClassLabel(names=classes)
+    if has_target:
+        features["target"] = tfds.features.Scalar(np.float32)
+    # Everything goes into a folder of another name, which no reader takes for a dataset and
+    # which gets its own name when everything is in it.
+    incomplete = folder.with_name(f"incomplete.{version}.{os.getpid()}")
+    incomplete.mkdir(parents=True)
+    try:
+        _write_records(incomplete, name, version, tfds.features.FeaturesDict(features), splits)
+        incomplete.rename(folder)
+    except BaseException:
+        shutil.rmtree(incomplete)
+        with contextlib.suppress(OSError):  # other versions are in it
+            folder.parent.rmdir()
+        raise
+    return folder
+
+
+def _write_records(
+    folder: Path,
+    name: str,
+    version: str,
+    features: Any,
+    splits: dict[str, tuple[int, Iterable[dict]]],
+) -> None:
+    """Writes records and metadata of all splits into `folder`, in the order given."""
+    import tensorflow_datasets as tfds
+
+    # Not a DatasetBuilder: its way of writing shuffles, asks the network, and needs TensorFlow.
+    identity = tfds.core.DatasetIdentity(
+        name=name, version=tfds.core.Version(version), data_dir=str(folder), module_name=""
+    )
+    info = tfds.core.DatasetInfo(
+        builder=identity,
+        description="Prepared from local files by jcl.data.prepare.",
+        features=features,
+    )
+    writer = tfds.core.SequentialWriter(
+        info, max_examples_per_shard=_SHARD_EXAMPLES, file_format="array_record"
+    )
+    writer.initialize_splits(list(splits))
+    for split, (length, examples) in splits.items():
+        # The writer rewrites the metadata at every call, which costs milliseconds.
+        bar = tqdm.tqdm(
+            examples,
+            total=length,
+            desc=split,
+            unit=" examples",
+            mininterval=0.1 if sys.stderr.isatty() else 30,  # a log needs no line a second
+        )
+        remaining = iter(bar)
+        while chunk := list(itertools.islice(remaining, _CHUNK)):
+            writer.add_examples({split: chunk})
+    writer.close_all()
+
+
+def _registered_version(name: str) -> str | None:
+    """The version of TFDS's own dataset of that name, where there is one without configs."""
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder_cls(name)
+    except tfds.core.DatasetNotFoundError:
+        return None
+    return None if builder.BUILDER_CONFIGS else str(builder.VERSION)
+
+
+def _encode_png(image: UInt8[np.ndarray, "h w c"]) -> bytes:
+    encoded = io.BytesIO()
+    PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "png")
+    return encoded.getvalue()

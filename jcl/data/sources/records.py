@@ -1,0 +1,124 @@
+"""Reads a prepared TFDS dataset (array_record files) by index, a batch at a time.
+
+TensorFlow is not needed, nor imported.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer, UInt8
+
+from jcl.data.sources.decode import decode_image
+from jcl.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSource:
+    """One split of a prepared dataset, decoded at every read: see `jcl.data.source.Source`.
+
+    Opens its files at the first read, so it can be sent to worker processes.
+
+    Attributes:
+        folder: of one version of a dataset: holds dataset_info.json and the record files.
+        split: such as "train" or "train[:90%]".
+        length: number of examples.
+        image_key: the feature that holds the image.
+        label_key: the feature that holds the class, or None.
+        target_key: the feature that holds the continuous target, or None.
+        image_shape: (H, W, C) that every image must have.
+        n_classes: of the label, or None.
+        image_size: every image is brought to so many pixels both ways, which H and W then are;
+            None takes images as they are.
+    """
+
+    folder: str
+    split: str
+    length: int
+    image_key: str
+    label_key: str | None
+    target_key: str | None
+    image_shape: tuple[int, int, int]
+    n_classes: int | None
+    image_size: int | None = None
+    in_memory: bool = dataclasses.field(default=False, init=False)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def batch(self, indices: Integer[np.ndarray, " b"]) -> dict[str, np.ndarray]:
+        """Reads and decodes the examples at `indices`.
+
+        Raises:
+            UserError: where a record is damaged or an image has another shape.
+        """
+        examples = self.read(indices)
+        images = np.empty((len(examples), *self.image_shape), np.uint8)
+        for row, index, example in zip(images, indices.tolist(), examples, strict=True):
+            image = self.decode(index, example)
+            if image.shape != self.image_shape:
+                raise UserError(
+                    f"image {index} of {self.split} in {self.folder} has the shape {image.shape}, "
+                    f"but others have {self.image_shape}: all must be equal, or data.image_size "
+                    "must name a size to bring them to"
+                )
+            row[:] = image
+        batch = {"image": images}
+        for key, feature, dtype in (
+            ("label", self.label_key, np.int32),
+            ("target", self.target_key, np.float32),
+        ):
+            if feature is not None:
+                batch[key] = np.array([_scalar(example[feature]) for example in examples], dtype)
+        return batch
+
+    def read(self, indices: Integer[np.ndarray, " b"]) -> list[Mapping[str, Any]]:
+        """The features of the examples at `indices`, as tf.train.Example holds them.
+
+        Raises:
+            UserError: where the record files are damaged or missing.
+        """
+        from tensorflow_datasets.proto import tf_example_pb2
+
+        try:
+            # Parsed here and not by TFDS, whose general parser takes as long as a small image.
+            records = self._records.__getitems__(indices.tolist())
+            return [tf_example_pb2.Example.FromString(r).features.feature for r in records]
+        except Exception as error:  # array_record and protobuf raise errors of many types
+            detail = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"the records of {self.split} in {self.folder} cannot be read, so the dataset is "
+                f"damaged and must be prepared again: {detail}"
+            ) from error
+
+    def decode(self, index: int, example: Mapping[str, Any]) -> UInt8[np.ndarray, "h w c"]:
+        """The image of one example, in as many channels as the dataset declares."""
+        try:
+            return decode_image(
+                example[self.image_key].bytes_list.value[0],
+                channels=self.image_shape[-1],
+                image_size=self.image_size,
+            )
+        except (OSError, SyntaxError, ValueError) as error:
+            raise UserError(
+                f"image {index} of {self.split} in {self.folder} cannot be decoded: {error}"
+            ) from error
+
+    @functools.cached_property
+    def _records(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        return tfds.builder_from_directory(self.folder).as_data_source(
+            split=self.split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the open files."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def _scalar(feature: Any) -> int | float:
+    """The one number of a tf.train.Feature."""
+    return (feature.int64_list.value or feature.float_list.value)[0]

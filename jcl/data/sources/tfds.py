@@ -1,0 +1,204 @@
+"""`tfds:NAME`: any image dataset of TensorFlow Datasets, by random access.
+
+A dataset that is on disk is read as it is there, whatever TFDS knows under its name. One that is
+not is downloaded and prepared by TFDS, unless `data.dir` is set: a folder that was named must
+hold the dataset.
+"""
+
+import dataclasses
+import math
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tqdm
+from absl import logging
+
+from jcl.data.source import InMemorySource, Source
+from jcl.data.sources.records import RecordSource
+from jcl.errors import UserError
+
+# A split whose decoded images take at most this many bytes is decoded once, into memory.
+IN_MEMORY_BYTES = 2 * 2**30
+
+_CHUNK = 1000  # examples decoded between two ticks of the progress bar
+
+
+def open_tfds(
+    name: str,
+    split: str,
+    *,
+    dir: str | None,
+    image_key: str,
+    label_key: str | None,
+    image_size: int | None = None,
+    in_memory_bytes: int = IN_MEMORY_BYTES,
+) -> Source:
+    """Opens one split of a TFDS dataset.
+
+    Args:
+        name: as TFDS has it: NAME, NAME/CONFIG, either with :VERSION.
+        split: as TFDS has it, such as "train" or "train[:90%]".
+        dir: TFDS data directory that holds the dataset; None for $TFDS_DATA_DIR, else
+            ~/tensorflow_datasets, where TFDS may also download it to.
+        image_key: the feature that holds the image (uint8).
+        label_key: the feature that holds the class; None for "label" where there is one.
+        image_size: bring the shorter side of every image to so many pixels and take the centre
+            square; None takes images as they are, which must then have one size.
+        in_memory_bytes: decode a split into memory up to this size.
+
+    Returns:
+        A source in memory, or one that decodes at every read. A scalar feature "target" becomes
+        the target.
+
+    Raises:
+        UserError: no such dataset, split or feature; images of different shapes; damaged files.
+    """
+    folder = _find_folder(name, dir) or _download(name, dir)
+    info = _read_info(folder)
+    features = info.features
+    if label_key is None and "label" in features:
+        label_key = "label"
+    _check_features(folder, features, image_key, label_key)
+    try:
+        length = info.splits[split].num_examples
+    except (ValueError, KeyError, AssertionError):
+        length = 0
+    if not length:
+        raise UserError(
+            f"the split {split!r} is given, but {folder} has {', '.join(sorted(info.splits))} "
+            "(data.train_split and data.test_split choose, in TFDS's notation)"
+        )
+
+    height, width, channels = features[image_key].shape
+    if image_size is not None:
+        height = width = image_size
+    source = RecordSource(
+        folder=str(folder),
+        split=split,
+        length=length,
+        image_key=image_key,
+        label_key=label_key,
+        target_key="target" if "target" in features and _is_number(features["target"]) else None,
+        image_shape=(height or 0, width or 0, channels or 3),
+        n_classes=features[label_key].num_classes if label_key else None,
+        image_size=image_size,
+    )
+    # One record of every file: a truncated or missing one must not wait for its turn in training.
+    takes = [file.take for file in info.splits[split].file_instructions]
+    first, *_ = source.read(np.cumsum([0, *takes])[:-1])
+    if height is None or width is None:
+        shape = source.decode(0, first).shape
+        source = dataclasses.replace(source, image_shape=shape)
+    if length * math.prod(source.image_shape) > in_memory_bytes:
+        source.batch(np.array([0, length - 1]))  # fails now if it fails at all
+        return source
+    return _decode_all(source)
+
+
+def _is_number(feature) -> bool:
+    """Whether a feature is one number, and not the name of a class, whose number has no order."""
+    return feature.shape == () and not hasattr(feature, "num_classes")
+
+
+def _decode_all(source: RecordSource) -> InMemorySource:
+    """Decodes a whole split once, and says so."""
+    what = f"Decoding {source.split} of {source.folder}"
+    terminal = sys.stderr.isatty()
+    if not terminal:
+        logging.info("%s: %d images into memory", what, len(source))
+    arrays: dict[str, np.ndarray] = {}
+    with tqdm.tqdm(total=len(source), desc=what, unit=" images", disable=not terminal) as bar:
+        for start in range(0, len(source), _CHUNK):
+            indices = np.arange(start, min(start + _CHUNK, len(source)))
+            for key, part in source.batch(indices).items():
+                # Allocated whole: joining chunks at the end would take the memory twice.
+                if key not in arrays:
+                    arrays[key] = np.empty((len(source), *part.shape[1:]), part.dtype)
+                arrays[key][indices] = part
+            bar.update(len(indices))
+    return InMemorySource(arrays, n_classes=source.n_classes)
+
+
+def _find_folder(name: str, dir: str | None) -> Path | None:
+    """The folder of the newest version of the dataset that is on disk, if any."""
+    folder = _root(dir) / name.replace(":", "/")
+    if (folder / "dataset_info.json").is_file():
+        return folder
+    versions = [
+        path.parent
+        for path in folder.glob("*/dataset_info.json")
+        if re.fullmatch(r"\d+\.\d+\.\d+", path.parent.name)
+    ]
+    return max(versions, key=lambda p: [int(i) for i in p.name.split(".")], default=None)
+
+
+def _root(dir: str | None) -> Path:
+    return Path(dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def _download(name: str, dir: str | None) -> Path:
+    """Has TFDS download and prepare a dataset it knows, into its default folder."""
+    import tensorflow_datasets as tfds
+
+    prepare = "python -m jcl.data.prepare makes a dataset of local files"
+    if dir is not None:
+        raise UserError(
+            f"data.dir={dir!r} is given, but it holds no prepared dataset {name!r}; {prepare}"
+        )
+    try:
+        builder = tfds.builder(name, file_format="array_record")
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise UserError(
+            f"data.name='tfds:{name}' is given, but {_root(dir)} holds no prepared dataset of that "
+            f"name and TFDS knows none ({_first_line(error)}); {prepare}"
+        ) from error
+    try:
+        builder.download_and_prepare(file_format="array_record")
+    except Exception as error:  # network, checksums, manual downloads, missing packages
+        raise UserError(
+            f"TFDS could not download and prepare {name!r} ({_first_line(error)}); {prepare}, and "
+            "data.dir names the folder of one prepared elsewhere"
+        ) from error
+    return Path(builder.data_dir)
+
+
+def _read_info(folder: Path) -> Any:
+    """The metadata of a prepared dataset, once they are known to be usable."""
+    import tensorflow_datasets as tfds
+
+    try:
+        info = tfds.builder_from_directory(folder).info
+    except Exception as error:  # JSON and protobuf raise errors of many types
+        raise UserError(f"{folder} is not a readable TFDS dataset: {_first_line(error)}") from error
+    if info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
+        raise UserError(
+            f"{folder} is prepared as {info.file_format.value}, but random access needs "
+            "file_format=array_record"
+        )
+    return info
+
+
+def _check_features(folder: Path, features: Any, image_key: str, label_key: str | None) -> None:
+    """Raises where the named features are not an 8-bit image and a class."""
+    import tensorflow_datasets as tfds
+
+    images = [k for k, f in features.items() if isinstance(f, tfds.features.Image)]
+    if image_key not in images or features[image_key].np_dtype != np.uint8:
+        raise UserError(
+            f"data.image_key={image_key!r} is given or the default, but the 8-bit images of "
+            f"{folder} are {images}"
+        )
+    labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
+    if label_key is not None and label_key not in labels:
+        raise UserError(
+            f"data.label_key={label_key!r} is given or the default, but the class labels of "
+            f"{folder} are {labels}"
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,176 @@
+"""Fine-tuning: the whole network is trained further, with some of the labels."""
+
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+from jaxtyping import Float, Int
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from jcl.config import base
+from jcl.data import Source
+from jcl.data.dataset_shape import shape_of
+from jcl.data.loader import batches
+from jcl.data.selected import Selected
+from jcl.errors import UserError
+from jcl.evaluation.heads import predict_split, score_predictions
+from jcl.experiment import make_experiment
+from jcl.mesh import batch_sharding, make_mesh
+from jcl.probes.extract import Features
+from jcl.probes.low_shot import choose_share
+from jcl.training.state import TrainState
+from jcl.training.step import compile_train_step
+
+PyTree = Any
+
+# What is known of an example -> the method that trains with it. L1, not MSE: scores are errors of
+# this kind, and the literature on imbalanced regression trains with it.
+_TASKS = {"label": "cross_entropy", "target": "l1"}
+
+
+def finetune_shares(
+    config: ConfigDict,
+    encoder: PyTree,
+    train: Source,
+    test: Source,
+    bank: Features,
+    known: Features,
+) -> dict[str, dict]:
+    """Fine-tunes with each of `probe.finetune_shares` of the labels, and of the targets.
+
+    A share with fewer examples than devices is logged and left out.
+
+    Args:
+        config: of the run; its seed chooses the examples, stratified by class where there are some.
+        encoder: see `finetune`.
+        train: the training split.
+        test: the test split.
+        bank: labels and targets of the training split.
+        known: those of the test split.
+
+    Returns:
+        {"0.01": {"examples": s, "steps": t, "batch_size": b, "top1": x, "mae": .., ..}, ..}: see
+        `jcl.evaluation.heads.score_predictions`; the whole network was trained once for each task.
+    """
+    scores = {}
+    for share in config.probe.finetune_shares:
+        rows = choose_share(share, n=len(train), label=bank.label, seed=config.seed)
+        batch_size = _batch_size(config, len(rows))
+        if not batch_size:
+            logging.warning("Fine-tuning leaves out %g of the labels: fewer than devices.", share)
+            continue
+        scored = {
+            "examples": len(rows),
+            "steps": _steps(config, len(rows)),
+            "batch_size": batch_size,
+        }
+        for key, method in _TASKS.items():
+            truth, test_truth = getattr(bank, key), getattr(known, key)
+            if truth is None or test_truth is None:
+                continue
+            predicted = finetune(config, encoder, train, rows, test, method=method)
+            bin_width = config.probe.target_bin
+            scored |= score_predictions(
+                predicted, test_truth, truth[rows], needs=(key,), bin_width=bin_width
+            )
+        scores[f"{share:g}"] = scored
+    return scores
+
+
+def finetune(
+    config: ConfigDict,
+    encoder: PyTree,
+    train: Source,
+    rows: Int[np.ndarray, " s"],
+    test: Source,
+    *,
+    method: str,
+) -> Float[np.ndarray, "m outputs"]:
+    """Trains a pretrained encoder and a new linear head with the labels of some examples.
+
+    AdamW with a tenth of the steps as warm-up and a cosine, on the views that the run was
+    pretrained with, in its precision; `probe.finetune_*` has the rest.
+
+    Args:
+        config: of the run.
+        encoder: its "params" and its "batch_stats", from a checkpoint; they are not changed.
+        train: the training split.
+        rows: its examples whose labels may be used, sorted.
+        test: the split to predict.
+        method: "cross_entropy" or "l1"; the fine-tuning's, not the run's.
+
+    Returns:
+        What the head says of every test example: logits [m, C], or targets [m, 1].
+
+    Raises:
+        UserError: the network diverged, or there are fewer rows than devices.
+    """
+    subset, mesh = Selected(train, rows), make_mesh()
+    config = _config(config, method, len(rows))
+    experiment = make_experiment(config, shape_of(subset))
+    state = _with_encoder(experiment.init_state(mesh), encoder)
+    step = compile_train_step(state, mesh=mesh, **experiment.step_options())
+    stream = batches(
+        subset,
+        seed=config.seed,
+        batch_size=config.batch_size,
+        sharding=batch_sharding(mesh),
+        start_step=0,
+        stop_step=config.total_steps,
+    )
+    progress = tqdm(
+        stream,
+        desc=f"fine-tuning with {len(rows):,} examples",
+        total=config.total_steps,
+        disable=not sys.stderr.isatty(),
+    )
+    try:
+        for batch in progress:
+            state, _ = step(state, batch)
+    finally:
+        stream.close()
+    return predict_split(config, experiment.method, state.params, state.model_state, test)
+
+
+def _batch_size(config: ConfigDict, examples: int) -> int:
+    """The largest that is not too large, and divides by the devices; 0 where none does."""
+    devices = jax.device_count()
+    return min(config.probe.finetune_batch_size, examples) // devices * devices
+
+
+def _steps(config: ConfigDict, examples: int) -> int:
+    steps = round(config.probe.finetune_epochs * examples / _batch_size(config, examples))
+    return max(steps, config.probe.finetune_least_steps)
+
+
+def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:
+    """What fine-tuning has of the run's config, and what of its own."""
+    new = base()
+    for key in ("seed", "precision", "data", "views", "encoder", "fsdp_min_size", "probe"):
+        new[key] = config[key]
+    new.batch_size = _batch_size(config, examples)
+    if not new.batch_size:
+        raise UserError(f"{examples} examples cannot be spread over {jax.device_count()} devices")
+    new.total_steps = _steps(config, examples)
+    new.method.name = method
+    new.optimizer.name = "adamw"
+    new.optimizer.learning_rate = config.probe.finetune_learning_rate
+    new.optimizer.encoder_scale = config.probe.finetune_encoder_scale
+    new.optimizer.warmup_steps = new.total_steps // 10
+    return new
+
+
+def _with_encoder(state: TrainState, encoder: PyTree) -> TrainState:
+    def place(new, old):
+        return jax.device_put(jnp.array(old, new.dtype), new.sharding)
+
+    params = jax.tree.map(place, state.params["encoder"], encoder["params"])
+    statistics = jax.tree.map(place, state.model_state["encoder"], encoder["batch_stats"])
+    return state.replace(
+        params={**state.params, "encoder": params},
+        model_state={**state.model_state, "encoder": statistics},
+    )

@@ -1,0 +1,74 @@
+"""What the heads of networks trained with labels say of a split, and how good it is."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, Real
+from ml_collections import ConfigDict
+
+from jcl.data import Source
+from jcl.errors import UserError
+from jcl.evaluation.encode import FEATURE_BATCH, evaluation_inputs
+from jcl.experiment import image_dtype
+from jcl.methods.base import Method
+from jcl.probes.extract import extract
+from jcl.probes.regression_scores import regions, regression_scores
+
+PyTree = Any
+
+
+def predict_split(
+    config: ConfigDict, method: Method, params: PyTree, model_state: PyTree, split: Source
+) -> Float[np.ndarray, "n outputs"]:
+    """Calls the method's `predict` on every example, as probes see it.
+
+    Returns:
+        Logits [n, C], or targets [n, 1].
+
+    Raises:
+        UserError: the network diverged.
+    """
+
+    @jax.jit
+    def predict(params, model_state, inputs):
+        inputs = evaluation_inputs(inputs, config.views.size, image_dtype(config))
+        return method.predict(params, model_state, inputs).reshape(len(inputs), -1)
+
+    predicted = extract(
+        lambda inputs: predict(params, model_state, inputs),
+        split,
+        batch_size=min(FEATURE_BATCH, len(split)),
+        description="predictions",
+    ).features
+    if not np.isfinite(predicted).all():
+        raise UserError("predictions hold NaN or infinity, so the network that made them diverged")
+    return predicted
+
+
+def score_predictions(
+    predicted: Float[np.ndarray, "n outputs"],
+    truth: Real[np.ndarray, " n"],
+    train_truth: Real[np.ndarray, " m"],
+    *,
+    needs: tuple[str, ...],
+    bin_width: float,
+) -> dict:
+    """Scores logits by their top-1, targets by `regression_scores` and `regions`.
+
+    Args:
+        predicted: as `predict_split` returns it.
+        truth: labels or targets of the same examples.
+        train_truth: labels or targets that the head was trained with.
+        needs: ("label",) or ("target",): what the method was told.
+        bin_width: of `regions`.
+
+    Returns:
+        {"top1": fraction}, or {"mae", .., "regions"}.
+    """
+    if needs == ("label",):
+        return {"top1": float(np.mean(predicted.argmax(1) == truth))}
+    predicted = predicted[:, 0]
+    return regression_scores(predicted, truth) | {
+        "regions": regions(predicted, truth, train_truth, bin_width=bin_width)
+    }

@@ -1,0 +1,42 @@
+"""The files that hold what evaluation measured: results.json and its kin."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+from jcl.errors import UserError
+from jcl.runtime import workdir as workdir_lib
+
+
+def results_file(workdir: Path, suffix: str) -> Path:
+    """results<suffix>.json."""
+    return (workdir / workdir_lib.RESULTS).with_stem(f"results{suffix}")
+
+
+def suffix_of_dataset(workdir: Path, suffix: str, dataset: str) -> str:
+    """-NAME of a dataset that is not the run's; or -NAME-2, .. where another one has the file.
+
+    Args:
+        workdir: of the run.
+        suffix: what comes before it in the names of files.
+        dataset: as `data.name` has it.
+    """
+    name = Path(dataset.removeprefix("arrays:")).name.removesuffix(".npz")
+    name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name)[:80]
+    if name.isdecimal():  # as a step is
+        name = f"data-{name}"
+    for number in itertools.count(1):
+        found = f"-{name}" if number == 1 else f"-{name}-{number}"
+        path = results_file(workdir, suffix + found)
+        if not path.exists() or json.loads(path.read_text()).get("data", {}).get("name") == dataset:
+            return found
+    raise AssertionError("numbers do not end")
+
+
+def write_results(path: Path, results: dict) -> None:
+    """Writes them as JSON, whole or not at all; raises UserError where that is impossible."""
+    try:
+        workdir_lib.write_atomically(path, json.dumps(results, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""The pairwise engine: exact losses of a global batch in linear memory."""

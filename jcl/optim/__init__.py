@@ -1,0 +1,1 @@
+"""Schedules, optimizers, and patterns of parameter names."""

@@ -1,0 +1,38 @@
+"""What probes see of an image."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jcl
+from jcl.errors import UserError
+from jcl.evaluation.encode import feature_function
+from jcl.runtime import workdir
+from jcl.training.checkpoint import Checkpoints
+from tests.tiny import one_device, tiny_config, tiny_experiment, tiny_source
+
+
+def test_probes_see_the_middle_where_views_have_a_size_of_their_own():
+    images = jnp.asarray(tiny_source().arrays["image"][:5])
+    features = {}
+    for size in (None, 4):
+        experiment = tiny_experiment(tiny_config(**{"views.name": "weak", "views.size": size}))
+        state = experiment.init_state(one_device())
+        apply = feature_function(experiment.config, experiment.method.features)
+        features[size] = apply(state.params, state.model_state, images)
+    middle = images[:, 2:6, 2:6].astype(jnp.float32) / 255
+    expected = experiment.method.features(state.params, state.model_state, middle)
+    np.testing.assert_allclose(features[4], expected, atol=1e-6)
+    assert np.abs(features[4] - features[None]).max() > 1e-3
+
+
+def test_loaded_features_refuse_images_of_another_size_than_the_run_saw(tmp_path):
+    config = tiny_config(**{"data.image_size": 8})
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(tiny_experiment(config).init_state(one_device()), 1)
+    checkpoints.close()
+    workdir.write_config(tmp_path, config)
+    features, params = jcl.load(tmp_path)
+    assert features(params, jnp.zeros((2, 8, 8, 3), jnp.uint8)).shape == (2, 8)
+    with pytest.raises(UserError, match=r"brought to 8x8 \(data.image_size\), but these are 9x8"):
+        features(params, jnp.zeros((2, 9, 8, 3), jnp.uint8))

@@ -1,0 +1,125 @@
+"""Fine-tuning against scikit-learn, where the encoder as good as stands still."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from jcl.config import base
+from jcl.data import InMemorySource
+from jcl.data.dataset_shape import shape_of
+from jcl.errors import UserError
+from jcl.evaluation.finetune import finetune
+from jcl.experiment import make_experiment
+from jcl.optim.optimizers import make_optimizer
+from tests.tiny import one_device, tiny_config
+
+
+def same_twice():
+    return lambda keys, vectors: jnp.stack([vectors, vectors], axis=1)
+
+
+def source(n, seed):
+    random = np.random.RandomState(seed)
+    features = random.normal(size=(n, 5)).astype(np.float32)
+    target = 300 + 40 * np.abs(features[:, 0]) - 20 * features[:, 1] + random.normal(size=n)
+    label = (features[:, 2] > 0).astype(np.int32)
+    arrays = {"features": features, "target": target.astype(np.float32), "label": label}
+    return InMemorySource(arrays, n_classes=2)
+
+
+def config(**overrides):
+    return tiny_config(
+        **{
+            "batch_size": 64,
+            "encoder.name": "mlp",
+            "encoder.widths": (6,),
+            "views.name": f"{__name__}:same_twice",
+            "probe.finetune_epochs": 400.0,
+            "probe.finetune_learning_rate": 0.1,
+            "probe.finetune_encoder_scale": 1e-7,
+            **overrides,
+        }
+    )
+
+
+TRAIN, TEST = source(200, 0), source(50, 1)
+ROWS = np.arange(1, 193, 3)  # 64 of them, a batch
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    state = make_experiment(config(), shape_of(TRAIN)).init_state(one_device())
+    return {"params": state.params["encoder"], "batch_stats": state.model_state["encoder"]}
+
+
+def features(encoder, inputs):
+    """The encoder of `config` by hand, with the statistics of the rows it is fine-tuned with."""
+    kernel = np.asarray(encoder["params"]["layer0"]["kernel"], np.float64)
+    hidden, of_rows = inputs @ kernel, TRAIN.arrays["features"][ROWS] @ kernel
+    return np.maximum((hidden - of_rows.mean(0)) / np.sqrt(of_rows.var(0) + 1e-5), 0)
+
+
+@pytest.fixture(scope="module")
+def head_alone(encoder):
+    """What a head says whose encoder stood still."""
+    before = jax.tree.map(np.array, encoder)
+    predicted = finetune(config(), encoder, TRAIN, ROWS, TEST, method="mse")[:, 0]
+    jax.tree.map(np.testing.assert_array_equal, before, encoder)
+    return predicted
+
+
+def test_a_head_on_an_encoder_that_stands_still_is_least_squares(encoder, head_alone):
+    rows = features(encoder, TRAIN.arrays["features"][ROWS])
+    reference = LinearRegression().fit(rows, TRAIN.arrays["target"][ROWS])
+    expected = reference.predict(features(encoder, TEST.arrays["features"]))
+    np.testing.assert_allclose(head_alone, expected, atol=0.02 * np.std(expected))
+    # Other rows, other head: the labels of these alone were used.
+    others = LinearRegression().fit(
+        features(encoder, TRAIN.arrays["features"]), TRAIN.arrays["target"]
+    )
+    off = others.predict(features(encoder, TEST.arrays["features"])) - expected
+    assert np.abs(off).max() > 0.1 * np.std(expected)
+
+
+def test_the_whole_network_learns_what_a_head_cannot(encoder, head_alone):
+    truth = TEST.arrays["target"]
+    moving = config(**{"probe.finetune_encoder_scale": 0.3})
+    tuned = finetune(moving, encoder, TRAIN, ROWS, TEST, method="mse")[:, 0]
+    assert np.abs(tuned - truth).mean() < 0.7 * np.abs(head_alone - truth).mean()
+    logits = finetune(moving, encoder, TRAIN, ROWS, TEST, method="cross_entropy")
+    assert logits.shape == (50, 2)
+    assert (logits.argmax(1) == TEST.arrays["label"]).mean() > 0.85
+
+
+@pytest.mark.parametrize("examples", [40, 200])
+def test_the_defaults_are_no_worse_than_a_linear_probe(encoder, examples):
+    rows = np.arange(examples)
+    x, y = features(encoder, TRAIN.arrays["features"])[rows], TRAIN.arrays["target"][rows]
+    linear = LinearRegression().fit(x, y).predict(features(encoder, TEST.arrays["features"]))
+    probe = {f"probe.{k}": v for k, v in base().probe.items() if k.startswith("finetune_")}
+    tuned = finetune(config(**probe), encoder, TRAIN, rows, TEST, method="l1")[:, 0]
+    truth = TEST.arrays["target"]
+    assert np.abs(tuned - truth).mean() <= np.abs(linear - truth).mean()
+
+
+def test_it_says_when_it_diverges(encoder):
+    wild = config(**{"probe.finetune_learning_rate": 1e38, "probe.finetune_epochs": 1.0})
+    with pytest.raises(UserError, match="diverged"):
+        finetune(wild, encoder, TRAIN, ROWS, TEST, method="mse")
+
+
+def test_the_encoders_updates_are_scaled_and_no_others():
+    params = {"encoder": {"kernel": jnp.ones((2, 2))}, "encoder2": jnp.ones(2), "head": jnp.ones(2)}
+    gradient = jax.tree.map(jnp.ones_like, params)
+    optimizers = [
+        make_optimizer(
+            tiny_config(**{"optimizer.encoder_scale": scale}), optax.constant_schedule(0.1)
+        )
+        for scale in (1.0, 0.25)
+    ]
+    full, scaled = (o.update(gradient, o.init(params), params)[0] for o in optimizers)
+    expected = {**full, "encoder": jax.tree.map(lambda u: u / 4, full["encoder"])}
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), scaled, expected)
