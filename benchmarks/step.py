@@ -65,7 +65,7 @@ def make_config(case: str, batch: str | None) -> ConfigDict:
         config.microbatches = config.batch_size // _CHUNK.value
     if on_cpu:
         config.precision = "float32"
-    config_lib.validate(config)
+    config = open_config(config)
     return config
 
 
@@ -98,7 +98,7 @@ def compile_step(
 def measure(case: str, batch_size: str | None) -> str:
     """A row of the table."""
     config = make_config(case, batch_size)
-    size = config.data.image_size or SHAPES_SIZE
+    size = config.data.get("image_size") or SHAPES_SIZE
     mesh = make_mesh(**config.mesh)
     images = images_of(size, size, 3, examples=1000 * config.batch_size)
     experiment = make_experiment(config, images)

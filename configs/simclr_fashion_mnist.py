@@ -15,18 +15,12 @@ def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 15.0):
     config = config_lib.base()
     config.batch_size = given["batch"]
     config.total_epochs = given["epochs"]
-    config.data.name = "tfds:fashion_mnist"
-    config.data.dir = "data"
-    config.views.name = "crop_flip_light"
-    config.encoder.name = "convnet"
-    config.encoder.widths = (64, 128, 256)
-    config.projector.hidden_dim = 256
-    config.method.name = "simclr"
-    config.method.temperature = 0.2
-    config.optimizer.name = "adamw"
-    config.optimizer.learning_rate = 4e-3
-    config.optimizer.warmup_epochs = 1.0
-    config.optimizer.weight_decay = 1e-4
-    config.checkpoint.every_steps = 500
-    config.probe.every_steps = 1170  # five epochs
+    config.data = dict(name="tfds:fashion_mnist", dir="data")
+    config.views = dict(name="crop_flip_light")
+    config.encoder = dict(name="convnet", widths=(64, 128, 256))
+    config.projector = dict(name="mlp", hidden_dim=256)
+    config.method = dict(name="simclr", temperature=0.2)
+    config.optimizer = dict(name="adamw", learning_rate=4e-3, warmup_epochs=1.0, weight_decay=1e-4)
+    config.checkpoint = dict(every_steps=500)
+    config.probe = dict(every_steps=1170)  # five epochs
     return config

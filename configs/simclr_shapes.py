@@ -14,16 +14,10 @@ def get_config(arguments: str = "", *, batch: int = 128, epochs: float = 10.0):
     config = config_lib.base()
     config.batch_size = given["batch"]
     config.total_epochs = given["epochs"]
-    config.data.name = "shapes"
-    config.views.name = "shapes"
-    config.encoder.name = "convnet"
-    config.encoder.widths = (24, 48, 96, 192)
-    config.encoder.blocks = 1
-    config.method.name = "simclr"
-    config.method.temperature = 0.2
-    config.optimizer.name = "adamw"
-    config.optimizer.learning_rate = 3e-3
-    config.optimizer.warmup_epochs = 1.0
-    config.optimizer.weight_decay = 1e-4
-    config.checkpoint.every_steps = 200
+    config.data = dict(name="shapes")
+    config.views = dict(name="shapes")
+    config.encoder = dict(name="convnet", widths=(24, 48, 96, 192), blocks=1)
+    config.method = dict(name="simclr", temperature=0.2)
+    config.optimizer = dict(name="adamw", learning_rate=3e-3, warmup_epochs=1.0, weight_decay=1e-4)
+    config.checkpoint = dict(every_steps=200)
     return config

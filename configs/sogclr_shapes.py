@@ -14,6 +14,5 @@ from configs import simclr_shapes
 
 def get_config(arguments: str = ""):
     config = simclr_shapes.get_config(arguments)
-    config.method.name = "sogclr"
-    config.method.gamma = 0.9
+    config.method = dict(name="sogclr", temperature=0.2, gamma=0.9)
     return config

@@ -11,6 +11,5 @@ from configs import simclr_shapes
 
 def get_config(arguments: str = ""):
     config = simclr_shapes.get_config(arguments)
-    config.method.name = "supcon"
-    config.method.temperature = 0.1
+    config.method = dict(name="supcon", temperature=0.1)
     return config

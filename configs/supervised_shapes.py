@@ -11,6 +11,5 @@ from configs import simclr_shapes
 
 def get_config(arguments: str = ""):
     config = simclr_shapes.get_config(arguments)
-    config.method.name = "cross_entropy"
-    config.method.temperature = None
+    config.method = dict(name="cross_entropy")
     return config

@@ -17,15 +17,10 @@ def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 12.0):
     config = config_lib.base()
     config.batch_size = given["batch"]
     config.total_epochs = given["epochs"]
-    config.data.name = "arrays:data/diamonds.npz"
-    config.views.name = "feature_noise"
-    config.encoder.name = "mlp"
-    config.encoder.widths = (256, 256)
-    config.method.name = "supremix"
-    config.method.bin_width = 1.0
-    config.optimizer.name = "adamw"
-    config.optimizer.learning_rate = 1e-3
-    config.optimizer.warmup_epochs = 1.0
-    config.optimizer.weight_decay = 1e-4
-    config.checkpoint.every_steps = 1000
+    config.data = dict(name="arrays:data/diamonds.npz")
+    config.views = dict(name="feature_noise")
+    config.encoder = dict(name="mlp", widths=(256, 256))
+    config.method = dict(name="supremix", bin_width=1.0)
+    config.optimizer = dict(name="adamw", learning_rate=1e-3, warmup_epochs=1.0, weight_decay=1e-4)
+    config.checkpoint = dict(every_steps=1000)
     return config

@@ -18,16 +18,10 @@ def get_config(arguments: str = "", *, batch: int = 256, epochs: float = 8.0):
     config = config_lib.base()
     config.batch_size = given["batch"]
     config.total_epochs = given["epochs"]
-    config.data.name = "tfds:fashion_angle"
-    config.data.dir = "data"
-    config.views.name = "crop_light"
-    config.encoder.name = "convnet"
-    config.encoder.widths = (32, 64, 128)
-    config.method.name = "supremix"
-    config.method.bin_width = 1.0
-    config.optimizer.name = "adamw"
-    config.optimizer.learning_rate = 3e-3
-    config.optimizer.warmup_epochs = 1.0
-    config.optimizer.weight_decay = 1e-4
-    config.checkpoint.every_steps = 500
+    config.data = dict(name="tfds:fashion_angle", dir="data")
+    config.views = dict(name="crop_light")
+    config.encoder = dict(name="convnet", widths=(32, 64, 128))
+    config.method = dict(name="supremix", bin_width=1.0)
+    config.optimizer = dict(name="adamw", learning_rate=3e-3, warmup_epochs=1.0, weight_decay=1e-4)
+    config.checkpoint = dict(every_steps=500)
     return config

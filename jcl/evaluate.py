@@ -12,20 +12,25 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from absl import flags
-from ml_collections import config_flags
 
 from jcl import runtime
 from jcl.augment.image import to_float
-from jcl.config import validate
 from jcl.data import Source
 from jcl.data.dataset_shape import inputs_of, shape_of
-from jcl.errors import UserError
 from jcl.evaluation.encode import FEATURE_BATCH, feature_function
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
-from jcl.experiment import Experiment, image_dtype, make_experiment, open_split
+from jcl.experiment import (
+    Experiment,
+    image_dtype,
+    make_experiment,
+    open_config,
+    open_split,
+    read_command_line,
+)
 from jcl.mesh import make_mesh
+from jcl.methods.base import Method, Variables
 from jcl.probes import (
     Features,
     check_export,
@@ -44,8 +49,7 @@ from jcl.probes.plots import LEAST_MAPPED
 from jcl.runtime import cli
 from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.metrics import read_metrics
-from jcl.swap import drop_replaced_options
-from jcl.training.checkpoint import read_model
+from jcl.training.checkpoint import read_variables
 from jcl.training.warm_start import check_same_names
 
 # Test images whose two views alignment is measured on, and that a picture shows.
@@ -87,7 +91,7 @@ def evaluate(
         UserError: no such checkpoint, one that does not fit the config or the data, data that
             cannot be read, or a file that cannot be written.
     """
-    validate(config)
+    config = open_config(config)
     if export_features is not None:
         check_export(export_features)
     train, test = open_split(config, "train"), open_split(config, "test")
@@ -98,8 +102,8 @@ def evaluate(
     own = workdir_lib.read_config(workdir).data
     own_data = config.data.name == own.name
     # What a head says of another dataset than the run's is about another question.
-    own_head = own_data and config.data.label_key == own.label_key
-    params, model_state, at_step = _restore(experiment, workdir, step, with_head=own_head)
+    own_head = own_data and config.data.get("label_key") == own.get("label_key")
+    (params, model_state), at_step = _restore(experiment, workdir, step, with_head=own_head)
     suffix = "" if step is None else f"-{at_step}"
     suffix += "" if own_data else suffix_of_dataset(workdir, suffix, config.data.name)
     method, variables = experiment.method, (params, model_state)
@@ -108,7 +112,7 @@ def evaluate(
     results = {"step": at_step, **about, **scores}
     if hasattr(method, "predict") and own_head and _has_truth(method, *trained):
         results["head"] = _score_head(experiment, *variables, test, *trained)
-    if config.probe.projection and hasattr(method, "project") and "projector" in params:
+    if config.probe.projection and hasattr(method, "project"):
         results["projection"], _ = _probe(experiment, method.project, *variables, train, test)
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
@@ -126,8 +130,8 @@ def evaluate(
     if export_features is not None:
         save_features(export_features, *trained)
     if config.probe.finetune:  # may take long, and fail: the rest is safe by then
-        encoder = _encoder_of(*variables, config.method.name)
-        results["finetune"] = finetune_shares(config, encoder, train, test, *trained)
+        parts = _feature_parts(method, *variables)
+        results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
     _draw(experiment, workdir, workdir / f"figures{suffix}", trained[1], test)
     return results
@@ -135,23 +139,20 @@ def evaluate(
 
 def _restore(
     experiment: Experiment, workdir: Path, step: int | None, *, with_head: bool
-) -> tuple[dict, dict, int]:
+) -> tuple[Variables, int]:
     """What probes see of a checkpoint, in the precision of the config, and its step.
 
     Without a head, which has as many outputs as the run's own dataset has classes, the rest must
     fit the config.
     """
-    model, at_step = read_model(workdir, step)
-    held = {
-        "params": model["ema_params"] or model["params"],
-        "model_state": model["model_state"],
-    }
+    variables, at_step = read_variables(workdir, step)
     shapes = experiment.state_shapes(make_mesh())
-    needed = {"params": shapes.params, "model_state": shapes.model_state}
+    held, needed = variables._asdict(), {"params": shapes.params, "model_state": shapes.model_state}
     if not with_head:
+        head = experiment.method.head_parts
         held, needed = (
             {
-                kind: {part: value for part, value in tree.items() if part != "head"}
+                kind: {part: value for part, value in tree.items() if part not in head}
                 for kind, tree in trees.items()
             }
             for trees in (held, needed)
@@ -161,7 +162,7 @@ def _restore(
     held = jax.tree.map(
         lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, held
     )
-    return held["params"], held["model_state"], at_step
+    return Variables(**held), at_step
 
 
 def _probe(
@@ -224,13 +225,11 @@ def _score_head(
     return score_predictions(predicted, *truth, needs=method.needs, bin_width=bin_width)
 
 
-def _encoder_of(params, model_state, method_name: str) -> dict:
-    if "encoder" not in params:
-        raise UserError(
-            f"probe.finetune trains the encoder further, but method.name={method_name!r} has no "
-            "part of that name"
-        )
-    return {"params": params["encoder"], "batch_stats": model_state.get("encoder", {})}
+def _feature_parts(method: Method, params, model_state) -> dict[str, Variables]:
+    """The parts of the networks that features depend on, by name."""
+    return {
+        part: Variables(params[part], model_state.get(part, {})) for part in method.feature_parts
+    }
 
 
 def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.Array]:
@@ -265,14 +264,12 @@ def _draw(
         embedding_map(positions, queries.target, figures / "targets.png")
 
 
-def main(argv) -> None:
+def main(parsed) -> None:
     """The binary."""
-    del argv
+    config, lines = parsed
     workdir = Path(_WORKDIR.value)
     export = Path(_EXPORT.value) if _EXPORT.value else None
-    config, flag = flags.FLAGS.config, flags.FLAGS["config"]
-    original, given = workdir_lib.read_config(workdir), config_flags.get_override_values(flag)
-    for line in drop_replaced_options(config, original=original, given=given):
+    for line in lines:
         print(line, file=sys.stderr)
     runtime.configure(config.precision, deterministic=config.deterministic)
     results = evaluate(config, workdir, step=_STEP.value, export_features=export)
@@ -281,12 +278,10 @@ def main(argv) -> None:
 
 
 def _parse(argv):
-    # The workdir says which config the other flags override, so it is read first.
-    flags.FLAGS(argv, known_only=True)
-    config = workdir_lib.read_config(Path(_WORKDIR.value))
-    config_flags.DEFINE_config_dict("config", config, lock_config=True)
-    flags.FLAGS.unparse_flags()
-    return flags.FLAGS(argv)
+    def config_of():
+        return workdir_lib.read_config(Path(_WORKDIR.value))
+
+    return cli.parse_config(argv, config_of, read_command_line)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from jcl.cost.roofline import Roofline, make_roofline
 from jcl.cost.traffic import measure_traffic
 from jcl.errors import UserError
 from jcl.experiment import Experiment, make_experiment
+from jcl.experiment.tables import networks_of
 from jcl.runtime.workdir import package_versions, write_atomically
 from jcl.training.step import compile_train_step, train_step
 
@@ -131,8 +132,9 @@ def model_flops(experiment: Experiment, mesh: Mesh, batch: Batch) -> float:
     """The same for the step that recomputes nothing to save memory, the numerator of an MFU."""
     config = experiment.config.copy_and_resolve_references()
     config.microbatches = 1
-    if config.encoder.remat:
-        config.encoder.remat = False
+    for title in networks_of(config.method.name):
+        if config[title].get("remat"):
+            config[title].remat = False
     plain = make_experiment(config, experiment.data)
     return step_flops(plain, mesh, batch)
 

@@ -7,15 +7,16 @@ import contextlib
 import functools
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import ml_collections
 from absl import flags, logging
-from ml_collections import config_flags
+from jax.sharding import Mesh
 
 from jcl import runtime
-from jcl.config import validate
+from jcl.config.file import read_config_file
 from jcl.cost.devices import peak
 from jcl.cost.memory import check_memory, step_bytes
 from jcl.cost.topology import suit_hardware, topology_devices
@@ -24,7 +25,17 @@ from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
 from jcl.errors import UserError
 from jcl.evaluation.periodic import make_knn_probe
-from jcl.experiment import check_needs, make_experiment, open_split
+from jcl.experiment import (
+    check_needs,
+    check_resume,
+    describe_networks,
+    make_experiment,
+    open_config,
+    open_split,
+    read_command_line,
+    resolved_options,
+)
+from jcl.experiment.listing import ALL, list_names
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
 from jcl.optim.schedules import peak_learning_rate
 from jcl.plan import describe, make_plan, model_flops, write_plan
@@ -35,10 +46,10 @@ from jcl.runtime.metrics import Report
 from jcl.runtime.trace import Trace
 from jcl.runtime.wandb_writer import check_installed
 from jcl.runtime.watchdog import Watchdog
-from jcl.swap import drop_replaced_options
 from jcl.training.checkpoint import Checkpoints, saved_steps
 from jcl.training.fsdp import describe_split
-from jcl.training.loop import run_loop
+from jcl.training.loop import Intervals, Run, run_loop
+from jcl.training.state import TrainState
 from jcl.training.step import compile_train_step
 from jcl.training.warm_start import warm_start
 
@@ -58,114 +69,155 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
             for a loss that is not finite or data that cannot be read, during it.
         Preempted: the machines are to be taken away, and the state is saved.
     """
-    # 1. Nothing is written before everything asked for is known to be possible.
-    validate(config)
+    with contextlib.ExitStack() as closing:
+        run = prepare(config, workdir, accept_config_changes=accept_config_changes, closing=closing)
+        if run is not None:
+            run_loop(run)
+
+
+def prepare(
+    config: ml_collections.ConfigDict,
+    workdir: Path,
+    *,
+    accept_config_changes: bool,
+    closing: contextlib.ExitStack,
+) -> Run | None:
+    """Makes all that a run needs: devices, data, state, workdir, the compiled step, instruments.
+
+    Nothing is written before everything asked for is known to be possible.
+
+    Args:
+        config: see `train`.
+        workdir: see `train`.
+        accept_config_changes: see `train`.
+        closing: gets what the run has to close at its end.
+
+    Returns:
+        The run; None where it is complete already.
+    """
+    config = open_config(config)
     check_installed(config)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     with distributed.first_then_others("the data are there"):
         source = open_split(config, "train")
-    data = shape_of(source)
-    experiment = make_experiment(config, data)
+    experiment = make_experiment(config, shape_of(source))
     check_needs(experiment)
     probe = make_knn_probe(experiment, source, mesh)
-    state = experiment.init_state(mesh)
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    origin = None
-    if config.init_from is not None and not saved_steps(workdir):
-        # A run that was killed before its first checkpoint takes the same one again.
-        step = config.init_step or workdir_lib.read_origin_step(workdir, config.init_from)
-        state, step = warm_start(state, config.init_from, step=step, part=config.init_part)
-        state = experiment.renew_method_state(state)
-        origin = {"workdir": config.init_from, "step": step, "part": config.init_part}
+    state, origin = _first_state(experiment, workdir, mesh)
+    checkpoints = _enter(workdir, config, accept=accept_config_changes, closing=closing)
+    restored = checkpoints.restore_newest(state)
+    state = state if restored is None else restored
+    start, total = int(state.step), experiment.length.total_steps
+    if distributed.is_first():
+        options = resolved_options(config)
+        workdir_lib.write_run(workdir, start_step=start, origin=origin, options=options)
+    _say_plan(experiment, state, mesh, workdir, start, len(source), origin)
+    if start >= total:
+        _say(f"{workdir} is complete: step {start} of {total}")
+        return None
+    # A notice that comes while the step compiles is heeded after the first step.
+    must_stop = closing.enter_context(preemption.notice())
+    train_step, meter = _compile_step(experiment, state, mesh)
+    watchdog = Watchdog(
+        workdir,
+        process=jax.process_index(),
+        processes=jax.process_count(),
+        limit_seconds=config.watchdog_seconds,
+    )
+    report = Report(workdir, config, start_step=start, total_steps=total)
+    trace = Trace(workdir, config.profile.steps)
+    stream = batches(
+        source,
+        seed=config.seed,
+        batch_size=config.batch_size,
+        sharding=batch_sharding(mesh),
+        start_step=start,
+        stop_step=total,
+    )
+    for instrument in (watchdog, report, trace, stream):
+        closing.callback(instrument.close)
+    distributed.barrier("all processes have compiled the step")
+    return Run(
+        state=state,
+        train_step=train_step,
+        batches=stream,
+        start_step=start,
+        total_steps=total,
+        every=Intervals(
+            log=config.log_every_steps,
+            save=config.checkpoint.every_steps,
+            probe=config.probe.every_steps,
+        ),
+        batch_hash=functools.partial(_batch_hash, config, len(source)),
+        checkpoints=checkpoints,
+        report=report,
+        meter=meter,
+        trace=trace,
+        watchdog=watchdog,
+        must_stop=must_stop,
+        probe=probe,
+    )
 
-    # 2. The workdir: new, or one to resume. A checkpoint in it wins over `init_from`.
-    # The first of several processes writes there, and no sooner than all have looked.
+
+def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, dict | None]:
+    """The state before the first step, and where its networks come from if from another run."""
+    config, state = experiment.config, experiment.init_state(mesh)
+    if config.init_from is None or saved_steps(workdir):  # a checkpoint wins over `init_from`
+        return state, None
+    # A run that was killed before its first checkpoint takes the same one again.
+    step = config.init_step or workdir_lib.read_origin_step(workdir, config.init_from)
+    state, step = warm_start(state, config.init_from, step=step, part=config.init_part)
+    origin = {"workdir": config.init_from, "step": step, "part": config.init_part}
+    return experiment.renew_method_state(state), origin
+
+
+def _enter(
+    workdir: Path,
+    config: ml_collections.ConfigDict,
+    *,
+    accept: bool,
+    closing: contextlib.ExitStack,
+) -> Checkpoints:
+    """Makes the workdir, or sees that the one that is there is of the same run.
+
+    The first of several processes writes there, and no sooner than all have looked.
+    """
     first = distributed.is_first()
     distributed.barrier("all processes looked at the workdir")
     if first:
         workdir_lib.create(workdir)
     distributed.check_same_folder(workdir)
-    checkpoints = Checkpoints(workdir, keep=config.checkpoint.keep)
+    checkpoints = closing.enter_context(Checkpoints(workdir, keep=config.checkpoint.keep))
     if checkpoints.steps:
-        for change in workdir_lib.check_resume(workdir, config, accept=accept_config_changes):
+        for change in check_resume(workdir, config, accept=accept):
             logging.warning("accepted config change %s", change)
     distributed.barrier("all processes looked at the saved config")
     if first:
         workdir_lib.write_config(workdir, config)
-    restored = checkpoints.restore_newest(state)
-    state = state if restored is None else restored
-    start = int(state.step)
-    total = experiment.length.total_steps
-    if first:
-        workdir_lib.write_run(workdir, start_step=start, origin=origin)
-    _say_plan(experiment, mesh, workdir, start, parameters, len(source))
-    if config.mesh.fsdp > 1:
-        _say(describe_split(state.params, state))
-    if origin is not None:
-        _say("networks: {part}, from step {step} of {workdir}".format(**origin))
-    if start >= total:
-        checkpoints.close()
-        _say(f"{workdir} is complete: step {start} of {total}")
-        return
+    return checkpoints
 
-    # 3. Training. A notice that comes while the step compiles is heeded after the first step.
-    with contextlib.ExitStack() as closing:
-        closing.enter_context(checkpoints)
-        must_stop = closing.enter_context(preemption.notice())
-        train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
-        began = time.perf_counter()
-        batch = data.batch(config.batch_size)
-        train_step = train_step.lower(state, batch).compile()
-        needed = step_bytes(train_step)
-        _say(
-            f"compiled the step in {time.perf_counter() - began:.1f} s; it needs "
-            f"{needed / 2**30:.3f} GiB a device"
-        )
-        check_memory(needed, mesh.local_devices[0])
-        meter = Meter(
-            examples=config.batch_size,
-            step_bytes=needed,
-            flops=_countable_flops(experiment, mesh, batch),
-            peak_flops=_peak_flops(config, mesh),
-        )
-        watchdog = Watchdog(
-            workdir,
-            process=jax.process_index(),
-            processes=jax.process_count(),
-            limit_seconds=config.watchdog_seconds,
-        )
-        closing.callback(watchdog.close)
-        report = Report(workdir, config, start_step=start, total_steps=total)
-        closing.callback(report.close)
-        trace = Trace(workdir, config.profile.steps)
-        closing.callback(trace.close)
-        stream = batches(
-            source,
-            seed=config.seed,
-            batch_size=config.batch_size,
-            sharding=batch_sharding(mesh),
-            start_step=start,
-            stop_step=total,
-        )
-        closing.callback(stream.close)
-        distributed.barrier("all processes have compiled the step")
-        run_loop(
-            state,
-            train_step,
-            stream,
-            start_step=start,
-            total_steps=total,
-            config=config,
-            batch_hash=functools.partial(_batch_hash, config, len(source)),
-            checkpoints=checkpoints,
-            report=report,
-            meter=meter,
-            trace=trace,
-            watchdog=watchdog,
-            must_stop=must_stop,
-            probe=probe,
-        )
+
+def _compile_step(experiment, state: TrainState, mesh: Mesh) -> tuple[Callable, Meter]:
+    """The compiled step, and what measures it."""
+    config = experiment.config
+    train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
+    began = time.perf_counter()
+    batch = experiment.data.batch(config.batch_size)
+    train_step = train_step.lower(state, batch).compile()
+    needed = step_bytes(train_step)
+    _say(
+        f"compiled the step in {time.perf_counter() - began:.1f} s; it needs "
+        f"{needed / 2**30:.3f} GiB a device"
+    )
+    check_memory(needed, mesh.local_devices[0])
+    meter = Meter(
+        examples=config.batch_size,
+        step_bytes=needed,
+        flops=_countable_flops(experiment, mesh, batch),
+        peak_flops=_peak_flops(config, mesh),
+    )
+    return train_step, meter
 
 
 def compile_only(
@@ -183,14 +235,14 @@ def compile_only(
     Raises:
         UserError: for anything in config, topology or workdir that the user must mend.
     """
-    validate(config)
+    config = open_config(config)
     if topology is None:
         mesh = make_mesh(**config.mesh)
     else:
         mesh = suit_hardware(make_mesh(**config.mesh, devices=topology_devices(topology)))
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
-    if config.data.image_size is not None:
-        side = config.data.image_size
+    side = config.data.get("image_size")
+    if side is not None:
         # This sets constants of the schedule and the length of a method's tables: next to nothing.
         data = images_of(side, side, 3, examples=1000 * config.batch_size)
     else:
@@ -199,11 +251,8 @@ def compile_only(
     check_needs(experiment)
     if workdir is not None:
         workdir_lib.create(workdir)
-    print(
-        f"{config.method.name} with {config.encoder.name}, {config.batch_size} examples a step, "
-        f"{config.precision}"
-    )
-    if config.data.image_size is not None and experiment.method.needs:
+    print(f"{describe_networks(config)}; {config.batch_size} examples a step, {config.precision}")
+    if side is not None and experiment.method.needs:
         print(f"supposed: that every image has a {experiment.method.needs[0]}")
     plan = make_plan(experiment, mesh, data.batch(config.batch_size))
     print(describe(plan))
@@ -232,17 +281,22 @@ def _peak_flops(config, mesh) -> float | None:
     return of_one and of_one * mesh.size
 
 
-def _say_plan(experiment, mesh, workdir, start, parameters, n) -> None:
+def _say_plan(experiment, state, mesh, workdir, start, n, origin) -> None:
     config, length = experiment.config, experiment.length
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     _say(
-        f"{config.method.name} with {config.encoder.name} ({parameters:,} parameters) on "
-        f"{config.data.name} ({n:,} examples)\n"
+        f"{describe_networks(config)} ({parameters:,} parameters) on {config.data.name} "
+        f"({n:,} examples)\n"
         f"steps {start} to {length.total_steps} of {config.batch_size} examples, "
         f"{length.steps_per_epoch} an epoch, {length.warmup_steps} of warm-up; "
         f"peak learning rate {peak_learning_rate(config):.4g} "
         f"(scaling {config.optimizer.scaling})\n"
         f"mesh {dict(mesh.shape)} of {mesh.devices.flat[0].device_kind}; workdir {workdir}"
     )
+    if config.mesh.fsdp > 1:
+        _say(describe_split(state.params, state))
+    if origin is not None:
+        _say("networks: {part}, from step {step} of {workdir}".format(**origin))
 
 
 def _say(message: str) -> None:
@@ -250,16 +304,16 @@ def _say(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def main(argv) -> None:
+def main(parsed) -> None:
     """The binary."""
-    del argv
+    if parsed is None:
+        print(list_names(_LIST.value))
+        return
+    config, lines = parsed
     if not _COMPILE_ONLY.value:
         distributed.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-    config, flag = _CONFIG.value, flags.FLAGS["config"]
-    given = config_flags.get_override_values(flag)
-    dropped = drop_replaced_options(config, original=cli.config_of_file(flag), given=given)
     runtime.configure(config.precision, deterministic=config.deterministic)
-    for line in dropped:
+    for line in lines:
         _say(line)
     if _COMPILE_ONLY.value:
         workdir = Path(_WORKDIR.value) if _WORKDIR.value else None
@@ -268,13 +322,25 @@ def main(argv) -> None:
         train(config, Path(_WORKDIR.value), accept_config_changes=_ACCEPT.value)
 
 
+def _parse(argv):
+    """The config of the command line and lines for the user; None where names are listed."""
+    flags.FLAGS(argv, known_only=True)
+    if _LIST.value is not None:
+        cli.parse_flags(argv)
+        return None
+    return cli.parse_config(argv, lambda: read_config_file(_CONFIG.value), read_command_line)
+
+
 if __name__ == "__main__":
-    _CONFIG = config_flags.DEFINE_config_file(
-        "config", None, "configs/NAME.py[:args]; --config.KEY=VALUE overrides.", lock_config=True
+    _CONFIG = flags.DEFINE_string(
+        "config", None, "configs/NAME.py[:args]; --config.KEY=VALUE overrides."
     )
     _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for all that the run leaves.")
     _ACCEPT = flags.DEFINE_bool(
         "accept_config_changes", False, "Resume although the config differs from the workdir's."
+    )
+    _LIST = cli.define_optional_string(
+        "list", ALL, "Every name there is; --list=method.simclr: what a name takes."
     )
     _COORDINATOR = flags.DEFINE_string(
         "coordinator", None, "HOST:PORT of process 0; where JAX finds the processes, not needed."
@@ -287,10 +353,14 @@ if __name__ == "__main__":
     _TOPOLOGY = flags.DEFINE_string(
         "topology", None, "With --compile_only: TPUs that need not be there, tpu:v5e:16x16."
     )
-    flags.mark_flag_as_required("config")
     flags.register_multi_flags_validator(
-        ["workdir", "compile_only"],
-        lambda given: given["workdir"] or given["compile_only"],
+        ["config", "list"],
+        lambda given: given["config"] or given["list"],
+        message="--config=configs/NAME.py is missing: what to train",
+    )
+    flags.register_multi_flags_validator(
+        ["workdir", "compile_only", "list"],
+        lambda given: given["workdir"] or given["compile_only"] or given["list"],
         message="--workdir=DIR is missing: the folder for all that the run leaves",
     )
     flags.register_multi_flags_validator(
@@ -298,4 +368,4 @@ if __name__ == "__main__":
         lambda given: given["topology"] is None or given["compile_only"],
         message="--topology goes with --compile_only: it names devices that need not be there",
     )
-    cli.run(main)
+    cli.run(main, _parse)

@@ -6,18 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from jcl import config
 from jcl.augment import VIEWS
+from jcl.config.file import read_config_file
 from jcl.config.names import build
 from jcl.errors import UserError
-from jcl.experiment import make_method
+from jcl.experiment import make_method, read_command_line
 from jcl.optim.optimizers import make_optimizer
 from jcl.optim.schedules import Durations, make_schedule
-from jcl.runtime import cli
-from jcl.swap import drop_replaced_options
 
 _LONGEST_NAME = 200  # file systems take 255 bytes
 
@@ -109,23 +106,14 @@ def resolve(run: Run, config_file: str) -> ConfigDict:
     Raises:
         UserError: a file, key, name, option or value that would end the run before it reads data.
     """
-    cli.check_config_flags([f"--config={config_file}", *run.flags()])
-    argv = ["sweep", f"--config={config_file}", *run.flags()]
-    values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv, lock_config=True)
     try:
-        values(argv)
-        flag = values["config"]
-        given = config_flags.get_override_values(flag)
-        drop_replaced_options(values.config, original=cli.config_of_file(flag), given=given)
-        config.validate(values.config)
-        make_method(values.config)
-        build("views", values.config.views, VIEWS)
-        make_optimizer(values.config, make_schedule(values.config, Durations(1, 0, 1)))
-    except (UserError, flags.Error, ValueError, TypeError) as error:  # as in jcl.runtime.cli
-        said = cli.within_config_file(error) or str(error).splitlines()[0]
-        raise UserError(f"{run.name}: {said}") from error
-    return values.config
+        config, _, _ = read_command_line(read_config_file(config_file), run.flags())
+        make_method(config)
+        build("views", config.views, VIEWS)
+        make_optimizer(config, make_schedule(config, Durations(1, 0, 1)))
+    except UserError as error:
+        raise UserError(f"{run.name}: {error}") from error
+    return config
 
 
 def folder_of(root: Path, run: Run) -> Path:

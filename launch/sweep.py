@@ -32,8 +32,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from jcl.config import changes_on_resume
 from jcl.errors import UserError
+from jcl.experiment import changes_on_resume
 from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.cli import ArgumentParser
 from jcl.runtime.exits import EXIT_FAILED, EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
@@ -135,8 +135,7 @@ def unfinished(config_file: str, root: Path, runs: Sequence[Run]) -> list[Run]:
         if not ((folder / DONE).exists() and (folder / workdir_lib.RESULTS).exists()):
             waiting.append(run)
             continue
-        saved = workdir_lib.read_config(folder)
-        if changes := changes_on_resume(saved, resolve(run, config_file)):
+        if changes := changes_on_resume(folder, resolve(run, config_file)):
             raise UserError(
                 f"{folder} is done with another setting ({'; '.join(changes)}); choose another "
                 "--workdir, or bring --config and --config.KEY=VALUE back to what they were"

@@ -145,10 +145,10 @@ def projected_by_hand(workdir, features):
     params = jax.tree.map(np.asarray, model["params"]["projector"])
     (norm,) = {name for name in params if "Norm" in name}
     (statistics,) = jax.tree.map(np.asarray, model["model_state"]["projector"]).values()
-    hidden = features @ params["Dense_0"]["kernel"] - statistics["mean"]
+    hidden = features @ params["dense0"]["kernel"] - statistics["mean"]
     hidden *= params[norm]["scale"] / np.sqrt(statistics["var"] + 1e-5)
     hidden = np.maximum(hidden + params[norm]["bias"], 0)
-    return hidden @ params["Dense_1"]["kernel"] + params["Dense_1"]["bias"]
+    return hidden @ params["dense1"]["kernel"] + params["dense1"]["bias"]
 
 
 def test_evaluate_on_other_data_has_its_own_file_and_refuses_what_does_not_fit(straight, tmp_path):

@@ -12,11 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jcl import config as config_lib
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import DatasetShape, images_of, shape_of
 from jcl.errors import UserError
-from jcl.experiment import make_experiment
+from jcl.experiment import make_experiment, open_config, read_command_line
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.optim.patterns import is_frozen
 from jcl.training.step import compile_train_step
@@ -57,17 +56,17 @@ KIN = ("dcl_", "sogclr_", "supcon_")
 )
 def test_one_step_of_the_reduced_config(name):
     config = get_config(name)
-    config_lib.validate(config)
-    size = 20 if config.views.size is not None else 16
+    config = open_config(config)
+    size = 20 if config.views.get("size") is not None else 16
     config.batch_size = 8
     config.total_steps = 3
     config.encoder.update(SMALL[config.encoder.name])
     config.projector.hidden_dim = 8
     config.projector.output_dim = 16
     config.optimizer.warmup_steps = 0
-    if config.data.image_size is not None:
+    if config.data.get("image_size") is not None:
         config.data.image_size = size
-    if config.views.size is not None:
+    if config.views.get("size") is not None:
         config.views.size = 16
     random = np.random.RandomState(0)
     side = {
@@ -127,16 +126,17 @@ VECTORS = DatasetShape({"features": jax.ShapeDtypeStruct((9,), np.float32)}, 10*
 def test_deep_controls_are_as_deep_as_encoder_and_projector(name, encoder, data):
     one_device = make_mesh(devices=jax.devices()[:1])
 
-    def sizes(**changes):
-        config = get_config(name)
-        config_lib.update(config, changes)
+    def sizes(*flags):
+        config, _, _ = read_command_line(get_config(name), flags)
         shapes = make_experiment(config, data).state_shapes(one_device).params
         shapes.pop("head", None)
         return sorted(leaf.shape for leaf in jax.tree.leaves(shapes))
 
-    deep = {"name": f"benchmarks.projected_encoders:{encoder}"}
-    method = {"name": "l1", "bin_width": None}
-    assert sizes(encoder=deep, method=method) == sizes()
+    flags = (
+        f"--config.encoder.name=benchmarks.projected_encoders:{encoder}",
+        "--config.method.name=l1",
+    )
+    assert sizes(*flags) == sizes()
 
 
 def test_arguments_after_the_colon():

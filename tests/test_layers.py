@@ -12,7 +12,7 @@ PACKAGE = Path(jcl.__file__).parent
 LAYERS = (
     ("__init__", "evaluate", "train"),
     ("evaluation", "plan"),
-    ("experiment", "report", "swap"),
+    ("experiment", "report"),
     ("probes", "training"),
     ("data", "methods"),
     ("augment", "losses", "models", "optim", "runtime"),

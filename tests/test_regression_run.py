@@ -65,7 +65,7 @@ def test_the_head_is_scored_in_units_of_the_target(run, archive):
     with np.load(archive) as arrays:
         x, target = arrays["test_features"], arrays["test_target"].astype(np.float64)
         train_target = arrays["train_target"]
-    dense = model["params"]["head"]["Dense_0"]
+    dense = model["params"]["head"]["dense"]
     seen = model["model_state"]["seen_targets"]
     # 24 steps of 16 are two epochs of the 160 examples and four steps more.
     assert seen["count"] == 24 * 16

@@ -91,7 +91,7 @@ def test_bad_numbers_stop_the_run_and_the_last_checkpoint_is_good(tmp_path):
         train(config, workdir, accept_config_changes=False)
     model, step = read_model(workdir)
     assert step == max(line["step"] for line in read_metrics(workdir))
-    assert all(np.isfinite(leaf).all() for leaf in model["params"]["projector"]["Dense_0"].values())
+    assert all(np.isfinite(leaf).all() for leaf in model["params"]["projector"]["dense0"].values())
 
 
 def test_periodic_knn_keeps_the_best_beside_the_newest(tmp_path, monkeypatch):

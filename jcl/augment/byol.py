@@ -7,7 +7,7 @@ from jcl.augment.color import random_grayscale, random_solarize
 from jcl.augment.crop import random_resized_crop
 from jcl.augment.flip import random_flip
 from jcl.augment.jitter import random_color_jitter
-from jcl.augment.views import Views, check_shares, check_size, two_views
+from jcl.augment.views import Views, check_options, two_views
 
 
 def byol(*, size: int | None = None, min_area: float = 0.08) -> Views:
@@ -23,8 +23,7 @@ def byol(*, size: int | None = None, min_area: float = 0.08) -> Views:
 
     Source: Grill et al. 2020, App. B and Table 6; Chen et al. 2021 (MoCo v3).
     """
-    check_size(size)
-    check_shares(min_area=min_area)
+    check_options(size=size, min_area=min_area)
 
     def view(key, image, blur, solarize):
         crop, flip, jitter, gray, blur_key, solarize_key = jax.random.split(key, 6)

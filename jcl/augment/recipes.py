@@ -21,8 +21,7 @@ from jcl.augment.views import (
     Views,
     check_colour,
     check_kind,
-    check_shares,
-    check_size,
+    check_options,
     check_square,
     two_views,
 )
@@ -43,8 +42,7 @@ def shapes(
         channel_mix: share of the colours that is mixed at random, in [0, 1].
         grayscale: probability of losing all colour.
     """
-    check_size(size)
-    check_shares(min_area=min_area, channel_mix=channel_mix, grayscale=grayscale)
+    check_options(size=size, min_area=min_area, channel_mix=channel_mix, grayscale=grayscale)
 
     def view(key, image):
         check_colour("shapes", image)
@@ -73,8 +71,7 @@ def crop_flip_light(
         brightness: largest relative change of all values, in [0, 1].
         contrast: largest relative change of the distance to the mean luma, in [0, 1].
     """
-    check_size(size)
-    check_shares(min_area=min_area, brightness=brightness, contrast=contrast)
+    check_options(size=size, min_area=min_area, brightness=brightness, contrast=contrast)
 
     def view(key, image):
         crop, flip, level = jax.random.split(key, 3)
@@ -102,8 +99,7 @@ def crop_light(
         brightness: largest relative change of all values, in [0, 1].
         contrast: largest relative change of the distance to the mean luma, in [0, 1].
     """
-    check_size(size)
-    check_shares(min_area=min_area, brightness=brightness, contrast=contrast)
+    check_options(size=size, min_area=min_area, brightness=brightness, contrast=contrast)
 
     def view(key, image):
         crop, level = jax.random.split(key)
@@ -122,8 +118,7 @@ def weak(*, size: int | None = None, min_area: float = 0.2) -> Views:
         size: side of a view in pixels; None keeps the image's.
         min_area: smallest share of the image that a crop covers, in (0, 1].
     """
-    check_size(size)
-    check_shares(min_area=min_area)
+    check_options(size=size, min_area=min_area)
 
     def view(key, image):
         crop, flip = jax.random.split(key)
@@ -139,7 +134,7 @@ def none(*, size: int | None = None) -> Views:
     Args:
         size: side of a view in pixels; None keeps the image's.
     """
-    check_size(size)
+    check_options(size=size)
 
     def make(keys, images):
         del keys

@@ -7,7 +7,7 @@ from jcl.augment.color import random_grayscale
 from jcl.augment.crop import random_resized_crop
 from jcl.augment.flip import random_flip
 from jcl.augment.jitter import random_color_jitter
-from jcl.augment.views import Views, check_shares, check_size, two_views
+from jcl.augment.views import Views, check_options, two_views
 
 
 def simclr_imagenet(
@@ -31,8 +31,7 @@ def simclr_imagenet(
 
     Source: Chen et al. 2020, App. A.
     """
-    check_size(size)
-    check_shares(min_area=min_area, strength=strength, grayscale=grayscale, blur=blur)
+    check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale, blur=blur)
 
     def view(key, image):
         image_key, blur_key = jax.random.split(key)
@@ -59,8 +58,7 @@ def simclr_cifar(
 
     Source: Chen et al. 2020, App. B.9.
     """
-    check_size(size)
-    check_shares(min_area=min_area, strength=strength, grayscale=grayscale)
+    check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale)
     return two_views(
         lambda key, image: _crop_and_color(key, image, size, min_area, strength, grayscale),
         name="simclr_cifar",

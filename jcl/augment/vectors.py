@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from jcl.augment.views import FEATURES, Views, check_shares, two_views
-from jcl.errors import UserError
+from jcl.augment.views import FEATURES, Views, check_options, two_views
+from jcl.config.checks import check_not_negative
 
 
 def feature_noise(*, noise: float = 0.1, mask: float = 0.2) -> Views:
@@ -17,9 +17,8 @@ def feature_noise(*, noise: float = 0.1, mask: float = 0.2) -> Views:
     Returns:
         A function of keys [B] and features [B, F] that makes views [B, 2, F].
     """
-    if not 0 <= noise < float("inf"):
-        raise UserError(f"views.noise={noise} is impossible: it is zero or a positive number")
-    check_shares(mask=mask)
+    check_not_negative("views.noise", noise)
+    check_options(mask=mask)
 
     def view(key, features):
         noise_key, mask_key = jax.random.split(key)

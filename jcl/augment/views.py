@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
+from jcl.config.checks import check_count, check_probability, check_share
 from jcl.errors import UserError
 
 # Keys and images [B, H, W, C] -> views [B, V, size_H, size_W, C]; or feature vectors [B, F] ->
@@ -56,20 +57,20 @@ def check_kind(name: str | None, examples: Float[Array, "B ..."], takes: str) ->
         )
 
 
-def check_shares(**values: float) -> None:
-    """Raises UserError for a probability, share or strength that does not lie in [0, 1].
+def check_options(
+    *, size: int | None = None, min_area: float | None = None, **probabilities: float
+) -> None:
+    """Raises UserError at the first option of a recipe that can mean nothing.
 
-    `min_area` may not be 0 either.
+    Args:
+        size: side of a view in pixels, positive.
+        min_area: smallest share of the image that a crop covers, in (0, 1].
+        **probabilities: probabilities and strengths, in [0, 1].
     """
-    for name, value in values.items():
-        if not 0 <= value <= 1 or (name == "min_area" and value == 0):
-            raise UserError(f"views.{name}={value} is impossible: it lies between 0 and 1")
-
-
-def check_size(size: int | None) -> None:
-    """Raises UserError for a side of a view that is not a positive number of pixels."""
-    if size is not None and size < 1:
-        raise UserError(f"views.size={size} is impossible: it must be a positive number")
+    check_count("views.size", size)
+    check_share("views.min_area", min_area)
+    for name, value in probabilities.items():
+        check_probability(f"views.{name}", value)
 
 
 def check_square(name: str, image: Float[Array, "H W C"]) -> None:

@@ -1,25 +1,9 @@
-"""What a run is asked to do: keys, names, and their form on disk."""
+"""What a run is asked to do: names, options, and their form on disk.
 
-from jcl.config.base import (
-    PRECISIONS,
-    arguments,
-    base,
-    changes_on_resume,
-    flatten,
-    from_json,
-    to_json,
-    update,
-    validate,
-)
+`base()` is where every config starts. `jcl.experiment.open_config` reads one.
+"""
 
-__all__ = [
-    "PRECISIONS",
-    "arguments",
-    "base",
-    "changes_on_resume",
-    "flatten",
-    "from_json",
-    "to_json",
-    "update",
-    "validate",
-]
+from jcl.config.base import PRECISIONS, arguments, base
+from jcl.config.saved import flatten, from_json, to_json, update
+
+__all__ = ["PRECISIONS", "arguments", "base", "flatten", "from_json", "to_json", "update"]

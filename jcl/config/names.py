@@ -1,66 +1,92 @@
 """How the names in a config become objects."""
 
+import difflib
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from jcl.config.options import Option, options
+from jcl.config.sections import refusal
 from jcl.errors import UserError
 
 
-def build(section_name: str, section: ConfigDict, names: Mapping[str, str], **context) -> Any:
-    """Calls what `section.name` stands for with the section's other keys, where they are set.
+def build(
+    title: str,
+    section: Mapping[str, Any] | ConfigDict,
+    names: Mapping[str, str],
+    *given,
+    others: Mapping[str, Option] = MappingProxyType({}),
+    **context,
+) -> Any:
+    """Calls what `section['name']` stands for with the options of the section that are set.
 
     Args:
-        section_name: for messages, such as "method".
-        section: holds `name` and the union of all options; None leaves the default in place.
-        names: name -> "package.module:callable". A name that holds a colon is such an address
-            itself, so that a user's own class needs no fork.
-        **context: arguments that come from elsewhere than the section.
+        title: of the section, for messages, such as "method".
+        section: holds `name` and options; None leaves the default in place.
+        names: as in `resolve`.
+        *given: positional arguments that come from elsewhere than the section.
+        others: as in `options`.
+        **context: keyword arguments that do.
 
     Raises:
         UserError: an unknown name, or an option that is set and that the named thing does not take.
     """
-    target = resolve(section_name, section.name, names)
-    signature = inspect.signature(target)
-    takes = signature.parameters
-    options = {k: v for k, v in section.items() if k != "name" and v is not None}
-    if refused := [key for key in options if key not in takes]:
-        allowed = [key for key in section if key in takes and key != "name"]
-        raise UserError(
-            f"{section_name}.{refused[0]}={options[refused[0]]!r} is set, but "
-            f"{section_name}.name={section.name!r} takes only: {', '.join(allowed) or 'nothing'}"
-        )
+    target = resolve(title, section["name"], names)
+    taken = options(target, others)
+    chosen = {key: value for key, value in section.items() if key != "name" and value is not None}
+    for key in chosen:
+        if key not in taken:
+            raise UserError(refusal(title, section["name"], key, chosen[key], taken))
     try:
-        signature.bind(**options, **context)
+        inspect.signature(target).bind(*given, **chosen, **context)
     except TypeError as error:
-        given = ", ".join([*options, *context])
+        said = ", ".join([*chosen, *context])
         raise UserError(
-            f"{section_name}.name={section.name!r} is called with {given}, but {error}"
+            f"{title}.name={section['name']!r} is called with {said}, but {error}"
         ) from error
-    return target(**options, **context)
+    return target(*given, **chosen, **context)
 
 
-def resolve(section_name: str, name: str, names: Mapping[str, str]) -> Callable:
-    """Imports what a name stands for; arguments and errors as in `build`."""
-    address = names.get(name, name)
-    if not all(address.partition(":")):
+def resolve(title: str, name: str, names: Mapping[str, str]) -> Callable:
+    """Imports what a name stands for.
+
+    Args:
+        title: of the section, for messages.
+        name: a key of `names`; KIND:REST where `names` has a key that begins with KIND and a
+            colon, which hands REST to the thing as its first argument; or an address
+            package.module:attribute, so that a user's own class needs no fork.
+        names: name -> "package.module:attribute".
+
+    Raises:
+        UserError: the name is unknown or stands for nothing that can be called.
+    """
+    address, first = names.get(name), ()
+    kind, colon, rest = name.partition(":")
+    if address is None and colon and rest:
+        kinds = {key.partition(":")[0]: key for key in names if ":" in key}
+        address, first = (names[kinds[kind]], (rest,)) if kind in kinds else (name, ())
+    if address is None or not all(address.partition(":")):
+        near = difflib.get_close_matches(name, names, n=1)
         raise UserError(
-            f"{section_name}.name={name!r} is unknown; allowed: {', '.join(names)}, "
-            "or an address package.module:Class"
+            f"{title}.name={name!r} is unknown; "
+            + (f"did you mean {near[0]}? " if near else "")
+            + f"allowed: {', '.join(names)}, or an address package.module:attribute"
         )
     try:
         target = import_address(address)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{section_name}.name={name!r} cannot be imported: {error}") from error
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{title}.name={name!r} cannot be imported: {error}") from error
     if not callable(target) or inspect.isabstract(target):
-        raise UserError(f"{section_name}.name={name!r} is no function and no complete class")
-    return target
+        raise UserError(f"{title}.name={name!r} is no function and no complete class")
+    return functools.partial(target, *first) if first else target
 
 
 def import_address(address: str) -> Any:
-    """Imports `package.module:attribute`; raises ImportError or AttributeError."""
+    """Imports `package.module:attribute`; raises ImportError, AttributeError or ValueError."""
     module, _, attribute = address.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -2,10 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Integer
+
+from jcl.errors import UserError
+
+_MEMBERS = ("image_shape", "n_classes", "in_memory", "batch", "__len__")
 
 
 @runtime_checkable
@@ -56,3 +60,70 @@ class InMemorySource:
     def batch(self, indices: Integer[np.ndarray, " b"]) -> dict[str, np.ndarray]:
         """Copies the rows at `indices` of every array."""
         return {key: array[indices] for key, array in self.arrays.items()}
+
+
+def check_source(name: str, source: Any) -> None:
+    """Raises UserError where what a user's function returned is no source, by its first example.
+
+    Args:
+        name: of the function, for messages.
+        source: what it returned. A source that is not in memory is sent to worker processes, so it
+            must be picklable.
+    """
+    if not isinstance(source, Source):
+        missing = [member for member in _MEMBERS if not hasattr(source, member)]
+        raise UserError(
+            f"data.name={name!r} returned a {type(source).__name__}, but it must return a "
+            f"jcl.data.Source, and this has no {', '.join(missing)}"
+        )
+    _check_first_example(name, source)
+
+
+def check_image_size(
+    name: str, image_size: int | None, image_shape: tuple[int, int, int] | None
+) -> None:
+    """Raises UserError where images that are taken as they are have another size than asked.
+
+    Args:
+        name: of the dataset, for messages.
+        image_size: as asked; None asks for nothing.
+        image_shape: (H, W, C) of the images; None of features.
+    """
+    if image_size is None or (image_shape and image_shape[:2] == (image_size, image_size)):
+        return
+    holds = f"{image_shape[0]}x{image_shape[1]} images" if image_shape else "features"
+    raise UserError(
+        f"data.image_size={image_size} is given, but data.name={name!r} holds {holds}, which are "
+        "taken as they are: leave data.image_size unset"
+    )
+
+
+def _check_first_example(name: str, source: Source) -> None:
+    """Raises a UserError where an example has not the keys, shapes and dtypes that all must have.
+
+    Floats in [0, 1] for bytes, say, would otherwise train without complaint, on black images.
+    """
+    example = source.batch(np.arange(1))
+    if source.image_shape is None:
+        wanted = {"features": (np.float32, (None,))}
+    else:
+        wanted = {"image": (np.uint8, tuple(source.image_shape))}
+        if len(source.image_shape) != 3:
+            raise UserError(
+                f"data.name={name!r} has image_shape={source.image_shape}, but it is (H, W, C)"
+            )
+    wanted |= {"label": (np.int32, ())} if source.n_classes is not None else {}
+    wanted |= {"target": (np.float32, ())} if "target" in example else {}
+    for key, (dtype, shape) in wanted.items():
+        value = example.get(key, np.zeros(0))
+        fits = len(value.shape) == 1 + len(shape) and all(
+            want is None or want == size
+            for want, size in zip((1, *shape), value.shape, strict=True)
+        )
+        if value.dtype != dtype or not fits:
+            sizes = ", ".join("n" if size is None else str(size) for size in (1, *shape))
+            found = f"{value.dtype} {list(value.shape)}" if key in example else "nothing"
+            raise UserError(
+                f"data.name={name!r} gives {found} as {key!r} of one example, "
+                f"but it must be {np.dtype(dtype).name} [{sizes}]"
+            )

@@ -12,9 +12,9 @@ from ml_collections import ConfigDict
 from jcl.augment.crop import evaluation_view
 from jcl.augment.image import to_float
 from jcl.errors import UserError
-from jcl.experiment import image_dtype, make_method
+from jcl.experiment import image_dtype, make_method, open_config
 from jcl.runtime import workdir as workdir_lib
-from jcl.training.checkpoint import read_model
+from jcl.training.checkpoint import read_variables
 
 # Images a call when a whole dataset is embedded; results do not depend on it.
 FEATURE_BATCH = 500
@@ -28,7 +28,7 @@ def feature_function(
     Inputs are images uint8 [N, H, W, C], or vectors float [N, F]. Where the config's views have a
     size of their own, the method sees the centre of that size.
     """
-    size, dtype = config.views.size, image_dtype(config)
+    size, dtype = config.views.get("size"), image_dtype(config)
 
     def features(params, model_state, inputs: Num[Any, "N ..."]) -> Float[Array, "N D"]:
         found = embed(params, model_state, evaluation_inputs(inputs, size, dtype))
@@ -67,9 +67,9 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
         >>> features(params, images).shape  # doctest: +SKIP
         (16, 128)
     """
-    config = workdir_lib.read_config(Path(workdir))
+    config = open_config(workdir_lib.read_config(Path(workdir)))
     apply = feature_function(config, make_method(config).features)
-    size = config.data.image_size
+    size = config.data.get("image_size")
 
     def features(params, images):
         if size is not None and images.shape[1:3] != (size, size):
@@ -79,9 +79,5 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
             )
         return apply(params["params"], params["model_state"], images)
 
-    model, _ = read_model(workdir, step)
-    params = {
-        "params": model["ema_params"] or model["params"],
-        "model_state": model["model_state"],
-    }
-    return jax.jit(features), params
+    variables, _ = read_variables(workdir, step)
+    return jax.jit(features), variables._asdict()

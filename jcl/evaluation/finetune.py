@@ -1,7 +1,7 @@
 """Fine-tuning: the whole network is trained further, with some of the labels."""
 
 import sys
-from typing import Any
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -18,23 +18,20 @@ from jcl.data.loader import batches
 from jcl.data.selected import Selected
 from jcl.errors import UserError
 from jcl.evaluation.heads import predict_split, score_predictions
-from jcl.experiment import make_experiment
+from jcl.experiment import make_experiment, open_config
+from jcl.experiment.tables import networks_of
 from jcl.mesh import batch_sharding, make_mesh
+from jcl.methods import FINETUNING
+from jcl.methods.base import Variables
 from jcl.probes.extract import Features
 from jcl.probes.low_shot import choose_share
 from jcl.training.state import TrainState
 from jcl.training.step import compile_train_step
 
-PyTree = Any
-
-# What is known of an example -> the method that trains with it. L1, not MSE: scores are errors of
-# this kind, and the literature on imbalanced regression trains with it.
-_TASKS = {"label": "cross_entropy", "target": "l1"}
-
 
 def finetune_shares(
     config: ConfigDict,
-    encoder: PyTree,
+    pretrained: Mapping[str, Variables],
     train: Source,
     test: Source,
     bank: Features,
@@ -46,7 +43,7 @@ def finetune_shares(
 
     Args:
         config: of the run; its seed chooses the examples, stratified by class where there are some.
-        encoder: see `finetune`.
+        pretrained: see `finetune`.
         train: the training split.
         test: the test split.
         bank: labels and targets of the training split.
@@ -68,11 +65,11 @@ def finetune_shares(
             "steps": _steps(config, len(rows)),
             "batch_size": batch_size,
         }
-        for key, method in _TASKS.items():
+        for key, method in FINETUNING.items():
             truth, test_truth = getattr(bank, key), getattr(known, key)
             if truth is None or test_truth is None:
                 continue
-            predicted = finetune(config, encoder, train, rows, test, method=method)
+            predicted = finetune(config, pretrained, train, rows, test, method=method)
             bin_width = config.probe.target_bin
             scored |= score_predictions(
                 predicted, test_truth, truth[rows], needs=(key,), bin_width=bin_width
@@ -83,25 +80,26 @@ def finetune_shares(
 
 def finetune(
     config: ConfigDict,
-    encoder: PyTree,
+    pretrained: Mapping[str, Variables],
     train: Source,
     rows: Int[np.ndarray, " s"],
     test: Source,
     *,
     method: str,
 ) -> Float[np.ndarray, "m outputs"]:
-    """Trains a pretrained encoder and a new linear head with the labels of some examples.
+    """Trains pretrained networks and a new linear head with the labels of some examples.
 
     AdamW with a tenth of the steps as warm-up and a cosine, on the views that the run was
     pretrained with, in its precision; `probe.finetune_*` has the rest.
 
     Args:
         config: of the run.
-        encoder: its "params" and its "batch_stats", from a checkpoint; they are not changed.
+        pretrained: the parts that features depend on, by name, from a checkpoint; they are not
+            changed.
         train: the training split.
         rows: its examples whose labels may be used, sorted.
         test: the split to predict.
-        method: "cross_entropy" or "l1"; the fine-tuning's, not the run's.
+        method: the fine-tuning's, not the run's: one of `jcl.methods.FINETUNING`.
 
     Returns:
         What the head says of every test example: logits [m, C], or targets [m, 1].
@@ -112,7 +110,7 @@ def finetune(
     subset, mesh = Selected(train, rows), make_mesh()
     config = _config(config, method, len(rows))
     experiment = make_experiment(config, shape_of(subset))
-    state = _with_encoder(experiment.init_state(mesh), encoder)
+    state = _with_parts(experiment.init_state(mesh), pretrained)
     step = compile_train_step(state, mesh=mesh, **experiment.step_options())
     stream = batches(
         subset,
@@ -150,7 +148,8 @@ def _steps(config: ConfigDict, examples: int) -> int:
 def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:
     """What fine-tuning has of the run's config, and what of its own."""
     new = base()
-    for key in ("seed", "precision", "data", "views", "encoder", "fsdp_min_size", "probe"):
+    networks = networks_of(method)
+    for key in ("seed", "precision", "data", "views", *networks, "fsdp_min_size", "probe"):
         new[key] = config[key]
     new.batch_size = _batch_size(config, examples)
     if not new.batch_size:
@@ -161,16 +160,15 @@ def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:
     new.optimizer.learning_rate = config.probe.finetune_learning_rate
     new.optimizer.encoder_scale = config.probe.finetune_encoder_scale
     new.optimizer.warmup_steps = new.total_steps // 10
-    return new
+    return open_config(new)
 
 
-def _with_encoder(state: TrainState, encoder: PyTree) -> TrainState:
+def _with_parts(state: TrainState, parts: Mapping[str, Variables]) -> TrainState:
     def place(new, old):
         return jax.device_put(jnp.array(old, new.dtype), new.sharding)
 
-    params = jax.tree.map(place, state.params["encoder"], encoder["params"])
-    statistics = jax.tree.map(place, state.model_state["encoder"], encoder["batch_stats"])
-    return state.replace(
-        params={**state.params, "encoder": params},
-        model_state={**state.model_state, "encoder": statistics},
-    )
+    params, model_state = dict(state.params), dict(state.model_state)
+    for name, part in parts.items():
+        params[name] = jax.tree.map(place, params[name], part.params)
+        model_state[name] = jax.tree.map(place, model_state[name], part.model_state)
+    return state.replace(params=params, model_state=model_state)

@@ -32,7 +32,7 @@ def predict_split(
 
     @jax.jit
     def predict(params, model_state, inputs):
-        inputs = evaluation_inputs(inputs, config.views.size, image_dtype(config))
+        inputs = evaluation_inputs(inputs, config.views.get("size"), image_dtype(config))
         return method.predict(params, model_state, inputs).reshape(len(inputs), -1)
 
     predicted = extract(

@@ -11,3 +11,7 @@ METHODS = {
     "l1": "jcl.methods.regression:L1",
     "mse": "jcl.methods.regression:MSE",
 }
+
+# What is known of an example -> the method that fine-tuning trains with. L1, not MSE, because
+# scores are errors of this kind, and the literature on imbalanced regression trains with it.
+FINETUNING = {"label": "cross_entropy", "target": "l1"}

@@ -43,15 +43,25 @@ class Method(Protocol):
 
     A method that is trained with labels or targets may also have
     `predict(params, model_state, inputs)`, which returns logits [N, C] or targets [N]: evaluation
-    then scores them against the one thing that `needs` names. One whose loss sees more than the
-    features, through parameters called "projector", may have
-    `project(params, model_state, inputs)`, which returns what the loss compares [N, d].
+    then scores them against the one thing that `needs` names. A method whose loss sees more than
+    the features may have `project(params, model_state, inputs)`, which returns what the loss
+    compares [N, d].
+
+    A parameter of the constructor without a default, named like a section of the config that names
+    a network, is built from that section: `encoder: nn.Module`. A parameter with a default is an
+    option of the method (`jcl.config.options`).
 
     Attributes:
         needs: what an example must have besides its image: (), ("label",) or ("target",).
+        instead: {"target": "what to do where examples have targets and not what is needed"}.
+        feature_parts: the parts of the parameters that `features` depends on.
+        head_parts: the parts whose shape depends on the labels of the dataset.
     """
 
     needs: tuple[str, ...]
+    instead: Mapping[str, str]
+    feature_parts: tuple[str, ...]
+    head_parts: tuple[str, ...]
 
     def init(self, key: PRNGKeyArray, views: PyTree) -> Variables:
         """Makes the networks for views of these shapes."""

@@ -17,7 +17,7 @@ class CrossEntropy(Supervised):
         n_classes: of the dataset.
     """
 
-    n_classes: int | None = None
+    n_classes: int | None
 
     @property
     def needs(self):

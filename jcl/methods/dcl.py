@@ -2,21 +2,25 @@
 
 import dataclasses
 
+from jcl.config.checks import check_positive
 from jcl.losses import dcl
 from jcl.methods.parts.two_view import TwoViewMethod
 
 
 @dataclasses.dataclass(frozen=True)
 class DCL(TwoViewMethod):
-    """See `jcl.losses.dcl`.
+    """NT-Xent without the positive in the denominator: see `jcl.losses.dcl`.
 
     Attributes:
-        temperature: 0.1 in the published code.
+        temperature: that cosines are divided by; 0.1 in the published code.
         weight_sigma: None is DCL; a number (0.5 in the published code) is DCLW.
     """
 
-    temperature: float = 0.1
     weight_sigma: float | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_positive("method.weight_sigma", self.weight_sigma)
 
     def loss(self, z0, z1, mesh):
         """DCL, or DCLW where `weight_sigma` is given, over the global batch."""

@@ -2,21 +2,27 @@
 
 import dataclasses
 
+from jcl.config.checks import check_positive
 from jcl.losses import rank_n_contrast
 from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.targets import NO_ORDER
 from jcl.methods.parts.two_view import TwoViewNetworks
 
 
 @dataclasses.dataclass(frozen=True)
 class RankNContrast(TwoViewNetworks):
-    """See `jcl.losses.rank_n_contrast`.
+    """Distances in the order of targets: see `jcl.losses.rank_n_contrast`.
 
     Attributes:
         temperature: of distances, not of cosines; 2 in the authors' code.
     """
 
     temperature: float = 2.0
+    instead = NO_ORDER
+
+    def __post_init__(self):
+        check_positive("method.temperature", self.temperature)
 
     @property
     def needs(self):

@@ -8,13 +8,12 @@ from jcl.methods.parts.two_view import TwoViewMethod
 
 @dataclasses.dataclass(frozen=True)
 class SimCLR(TwoViewMethod):
-    """See `jcl.losses.nt_xent`.
+    """NT-Xent of two views: see `jcl.losses.nt_xent`.
 
     Attributes:
-        temperature: 0.1 is SimCLR's choice for ImageNet, 0.5 for CIFAR-10.
+        temperature: that cosines are divided by; 0.1 is SimCLR's choice for ImageNet, 0.5 for
+            CIFAR-10.
     """
-
-    temperature: float = 0.1
 
     def loss(self, z0, z1, mesh):
         """NT-Xent over the global batch."""

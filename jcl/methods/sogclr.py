@@ -4,27 +4,31 @@ import dataclasses
 
 import jax.numpy as jnp
 
+from jcl.config.checks import check_share
 from jcl.losses import sogclr
 from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
-from jcl.methods.parts.two_view import TwoViewNetworks
+from jcl.methods.parts.two_view import CosineContrast
 
 
 @dataclasses.dataclass(frozen=True)
-class SogCLR(TwoViewNetworks):
-    """See `jcl.losses.sogclr`.
+class SogCLR(CosineContrast):
+    """Contrast with the whole dataset by running estimates: see `jcl.losses.sogclr`.
 
     The method's state is `log_estimates`, log u of every training example by its index, -inf
     before its first visit.
 
     Attributes:
-        temperature: 0.1 in the paper for ImageNet, 0.3 for CIFAR.
+        temperature: that cosines are divided by; 0.1 in the paper for ImageNet, 0.3 for CIFAR.
         gamma: share of the batch in an estimate; 0.9 in the published code, to be tuned within
             [0.1, 0.99].
     """
 
-    temperature: float = 0.1
     gamma: float = 0.9
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_share("method.gamma", self.gamma)
 
     def init_method_state(self, key, variables, views, examples):
         """No example was seen yet."""

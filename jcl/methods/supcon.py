@@ -1,27 +1,28 @@
 """SupCon: examples of the same class are positives (Khosla et al. 2020)."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax.numpy as jnp
 
 from jcl.losses import supcon
 from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
-from jcl.methods.parts.two_view import TwoViewNetworks
+from jcl.methods.parts.targets import Binned
+from jcl.methods.parts.two_view import CosineContrast
 
 
 @dataclasses.dataclass(frozen=True)
-class SupCon(TwoViewNetworks):
-    """See `jcl.losses.supcon`.
+class SupCon(Binned, CosineContrast):
+    """Examples of one class are positives: see `jcl.losses.supcon`.
 
     Attributes:
-        temperature: 0.1 in the paper.
+        temperature: that cosines are divided by; 0.1 in the paper.
         bin_width: None takes the dataset's labels as classes. A number takes its targets, rounded
             to multiples of that: SupCon as SupReMix and Rank-N-Contrast compare with it.
     """
 
-    temperature: float = 0.1
-    bin_width: float | None = None
+    instead: ClassVar = {"target": "only targets (method.bin_width makes classes of those)"}
 
     @property
     def needs(self):

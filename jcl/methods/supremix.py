@@ -4,24 +4,29 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from jcl.config.checks import check_positive
 from jcl.errors import UserError
 from jcl.losses import supremix
 from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
-from jcl.methods.parts.two_view import TwoViewNetworks
+from jcl.methods.parts.targets import NO_ORDER, Binned
+from jcl.methods.parts.two_view import CosineContrast
 
 _MOST_BINS = 64  # within the window; the authors have 5
 
 
 @dataclasses.dataclass(frozen=True)
-class SupReMix(TwoViewNetworks):
-    """See `jcl.losses.supremix`. Without both mixtures it is SupCon that weighs by distance.
+class SupReMix(Binned, CosineContrast):
+    """SupCon in the order of targets, with mixtures: see `jcl.losses.supremix`.
+
+    Without both mixtures it is SupCon that weighs by distance.
 
     Its weights grow with the distance of targets in their own unit, and the defaults are the
     authors' for ages in years: give targets a unit in which the range is about a hundred.
 
     Attributes:
-        temperature: 0.5, 0.3 and 0.1 in the authors' code (AgeDB, IMDB-WIKI, STS-B).
+        temperature: that cosines are divided by; 0.5, 0.3 and 0.1 in the authors' code
+            (AgeDB, IMDB-WIKI, STS-B).
         window: how far mixed positives reach on either side, in units of the target.
         bin_width: targets are rounded to multiples of it.
         mix_neg: whether there are mixed negatives.
@@ -35,8 +40,11 @@ class SupReMix(TwoViewNetworks):
     mix_neg: bool = True
     mix_pos: bool = True
     beta: Sequence[float | int] = (2.0, 8.0)
+    instead = NO_ORDER
 
     def __post_init__(self):
+        super().__post_init__()
+        check_positive("method.window", self.window)
         if len(self.beta) != 2 or not all(
             isinstance(b, int | float) and 0 < b < math.inf for b in self.beta
         ):

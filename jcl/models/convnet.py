@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jcl.errors import UserError
+from jcl.config.checks import check_choice, check_counts, check_not_negative
 from jcl.models.activations import ACTIVATIONS
 from jcl.models.batch_norm import batch_norm
+from jcl.models.inputs import check_images
 from jcl.models.matmul_conv import matmul_conv
-from jcl.models.options import check_choice, check_each_positive, check_images
 
 
 class ConvNet(nn.Module):
@@ -38,9 +38,8 @@ class ConvNet(nn.Module):
 
     def __post_init__(self):
         check_choice("encoder.activation", self.activation, ACTIVATIONS)
-        check_each_positive("encoder.widths", self.widths, per="stage")
-        if self.blocks < 0:
-            raise UserError(f"encoder.blocks={self.blocks} is impossible: it is zero or more")
+        check_counts("encoder.widths", self.widths, per="stage")
+        check_not_negative("encoder.blocks", self.blocks)
         super().__post_init__()
 
     @nn.compact
@@ -56,21 +55,22 @@ class ConvNet(nn.Module):
         activation = ACTIVATIONS[self.activation]
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
 
-        def unit(x, width, stride):
+        def unit(x, name, width, stride):
             x = nn.Conv(
                 width,
                 kernel_size=(3, 3),
                 strides=(stride, stride),
                 use_bias=False,  # BatchNorm brings one
                 conv_general_dilated=matmul_conv,
+                name=f"conv_{name}",
                 **types,
             )(x)
-            x = batch_norm(train=train, **types)(x)
+            x = batch_norm(train=train, name=f"batch_norm_{name}", **types)(x)
             return activation(x)
 
         x = 2 * images.astype(self.dtype) - 1
         for stage, width in enumerate(self.widths):
-            x = unit(x, width, stride=2)
-            for _ in range(self.blocks if stage else 0):
-                x = x + unit(x, width, stride=1)
+            x = unit(x, f"stage{stage}", width, stride=2)
+            for block in range(self.blocks if stage else 0):
+                x = x + unit(x, f"stage{stage}_block{block}", width, stride=1)
         return x.mean((1, 2))

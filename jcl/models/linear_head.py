@@ -25,6 +25,7 @@ class LinearHead(nn.Module):
         del train
         return nn.Dense(
             self.outputs,
+            name="dense",
             kernel_init=nn.initializers.zeros_init(),
             dtype=self.dtype,
             param_dtype=self.param_dtype,

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jcl.config.checks import check_choice, check_counts
 from jcl.models.activations import ACTIVATIONS
 from jcl.models.batch_norm import batch_norm
-from jcl.models.options import check_choice, check_each_positive
 
 
 class MLPEncoder(nn.Module):
@@ -34,7 +34,7 @@ class MLPEncoder(nn.Module):
 
     def __post_init__(self):
         check_choice("encoder.activation", self.activation, ACTIVATIONS)
-        check_each_positive("encoder.widths", self.widths, per="layer")
+        check_counts("encoder.widths", self.widths, per="layer")
         super().__post_init__()
 
     @nn.compact

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jcl.config.checks import check_choice, check_count
 from jcl.errors import UserError
 from jcl.models.batch_norm import batch_norm
-from jcl.models.options import check_choice, check_positive
 
 NORMS = ("batch", "layer", "none")
 
@@ -49,7 +49,7 @@ class MLP(nn.Module):
     def __post_init__(self):
         check_choice("projector.norm", self.norm, NORMS)
         for key in ("hidden_dim", "output_dim", "layers"):
-            check_positive(f"projector.{key}", getattr(self, key))
+            check_count(f"projector.{key}", getattr(self, key))
         if self.output_norm and self.norm == "none":
             raise UserError(
                 "projector.output_norm=True needs a norm, but projector.norm='none'; "
@@ -68,17 +68,19 @@ class MLP(nn.Module):
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
 
-        def norm(x, **options):
+        def norm(x, i, **options):
             if self.norm == "batch":
-                return batch_norm(train=train, **options, **types)(x)
+                return batch_norm(train=train, name=f"batch_norm{i}", **options, **types)(x)
             if self.norm == "layer":
-                return nn.LayerNorm(**options, **types)(x)
+                return nn.LayerNorm(name=f"layer_norm{i}", **options, **types)(x)
             return x
 
-        x = features
-        for _ in range(self.layers - 1):
+        x, last = features, self.layers - 1
+        for i in range(last):
             # A norm brings a bias.
-            x = nn.Dense(self.hidden_dim, use_bias=self.norm == "none", **types)(x)
-            x = nn.relu(norm(x))
-        x = nn.Dense(self.output_dim, use_bias=not self.output_norm, **types)(x)
-        return norm(x, use_bias=False) if self.output_norm else x
+            bias = self.norm == "none"
+            x = nn.Dense(self.hidden_dim, use_bias=bias, name=f"dense{i}", **types)(x)
+            x = nn.relu(norm(x, i))
+        bias = not self.output_norm
+        x = nn.Dense(self.output_dim, use_bias=bias, name=f"dense{last}", **types)(x)
+        return norm(x, last, use_bias=False) if self.output_norm else x

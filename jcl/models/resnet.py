@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jcl.config.checks import check_choice, check_count, check_counts
 from jcl.models import pointwise
 from jcl.models.batch_norm import batch_norm
+from jcl.models.inputs import check_images
 from jcl.models.layer_variables import ConvKernel, NormVariables
-from jcl.models.options import check_choice, check_each_positive, check_images, check_positive
 from jcl.models.pooled_stem import pooled_stem
 
 STEMS = ("imagenet", "cifar")
@@ -98,8 +99,8 @@ class ResNet(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def __post_init__(self):
-        check_each_positive("encoder.stage_sizes", self.stage_sizes, per="stage")
-        check_positive("encoder.width", self.width)
+        check_counts("encoder.stage_sizes", self.stage_sizes, per="stage")
+        check_count("encoder.width", self.width)
         check_choice("encoder.stem", self.stem, STEMS)
         super().__post_init__()
 

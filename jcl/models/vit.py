@@ -8,9 +8,10 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jcl.config.checks import check_choice, check_count
 from jcl.errors import UserError
 from jcl.models.attention import SelfAttention
-from jcl.models.options import check_choice, check_images, check_positive
+from jcl.models.inputs import check_images
 from jcl.models.positions import sincos_positions
 
 POSITIONS = ("sincos", "learned")
@@ -88,7 +89,7 @@ class ViT(nn.Module):
 
     def __post_init__(self):
         for key in ("patch_size", "width", "depth", "heads"):
-            check_positive(f"encoder.{key}", getattr(self, key))
+            check_count(f"encoder.{key}", getattr(self, key))
         check_choice("encoder.positions", self.positions, POSITIONS)
         check_choice("encoder.pooling", self.pooling, POOLINGS)
         if self.width % self.heads:

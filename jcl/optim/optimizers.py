@@ -4,7 +4,10 @@ import jax
 import optax
 from ml_collections import ConfigDict
 
+from jcl.config.base import Optimizer
+from jcl.config.checks import check_decay, check_not_negative, check_positive
 from jcl.config.names import build
+from jcl.config.options import options
 from jcl.optim.patterns import freeze, matches, parameter_name
 from jcl.optim.schedules import Schedule
 
@@ -13,17 +16,6 @@ OPTIMIZERS = {
     "lars": "jcl.optim.optimizers:lars",
     "sgd": "jcl.optim.optimizers:sgd",
 }
-
-# Keys of the section that stand for the same thing whatever the optimizer.
-COMMON_OPTIONS = (
-    "learning_rate",
-    "scaling",
-    "warmup_steps",
-    "warmup_epochs",
-    "gradient_clip_norm",
-    "weight_ema",
-    "encoder_scale",
-)
 
 # Names of parameters that are neither decayed nor adapted by LARS, whatever their rank: flax's
 # attention biases have two axes, and positions are added like biases.
@@ -35,10 +27,8 @@ def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTran
 
     Its updates of the encoder, weight decay among them, are multiplied by `encoder_scale`.
     """
-    section = config.optimizer.copy_and_resolve_references()
-    with section.unlocked():
-        for key in COMMON_OPTIONS:
-            del section[key]
+    common = options(Optimizer)
+    section = {key: value for key, value in config.optimizer.items() if key not in common}
     optimizer = build("optimizer", section, OPTIMIZERS, learning_rate=schedule)
     clip = config.optimizer.gradient_clip_norm
     if clip is not None:
@@ -62,7 +52,17 @@ def adamw(
     beta1: float = 0.9,
     beta2: float = 0.999,
 ) -> optax.GradientTransformation:
-    """AdamW (Loshchilov & Hutter 2019, Algorithm 2); biases and norm scales are not decayed."""
+    """AdamW (Loshchilov & Hutter 2019, Algorithm 2); biases and norm scales are not decayed.
+
+    Args:
+        learning_rate: of each step.
+        weight_decay: share of a weight that a step takes away, times the learning rate.
+        beta1: decay, a step, of the gradient's average.
+        beta2: decay, a step, of the squared gradient's average.
+    """
+    check_not_negative("optimizer.weight_decay", weight_decay)
+    check_decay("optimizer.beta1", beta1)
+    check_decay("optimizer.beta2", beta2)
     return optax.adamw(learning_rate, b1=beta1, b2=beta2, weight_decay=weight_decay, mask=is_weight)
 
 
@@ -78,7 +78,16 @@ def lars(
     With g the gradient plus `weight_decay` times the weight w, the momentum becomes
     m <- momentum m + learning_rate trust_coefficient |w| / |g| g, and w <- w - m. Biases and norm
     scales are neither decayed nor adapted: m <- momentum m + learning_rate g.
+
+    Args:
+        learning_rate: of each step.
+        weight_decay: share of a weight that joins its gradient.
+        momentum: share of the last update that a step keeps.
+        trust_coefficient: ratio of an update's norm to that of its weights, before the rate.
     """
+    check_not_negative("optimizer.weight_decay", weight_decay)
+    check_decay("optimizer.momentum", momentum)
+    check_positive("optimizer.trust_coefficient", trust_coefficient)
     return optax.lars(
         learning_rate,
         weight_decay=weight_decay,
@@ -92,7 +101,15 @@ def lars(
 def sgd(
     *, learning_rate: Schedule, momentum: float = 0.9, weight_decay: float = 0.0
 ) -> optax.GradientTransformation:
-    """SGD with momentum; the decay enters the gradient, biases and norm scales are not decayed."""
+    """SGD with momentum; the decay enters the gradient, biases and norm scales are not decayed.
+
+    Args:
+        learning_rate: of each step.
+        momentum: share of the last update that a step keeps.
+        weight_decay: share of a weight that joins its gradient.
+    """
+    check_decay("optimizer.momentum", momentum)
+    check_not_negative("optimizer.weight_decay", weight_decay)
     return optax.chain(
         optax.add_decayed_weights(weight_decay, mask=is_weight),
         optax.sgd(learning_rate, momentum=momentum),

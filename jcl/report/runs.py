@@ -8,11 +8,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jcl.config import FREE_ON_RESUME, flatten
+from jcl.config import flatten
+from jcl.config.base import FIXED
+from jcl.config.options import options
+from jcl.config.sections import full_key
 from jcl.errors import UserError
 from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.metrics import read_metrics
 
+# What computes nothing; where a dataset lies is an option of the dataset.
+_FREE = {"data.dir"} | {
+    full_key(title, key)
+    for title, kind in FIXED.items()
+    for key, option in options(kind).items()
+    if option.free_on_resume
+}
 # Of the section `probe`: what adds scores and changes none.
 _ONLY_ADD = ("finetune", "finetune_shares", "baselines", "projection", "shares", "every_steps")
 
@@ -117,9 +127,9 @@ def group_runs(runs: Sequence[Run]) -> tuple[list[Group], list[str]]:
     """
     settings: dict[tuple, dict[int, Run]] = {}
     remarks = []
+    keys = [key for key in dict.fromkeys(k for run in runs for k in run.config) if _matters(key)]
     for run in runs:
-        matters = {key: value for key, value in run.config.items() if _matters(key)}
-        seeds = settings.setdefault(tuple(matters.items()), {})
+        seeds = settings.setdefault(tuple((key, run.config.get(key)) for key in keys), {})
         kept = seeds.get(run.seed)
         if kept is None or (kept.results is None and run.results is not None):
             seeds[run.seed] = run
@@ -172,7 +182,7 @@ def show(value: Any) -> str:
 
 
 def _matters(key: str) -> bool:
-    return key != "seed" and not key.startswith(FREE_ON_RESUME)
+    return key != "seed" and key not in _FREE
 
 
 def _order(value: Any) -> tuple:

@@ -1,36 +1,73 @@
 """How every binary starts and how it fails: one sentence and a non-zero exit status."""
 
 import argparse
-import difflib
-import itertools
 import re
-import runpy
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import Any
 
 import jax
 from absl import app, flags, logging
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from jcl.config import base, flatten
 from jcl.errors import UserError
 from jcl.runtime import distributed
 from jcl.runtime.exits import EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
 from jcl.runtime.preemption import Preempted
 
-# What XLA says of that, among all that may go wrong in it.
+# What XLA says of a process that is gone, among all that may go wrong in it.
 _LOST = re.compile(
     r"UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|CANCELLED|Gloo|oordination|remote process"
 )
 
 
-def run(
-    main: Callable[[Sequence[str]], None],
-    parse: Callable[[Sequence[str]], Sequence[str]] = flags.FLAGS,
-) -> None:
-    """Parses flags with `parse(argv)`, runs `main(rest)`, and exits.
+def define_optional_string(name: str, bare: str, help: str) -> flags.FlagHolder:
+    """A flag that may stand alone: `--list` has the value `bare`, `--list=x` the value "x"."""
+    parser = flags.ArgumentParser()
+    parser.convert = lambda text: bare if text == "true" else text
+    parser.parse = parser.convert
+    flag = flags.Flag(parser, flags.ArgumentSerializer(), name, None, help, boolean=True)
+    return flags.DEFINE_flag(flag)
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """Parses a command line that has flags alone; returns the program's name.
+
+    Raises:
+        UserError: something else stands on it.
+    """
+    rest = flags.FLAGS(argv)
+    if len(rest) > 1:
+        raise UserError(f"unexpected argument {rest[1]!r}: only flags (--name=value) are taken")
+    return rest
+
+
+def parse_config(
+    argv: Sequence[str],
+    config_of: Callable[[], ConfigDict],
+    read: Callable[[ConfigDict, Sequence[str]], tuple[ConfigDict, list[str], list[str]]],
+) -> tuple[ConfigDict, list[str]]:
+    """Parses a command line of flags and of overrides of a config.
+
+    Args:
+        argv: the command line.
+        config_of: called once the flags are parsed; the config that the overrides change.
+        read: (config, command line) -> the config with them, what is left, lines for the user.
+
+    Returns:
+        The config and the lines.
+    """
+    flags.FLAGS(argv, known_only=True)
+    argv = flags.FLAGS.read_flags_from_files(argv, force_gnu=False)
+    config, rest, lines = read(config_of(), argv)
+    flags.FLAGS.unparse_flags()
+    parse_flags(rest)
+    return config, lines
+
+
+def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = parse_flags) -> None:
+    """Runs `main(parse(argv))`, and exits.
 
     A `UserError`, or a flag that does not parse, ends with its sentence on stderr and status 2, a
     notice of preemption with status 75 once the state is saved, the loss of another process with
@@ -48,22 +85,17 @@ def run(
 
     def parse_or_fail(argv):
         try:
-            check_config_flags(argv)
-            rest = parse(argv)
-        except (UserError, flags.Error, OSError, ValueError, TypeError) as error:
-            # The last three come from ml_collections: an absent config file, a value of a wrong
-            # type. Its messages go on with the whole config, from the second line.
-            fail(within_config_file(error) or str(error).splitlines()[0])
+            parsed = parse(argv)
+        except (UserError, flags.Error) as error:
+            fail(str(error).splitlines()[0])
         # absl would choose INFO, at which libraries talk a lot; --verbosity=0 brings that back.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
-        return rest
+        return parsed
 
-    def main_or_fail(argv):
-        if len(argv) > 1:
-            fail(f"unexpected argument {argv[1]!r}: only flags (--name=value) are taken")
+    def main_or_fail(parsed):
         try:
-            main(argv)
+            main(parsed)
         except UserError as error:
             fail(error)
         except Preempted as notice:
@@ -95,35 +127,3 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message):
         """Raises UserError."""
         raise UserError(message)
-
-
-def within_config_file(error: BaseException) -> str | None:
-    """What a config file itself raised, which ml_collections buries in a traceback's text."""
-    if "Error whilst parsing config file" not in str(error):
-        return None
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(error)
-
-
-def config_of_file(flag: flags.Flag) -> ConfigDict:
-    """What the file that a config flag names says, without the overrides of the command line."""
-    path, _, arguments = config_flags.get_config_filename(flag).partition(":")
-    namespace = runpy.run_path(path)
-    return namespace["get_config"](*filter(None, [arguments]))
-
-
-def check_config_flags(argv: Sequence[str]) -> None:
-    """Raises UserError for a config file that is absent and for a `--config.KEY` that none has."""
-    known = flatten(base())
-    for argument, following in itertools.zip_longest(argv, argv[1:], fillvalue=""):
-        key, given, value = argument.lstrip("-").partition("=")
-        path = (value if given else following).partition(":")[0]
-        if key == "config" and path and not Path(path).is_file():
-            raise UserError(f"the config file {path} does not exist")
-        if key.startswith("config.") and key.removeprefix("config.") not in known:
-            key = key.removeprefix("config.")
-            near = difflib.get_close_matches(key, known, n=3) or sorted(
-                name for name in known if "." not in name
-            )
-            raise UserError(f"config key {key} is unknown; did you mean {' or '.join(near)}?")

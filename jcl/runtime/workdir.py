@@ -7,7 +7,9 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -50,22 +52,12 @@ def read_config(workdir: Path) -> ConfigDict:
     return config_lib.from_json(text)
 
 
-def check_resume(workdir: Path, asked: ConfigDict, *, accept: bool) -> list[str]:
-    """Compares the asked config with the one that the workdir's checkpoints were made with.
-
-    Returns:
-        The accepted changes, as "key: before -> now".
-
-    Raises:
-        UserError: keys differ that matter to what is computed, and `accept` is False.
-    """
-    changes = config_lib.changes_on_resume(read_config(workdir), asked)
-    if changes and not accept:
-        raise UserError(
-            f"{workdir} was started with another config; give --accept_config_changes to go on "
-            f"with the new one, or choose another workdir ({'; '.join(changes)})"
-        )
-    return changes
+def read_options(workdir: Path) -> dict[str, Any] | None:
+    """The resolved options of the last launch; None where a run is older than their record."""
+    try:
+        return json.loads((workdir / RUN).read_text()).get("options")
+    except (OSError, json.JSONDecodeError, AttributeError):
+        return None
 
 
 def write_config(workdir: Path, config: ConfigDict) -> None:
@@ -82,7 +74,9 @@ def read_origin_step(workdir: Path, init_from: str) -> int | None:
         return None
 
 
-def write_run(workdir: Path, *, start_step: int, origin: dict | None) -> None:
+def write_run(
+    workdir: Path, *, start_step: int, origin: dict | None, options: Mapping[str, Any]
+) -> None:
     """Records this launch: code, packages, command line, machine; earlier launches are kept.
 
     Args:
@@ -90,6 +84,7 @@ def write_run(workdir: Path, *, start_step: int, origin: dict | None) -> None:
         start_step: completed updates.
         origin: workdir, step and part that the networks were taken from; None where `init_from` is
             unset or a checkpoint of the run itself was there.
+        options: resolved, defaults filled in: what a resumed run is compared with.
     """
     path = workdir / RUN
     try:
@@ -106,12 +101,13 @@ def write_run(workdir: Path, *, start_step: int, origin: dict | None) -> None:
         "device_kind": jax.devices()[0].device_kind,
         "processes": jax.process_count(),
         "host": {"system": platform.platform(), "cpus": os.cpu_count()},
+        "options": options,
         "start_step": start_step,
         "init_from": origin,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "earlier_launches": launches,
     }
-    write_atomically(path, json.dumps(run, indent=2) + "\n")
+    write_atomically(path, json.dumps(run, indent=2, default=repr) + "\n")
 
 
 def write_atomically(path: Path, text: str) -> None:

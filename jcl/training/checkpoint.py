@@ -17,8 +17,11 @@ from absl import logging
 from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
+from jcl.config.upgrade import Renames, has_old_names, rename, renames, reversed_names
 from jcl.errors import UserError
+from jcl.methods.base import Variables
 from jcl.runtime import distributed
+from jcl.runtime import workdir as workdir_lib
 from jcl.training.fingerprint import fingerprint
 from jcl.training.state import TrainState
 
@@ -138,11 +141,14 @@ class Checkpoints:
         return None
 
     def _restore(self, step: int, like: TrainState) -> TrainState:
-        wanted = _abstract(_items(like))
+        wanted, names = _abstract(_items(like)), _old_names(self.folder.parent)
         metadata = self._manager.item_metadata(step)
         for name, item in wanted.items():
-            _check_structure(metadata[name], item, self.folder / str(step))
-        restored = _read(self._manager, step, wanted)
+            held = metadata[name]
+            if held is not None and has_old_names(held.tree, names):
+                wanted[name] = rename(item, reversed_names(names))
+            _check_structure(held, wanted[name], self.folder / str(step))
+        restored = rename(_read(self._manager, step, wanted), names)
         state = TrainState(**restored["model"], **restored["training"])
         if int(state.step) != step:
             raise ValueError(f"it holds step {int(state.step)}")
@@ -204,6 +210,15 @@ def saved_steps(workdir: Path | str) -> list[int]:
     return sorted(int(p.name) for p in folder.glob("*") if re.fullmatch(r"\d+", p.name))
 
 
+def read_variables(workdir: Path | str, step: int | None = None) -> tuple[Variables, int]:
+    """Reads the networks that probes see: the average of the weights where the run kept one.
+
+    Arguments, the step and errors are those of `read_model`.
+    """
+    model, step = read_model(workdir, step)
+    return Variables(model["ema_params"] or model["params"], model["model_state"]), step
+
+
 def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, PyTree], int]:
     """Reads params, model_state and ema_params onto this process's first device.
 
@@ -237,7 +252,8 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
             wanted = jax.tree.map(
                 lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=device), shapes
             )
-            return _read(manager, step, {"model": wanted})["model"], step
+            model = _read(manager, step, {"model": wanted})["model"]
+            return rename(model, _old_names(Path(workdir))), step
         except UserError:
             raise
         except Exception as error:  # Orbax raises bare Exceptions for damaged files
@@ -246,6 +262,14 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
                 f"checkpoint {step} of {workdir} cannot be read ({_reason(error)}); "
                 f"others there: {', '.join(map(str, others)) or 'none'}"
             ) from error
+
+
+def _old_names(workdir: Path) -> Renames:
+    """What layers are called in checkpoints of older versions of jcl."""
+    try:
+        return renames(workdir_lib.read_config(workdir).to_dict())
+    except UserError:  # no workdir of a run, such as a test's
+        return {}
 
 
 class _Manager(ocp.CheckpointManager):

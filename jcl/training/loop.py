@@ -1,11 +1,11 @@
 """The loop: batch, step, log, save, and nothing else."""
 
+import dataclasses
 import functools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
 import jax
-import ml_collections
 import numpy as np
 
 from jcl.errors import UserError
@@ -21,34 +21,36 @@ from jcl.training.state import TrainState
 _IN_FLIGHT = 2
 _MUST_BE_FINITE = ("loss", "gradient_norm", "parameter_norm")
 
+Batch = Mapping[str, jax.Array]
+Metrics = Mapping[str, jax.Array]
 
-def run_loop(
-    state: TrainState,
-    train_step: Callable,
-    batches: Iterator[Mapping[str, jax.Array]],
-    *,
-    start_step: int,
-    total_steps: int,
-    config: ml_collections.ConfigDict,
-    batch_hash: Callable[[int], str],
-    checkpoints: Checkpoints,
-    report: Report,
-    meter: Meter,
-    trace: Trace,
-    watchdog: Watchdog,
-    must_stop: Callable[[int], bool],
-    probe: Callable[[TrainState, Callable[[], None]], tuple[str, float]] | None,
-) -> TrainState:
-    """Trains from `start_step` to `total_steps` completed updates.
 
-    Args:
+@dataclasses.dataclass(frozen=True)
+class Intervals:
+    """How often the loop does what it need not do at every step, in steps.
+
+    Attributes:
+        log: the last step is logged in any case.
+        save: the last step is saved in any case.
+        probe: None never probes; a probed step is saved with its score.
+    """
+
+    log: int
+    save: int
+    probe: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """All that the loop needs, made before the first step.
+
+    Attributes:
         state: after `start_step` updates; it is donated.
         train_step: (state, batch) -> (state, scalar metrics), compiled.
         batches: the global batches of steps start_step, start_step + 1, ...
         start_step: completed updates.
         total_steps: completed updates at the end.
-        config: says how often to log, to save and to probe; the last step is logged and saved in
-            any case, and a probed step is saved with its score.
+        every: how often to log, to save and to probe.
         batch_hash: step from 0 -> hash of its example indices.
         checkpoints: where the state is saved.
         report: gets the scalars of each logged step.
@@ -58,79 +60,103 @@ def run_loop(
         must_stop: number of a step in this launch, from 1 -> whether to save and end after it;
             asked after every step.
         probe: (state, called after each batch) -> name and value of what it measured; None where
-            `probe.every_steps` is.
+            `every.probe` is.
+    """
+
+    state: TrainState
+    train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+    batches: Iterator[Batch]
+    start_step: int
+    total_steps: int
+    every: Intervals
+    batch_hash: Callable[[int], str]
+    checkpoints: Checkpoints
+    report: Report
+    meter: Meter
+    trace: Trace
+    watchdog: Watchdog
+    must_stop: Callable[[int], bool]
+    probe: Callable[[TrainState, Callable[[], None]], tuple[str, float]] | None
+
+
+def run_loop(run: Run) -> TrainState:
+    """Trains from `start_step` to `total_steps` completed updates.
 
     Raises:
         UserError: the loss, the gradient or a parameter is not finite, or a batch or a checkpoint
             failed; names the step and the last checkpoint, which precedes it.
         Preempted: `must_stop` said so; the state is saved.
     """
-    probe_every = config.probe.every_steps
-    pending: deque = deque()
-
-    def settle(leave: int) -> None:
-        """Waits for all but the last `leave` steps and stops at the first bad number."""
-        while len(pending) > leave:
-            step, metrics = pending.popleft()
-            values = {key: np.asarray(metrics[key]) for key in _MUST_BE_FINITE}
-            bad = [key for key, value in values.items() if not np.isfinite(value)]
-            if bad:
-                checkpoints.wait()
-                raise UserError(
-                    f"the {bad[0]} is {values[bad[0]]} at step {step}; the last good checkpoint in "
-                    f"{checkpoints.folder} is {_newest(checkpoints)}, and nothing was overwritten"
-                )
-
-    for step in range(start_step + 1, total_steps + 1):
-        watchdog.beat(step, "waiting for the batch")
-        try:
-            with meter.waiting():
-                batch = next(batches)
-        except UserError as error:
-            checkpoints.wait()
-            raise UserError(
-                f"step {step} has no batch: {error}; once that is mended, the same command goes on "
-                f"from {_newest(checkpoints)}"
-            ) from error
-        watchdog.beat(step, "training")
-        trace.before(step)
-        state, metrics = train_step(state, batch)
+    state, pending, every = run.state, deque(), run.every
+    for step in range(run.start_step + 1, run.total_steps + 1):
+        batch = _next_batch(run, step)
+        run.watchdog.beat(step, "training")
+        run.trace.before(step)
+        state, metrics = run.train_step(state, batch)
         pending.append((step, metrics))
-        settle(_IN_FLIGHT)
-        report.advance()
-        meter.count_step()
-        if trace.ends_with(step):
-            settle(0)
-            trace.close()
-        stopping = must_stop(step - start_step)
-        last = step == total_steps
-        probing = probe_every is not None and step % probe_every == 0 and not stopping
-        saving = step % config.checkpoint.every_steps == 0 or last or probing or stopping
-
-        if step % config.log_every_steps == 0 or last:
-            settle(0)
-            values = {key: float(value) for key, value in metrics.items()}
-            values |= meter.read()
-            report.write(step, values, batch_hash=batch_hash(step - 1))
-
-        if saving:
-            settle(0)
-            score = None
-            if probing:
-                beat = functools.partial(watchdog.beat, step, "probing")
-                with meter.aside("probe"):
-                    name, value = probe(state, beat)
-                report.write_score(step, name, value)
-                score = -value if name == "knn_mae" else value
-            watchdog.beat(step, "saving")
-            with meter.aside("checkpoint"):
-                # A checkpoint vouches for every line before it.
-                report.sync(step)
-                checkpoints.save(state, step, score=score)
+        _settle(pending, run.checkpoints, leave=_IN_FLIGHT)
+        run.report.advance()
+        run.meter.count_step()
+        if run.trace.ends_with(step):
+            _settle(pending, run.checkpoints)
+            run.trace.close()
+        stopping = run.must_stop(step - run.start_step)
+        last = step == run.total_steps
+        probing = every.probe is not None and step % every.probe == 0 and not stopping
+        if step % every.log == 0 or last:
+            _settle(pending, run.checkpoints)
+            values = {key: float(value) for key, value in metrics.items()} | run.meter.read()
+            run.report.write(step, values, batch_hash=run.batch_hash(step - 1))
+        if step % every.save == 0 or last or probing or stopping:
+            _settle(pending, run.checkpoints)
+            _save(run, state, step, score=_probe(run, state, step) if probing else None)
         if stopping and not last:
-            checkpoints.wait()
+            run.checkpoints.wait()
             raise Preempted(f"preempted: step {step} is saved, the same command goes on from there")
     return state
+
+
+def _next_batch(run: Run, step: int) -> Batch:
+    run.watchdog.beat(step, "waiting for the batch")
+    try:
+        with run.meter.waiting():
+            return next(run.batches)
+    except UserError as error:
+        run.checkpoints.wait()
+        raise UserError(
+            f"step {step} has no batch: {error}; once that is mended, the same command goes on "
+            f"from {_newest(run.checkpoints)}"
+        ) from error
+
+
+def _settle(pending: deque, checkpoints: Checkpoints, *, leave: int = 0) -> None:
+    """Waits for all but the last `leave` steps and stops at the first bad number."""
+    while len(pending) > leave:
+        step, metrics = pending.popleft()
+        values = {key: np.asarray(metrics[key]) for key in _MUST_BE_FINITE}
+        bad = [key for key, value in values.items() if not np.isfinite(value)]
+        if bad:
+            checkpoints.wait()
+            raise UserError(
+                f"the {bad[0]} is {values[bad[0]]} at step {step}; the last good checkpoint in "
+                f"{checkpoints.folder} is {_newest(checkpoints)}, and nothing was overwritten"
+            )
+
+
+def _probe(run: Run, state: TrainState, step: int) -> float:
+    """Probes and tells; returns a score of which more is better."""
+    with run.meter.aside("probe"):
+        name, value = run.probe(state, functools.partial(run.watchdog.beat, step, "probing"))
+    run.report.write_score(step, name, value)
+    return -value if name == "knn_mae" else value
+
+
+def _save(run: Run, state: TrainState, step: int, *, score: float | None) -> None:
+    run.watchdog.beat(step, "saving")
+    with run.meter.aside("checkpoint"):
+        # A checkpoint vouches for every line before it.
+        run.report.sync(step)
+        run.checkpoints.save(state, step, score=score)
 
 
 def _newest(checkpoints: Checkpoints) -> str:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jcl.errors import UserError
 from jcl.optim.patterns import parameter_name
-from jcl.training.checkpoint import read_model
+from jcl.training.checkpoint import read_variables
 from jcl.training.state import TrainState
 
 PyTree = Any
@@ -28,7 +28,7 @@ def warm_start(
         state: before the first step.
         workdir: of the other run.
         step: which of its checkpoints; None takes the newest.
-        part: "everything" (encoder, projector and what else the method trains) or "encoder".
+        part: "everything" that the method trains, or the name of a part, such as "encoder".
 
     Returns:
         The state, and the step of the checkpoint.
@@ -37,14 +37,11 @@ def warm_start(
         UserError: no such checkpoint, or the names or shapes of that part differ; the message
             counts the differing ones and names the first of each kind.
     """
-    model, step = read_model(workdir, step)
-    source = {
-        "params": model["ema_params"] or model["params"],
-        "model_state": model["model_state"],
-    }
+    variables, step = read_variables(workdir, step)
+    source = variables._asdict()
     target = {"params": state.params, "model_state": state.model_state}
-    if part == "encoder":
-        source, target = _encoder(source, workdir), _encoder(target, "this run")
+    if part != "everything":
+        source, target = _part(part, source, workdir), _part(part, target, "this run")
     check_same_names(source, target, f"init_from={workdir!r} (step {step}, {part})")
     taken = jax.tree.map(
         lambda new, old: jax.device_put(jnp.asarray(old, new.dtype), new.sharding), target, source
@@ -54,13 +51,13 @@ def warm_start(
     return state.replace(**taken, ema_params=ema_params), step
 
 
-def _encoder(trees: PyTree, where: str) -> PyTree:
-    """Keeps the part called encoder of each tree."""
-    if "encoder" not in trees["params"]:
+def _part(part: str, trees: PyTree, where: str) -> PyTree:
+    """Keeps the part of that name of each tree."""
+    if part not in trees["params"]:
         raise UserError(
-            f"init_part='encoder' is asked for, but the method of {where} has no part of that name"
+            f"init_part={part!r} is asked for, but the method of {where} has no part of that name"
         )
-    return {kind: {"encoder": tree.get("encoder", {})} for kind, tree in trees.items()}
+    return {kind: {part: tree.get(part, {})} for kind, tree in trees.items()}
 
 
 def check_same_names(source: PyTree, target: PyTree, what: str) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jcl.data import InMemorySource, Source, open_source, options_taken
+from jcl.data import InMemorySource, Source, open_source, source_options
 from jcl.errors import UserError
 
 HERE = __name__
@@ -66,9 +66,9 @@ def test_a_function_is_called_with_the_split_and_the_options_that_are_set():
 
 
 def test_options_that_are_taken():
-    assert set(options_taken(f"{HERE}:zeros")) == {"split", "dir", "image_size"}
-    assert "label_key" in options_taken(f"{HERE}:Own")
-    assert options_taken("arrays:some.npz") == ("image_size",)
+    assert set(source_options(f"{HERE}:zeros")) == {"dir", "image_size"}
+    assert {"label_key", "train_examples"} <= set(source_options(f"{HERE}:Own"))
+    assert set(source_options("arrays:some.npz")) == {"image_size"}
 
 
 def test_a_class_will_do():
@@ -80,11 +80,15 @@ def test_a_class_will_do():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("tdfs:mnist", {}, "not shapes, tfds:NAME or arrays:PATH.npz, nor .*No module named 'tdf"),
+        ("tdfs:mnist", {}, "cannot be imported: No module named 'tdf"),
         (f"{HERE}.absent:zeros", {}, "imported"),
         (f"{HERE}:absent", {}, "imported.*'absent'"),
-        (f"{HERE}:zeros", {"label_key": "x"}, r"data.label_key='x', but it takes .*dir=None.*'lab"),
-        (f"{HERE}:needs_a_folder", {}, r"the split, but it takes \(split, dir\).*'dir'"),
+        (
+            f"{HERE}:zeros",
+            {"label_key": "x"},
+            "data.label_key='x' is set, .*no such option; it takes dir, image_size",
+        ),
+        (f"{HERE}:needs_a_folder", {}, "missing a required argument: 'dir'"),
         (f"{HERE}:HERE", {}, "is no function"),
         (
             f"{HERE}:odd",

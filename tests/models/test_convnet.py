@@ -35,7 +35,7 @@ def test_convnet_against_numpy():
     images = drawn_images(6, 8, 8, 3)
     variables = initialised(model, *images.shape)
     _, (ours, updated) = jax.jit(loss_of(model, variables, images))(variables["params"])
-    kernel = np.asarray(variables["params"]["Conv_0"]["kernel"], np.float64)
+    kernel = np.asarray(variables["params"]["conv_stage0"]["kernel"], np.float64)
     padded = np.pad(2 * np.asarray(images, np.float64) - 1, ((0, 0), (0, 1), (0, 1), (0, 0)))
     out = np.zeros((6, 4, 4, 4))
     for row in range(4):
@@ -45,6 +45,6 @@ def test_convnet_against_numpy():
     mean, variance = out.mean((0, 1, 2)), out.var((0, 1, 2))
     expected = np.tanh((out - mean) / np.sqrt(variance + 1e-5)).mean((1, 2))
     np.testing.assert_allclose(ours, expected, atol=1e-5)
-    running = updated["batch_stats"]["BatchNorm_0"]
+    running = updated["batch_stats"]["batch_norm_stage0"]
     np.testing.assert_allclose(running["mean"], 0.1 * mean, atol=1e-6)
     np.testing.assert_allclose(running["var"], 0.9 + 0.1 * variance, atol=1e-5)

@@ -35,11 +35,11 @@ def test_names_of_the_default_heads_parameters_are_those_of_older_checkpoints():
     _, variables = shapes(MLP(), 4, 16)
     assert jax.tree.map(lambda leaf: leaf.shape, variables) == {
         "params": {
-            "Dense_0": {"kernel": (16, 256)},
-            "BatchNorm_0": {"scale": (256,), "bias": (256,)},
-            "Dense_1": {"kernel": (256, 128), "bias": (128,)},
+            "dense0": {"kernel": (16, 256)},
+            "batch_norm0": {"scale": (256,), "bias": (256,)},
+            "dense1": {"kernel": (256, 128), "bias": (128,)},
         },
-        "batch_stats": {"BatchNorm_0": {"mean": (256,), "var": (256,)}},
+        "batch_stats": {"batch_norm0": {"mean": (256,), "var": (256,)}},
     }
 
 
@@ -61,7 +61,7 @@ def test_simclrs_heads_against_numpy(layers, output_norm, norm):
 
     def normalise(i, x, bias):
         axis, epsilon = {"batch": (0, 1e-5), "layer": (1, 1e-6)}[norm]
-        layer = params[{"batch": f"BatchNorm_{i}", "layer": f"LayerNorm_{i}"}[norm]]
+        layer = params[{"batch": f"batch_norm{i}", "layer": f"layer_norm{i}"}[norm]]
         assert ("bias" in layer) == bias
         centred = x - x.mean(axis, keepdims=True)
         deviation = np.sqrt(x.var(axis, keepdims=True) + epsilon)

@@ -69,7 +69,7 @@ def test_it_lies_on_the_mesh_of_the_new_run(source):
 @pytest.mark.parametrize(
     ("overrides", "part", "says"),
     [
-        ({"projector.hidden_dim": 12}, "everything", ["of another shape", "projector/Dense_0"]),
+        ({"projector.hidden_dim": 12}, "everything", ["of another shape", "projector/dense0"]),
         (
             {"encoder.widths": (4, 8, 8)},
             "encoder",

@@ -9,12 +9,28 @@ import zlib
 
 import numpy as np
 
-from jcl.data.source import InMemorySource
+from jcl.data.source import InMemorySource, check_image_size
 from jcl.errors import UserError
 
 SPLITS = ("train", "test")
 _KEYS = ("image", "features", "label", "target")
 _BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+def arrays_source(path: str, split: str, *, image_size: int | None = None) -> InMemorySource:
+    """`data.name="arrays:PATH.npz"`.
+
+    Args:
+        path: of the .npz file.
+        split: "train" or "test".
+        image_size: may say the size that the images have.
+
+    Raises:
+        UserError: naming the file, and the key where one is at fault.
+    """
+    source = open_arrays(path, split)
+    check_image_size(f"arrays:{path}", image_size, source.image_shape)
+    return source
 
 
 def open_arrays(path: str, split: str) -> InMemorySource:

@@ -15,12 +15,11 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, UInt8, UInt64
 
-from jcl.data.source import InMemorySource
-from jcl.errors import UserError
+from jcl.config.checks import check_count
+from jcl.data.source import InMemorySource, check_image_size
 
 CLASSES = ("disc", "triangle", "square", "hexagon", "ring", "plus", "five-petal", "half-disc")
 SIZE = 32
-TRAIN_EXAMPLES, TEST_EXAMPLES = 10_000, 2_000
 
 _SCALE = (0.5, 0.8)  # circumscribed radius; the image spans [-1, 1]
 _CENTRE = 0.2
@@ -39,22 +38,38 @@ _Map = Float32[np.ndarray, "b h w"]
 _PerImage = Float32[np.ndarray, "b 1 1"]
 
 
-def open_shapes(split: str, examples: int | None = None) -> InMemorySource:
+def shapes_source(
+    split: str,
+    *,
+    image_size: int | None = None,
+    train_examples: int = 10_000,
+    test_examples: int = 2_000,
+) -> InMemorySource:
+    """`data.name="shapes"`.
+
+    Args:
+        split: "train" or "test".
+        image_size: may say the size that the images have, 32.
+        train_examples: number of training examples to generate.
+        test_examples: number of test examples to generate.
+    """
+    check_count("data.train_examples", train_examples)
+    check_count("data.test_examples", test_examples)
+    check_image_size("shapes", image_size, (SIZE, SIZE, 3))
+    return make_shapes(split, {"train": train_examples, "test": test_examples}[split])
+
+
+def make_shapes(split: str, examples: int) -> InMemorySource:
     """Generates the first `examples` images of a split, about 5,000 a second on one core.
 
     Args:
         split: "train" or "test", which are independent streams.
-        examples: how many; None means 10,000 for training and 2,000 for testing. Example i is
-            the same whatever their number.
+        examples: how many. Example i is the same whatever their number.
 
     Returns:
         A source with image uint8 [n, 32, 32, 3], label int32 [n] (i mod 8, see `CLASSES`) and
         target float32 [n] in [0, 1): the roundness of the shape's corners.
     """
-    if examples is None:
-        examples = {"train": TRAIN_EXAMPLES, "test": TEST_EXAMPLES}[split]
-    if examples < 1:
-        raise UserError(f"data.{split}_examples={examples} is given, but it must be at least 1")
     label = (np.arange(examples) % len(CLASSES)).astype(np.int32)
     image = np.empty((examples, SIZE, SIZE, 3), np.uint8)
     target = np.empty(examples, np.float32)

@@ -11,12 +11,14 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tqdm
 from absl import logging
 
+from jcl.config.checks import check_count
+from jcl.config.options import FREE_ON_RESUME
 from jcl.data.source import InMemorySource, Source
 from jcl.data.sources.records import RecordSource
 from jcl.errors import UserError
@@ -25,6 +27,45 @@ from jcl.errors import UserError
 IN_MEMORY_BYTES = 2 * 2**30
 
 _CHUNK = 1000  # examples decoded between two ticks of the progress bar
+
+
+def tfds_source(
+    name: str,
+    split: str,
+    *,
+    dir: Annotated[str | None, FREE_ON_RESUME] = None,
+    image_size: int | None = None,
+    image_key: str = "image",
+    label_key: str | None = None,
+    train_split: str = "train",
+    test_split: str = "test",
+) -> Source:
+    """`data.name="tfds:NAME"`.
+
+    Args:
+        name: as TFDS has it: NAME, NAME/CONFIG, either with :VERSION.
+        split: "train" or "test".
+        dir: TFDS data directory that holds the dataset; None for $TFDS_DATA_DIR, else
+            ~/tensorflow_datasets, where TFDS may also download it to.
+        image_size: pixels both ways that images are brought to, by resizing the shorter side and
+            taking the centre; None takes images as they are.
+        image_key: the feature that holds the image.
+        label_key: the feature that holds the class; None for "label" where there is one.
+        train_split: the TFDS split to train on, such as "train[:90%]".
+        test_split: the TFDS split to test on.
+
+    Raises:
+        UserError: as `open_tfds`.
+    """
+    check_count("data.image_size", image_size)
+    return open_tfds(
+        name,
+        {"train": train_split, "test": test_split}[split],
+        dir=dir,
+        image_key=image_key,
+        label_key=label_key,
+        image_size=image_size,
+    )
 
 
 def open_tfds(

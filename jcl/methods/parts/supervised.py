@@ -6,17 +6,18 @@ import dataclasses
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jcl.methods.parts.two_view import TwoViewNetworks
+from jcl.methods.parts.chain import Chain
 from jcl.models.linear_head import LinearHead
 
 
 @dataclasses.dataclass(frozen=True)
-class Supervised(TwoViewNetworks):
+class Supervised(Chain):
     """Encoder and linear head: what a contrastive method is compared with, all else equal.
 
-    Both views of an example are examples of their own. The projector of the config has no place
-    here and is not used.
+    Both views of an example are examples of their own.
     """
+
+    head_parts = ("head",)
 
     @property
     @abc.abstractmethod

@@ -43,20 +43,20 @@ def test_default_sizes():
 )
 def test_images_are_pinned(split, image, target):
     """Bit for bit, on any CPU and with any NumPy: scores on this dataset compare across years."""
-    arrays = shapes.open_shapes(split, 64).arrays
+    arrays = shapes.make_shapes(split, 64).arrays
     assert hashlib.sha256(arrays["image"].tobytes()).hexdigest()[:16] == image
     assert hashlib.sha256(arrays["target"].astype("<f4").tobytes()).hexdigest()[:16] == target
 
 
 def test_example_does_not_depend_on_their_number(train):
     for count in (1, 127, 129, 300):
-        few = shapes.open_shapes("train", count).arrays
+        few = shapes.make_shapes("train", count).arrays
         for key, array in few.items():
             np.testing.assert_array_equal(array, train.arrays[key][:count])
 
 
 def test_no_image_is_in_both_splits(train):
-    test = shapes.open_shapes("test", 500).arrays["image"]
+    test = shapes.make_shapes("test", 500).arrays["image"]
     seen = {image.tobytes() for image in train.arrays["image"]}
     assert len(seen) == 2000
     assert not any(image.tobytes() in seen for image in test)

@@ -13,14 +13,14 @@ from ml_collections import ConfigDict
 
 from jcl.augment import VIEWS
 from jcl.config import PRECISIONS
-from jcl.config.names import build, resolve
+from jcl.config.names import build
 from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
 from jcl.data.order import steps_per_epoch
 from jcl.errors import UserError
+from jcl.experiment.tables import NETWORKS, networks_of, target
 from jcl.methods import METHODS
 from jcl.methods.base import Method
-from jcl.models import ENCODERS, PROJECTORS
 from jcl.optim.optimizers import make_optimizer
 from jcl.optim.schedules import Durations, durations, make_schedule
 from jcl.training.state import TrainState, init_state, renew_method_state, state_shapes
@@ -102,10 +102,10 @@ class Experiment:
 
 
 def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
-    """Resolves a validated config for the training split of its dataset.
+    """Resolves a config for the training split of its dataset.
 
     Args:
-        config: from `jcl.config.base()`.
+        config: opened (`open_config`).
         data: the training split.
 
     Raises:
@@ -132,7 +132,7 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
 
 
 def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
-    """Builds encoder, projector and method; needs no data.
+    """Builds a method and the networks that it takes; needs no data.
 
     Args:
         config: from `jcl.config.base()`.
@@ -143,27 +143,29 @@ def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
         # Parameters and statistics keep float32 where bfloat16 computes.
         "param_dtype": image_dtype(config),
     }
-    networks = {
-        "encoder": build("encoder", config.encoder, ENCODERS, **types),
-        "projector": build("projector", config.projector, PROJECTORS, **types),
+    supplied = {
+        title: build(title, config[title], NETWORKS[title], **types)
+        for title in networks_of(config.method.name)
     }
-    taken = inspect.signature(resolve("method", config.method.name, METHODS)).parameters
-    classes = {"n_classes": n_classes} if "n_classes" in taken else {}
-    return build("method", config.method, METHODS, **networks, **classes)
+    if "n_classes" in inspect.signature(target("method", config.method.name)).parameters:
+        supplied["n_classes"] = n_classes
+    return build("method", config.method, METHODS, **supplied)
+
+
+def describe_networks(config: ConfigDict) -> str:
+    """The method's name and those of its networks, for people: "simclr with convnet, mlp"."""
+    names = [config[title].name for title in networks_of(config.method.name)]
+    return f"{config.method.name} with {', '.join(names)}" if names else config.method.name
 
 
 def check_needs(experiment: Experiment) -> None:
     """Raises UserError where examples lack what the method trains with; to probe, it may."""
-    config, data = experiment.config, experiment.data
-    if missing := [key for key in experiment.method.needs if key not in data.example]:
-        also = ""
-        if missing == ["target"] and "label" in data.example:
-            also = ", only classes, whose numbers have no order (method.name='supcon' takes those)"
-        elif "target" in data.example and config.method.name == "supcon":
-            also = ", only targets (method.bin_width makes classes of those)"
+    config, method, example = experiment.config, experiment.method, experiment.data.example
+    if missing := [key for key in method.needs if key not in example]:
+        instead = [text for key, text in method.instead.items() if key in example]
         raise UserError(
             f"method.name={config.method.name!r} needs a {missing[0]} of every example, and "
-            f"data.name={config.data.name!r} has none{also}"
+            f"data.name={config.data.name!r} has {', '.join(['none', *instead])}"
         )
 
 
@@ -174,5 +176,4 @@ def image_dtype(config: ConfigDict) -> DTypeLike:
 
 def open_split(config: ConfigDict, split: str) -> Source:
     """Opens the "train" or "test" split of the config's dataset."""
-    section = config.data.to_dict()
-    return open_source(section.pop("name"), split, **section)
+    return open_source(split=split, **config.data.to_dict())

@@ -1,0 +1,114 @@
+"""The config's part of a command line: --config=FILE[:args] and --config.KEY=VALUE."""
+
+import ast
+import difflib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from absl import flags
+from ml_collections.config_flags.tuple_parser import TupleParser
+
+from jcl.config.options import Option
+from jcl.errors import UserError
+
+_OVERRIDE = re.compile(r"--?(no)?config\.([^=]+)(?:=(.*))?", re.DOTALL)
+_NAME = re.compile(r"--?config\.(\w+)\.name(?:=(.*))?", re.DOTALL)
+_PARSERS = {
+    bool: flags.BooleanParser(),
+    float: flags.FloatParser(),
+    str: flags.ArgumentParser(),
+    tuple: TupleParser(),
+}
+
+
+def names_given(argv: Sequence[str]) -> dict[str, str]:
+    """What the command line names, by section: {"encoder": "vit_b"}; the last one counts."""
+    found = {}
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        if match := _NAME.fullmatch(argument):
+            section, value = match.groups()
+            found[section] = following if value is None else value
+    return found
+
+
+def take_overrides(
+    argv: Sequence[str], known: Mapping[str, Option]
+) -> tuple[list[str], dict[str, Any]]:
+    """Splits a command line into what is the config's and what is not.
+
+    `--config.KEY=VALUE` and `--config.KEY VALUE` set a key; `--config.KEY` and `--noconfig.KEY` set
+    one that is true or false. Where a key is given twice, the last one counts. What follows a bare
+    `--` is not looked at.
+
+    Args:
+        argv: the command line.
+        known: every key with what it takes, such as "method.temperature".
+
+    Returns:
+        The other arguments, and {key: value}; None unsets.
+
+    Raises:
+        UserError: an unknown key, or a value that cannot be read as one of its type.
+    """
+    rest, given, i = [], {}, 0
+    while i < len(argv) and argv[i] != "--":
+        match = _OVERRIDE.fullmatch(argv[i])
+        i += 1
+        if match is None:
+            rest.append(argv[i - 1])
+            continue
+        negated, key, text = match.groups()
+        if key not in known:
+            raise UserError(unknown_key(key, known))
+        if negated and (known[key].kind is not bool or text is not None):
+            raise UserError(f"--noconfig.{key} cannot be read: {key} is not true or false alone")
+        if text is None and known[key].kind is bool:
+            text = "false" if negated else "true"
+        elif text is None:
+            if i == len(argv) or argv[i].startswith("--"):
+                raise UserError(f"--config.{key} has no value")
+            text, i = argv[i], i + 1
+        given[key] = read_value(key, text, known[key].kind)
+    return [*rest, *argv[i:]], given
+
+
+def read_value(key: str, text: str, kind: type) -> Any:
+    """Reads a value of a type: `None` of any type, `1e5` as an int, `(4,8)` or `4,8` as a tuple."""
+    if text == "None":
+        return None
+    try:
+        if kind is int:
+            return _read_int(text)
+        if kind is object:
+            return _read_literal(text)
+        return _PARSERS[kind].parse(text)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{key}={text} cannot be read as {kind.__name__}") from error
+
+
+def unknown_key(key: str, known: Collection[str]) -> str:
+    """Says which keys were perhaps meant, those of the same section first."""
+    section, _, leaf = key.rpartition(".")
+    beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == section}
+    near = [beside[found] for found in difflib.get_close_matches(leaf, beside, n=3)]
+    near = near or difflib.get_close_matches(key, known, n=3)
+    meant = near or sorted(beside.values()) or sorted(name for name in known if "." not in name)
+    return f"config key {key} is unknown; did you mean {' or '.join(meant)}?"
+
+
+def _read_int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if not number.is_integer():
+            raise
+        return int(number)
+
+
+def _read_literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -1,0 +1,38 @@
+"""Config files: `configs/NAME.py`, or `configs/NAME.py:batch=4096` with arguments."""
+
+import runpy
+import traceback
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from jcl.errors import UserError
+
+
+def read_config_file(named: str) -> ConfigDict:
+    """Returns what `get_config` of a file does, called with what stands after the colon.
+
+    Args:
+        named: PATH or PATH:ARGUMENTS.
+
+    Raises:
+        UserError: the file is absent, has no `get_config`, or sets a key that no config has.
+    """
+    path, _, given = named.partition(":")
+    if not Path(path).is_file():
+        raise UserError(f"the config file {path} does not exist")
+    try:
+        get_config = runpy.run_path(path).get("get_config")
+        if get_config is None:
+            raise UserError(f"the config file {path} has no function get_config")
+        config = get_config(*filter(None, [given]))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # ConfigDict raises these for unknown keys and for values of another type.
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == path]
+        where = f", line {lines[-1]}" if lines else ""
+        said = str(error).strip("'\"").split(" Other fields present")[0].splitlines()[0]
+        raise UserError(f"the config file {path}{where}: {said}") from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"the config file {path}: get_config returns no ConfigDict")
+    return config

@@ -1,0 +1,126 @@
+"""What a named thing takes: an option is a parameter of its signature."""
+
+import dataclasses
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import docstring_parser
+
+# `key: Annotated[int, FREE_ON_RESUME] = 10`: a resumed run may change it, because it does not touch
+# what the run computes.
+FREE_ON_RESUME = "free on resume"
+
+KINDS = (bool, int, float, str, tuple)
+_OURS = ("name", "parent", "dtype", "param_dtype")  # Flax's and the run's, never the user's
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """A parameter that a config may set.
+
+    Attributes:
+        kind: bool, int, float, str or tuple; object where the signature does not say.
+        default: the parameter's.
+        nullable: whether the signature allows None.
+        free_on_resume: whether a resumed run may change it.
+    """
+
+    kind: type
+    default: Any
+    nullable: bool
+    free_on_resume: bool
+
+
+def options(
+    target: Callable, others: Mapping[str, Option] = types.MappingProxyType({})
+) -> dict[str, Option]:
+    """The options of a class or a function, in the order of its signature.
+
+    An option is a parameter with a default, or one that is keyword-only and has none and must be
+    set. Its type is bool, int, float, str, tuple or a sequence, or one of these or None. An option
+    without an annotation has the type of its default. What else has no default is for the run to
+    supply.
+
+    Args:
+        target: what is called.
+        others: what a function that takes any keyword, by `**`, takes besides.
+    """
+    found = {}
+    for name, parameter in inspect.signature(target, eval_str=True).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            found |= {key: option for key, option in others.items() if key not in found}
+        required = parameter.default is parameter.empty
+        if name in _OURS or (required and parameter.kind is not parameter.KEYWORD_ONLY):
+            continue
+        if (kind := _kind_of(parameter)) is not None:
+            annotation = parameter.annotation
+            found[name] = Option(
+                kind=kind,
+                default=None if required else parameter.default,
+                nullable=parameter.default is None or type(None) in _members(annotation),
+                free_on_resume=FREE_ON_RESUME in getattr(annotation, "__metadata__", ()),
+            )
+    return found
+
+
+def takes_any_keyword(target: Callable) -> bool:
+    """Whether a class or a function takes any keyword, by `**`."""
+    parameters = inspect.signature(target).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def descriptions(target: Callable) -> Mapping[str, str]:
+    """What docstrings say of each parameter, those of inherited ones too, in one line each."""
+    target = target.func if isinstance(target, functools.partial) else target
+    found = {}
+    for documented in reversed(getattr(target, "__mro__", (target,))):
+        text = vars(documented).get("__doc__") if isinstance(documented, type) else target.__doc__
+        for parameter in docstring_parser.google.parse(inspect.cleandoc(text or "")).params:
+            found[parameter.arg_name] = " ".join((parameter.description or "").split())
+    return found
+
+
+def owner(target: Callable, option: str) -> Any:
+    """The class that first declares an option; of a function, the option's name."""
+    target = target.func if isinstance(target, functools.partial) else target
+    mro = reversed(getattr(target, "__mro__", ()))
+    return next((c for c in mro if option in vars(c).get("__annotations__", {})), option)
+
+
+def _kind_of(parameter: inspect.Parameter) -> type | None:
+    """The type of a parameter's values; None of what a config cannot hold."""
+    if parameter.annotation is parameter.empty:
+        if parameter.default in (None, parameter.empty):
+            return object
+        return type(parameter.default) if type(parameter.default) in KINDS else None
+    return _plain(parameter.annotation)
+
+
+def _plain(annotation: Any) -> type | None:
+    """Float of `float | None`, tuple of `Sequence[int]`, object of `int | str`."""
+    kinds = {_kind(member) for member in _members(annotation) if member is not type(None)}
+    if None in kinds or not kinds:
+        return None
+    if kinds == {int, float}:
+        return float
+    return kinds.pop() if len(kinds) == 1 else object
+
+
+def _members(annotation: Any) -> tuple:
+    """The types of a union, or the one type."""
+    if typing.get_origin(annotation) is Annotated:
+        annotation = annotation.__origin__
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _kind(member: Any) -> type | None:
+    member = typing.get_origin(member) or member
+    if member in (list, Sequence):
+        return tuple
+    return member if member in (*KINDS, object) else None

@@ -1,0 +1,97 @@
+"""The config on disk: what was set, and what it came to."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jcl.config.base import NAMED, base
+from jcl.config.sections import full_key
+from jcl.config.upgrade import upgrade_config
+from jcl.errors import UserError
+
+# Option -> value, such as {"seed": 0, "method.temperature": 0.2}; tuples are lists, as in JSON.
+Resolved = Mapping[str, Any]
+
+
+def to_json(config: ConfigDict) -> str:
+    """Writes what is set, as asked; `from_json` reads it back."""
+    return json.dumps(_without_none(config.to_dict()), indent=2) + "\n"
+
+
+def from_json(text: str) -> ConfigDict:
+    """Reads what `to_json` wrote, of an older jcl too; keys that are new since have their default.
+
+    Raises:
+        UserError: not JSON, or a key that this version of jcl does not know.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"the saved config is not JSON: {error}") from error
+    config = base()
+    update(config, upgrade_config(values))
+    return config
+
+
+def update(config: ConfigDict, values: Mapping[str, Any], prefix: str = "") -> None:
+    """Sets nested keys in place; raises UserError for an unknown key or a wrong type."""
+    for key, value in values.items():
+        if key not in config and prefix.removesuffix(".") not in NAMED:
+            raise UserError(
+                f"config key {prefix}{key!s} is unknown; allowed here: {', '.join(config)}"
+            )
+        if isinstance(config.get(key), ConfigDict):
+            update(config[key], value, f"{prefix}{key}.")
+        else:
+            if isinstance(value, list):  # JSON has no tuples
+                value = tuple(value)
+            try:
+                config[key] = value
+            except TypeError as error:
+                said = str(error).splitlines()[0]
+                raise UserError(f"config key {prefix}{key}={value!r}: {said}") from error
+
+
+def flatten(config: ConfigDict, title: str = "") -> dict[str, Any]:
+    """Returns {"section.key": value}."""
+    flat = {}
+    for key, value in config.items():
+        name = full_key(title, key)
+        flat |= flatten(value, name) if isinstance(value, ConfigDict) else {name: value}
+    return flat
+
+
+def changes(before: Resolved, now: Resolved, *, free: set[str] = frozenset()) -> list[str]:
+    """Lists "key: before -> now" for each option that differs.
+
+    An option that `before` does not have came later, with a default under which nothing changes.
+
+    Args:
+        before: the options that a run was made with.
+        now: those that it is asked to go on with.
+        free: options that may differ.
+    """
+    found = []
+    for key in [*before, *(key for key in now if key not in before)]:
+        named = key.rpartition(".")[0] + ".name"
+        renamed = before.get(named) != now.get(named) and key != named
+        missing = key not in before or key not in now
+        if key in free or (missing and (renamed or key not in before)):
+            continue
+        if before.get(key) != now.get(key):
+            found.append(f"{key}: {_said(before.get(key))} -> {_said(now.get(key))}")
+    return found
+
+
+def _said(value: Any) -> str:
+    return repr(tuple(value) if isinstance(value, list) else value)
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }

@@ -1,0 +1,141 @@
+"""A section of the config: a name, and the options that the named thing takes.
+
+A section opens to the options of what it names once the config is read. Until then it holds what
+was set, whatever that is. An opened section has a typed place for every option.
+"""
+
+import difflib
+import functools
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict, config_dict
+
+from jcl.config.options import Option, owner
+from jcl.errors import UserError
+
+
+def opened(
+    title: str, section: ConfigDict, taken: Mapping[str, Option], fixed: Collection[str] = ()
+) -> ConfigDict:
+    """Returns the section with a place for every option and the values that it holds.
+
+    Args:
+        title: of the section, for messages; "" is the config itself.
+        section: what was set; it may be open already.
+        taken: what the section may hold beside its name.
+        fixed: those of them that hold their default where nothing is set. The others hold None,
+            which stands for the default of what is named.
+
+    Raises:
+        UserError: the section holds another key or a value of another type.
+    """
+    new = ConfigDict({"name": section.name} if "name" in section else {})
+    for key, option in taken.items():
+        new[key] = config_dict.placeholder(option.kind)
+        if key in fixed and option.default is not None:
+            new[key] = option.default
+    for key, value in section.items():
+        if key == "name" or (key not in taken and value is None):
+            continue  # a place that the thing of another name had
+        if key not in taken:
+            raise UserError(refusal(title, section.get("name"), key, value, taken))
+        set_option(title, new, key, value, taken[key], unset=key not in fixed)
+    return new
+
+
+def set_option(
+    title: str, section: ConfigDict, key: str, value: Any, option: Option, *, unset: bool
+) -> None:
+    """Sets one option of an opened section.
+
+    Args:
+        title: of the section, for messages; "" is the config itself.
+        section: changed in place.
+        key: of the option.
+        value: a sequence serves as a tuple, and an integral float as an int.
+        option: says what is allowed.
+        unset: whether None is allowed although the signature does not take it: it then leaves the
+            default in place.
+
+    Raises:
+        UserError: the value is of another type.
+    """
+    name = full_key(title, key)
+    if value is None:
+        if not (unset or option.nullable):
+            raise UserError(f"{name}=None is impossible: it has to have a value")
+        section[key] = None
+        return
+    section[key] = _converted(name, value, option.kind)
+
+
+def swapped(
+    section: ConfigDict,
+    old: tuple[Callable, Mapping[str, Option]],
+    new: tuple[Callable, Mapping[str, Option]],
+    name: str,
+) -> ConfigDict:
+    """Names another thing and keeps the options that mean the same to both.
+
+    Options of classes mean the same where both inherit them from one class, those of functions
+    where their names are equal. What a name itself stands for, such as the width in
+    `functools.partial(ViT, width=384)`, goes with the name.
+
+    Args:
+        section: with the old name; it stays as it is.
+        old: what it named, and the options of that.
+        new: what it shall name, and the options of that.
+        name: the new one.
+    """
+    (old, before), (new, after) = old, new
+    standing = {*_keywords(old), *_keywords(new)}
+    kept = {
+        key: value
+        for key, value in section.items()
+        if key not in before
+        or (key in after and key not in standing and owner(old, key) == owner(new, key))
+    }
+    return ConfigDict({**kept, "name": name})
+
+
+def full_key(title: str, key: str) -> str:
+    """`method.temperature`; of a key of the config itself, the key."""
+    return f"{title}.{key}" if title else key
+
+
+def _keywords(target: Callable) -> Collection[str]:
+    return target.keywords if isinstance(target, functools.partial) else ()
+
+
+def refusal(title: str, name: str | None, key: str, value: Any, taken: Collection[str]) -> str:
+    """Says that a section holds what it may not, and what was perhaps meant.
+
+    Args:
+        title: of the section; "" is the config itself.
+        name: what the section names; None where it names nothing.
+        key: that it may not hold.
+        value: of the key.
+        taken: the keys that it may hold.
+    """
+    near = " or ".join(difflib.get_close_matches(str(key), taken, n=3))
+    if name is None:
+        meant = near or ", ".join(taken)
+        return f"config key {full_key(title, key)} is unknown; did you mean {meant}?"
+    return (
+        f"{title}.{key}={value!r} is set, but {title}.name={name!r} takes no such option; "
+        f"it takes {near or ', '.join(taken) or 'none'}"
+    )
+
+
+def _converted(name: str, value: Any, kind: type) -> Any:
+    if kind is tuple and isinstance(value, list | tuple):
+        return tuple(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+    if not fits:
+        raise UserError(f"{name}={value!r} is not of type {kind.__name__}")
+    return value

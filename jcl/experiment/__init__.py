@@ -1,0 +1,33 @@
+"""Tables of names; reading a config; from a config to the objects of a run."""
+
+from jcl.experiment.build import (
+    Experiment,
+    check_needs,
+    describe_networks,
+    image_dtype,
+    make_experiment,
+    make_method,
+    open_split,
+)
+from jcl.experiment.read import (
+    changes_on_resume,
+    check_resume,
+    open_config,
+    read_command_line,
+    resolved_options,
+)
+
+__all__ = [
+    "Experiment",
+    "changes_on_resume",
+    "check_needs",
+    "check_resume",
+    "describe_networks",
+    "image_dtype",
+    "make_experiment",
+    "make_method",
+    "open_config",
+    "open_split",
+    "read_command_line",
+    "resolved_options",
+]

@@ -1,0 +1,248 @@
+"""Reading a config: its sections are opened, its values checked, its defaults filled in."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from jcl.config.base import FIXED, NAMED, check_fixed
+from jcl.config.command_line import names_given, take_overrides
+from jcl.config.names import build
+from jcl.config.options import Option, options
+from jcl.config.saved import Resolved, changes
+from jcl.config.sections import full_key, opened, set_option, swapped
+from jcl.config.upgrade import first_default, renames, upgrade_patterns
+from jcl.errors import UserError
+from jcl.experiment.tables import (
+    NETWORKS,
+    TABLES,
+    named_options,
+    networks_of,
+    taken_options,
+    target,
+)
+from jcl.optim.patterns import matches, parameter_name
+from jcl.runtime import workdir as workdir_lib
+
+_NAME = Option(str, None, nullable=False, free_on_resume=False)
+_SIDE = 224  # pixels of an image; names of parameters do not depend on it
+
+
+def open_config(config: ConfigDict) -> ConfigDict:
+    """Returns the config with its sections open to the options of what they name, locked.
+
+    Args:
+        config: from `jcl.config.base()`; it may be open already.
+
+    Raises:
+        UserError: an unknown key or name, or a value that can mean nothing.
+    """
+    config = _opened(config)
+    _finish(config)
+    return config
+
+
+def read_command_line(
+    config: ConfigDict, argv: Sequence[str]
+) -> tuple[ConfigDict, list[str], list[str]]:
+    """Opens a config and makes the overrides of a command line in it.
+
+    A thing that the command line names replaces the config's own, and with this go the options that
+    mean nothing to the new one: `--config.encoder.name=resnet18` works on a config whose own
+    encoder has `widths`. What the command line gives stays, and is an error where the new thing
+    does not take it.
+
+    Args:
+        config: as a file or a workdir has it; it stays as it is.
+        argv: the command line.
+
+    Returns:
+        The config, the other arguments, and a line for the user about each section where something
+        was dropped.
+
+    Raises:
+        UserError: as `open_config`, or an override that cannot be read.
+    """
+    config = ConfigDict(config.to_dict())
+    names = {t: n for t, n in names_given(argv).items() if t in NAMED and n != config[t].name}
+    dropped = {title: _replace(config, title, name) for title, name in names.items()}
+    if "method" in names:
+        dropped |= _reset_networks(config)
+    config = _opened(config)
+    taken = taken_options(config)
+    known = {f"{title}.name": _NAME for title in NAMED} | {
+        full_key(title, key): option for title in taken for key, option in taken[title].items()
+    }
+    rest, given = take_overrides(argv, known)
+    for key, value in given.items():
+        title, _, leaf = key.rpartition(".")
+        section = config[title] if title else config
+        if leaf == "name":
+            section.name = value
+        else:
+            unset = leaf not in _fixed(title)
+            set_option(title, section, leaf, value, taken[title][leaf], unset=unset)
+    lines = []
+    for replacement, keys in dropped.values():
+        if gone := [key for key in keys if key not in given]:
+            lines.append(
+                f"{', '.join(gone)} of the config file: dropped with what {replacement} replaces"
+            )
+    if config.frozen and "frozen" not in given:
+        for title in names.keys() & NETWORKS.keys():
+            lines += _drop_frozen_patterns(config, title)
+    _finish(config)
+    return config, rest, lines
+
+
+def resolved_options(
+    config: ConfigDict,
+    default: Callable[[str, str, str, Any], Any] = lambda title, name, key, today: today,
+) -> Resolved:
+    """Every option that the run depends on, with its default where nothing is set.
+
+    Args:
+        config: opened.
+        default: section, name, option and today's default -> the default.
+    """
+    used, found = _used_sections(config), {}
+    for title, taken in taken_options(config).items():
+        if title not in used:
+            continue
+        section = config[title] if title else config
+        name = section.name if title in NAMED else ""
+        if name:
+            found[f"{title}.name"] = name
+        for key, option in taken.items():
+            value = section.get(key)
+            if value is None:
+                value = default(title, name, key, option.default)
+            found[full_key(title, key)] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def check_resume(workdir: Path, config: ConfigDict, *, accept: bool) -> list[str]:
+    """Compares what a run is asked to go on with and what its checkpoints were made with.
+
+    Returns:
+        The accepted changes, as "key: before -> now".
+
+    Raises:
+        UserError: options differ that matter to what is computed, and `accept` is False.
+    """
+    found = changes_on_resume(workdir, config)
+    if found and not accept:
+        raise UserError(
+            f"{workdir} was started with another config; give --accept_config_changes to go on "
+            f"with the new one, or choose another workdir ({'; '.join(found)})"
+        )
+    return found
+
+
+def changes_on_resume(workdir: Path, config: ConfigDict) -> list[str]:
+    """What a run that resumes would change: "key: before -> now" for each option that matters.
+
+    Defaults that changed in the code count like options that changed in the config.
+
+    Args:
+        workdir: of a run.
+        config: opened; what the run is asked to go on with.
+    """
+    before = workdir_lib.read_options(workdir)
+    if before is None:  # a run from before options were recorded
+        saved = _opened(workdir_lib.read_config(workdir))
+        before = resolved_options(saved, first_default)
+    free = {
+        full_key(title, key)
+        for title, taken in taken_options(config).items()
+        for key, option in taken.items()
+        if option.free_on_resume
+    }
+    return changes(before, resolved_options(config), free=free)
+
+
+def _opened(config: ConfigDict) -> ConfigDict:
+    wanted = {"": None, **dict.fromkeys([*FIXED, *NAMED])}
+    for title in wanted:
+        if title and not isinstance(config.get(title), ConfigDict):
+            raise UserError(
+                f"config key {title} is missing; get_config() starts from jcl.config.base() and "
+                "sets its keys"
+            )
+    taken = taken_options(config)
+    own = ConfigDict({key: value for key, value in config.items() if key not in wanted})
+    new = opened("", own, taken[""], _fixed(""))
+    for title in filter(None, wanted):
+        new[title] = opened(title, config[title], taken[title], _fixed(title))
+    return new.lock()
+
+
+def _finish(config: ConfigDict) -> None:
+    check_fixed(config)
+    if config.frozen:
+        config.frozen = upgrade_patterns(config.frozen, renames(config.to_dict()))
+    for title in NETWORKS:
+        if title not in _used_sections(config) and (keys := _set_keys(config[title])):
+            raise UserError(
+                f"{title}.{keys[0]}={config[title][keys[0]]!r} is set, but method.name="
+                f"{config.method.name!r} takes no {title}"
+            )
+
+
+def _used_sections(config: ConfigDict) -> list[str]:
+    networks = networks_of(config.method.name)
+    return [title for title in ("", *FIXED, *NAMED) if title not in NETWORKS or title in networks]
+
+
+def _fixed(title: str) -> list[str]:
+    return list(options(FIXED[title])) if title in FIXED else []
+
+
+def _set_keys(section: ConfigDict) -> list[str]:
+    return [key for key, value in section.items() if key != "name" and value is not None]
+
+
+def _replace(config: ConfigDict, title: str, name: str) -> tuple[str, list[str]]:
+    """Names another thing in a section; returns its name and the keys that went."""
+    section = config[title]
+    config[title] = swapped(
+        section,
+        (target(title, section.name), named_options(title, section.name)),
+        (target(title, name), named_options(title, name)),
+        name,
+    )
+    gone = [f"{title}.{key}" for key in _set_keys(section) if key not in config[title]]
+    return name, gone
+
+
+def _reset_networks(config: ConfigDict) -> dict[str, tuple[str, list[str]]]:
+    """Unsets the options of networks that the method does not take."""
+    dropped = {}
+    for title in NETWORKS.keys() - set(networks_of(config.method.name)):
+        dropped[title] = config.method.name, [f"{title}.{k}" for k in _set_keys(config[title])]
+        config[title] = ConfigDict({"name": config[title].name})
+    return dropped
+
+
+def _drop_frozen_patterns(config: ConfigDict, title: str) -> list[str]:
+    """Drops patterns for layers of the replaced network that the new one does not have."""
+    types = {"dtype": jnp.float32, "param_dtype": jnp.float32}
+    network = build(title, config[title], TABLES[title], **types)
+    side = config.views.get("size") or config.data.get("image_size") or _SIDE
+    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), image)
+    paths = jax.tree_util.tree_leaves_with_path({title: variables["params"]})
+    names = [parameter_name(path) for path, _ in paths]
+    gone = [
+        pattern
+        for pattern in config.frozen
+        if pattern.startswith(f"{title}/") and not any(matches(pattern, name) for name in names)
+    ]
+    config.frozen = tuple(pattern for pattern in config.frozen if pattern not in gone)
+    return [
+        f"frozen={pattern!r} of the config file: dropped, {config[title].name} has no such part"
+        for pattern in gone
+    ]

@@ -1,0 +1,57 @@
+"""Every name that a config can use, and what it stands for."""
+
+import inspect
+from collections.abc import Callable, Mapping
+
+from ml_collections import ConfigDict
+
+from jcl.augment import VIEWS
+from jcl.config.base import FIXED, NAMED
+from jcl.config.names import resolve
+from jcl.config.options import Option, options
+from jcl.data import SOURCES, source_options
+from jcl.methods import METHODS
+from jcl.models import ENCODERS, PROJECTORS
+from jcl.optim.optimizers import OPTIMIZERS
+
+# Sections that name a network; a method takes those that its constructor names.
+NETWORKS = {"encoder": ENCODERS, "projector": PROJECTORS, "predictor": PROJECTORS}
+TABLES: Mapping[str, Mapping[str, str]] = {
+    "data": SOURCES,
+    "views": VIEWS,
+    **NETWORKS,
+    "method": METHODS,
+    "optimizer": OPTIMIZERS,
+}
+
+
+def target(title: str, name: str) -> Callable:
+    """What a name of a section stands for; raises UserError as `resolve`."""
+    return resolve(title, name, TABLES[title])
+
+
+def named_options(title: str, name: str) -> dict[str, Option]:
+    """What the thing of that name takes."""
+    return source_options(name) if title == "data" else options(target(title, name))
+
+
+def networks_of(method_name: str) -> list[str]:
+    """The sections that a method's networks are built from.
+
+    They are the parameters of its constructor that have no default and are named like a section.
+    """
+    parameters = inspect.signature(target("method", method_name)).parameters
+    return [
+        title
+        for title in NETWORKS
+        if title in parameters and parameters[title].default is inspect.Parameter.empty
+    ]
+
+
+def taken_options(config: ConfigDict) -> dict[str, dict[str, Option]]:
+    """What each section of a config takes, "" being the config itself."""
+    return {
+        title: (named_options(title, config[title].name) if title in NAMED else {})
+        | (options(FIXED[title]) if title in FIXED else {})
+        for title in dict.fromkeys([*FIXED, *NAMED])
+    }
