@@ -65,7 +65,6 @@ def make_config(case: str, batch: str | None) -> ConfigDict:
         config.microbatches = config.batch_size // _CHUNK.value
     if on_cpu:
         config.precision = "float32"
-    config = open_config(config)
     return config
 
 

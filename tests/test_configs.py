@@ -16,6 +16,7 @@ from jcl.data import InMemorySource
 from jcl.data.dataset_shape import DatasetShape, images_of, shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment, open_config, read_command_line
+from jcl.experiment.tables import networks_of
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.optim.patterns import is_frozen
 from jcl.training.step import compile_train_step
@@ -61,8 +62,8 @@ def test_one_step_of_the_reduced_config(name):
     config.batch_size = 8
     config.total_steps = 3
     config.encoder.update(SMALL[config.encoder.name])
-    config.projector.hidden_dim = 8
-    config.projector.output_dim = 16
+    if "projector" in networks_of(config.method.name):
+        config.projector.update({"hidden_dim": 8, "output_dim": 16})
     config.optimizer.warmup_steps = 0
     if config.data.get("image_size") is not None:
         config.data.image_size = size
@@ -113,14 +114,19 @@ def test_full_size_networks_have_the_published_size(name, parameters):
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes.params)) == parameters
 
 
+GRAY = images_of(28, 28, 1, examples=10**4)
 VECTORS = DatasetShape({"features": jax.ShapeDtypeStruct((9,), np.float32)}, 10**4, None)
 
 
 @pytest.mark.parametrize(
     ("name", "encoder", "data"),
     [
-        ("supremix_diamonds", "ProjectedMLP", VECTORS),
-        ("supremix_fashion_angle", "ProjectedConvNet", images_of(28, 28, 1, examples=10**4)),
+        ("supremix_diamonds", "benchmarks.projected_encoders:ProjectedMLP", VECTORS),
+        (
+            "supremix_fashion_angle",
+            "benchmarks.projected_encoders:ProjectedConvNet",
+            images_of(28, 28, 1, examples=10**4),
+        ),
     ],
 )
 def test_deep_controls_are_as_deep_as_encoder_and_projector(name, encoder, data):
@@ -132,11 +138,9 @@ def test_deep_controls_are_as_deep_as_encoder_and_projector(name, encoder, data)
         shapes.pop("head", None)
         return sorted(leaf.shape for leaf in jax.tree.leaves(shapes))
 
-    flags = (
-        f"--config.encoder.name=benchmarks.projected_encoders:{encoder}",
-        "--config.method.name=l1",
-    )
-    assert sizes(*flags) == sizes()
+    widths = get_config(name).encoder.widths
+    flags = f"--config.encoder.name={encoder}", f"--config.encoder.widths={widths}"
+    assert sizes("--config.method.name=l1", *flags) == sizes()
 
 
 def test_arguments_after_the_colon():

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -25,7 +26,7 @@ _PARSERS = {
 def names_given(argv: Sequence[str]) -> dict[str, str]:
     """What the command line names, by section: {"encoder": "vit_b"}; the last one counts."""
     found = {}
-    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+    for argument, following in itertools.pairwise([*argv, ""]):
         if match := _NAME.fullmatch(argument):
             section, value = match.groups()
             found[section] = following if value is None else value

@@ -4,6 +4,7 @@ import difflib
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +14,8 @@ from ml_collections import ConfigDict
 from jcl.config.options import Option, options
 from jcl.config.sections import refusal
 from jcl.errors import UserError
+
+_ADDRESS = re.compile(r"[\w.]+:\w+")
 
 
 def build(
@@ -37,7 +40,7 @@ def build(
         UserError: an unknown name, or an option that is set and that the named thing does not take.
     """
     target = resolve(title, section["name"], names)
-    taken = options(target, others)
+    taken = options(target, others, supplied=len(given))
     chosen = {key: value for key, value in section.items() if key != "name" and value is not None}
     for key in chosen:
         if key not in taken:
@@ -70,7 +73,7 @@ def resolve(title: str, name: str, names: Mapping[str, str]) -> Callable:
     if address is None and colon and rest:
         kinds = {key.partition(":")[0]: key for key in names if ":" in key}
         address, first = (names[kinds[kind]], (rest,)) if kind in kinds else (name, ())
-    if address is None or not all(address.partition(":")):
+    if address is None or not _ADDRESS.fullmatch(address):
         near = difflib.get_close_matches(name, names, n=1)
         raise UserError(
             f"{title}.name={name!r} is unknown; "

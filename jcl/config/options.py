@@ -15,7 +15,8 @@ import docstring_parser
 FREE_ON_RESUME = "free on resume"
 
 KINDS = (bool, int, float, str, tuple)
-_OURS = ("name", "parent", "dtype", "param_dtype")  # Flax's and the run's, never the user's
+# Flax's, and what the run supplies.
+_OURS = ("name", "parent", "dtype", "param_dtype", "n_classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,34 +37,37 @@ class Option:
 
 
 def options(
-    target: Callable, others: Mapping[str, Option] = types.MappingProxyType({})
+    target: Callable,
+    others: Mapping[str, Option] = types.MappingProxyType({}),
+    *,
+    supplied: int = 0,
 ) -> dict[str, Option]:
     """The options of a class or a function, in the order of its signature.
 
-    An option is a parameter with a default, or one that is keyword-only and has none and must be
-    set. Its type is bool, int, float, str, tuple or a sequence, or one of these or None. An option
-    without an annotation has the type of its default. What else has no default is for the run to
-    supply.
+    An option is a parameter of type bool, int, float, str, tuple or a sequence, or one of these or
+    None. Without an annotation it has the type of its default. An option without a default has to
+    be set.
 
     Args:
         target: what is called.
         others: what a function that takes any keyword, by `**`, takes besides.
+        supplied: how many positional arguments the run hands over, which are no options.
     """
     found = {}
-    for name, parameter in inspect.signature(target, eval_str=True).parameters.items():
+    parameters = list(inspect.signature(target, eval_str=True).parameters.values())
+    for parameter in parameters[supplied:]:
+        name, annotation = parameter.name, parameter.annotation
         if parameter.kind is parameter.VAR_KEYWORD:
             found |= {key: option for key, option in others.items() if key not in found}
-        required = parameter.default is parameter.empty
-        if name in _OURS or (required and parameter.kind is not parameter.KEYWORD_ONLY):
+        kind = _kind_of(parameter)
+        if kind is None or name in _OURS:
             continue
-        if (kind := _kind_of(parameter)) is not None:
-            annotation = parameter.annotation
-            found[name] = Option(
-                kind=kind,
-                default=None if required else parameter.default,
-                nullable=parameter.default is None or type(None) in _members(annotation),
-                free_on_resume=FREE_ON_RESUME in getattr(annotation, "__metadata__", ()),
-            )
+        found[name] = Option(
+            kind=kind,
+            default=None if parameter.default is parameter.empty else parameter.default,
+            nullable=parameter.default is None or type(None) in _members(annotation),
+            free_on_resume=FREE_ON_RESUME in getattr(annotation, "__metadata__", ()),
+        )
     return found
 
 
@@ -93,11 +97,15 @@ def owner(target: Callable, option: str) -> Any:
 
 def _kind_of(parameter: inspect.Parameter) -> type | None:
     """The type of a parameter's values; None of what a config cannot hold."""
-    if parameter.annotation is parameter.empty:
-        if parameter.default in (None, parameter.empty):
-            return object
-        return type(parameter.default) if type(parameter.default) in KINDS else None
-    return _plain(parameter.annotation)
+    if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+        return None
+    if parameter.annotation is not parameter.empty:
+        return _plain(parameter.annotation)
+    if parameter.default is None:
+        return object
+    if parameter.default is parameter.empty:  # an argument of the run, unless it is keyword-only
+        return object if parameter.kind is parameter.KEYWORD_ONLY else None
+    return type(parameter.default) if type(parameter.default) in KINDS else None
 
 
 def _plain(annotation: Any) -> type | None:

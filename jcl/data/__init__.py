@@ -49,7 +49,7 @@ def source_options(name: str) -> dict[str, Option]:
 
     A function that takes any keyword takes what all of our sources do.
     """
-    return options(resolve("data", name, SOURCES), _others(name))
+    return options(resolve("data", name, SOURCES), _others(name), supplied=1)
 
 
 def _others(name: str) -> Mapping[str, Option]:
@@ -57,5 +57,5 @@ def _others(name: str) -> Mapping[str, Option]:
     if not takes_any_keyword(resolve("data", name, SOURCES)):
         return {}
     names = (key.partition(":")[0] + (":x" if ":" in key else "") for key in SOURCES)
-    taken = [options(resolve("data", name, SOURCES)) for name in names]
+    taken = [options(resolve("data", name, SOURCES), supplied=1) for name in names]
     return {key: option for source in taken for key, option in source.items()}

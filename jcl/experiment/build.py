@@ -18,6 +18,7 @@ from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
 from jcl.data.order import steps_per_epoch
 from jcl.errors import UserError
+from jcl.experiment.read import open_config
 from jcl.experiment.tables import NETWORKS, networks_of, target
 from jcl.methods import METHODS
 from jcl.methods.base import Method
@@ -105,13 +106,14 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
     """Resolves a config for the training split of its dataset.
 
     Args:
-        config: opened (`open_config`).
+        config: from `jcl.config.base()`.
         data: the training split.
 
     Raises:
         UserError: an unknown name, an option that the named thing does not take, a dataset that
             does not fit, or a precision that JAX is not set up for.
     """
+    config = open_config(config)
     if jax.dtypes.canonicalize_dtype(image_dtype(config)) != image_dtype(config):
         raise UserError(
             "precision='float64' needs JAX's 64-bit mode: call jcl.runtime.configure('float64') "

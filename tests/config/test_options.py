@@ -8,8 +8,9 @@ from jcl.config.options import FREE_ON_RESUME, descriptions, options, owner, tak
 
 
 def thing(
-    supplied,
-    other: int,
+    supplied: int,
+    other,
+    needed: int,
     whole: int = 3,
     *,
     share: float | None = None,
@@ -36,8 +37,11 @@ def thing(
 
 
 def test_types_and_defaults():
-    found = {name: (o.kind, o.default, o.nullable) for name, o in options(thing).items()}
+    found = {
+        name: (o.kind, o.default, o.nullable) for name, o in options(thing, supplied=1).items()
+    }
     assert found == {
+        "needed": (int, None, False),
         "whole": (int, 3, False),
         "share": (float, None, True),
         "either": (float, 1, False),
@@ -49,12 +53,14 @@ def test_types_and_defaults():
         "unknown": (object, None, True),
         "must": (object, None, False),
     }
-    assert [name for name, o in options(thing).items() if o.free_on_resume] == ["folder"]
+    assert [name for name, o in options(thing, supplied=1).items() if o.free_on_resume] == [
+        "folder"
+    ]
 
 
 def test_a_partial_has_its_own_defaults():
     assert options(functools.partial(thing, whole=5))["whole"].default == 5
-    assert options(functools.partial(thing, 1, 2)).keys() == options(thing).keys()
+    assert "needed" not in options(functools.partial(thing, 1, 2, 3))
 
 
 def anything(split, *, size: int = 8, **rest):
@@ -64,7 +70,11 @@ def anything(split, *, size: int = 8, **rest):
 def test_a_function_of_any_keyword_takes_what_others_do():
     assert takes_any_keyword(anything)
     assert not takes_any_keyword(thing)
-    found = options(anything, {"size": options(thing)["share"], "bare": options(thing)["bare"]})
+    found = options(
+        anything,
+        supplied=1,
+        others={"size": options(thing)["share"], "bare": options(thing)["bare"]},
+    )
     assert {name: o.kind for name, o in found.items()} == {"size": int, "bare": float}
 
 

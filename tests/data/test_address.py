@@ -86,9 +86,9 @@ def test_a_class_will_do():
         (
             f"{HERE}:zeros",
             {"label_key": "x"},
-            "data.label_key='x' is set, .*no such option; it takes dir, image_size",
+            "data.label_key='x' is set, .* takes no such option; it",
         ),
-        (f"{HERE}:needs_a_folder", {}, "missing a required argument: 'dir'"),
+        (f"{HERE}:needs_a_folder", {}, "is called with .*but missing a required argument: 'dir'"),
         (f"{HERE}:HERE", {}, "is no function"),
         (
             f"{HERE}:odd",
