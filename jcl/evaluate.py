@@ -174,8 +174,8 @@ def _probe(
     def features(inputs):
         return apply(params, model_state, inputs)
 
-    bank = extract(features, train, batch_size=min(FEATURE_BATCH, len(train)))
-    queries = extract(features, test, batch_size=min(FEATURE_BATCH, len(test)))
+    train_features = extract(features, train, batch_size=min(FEATURE_BATCH, len(train)))
+    test_features = extract(features, test, batch_size=min(FEATURE_BATCH, len(test)))
     view_features = jax.jit(embed)
     pairs = [
         [np.asarray(view_features(params, model_state, views[:, i])) for i in range(2)]
@@ -183,23 +183,23 @@ def _probe(
     ]
     pair = np.concatenate(pairs, axis=1)
     config = experiment.config
-    scores = _score(config, train, bank, queries, shares=config.probe.shares)
-    scores["geometry"] = geometry(*pair, *queries)
-    return scores, (bank, queries)
+    scores = _score(config, train, train_features, test_features, shares=config.probe.shares)
+    scores["geometry"] = geometry(*pair, *test_features)
+    return scores, (train_features, test_features)
 
 
 def _score(
     config: ml_collections.ConfigDict,
     source: Source,
-    bank: Features,
-    queries: Features,
+    train_features: Features,
+    test_features: Features,
     *,
     shares: tuple[float, ...],
 ) -> dict:
     """All probes that the data allows; {} where it has neither labels nor targets."""
     return measure(
-        bank,
-        queries,
+        train_features,
+        test_features,
         n_classes=source.n_classes,
         k=config.probe.knn_k,
         temperature=config.probe.knn_temperature,
@@ -209,18 +209,27 @@ def _score(
     )
 
 
-def _has_truth(method, bank: Features, queries: Features) -> bool:
-    return all(getattr(split, key) is not None for key in method.needs for split in (bank, queries))
+def _has_truth(method, train_features: Features, test_features: Features) -> bool:
+    return all(
+        getattr(split, key) is not None
+        for key in method.needs
+        for split in (train_features, test_features)
+    )
 
 
 def _score_head(
-    experiment: Experiment, params, model_state, test: Source, bank: Features, queries: Features
+    experiment: Experiment,
+    params,
+    model_state,
+    test: Source,
+    train_features: Features,
+    test_features: Features,
 ) -> dict:
     """Scores of the method's own predictions for the test split."""
     config, method = experiment.config, experiment.method
     predicted = predict_split(config, method, params, model_state, test)
     (key,) = method.needs
-    truth = getattr(queries, key), getattr(bank, key)
+    truth = getattr(test_features, key), getattr(train_features, key)
     bin_width = config.probe.target_bin
     return score_predictions(predicted, *truth, needs=method.needs, bin_width=bin_width)
 
@@ -243,7 +252,7 @@ def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.A
 
 
 def _draw(
-    experiment: Experiment, workdir: Path, figures: Path, queries: Features, test: Source
+    experiment: Experiment, workdir: Path, figures: Path, test_features: Features, test: Source
 ) -> None:
     figures.mkdir(exist_ok=True)
     if test.image_shape is not None:
@@ -254,14 +263,14 @@ def _draw(
     lines = read_metrics(workdir)
     if lines:
         loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")
-    if (queries.label is None and queries.target is None) or len(test) < LEAST_MAPPED:
+    if (test_features.label is None and test_features.target is None) or len(test) < LEAST_MAPPED:
         return
-    positions = tsne(queries.features)
-    if queries.label is not None:
+    positions = tsne(test_features.features)
+    if test_features.label is not None:
         names = getattr(test, "class_names", None)
-        embedding_map(positions, queries.label, figures / "embeddings.png", class_names=names)
-    if queries.target is not None:
-        embedding_map(positions, queries.target, figures / "targets.png")
+        embedding_map(positions, test_features.label, figures / "embeddings.png", class_names=names)
+    if test_features.target is not None:
+        embedding_map(positions, test_features.target, figures / "targets.png")
 
 
 def main(parsed) -> None:

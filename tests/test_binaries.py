@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jcl
-from jcl.probes import knn_regression
+from jcl.probes import knn_target_scores
 from jcl.training.checkpoint import read_model
 from tests.binaries import (
     metrics,
@@ -132,7 +132,7 @@ def test_evaluate_needs_only_the_workdir(straight, tmp_path):
     train, test = (
         projected_by_hand(straight, features[f"{s}_features"]) for s in ("train", "test")
     )
-    expected = knn_regression(
+    expected = knn_target_scores(
         *(train, features["train_target"], test, features["test_target"]), k=20, temperature=0.07
     )
     np.testing.assert_allclose(results["projection"]["knn"]["mae"], expected["mae"], rtol=1e-4)

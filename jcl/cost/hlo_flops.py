@@ -74,7 +74,10 @@ def _window(text: str) -> dict[str, list[int]]:
 
 
 def _pairs(size, length, width, *, stride=1, pad=0, lhs_dilate=1, rhs_dilate=1) -> int:
-    """Pairs of an output and a kernel position along one axis that meet a pixel."""
+    """Number of (output, kernel) positions along one axis that fall on a real pixel.
+
+    Positions on padding or on zeros of a dilation do not count.
+    """
     last = (size - 1) * lhs_dilate
     pairs = 0
     for begin in range(-pad, length * stride - pad, stride):

@@ -135,7 +135,7 @@ def _moved_by_fusion(fused: Computation, operands: list[tuple[Array, ...]]):
 
 
 def _reads_a_part(reader: Instruction, name: str) -> bool:
-    """Whether all that is read of an array is a slice, or nothing but what is written over."""
+    """True if the reader touches only a slice of the array, or overwrites part of it in place."""
     slices = (*_SLICES, "dynamic-update-slice")
     return (
         reader.opcode in slices and reader.operands[0] == name and name not in reader.operands[1:]

@@ -15,7 +15,7 @@ from jcl.config import base
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.data.loader import batches
-from jcl.data.selected import Selected
+from jcl.data.rows import Rows
 from jcl.errors import UserError
 from jcl.evaluation.heads import predict_split, score_predictions
 from jcl.experiment import make_experiment, open_config
@@ -34,8 +34,8 @@ def finetune_shares(
     pretrained: Mapping[str, Variables],
     train: Source,
     test: Source,
-    bank: Features,
-    known: Features,
+    train_features: Features,
+    test_features: Features,
 ) -> dict[str, dict]:
     """Fine-tunes with each of `probe.finetune_shares` of the labels, and of the targets.
 
@@ -46,8 +46,8 @@ def finetune_shares(
         pretrained: see `finetune`.
         train: the training split.
         test: the test split.
-        bank: labels and targets of the training split.
-        known: those of the test split.
+        train_features: labels and targets of the training split.
+        test_features: those of the test split.
 
     Returns:
         {"0.01": {"examples": s, "steps": t, "batch_size": b, "top1": x, "mae": .., ..}, ..}: see
@@ -55,7 +55,7 @@ def finetune_shares(
     """
     scores = {}
     for share in config.probe.finetune_shares:
-        rows = choose_share(share, n=len(train), label=bank.label, seed=config.seed)
+        rows = choose_share(share, n=len(train), label=train_features.label, seed=config.seed)
         batch_size = _batch_size(config, len(rows))
         if not batch_size:
             logging.warning("Fine-tuning leaves out %g of the labels: fewer than devices.", share)
@@ -66,7 +66,7 @@ def finetune_shares(
             "batch_size": batch_size,
         }
         for key, method in FINETUNING.items():
-            truth, test_truth = getattr(bank, key), getattr(known, key)
+            truth, test_truth = getattr(train_features, key), getattr(test_features, key)
             if truth is None or test_truth is None:
                 continue
             predicted = finetune(config, pretrained, train, rows, test, method=method)
@@ -107,7 +107,7 @@ def finetune(
     Raises:
         UserError: the network diverged, or there are fewer rows than devices.
     """
-    subset, mesh = Selected(train, rows), make_mesh()
+    subset, mesh = Rows(train, rows), make_mesh()
     config = _config(config, method, len(rows))
     experiment = make_experiment(config, shape_of(subset))
     state = _with_parts(experiment.init_state(mesh), pretrained)

@@ -13,7 +13,7 @@ from jcl.experiment import Experiment, open_split
 from jcl.mesh import replicated
 from jcl.probes.extract import extract
 from jcl.probes.knn import knn_top1
-from jcl.probes.knn_regression import knn_regress
+from jcl.probes.knn_regression import knn_predict_target
 from jcl.training.state import TrainState
 
 
@@ -48,17 +48,19 @@ def make_knn_probe(
             after_batch()
             return apply(state.probed_params, state.model_state, images)
 
-        bank = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
-        queries = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))
+        train_features = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
+        test_features = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))
         options = {"k": config.probe.knn_k, "temperature": config.probe.knn_temperature}
         if by_target:
-            predicted = knn_regress(bank.features, bank.target, queries.features, **options)
-            return "knn_mae", float(np.abs(predicted - queries.target).mean())
+            predicted = knn_predict_target(
+                train_features.features, train_features.target, test_features.features, **options
+            )
+            return "knn_mae", float(np.abs(predicted - test_features.target).mean())
         top1 = knn_top1(
-            bank.features,
-            bank.label,
-            queries.features,
-            queries.label,
+            train_features.features,
+            train_features.label,
+            test_features.features,
+            test_features.label,
             n_classes=train.n_classes,
             **options,
         )["top1"]

@@ -15,7 +15,9 @@ def results_file(workdir: Path, suffix: str) -> Path:
 
 
 def suffix_of_dataset(workdir: Path, suffix: str, dataset: str) -> str:
-    """-NAME of a dataset that is not the run's; or -NAME-2, .. where another one has the file.
+    """File suffix for results on another dataset than the run's.
+
+    The suffix is -NAME, or -NAME-2, ... where that file belongs to a different dataset.
 
     Args:
         workdir: of the run.

@@ -24,7 +24,7 @@ from jcl.methods import METHODS
 from jcl.methods.base import Method
 from jcl.optim.optimizers import make_optimizer
 from jcl.optim.schedules import Durations, durations, make_schedule
-from jcl.training.state import TrainState, init_state, renew_method_state, state_shapes
+from jcl.training.state import StateMaker, TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,31 +51,25 @@ class Experiment:
 
     def init_state(self, mesh: Mesh) -> TrainState:
         """The state before the first step."""
-        return init_state(seed=self.config.seed, mesh=mesh, **self._state_options())
+        return self._state_maker().init(self.config.seed, mesh)
 
     def state_shapes(self, mesh: Mesh) -> TrainState:
         """The shapes and shardings of that state; allocates nothing."""
-        return state_shapes(mesh=mesh, **self._state_options())
+        return self._state_maker().shapes(mesh)
 
     def renew_method_state(self, state: TrainState) -> TrainState:
         """That state for other networks, once they are in it."""
-        return renew_method_state(
-            state,
-            self.method,
+        return self._state_maker().renew_method_state(state, self.config.seed)
+
+    def _state_maker(self) -> StateMaker:
+        return StateMaker(
+            method=self.method,
+            optimizer=self.optimizer,
             views=self._view_shapes(),
             examples=self.data.examples,
-            seed=self.config.seed,
+            weight_ema=self.config.optimizer.weight_ema,
+            fsdp_min_size=self.config.fsdp_min_size,
         )
-
-    def _state_options(self) -> dict:
-        return {
-            "method": self.method,
-            "optimizer": self.optimizer,
-            "views": self._view_shapes(),
-            "examples": self.data.examples,
-            "fsdp_min_size": self.config.fsdp_min_size,
-            "weight_ema": self.config.optimizer.weight_ema,
-        }
 
     def _view_shapes(self) -> jax.ShapeDtypeStruct:
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))

@@ -6,7 +6,7 @@ METHODS = {
     "sogclr": "jcl.methods.sogclr:SogCLR",
     "supcon": "jcl.methods.supcon:SupCon",
     "supremix": "jcl.methods.supremix:SupReMix",
-    "rnc": "jcl.methods.rank_n_contrast:RankNContrast",
+    "rnc": "jcl.methods.rnc:RankNContrast",
     "cross_entropy": "jcl.methods.cross_entropy:CrossEntropy",
     "l1": "jcl.methods.regression:L1",
     "mse": "jcl.methods.regression:MSE",

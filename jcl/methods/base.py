@@ -90,12 +90,12 @@ class Method(Protocol):
         self,
         params: PyTree,
         embeddings: PyTree,
-        side: Mapping[str, jax.Array],
+        batch: Mapping[str, jax.Array],
         method_state: PyTree,
         key: PRNGKeyArray,
         mesh: Mesh | None,
     ) -> Outcome:
-        """The loss of the global batch; `side` holds index [B] and, if known, label, target."""
+        """The loss of the global batch: its inputs, `index` [B] and, if known, label, target."""
 
     def after_update(self, state, carry: PyTree):
         """Returns the TrainState after the optimizer's update, with its own changes made."""

@@ -29,11 +29,11 @@ class CrossEntropy(Supervised):
         """A logit a class; without a dataset, to read features alone, one."""
         return self.n_classes or 1
 
-    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
         """Mean cross-entropy over examples and views; embeddings are logits [B, 2, C]."""
         del params, method_state, key, mesh
         logits = embeddings.astype(jnp.promote_types(embeddings.dtype, jnp.float32))
-        labels = side["label"][:, None].repeat(2, axis=1)
+        labels = batch["label"][:, None].repeat(2, axis=1)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         accuracy = (logits.argmax(-1) == labels).mean()
         return Outcome(losses.mean(), {"accuracy": accuracy}, {})

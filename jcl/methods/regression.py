@@ -51,13 +51,13 @@ class Regression(Supervised):
         embeddings = {"output": embedded.embeddings[..., 0], "seen": per_example}
         return Embedded(embeddings, {}, {**embedded.model_state, "seen_targets": seen})
 
-    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
         """Mean loss over examples and views, of standardised targets.
 
         The metric `mean_absolute_error` is in units of the target.
         """
         del params, method_state, key, mesh
-        target = side["target"].astype(embeddings["seen"]["mean"].dtype)
+        target = batch["target"].astype(embeddings["seen"]["mean"].dtype)
         batch = {
             "count": jnp.asarray(target.size, target.dtype),
             "mean": target.mean(),

@@ -36,7 +36,7 @@ class SogCLR(CosineContrast):
         dtype = jnp.promote_types(views.dtype, jnp.float32)  # as the loss computes
         return {"log_estimates": jnp.full(examples, -jnp.inf, dtype)}
 
-    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
         """The loss, given what earlier batches left; see `Method.objective`.
 
         The metric `log_estimate` is the mean of the batch's new log u; times the temperature it
@@ -44,7 +44,7 @@ class SogCLR(CosineContrast):
         """
         del params, key
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
-        index = side["index"]
+        index = batch["index"]
         loss, log_estimates = sogclr(
             z0,
             z1,

@@ -29,13 +29,13 @@ class SupCon(Binned, CosineContrast):
         """Classes, or what they are made of."""
         return ("label",) if self.bin_width is None else ("target",)
 
-    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
         """SupCon over the global batch."""
         del params, method_state, key
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         if self.bin_width is None:
-            labels = side["label"]
+            labels = batch["label"]
         else:
-            labels = jnp.round(side["target"] / self.bin_width).astype(jnp.int32)
+            labels = jnp.round(batch["target"] / self.bin_width).astype(jnp.int32)
         loss = supcon(z0, z1, labels, temperature=self.temperature, mesh=mesh)
         return Outcome(loss, two_view_diagnostics(z0, z1), {})

@@ -61,14 +61,14 @@ class SupReMix(Binned, CosineContrast):
         """Numbers whose order and distances mean something; class labels have neither."""
         return ("target",)
 
-    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
         """SupReMix over the global batch; `key` draws the mixtures."""
         del params, method_state
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         loss = supremix(
             z0,
             z1,
-            side["target"],
+            batch["target"],
             key,
             temperature=self.temperature,
             window=self.window,

@@ -3,7 +3,7 @@
 from jcl.probes.extract import Features, check_export, extract, raw_inputs, save_features
 from jcl.probes.geometry import alignment, geometry, tolerance, uniformity
 from jcl.probes.knn import knn_predict, knn_top1
-from jcl.probes.knn_regression import knn_regress, knn_regression
+from jcl.probes.knn_regression import knn_predict_target, knn_target_scores
 from jcl.probes.linear import linear_probe
 from jcl.probes.low_shot import choose_share, low_shot
 from jcl.probes.measure import measure
@@ -22,8 +22,8 @@ __all__ = [
     "extract",
     "geometry",
     "knn_predict",
-    "knn_regress",
-    "knn_regression",
+    "knn_predict_target",
+    "knn_target_scores",
     "knn_top1",
     "linear_probe",
     "loss_curve",

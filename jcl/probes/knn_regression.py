@@ -8,7 +8,7 @@ from jcl.probes.neighbours import neighbours
 from jcl.probes.regression_scores import regions, regression_scores
 
 
-def knn_regress(
+def knn_predict_target(
     train_features: Float[Array | np.ndarray, "n D"],
     train_targets: Real[Array | np.ndarray, " n"],
     test_features: Float[Array | np.ndarray, "m D"],
@@ -46,7 +46,7 @@ def knn_regress(
     return np.sum(weights * targets, axis=1) / np.sum(weights, axis=1)
 
 
-def knn_regression(
+def knn_target_scores(
     train_features: Float[Array | np.ndarray, "n D"],
     train_targets: Real[Array | np.ndarray, " n"],
     test_features: Float[Array | np.ndarray, "m D"],
@@ -57,16 +57,16 @@ def knn_regression(
     bin_width: float = 1.0,
     block_size: int | None = None,
 ) -> dict:
-    """Scores of `knn_regress`, with the settings that made them.
+    """Scores of `knn_predict_target`, with the settings that made them.
 
-    Args and errors are those of `knn_regress`; `test_targets` are [m], `bin_width` that of
+    Args and errors are those of `knn_predict_target`; `test_targets` are [m], `bin_width` that of
     `regions`.
 
     Returns:
         What `regression_scores` returns, "regions", and {"k", "temperature", "metric": "cosine"}.
     """
     check_targets("Test targets", test_targets, n=len(test_features))
-    predicted = knn_regress(
+    predicted = knn_predict_target(
         train_features,
         train_targets,
         test_features,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jcl.probes.extract import Features
 from jcl.probes.knn import knn_top1
-from jcl.probes.knn_regression import knn_regression
+from jcl.probes.knn_regression import knn_target_scores
 from jcl.probes.linear import L2_GRID, linear_probe
 from jcl.probes.low_shot import low_shot
 from jcl.probes.regression_scores import SCORES
@@ -15,8 +15,8 @@ LOW_SHOT_L2_GRID = L2_GRID[2:]
 
 
 def measure(
-    bank: Features,
-    queries: Features,
+    train_features: Features,
+    test_features: Features,
     *,
     n_classes: int | None,
     k: int,
@@ -28,8 +28,8 @@ def measure(
     """Probes fitted on the features of one split and scored on those of another.
 
     Args:
-        bank: of the training split.
-        queries: of the test split.
+        train_features: of the training split.
+        test_features: of the test split.
         n_classes: None where there are no labels.
         k: neighbours that kNN asks.
         temperature: of their weights.
@@ -41,39 +41,43 @@ def measure(
         With labels "knn": {"top1", ..} and "linear": {"top1", .., "low_shot": {..}}; with targets
         "knn": {"mae", ..} and "ridge": {"mae", .., "low_shot": {..}}; with both, all of these;
         with neither {}. What only one of the splits has does not count. See `knn_top1`,
-        `knn_regression`, `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes choose
-        from `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
+        `knn_target_scores`, `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes
+        choose from `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
 
     Raises:
         jcl.errors.UserError: features, labels or targets that do not fit.
     """
-    n = len(bank.features)
+    n = len(train_features.features)
     neighbours = {"k": k, "temperature": temperature}
     scores: dict[str, dict] = {}
-    if n_classes is not None and bank.label is not None and queries.label is not None:
-        test = queries.features, queries.label
+    if (
+        n_classes is not None
+        and train_features.label is not None
+        and test_features.label is not None
+    ):
+        test = test_features.features, test_features.label
 
         def linear(rows, seed):
-            train = bank.features[rows], bank.label[rows]
+            train = train_features.features[rows], train_features.label[rows]
             options = {"n_classes": n_classes, "seeds": (seed,), "l2_grid": LOW_SHOT_L2_GRID}
             return linear_probe(*train, *test, **options)
 
-        labelled = bank.features, bank.label, *test
+        labelled = train_features.features, train_features.label, *test
         scores["knn"] = knn_top1(*labelled, n_classes=n_classes, **neighbours)
         scores["linear"] = linear_probe(*labelled, n_classes=n_classes, seeds=seeds)
         if shares:
             scores["linear"]["low_shot"] = low_shot(
-                linear, shares, n=n, label=bank.label, seeds=seeds, names=("top1",)
+                linear, shares, n=n, label=train_features.label, seeds=seeds, names=("top1",)
             )
-    if bank.target is not None and queries.target is not None:
-        test = queries.features, queries.target
+    if train_features.target is not None and test_features.target is not None:
+        test = test_features.features, test_features.target
 
         def ridge(rows, seed):
-            train = bank.features[rows], bank.target[rows]
+            train = train_features.features[rows], train_features.target[rows]
             return ridge_probe(*train, *test, seeds=(seed,), resamples=0, bin_width=bin_width)
 
-        targeted = bank.features, bank.target, *test
-        regression = knn_regression(*targeted, bin_width=bin_width, **neighbours)
+        targeted = train_features.features, train_features.target, *test
+        regression = knn_target_scores(*targeted, bin_width=bin_width, **neighbours)
         scores["knn"] = scores.get("knn", {}) | regression
         scores["ridge"] = ridge_probe(*targeted, seeds=seeds, bin_width=bin_width)
         if shares:

@@ -46,7 +46,7 @@ def start(coordinator: str | None, processes: int | None, process: int | None) -
             "JAX knows, by none"
         )
     if coordinator is None and any(os.environ.get(key) == "1" for key in _PROCESS_COUNTS):
-        return  # alone, but JAX would show it one of its GPUs only
+        return  # one task has nobody to join, and `initialize` would hide all but one GPU
     try:
         if coordinator is None:
             jax.distributed.initialize()

@@ -22,8 +22,9 @@ def notice() -> Iterator[Callable[[int], bool]]:
     step, with its number in this launch, from 1. Entered from the main thread.
     """
     if jax.distributed.is_initialized():
-        # Then JAX takes the signal. It has all stop after the step that follows the largest number
-        # that any process asked with: 1 where none has asked yet, so a launch counts from there.
+        # Under `jax.distributed`, JAX handles SIGTERM: all processes stop after one agreed step,
+        # one past the largest step that any process has reported. Steps start from 1 in every
+        # launch.
         yield multihost_utils.reached_preemption_sync_point
         return
     came = threading.Event()

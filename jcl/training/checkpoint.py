@@ -274,7 +274,8 @@ def _old_names(workdir: Path) -> Renames:
 
 class _Manager(ocp.CheckpointManager):
     def reached_preemption(self, step: int) -> bool:
-        # Orbax would ask JAX, which goes by the number that was asked last; the loop asks.
+        # Orbax must not query preemption, because its step number would replace the loop's in
+        # JAX's agreement.
         return False
 
 

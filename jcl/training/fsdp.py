@@ -1,4 +1,4 @@
-"""Which arrays of a state are split over the mesh's `fsdp` axis, and how one sees it.
+"""How state arrays are sharded over the `fsdp` axis, and a printed summary.
 
 Between steps every device of that axis holds its part of the parameters and of the optimizer's
 state (Rajbhandari et al. 2020, "ZeRO", https://arxiv.org/abs/1910.02054, stage 3); the step gathers

@@ -73,7 +73,6 @@ def train_step(
     inputs = inputs_of(batch)
     positions = jnp.arange(len(inputs), dtype=jnp.uint32)
     example_keys = jax.vmap(jax.random.fold_in, (None, 0))(views_key, positions)
-    side = {name: value for name, value in batch.items() if value is not inputs}
 
     def embed(params, model_state, examples, number):
         keys, inputs = examples
@@ -86,7 +85,7 @@ def train_step(
 
     def objective(params, embeddings):
         params = gather(without_gradient(params, frozen), params_sharding)
-        return method.objective(params, embeddings, side, state.method_state, objective_key, mesh)
+        return method.objective(params, embeddings, batch, state.method_state, objective_key, mesh)
 
     loss, gradient, outcome, model_state = loss_and_gradient(
         embed,

@@ -13,8 +13,8 @@ from jcl.experiment import check_needs, make_experiment
 from jcl.losses import supremix
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.methods.cross_entropy import CrossEntropy
-from jcl.methods.rank_n_contrast import RankNContrast
 from jcl.methods.regression import L1, MSE
+from jcl.methods.rnc import RankNContrast
 from jcl.methods.supcon import SupCon
 from jcl.methods.supremix import SupReMix
 from jcl.models.mlp import MLPEncoder
@@ -35,9 +35,9 @@ SIDE = {"label": LABEL, "target": TARGET, "index": np.arange(B, dtype=np.int32)}
 
 def loss(method, embeddings=EMBEDDINGS, key=None):
     key = jax.random.key(1) if key is None else key
-    side = jax.tree.map(jnp.asarray, SIDE)
+    batch = jax.tree.map(jnp.asarray, SIDE)
     embeddings = jax.tree.map(jnp.asarray, embeddings)
-    return method.objective({}, embeddings, side, {}, key, None).loss
+    return method.objective({}, embeddings, batch, {}, key, None).loss
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def config(**overrides):
 class Watched(SogCLR):
     """Logs the embeddings that the objective gets."""
 
-    def objective(self, params, embeddings, side, method_state, key, mesh):
-        outcome = super().objective(params, embeddings, side, method_state, key, mesh)
+    def objective(self, params, embeddings, batch, method_state, key, mesh):
+        outcome = super().objective(params, embeddings, batch, method_state, key, mesh)
         return outcome._replace(metrics={**outcome.metrics, "embeddings": embeddings})
 
 

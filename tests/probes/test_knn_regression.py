@@ -4,7 +4,7 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.neighbors import KNeighborsRegressor
 
 from jcl.errors import UserError
-from jcl.probes import knn_regress, knn_regression
+from jcl.probes import knn_predict_target, knn_target_scores
 from tests.probes.blobs import blobs
 
 
@@ -20,7 +20,7 @@ def test_agrees_with_scikit_learn(k, temperature, block_size):
     reference = KNeighborsRegressor(
         k, metric="cosine", weights=lambda distance: np.exp((1 - distance) / temperature)
     ).fit(train.astype(np.float64), targets(train))
-    predicted = knn_regress(
+    predicted = knn_predict_target(
         train, targets(train), test, k=k, temperature=temperature, block_size=block_size
     )
     np.testing.assert_allclose(predicted, reference.predict(test.astype(np.float64)), rtol=1e-5)
@@ -29,8 +29,8 @@ def test_agrees_with_scikit_learn(k, temperature, block_size):
 def test_scores_are_those_of_the_predictions():
     train, _ = blobs(300, seed=0)
     test, _ = blobs(101, seed=1)
-    result = knn_regression(train, targets(train), test, targets(test), bin_width=5.0)
-    expected = mean_absolute_error(targets(test), knn_regress(train, targets(train), test))
+    result = knn_target_scores(train, targets(train), test, targets(test), bin_width=5.0)
+    expected = mean_absolute_error(targets(test), knn_predict_target(train, targets(train), test))
     assert result["mae"] == pytest.approx(expected)
     assert sum(region["n"] for region in result["regions"].values()) == 101
     assert (result["k"], result["temperature"], result["metric"]) == (20, 0.07, "cosine")
@@ -40,8 +40,8 @@ def test_scores_are_those_of_the_predictions():
 def test_mistakes_are_told():
     train, _ = blobs(30, seed=0)
     with pytest.raises(UserError, match="Train targets hold NaN"):
-        knn_regress(train, np.full(30, np.inf), train)
+        knn_predict_target(train, np.full(30, np.inf), train)
     with pytest.raises(UserError, match="k=31 neighbours"):
-        knn_regress(train, np.zeros(30), train, k=31)
+        knn_predict_target(train, np.zeros(30), train, k=31)
     with pytest.raises(UserError, match="Test targets hold NaN"):
-        knn_regression(train, np.zeros(30), train, np.full(30, np.nan))
+        knn_target_scores(train, np.zeros(30), train, np.full(30, np.nan))

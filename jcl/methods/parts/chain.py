@@ -73,7 +73,7 @@ class Chain(abc.ABC):
         return Embedded(x.reshape(*views.shape[:2], -1), {}, new_state)
 
     @abc.abstractmethod
-    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
         """See `Method.objective`; embeddings [B, 2, d], raw."""
 
     def after_update(self, state, carry):

@@ -68,8 +68,8 @@ class TwoViewMethod(CosineContrast):
     ) -> Float[Array, ""]:
         """The loss of the raw embeddings of the two views."""
 
-    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
         """See `Method.objective`."""
-        del params, side, method_state, key
+        del params, batch, method_state, key
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         return Outcome(self.loss(z0, z1, mesh), two_view_diagnostics(z0, z1), {})

@@ -9,7 +9,7 @@ from jcl.data.source import Source
 
 
 @dataclasses.dataclass(frozen=True)
-class Selected:
+class Rows:
     """See `jcl.data.Source`; example i is example `rows[i]` of the whole.
 
     Attributes:

@@ -29,11 +29,11 @@ class RankNContrast(TwoViewNetworks):
         """Numbers whose distances can be ranked."""
         return ("target",)
 
-    def objective(self, params, embeddings, side, method_state, key, mesh) -> Outcome:
+    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
         """Rank-N-Contrast over the global batch."""
         del params, method_state, key
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
-        loss = rank_n_contrast(z0, z1, side["target"], temperature=self.temperature, mesh=mesh)
+        loss = rank_n_contrast(z0, z1, batch["target"], temperature=self.temperature, mesh=mesh)
         return Outcome(loss, two_view_diagnostics(z0, z1), {})
 
     def project(self, params, model_state, inputs):
