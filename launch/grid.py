@@ -106,8 +106,9 @@ def resolve(run: Run, config_file: str) -> ConfigDict:
     Raises:
         UserError: a file, key, name, option or value that would end the run before it reads data.
     """
+    config = read_config_file(config_file)
     try:
-        config, _, _ = read_command_line(read_config_file(config_file), run.flags())
+        config, _, _ = read_command_line(config, run.flags())
         make_method(config)
         build("views", config.views, VIEWS)
         make_optimizer(config, make_schedule(config, Durations(1, 0, 1)))

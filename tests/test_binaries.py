@@ -4,12 +4,8 @@ import importlib.util
 import json
 import random
 
-import jax
-import numpy as np
 import pytest
 
-import jcl
-from jcl.probes import knn_target_scores
 from jcl.training.checkpoint import read_model
 from tests.binaries import (
     metrics,
@@ -95,97 +91,13 @@ def test_a_changed_config_is_named_and_stops(straight):
     assert json.loads((straight / "config.json").read_text())["seed"] == 0
 
 
-def test_evaluate_needs_only_the_workdir(straight, tmp_path):
-    export = tmp_path / "features.npz"
-    shares = "--config.probe.shares=(0.01,0.5)"  # 0.01 of 64 examples is too little
-    done = run_ok(
-        *("jcl.evaluate", f"--workdir={straight}", f"--export_features={export}", shares),
-        "--config.probe.projection=True",
-    )
-    assert "0.01 of 64 training examples leaves 8, and 10 are needed" in done.stderr
-    assert "50% (32)" in done.stdout
-    for row in ("raw pixels", "untrained encoder", "trained encoder, step 40", "its projection"):
-        assert row in done.stdout
-    results = json.loads((straight / "results.json").read_text())
-    assert results["step"] == 40
-    for block in (results, results["untrained"], results["pixels"], results["projection"]):
-        assert 0 <= block["knn"]["top1"] <= 1
-        assert {"top1", "top1_std"} <= set(block["linear"])
-        assert {"mae", "mae_interval", "regions", "spearman"} <= set(block["ridge"])
-        assert 0 < block["knn"]["mae"] < 1
-    for block in (results, results["untrained"]):
-        assert block["linear"]["low_shot"]["0.5"]["examples"] == 32
-        assert 0 < block["ridge"]["low_shot"]["0.5"]["mae"] < 1
-    assert {"alignment", "uniformity", "tolerance", "ordinality"} <= set(results["geometry"])
-    assert results["knn"]["k"] == 20
-    for name in ("views", "loss", "embeddings", "targets"):
-        assert (straight / "figures" / f"{name}.png").stat().st_size > 1000
-
-    features = np.load(export)
-    assert features["train_features"].shape == (64, 8)
-    from jcl.data import open_source
-
-    images = open_source("shapes", "test", test_examples=32).batch(np.arange(32))["image"]
-    apply, params = jcl.load(straight)
-    np.testing.assert_allclose(apply(params, images), features["test_features"], atol=1e-5)
-
-    train, test = (
-        projected_by_hand(straight, features[f"{s}_features"]) for s in ("train", "test")
-    )
-    expected = knn_target_scores(
-        *(train, features["train_target"], test, features["test_target"]), k=20, temperature=0.07
-    )
-    np.testing.assert_allclose(results["projection"]["knn"]["mae"], expected["mae"], rtol=1e-4)
-    assert abs(expected["mae"] / results["knn"]["mae"] - 1) > 1e-3
-
-
-def projected_by_hand(workdir, features):
-    """Dense, BatchNorm with its running statistics, ReLU, Dense."""
-    model, _ = read_model(workdir)
-    params = jax.tree.map(np.asarray, model["params"]["projector"])
-    (norm,) = {name for name in params if "Norm" in name}
-    (statistics,) = jax.tree.map(np.asarray, model["model_state"]["projector"]).values()
-    hidden = features @ params["dense0"]["kernel"] - statistics["mean"]
-    hidden *= params[norm]["scale"] / np.sqrt(statistics["var"] + 1e-5)
-    hidden = np.maximum(hidden + params[norm]["bias"], 0)
-    return hidden @ params["dense1"]["kernel"] + params["dense1"]["bias"]
-
-
-def test_evaluate_on_other_data_has_its_own_file_and_refuses_what_does_not_fit(straight, tmp_path):
-    own = straight / "results.json"
-    before = own.read_bytes() if own.exists() else None
-    random = np.random.RandomState(0)
-    arrays = {
-        f"{split}_{key}": value
-        for split, n in (("train", 12), ("test", 1))
-        for key, value in (
-            ("image", random.randint(0, 256, (n, 24, 24, 3)).astype(np.uint8)),
-            ("label", np.arange(n) % 2),
-        )
-    }
-    np.savez(tmp_path / "few.npz", **arrays)
-    few = f"--config.data.name=arrays:{tmp_path}/few.npz"
-    # Fewer examples than the run's batch, and one to test: what is not defined is not measured.
-    small = "--config.probe.baselines=False", "--config.probe.knn_k=5"
-    run_ok("jcl.evaluate", f"--workdir={straight}", few, *small)
-    results = json.loads((straight / "results-few.json").read_text())
-    assert (straight / "figures-few" / "views.png").exists()
-    assert results["data"]["name"] == few.removeprefix("--config.data.name=")
-    assert results["geometry"]["uniformity"] is results["geometry"]["tolerance"] is None
-    assert (own.read_bytes() if own.exists() else None) == before
-
-    done = run("jcl.evaluate", f"--workdir={straight}", "--config.encoder.widths=(4,)")
-    says_one_sentence(done, "step 40 does not fit", "of another shape: params/projector/")
-    export = f"--export_features={tmp_path}/features.txt"
-    says_one_sentence(run("jcl.evaluate", f"--workdir={straight}", export), "ends in .npz")
-
-
 def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
     overrides = (
-        *("--config.probe.knn_k=5", "--config.probe.baselines=False"),
+        *("--config.probe.knn_k=5", "--noconfig.probe.baselines"),
         "--config.probe.shares=()",
     )
-    run_ok("jcl.evaluate", f"--workdir={straight}", "--step=35", *overrides)
+    done = run_ok("jcl.evaluate", f"--workdir={straight}", "--step=35", *overrides)
+    assert "trained encoder, step 35" in done.stdout
     results = json.loads((straight / "results-35.json").read_text())
     assert (results["step"], results["knn"]["k"]) == (35, 5)
     assert not {"untrained", "pixels"} & set(results)
@@ -195,20 +107,26 @@ def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
     ("arguments", "says"),
     [
         (["--config.batch_sise=4"], ["batch_sise"]),
-        (["--config.batch_size=many"], ["batch_size"]),
-        (["--config.method.name=moco"], ["moco", "simclr, dcl"]),
-        (["--config.batch_size=128"], ["128", "64"]),
-        (["--config.mesh.data=3"], ["mesh.data=3", "1"]),
-        (["--config=configs/absent.py"], ["configs/absent.py"]),
-        (["--config=configs/dcl_cifar10.py:bach=4"], ["bach=4", "batch=128"]),
         (["--config.init_from=/nowhere/at/all"], ["/nowhere/at/all"]),
+        (["--config=configs/dcl_cifar10.py:bach=4"], ["bach=4", "batch=128"]),
+        (["--accept_config_change=3", "-x"], ["accept_config_change"]),
+        (["batch_size=4"], ["unexpected argument 'batch_size=4'"]),
     ],
-    ids=["key", "type", "name", "too small", "mesh", "config file", "argument", "init_from"],
+    ids=["key", "init_from", "argument", "flag", "no flag"],
 )
 def test_mistakes_end_in_one_sentence(arguments, says, tmp_path):
+    """`tests.config.test_command_line` and `tests.test_train` have the others."""
     done = run("jcl.train", *train_arguments(tmp_path / "run", *arguments))
     says_one_sentence(done, *says)
     assert not (tmp_path / "run").exists()
+
+
+def test_names_are_listed_without_a_run():
+    said = run_ok("jcl.train", "--list").stdout
+    assert "simclr, dcl" in said
+    said = run_ok("jcl.train", "--list=method.supremix").stdout
+    assert "  window       float  5.0 " in said
+    says_one_sentence(run("jcl.train", "--list=metod"), "there are run, optimizer")
 
 
 def test_a_missing_dataset_is_one_sentence_that_says_how_to_make_it(tmp_path):
@@ -244,7 +162,7 @@ def test_compile_only_needs_neither_data_nor_a_workdir(tmp_path):
         devices=2,
     )
     assert "encoder.stem of the config file: dropped with what vit_ti replaces" in done.stderr
-    assert "simclr with vit_ti, 8 examples a step" in done.stdout
+    assert "simclr with vit_ti, mlp; 8 examples a step" in done.stdout
     for word in ("parameters", "analytic", "by XLA", "GiB", "for 2 x cpu"):
         assert word in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -148,3 +148,18 @@ def test_a_run_killed_before_its_first_checkpoint_takes_the_same_networks_again(
     shutil.rmtree(workdir / "checkpoints")
     train(config, workdir, accept_config_changes=False)
     assert_same_bits(read_model(workdir)[0], first)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"batch_size": 128}, "128.*64"),
+        ({"mesh.data": 3}, "mesh.data=3"),
+        ({"method.name": "moco"}, "'moco' is unknown.*simclr, dcl"),
+        ({"method.temperature": -1.0}, r"method\.temperature=-1\.0 is impossible"),
+    ],
+)
+def test_mistakes_leave_no_workdir(overrides, says, tmp_path):
+    with pytest.raises(UserError, match=says):
+        train(shapes_config(**overrides), tmp_path / "run", accept_config_changes=False)
+    assert not (tmp_path / "run").exists()

@@ -11,6 +11,7 @@ from jcl.data import InMemorySource
 from jcl.data.dataset_shape import images_of
 from jcl.data.order import batch_indices
 from jcl.experiment import make_experiment
+from jcl.experiment.tables import NETWORKS, networks_of
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.training.step import compile_train_step
 
@@ -35,6 +36,8 @@ def tiny_config(**overrides):
         for part in path:
             section = section[part]
         section[leaf] = value
+    for title in NETWORKS.keys() - {*networks_of(config.method.name)}:
+        config[title] = {"name": config[title].name}
     return config
 
 

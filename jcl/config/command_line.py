@@ -11,6 +11,7 @@ from absl import flags
 from ml_collections.config_flags.tuple_parser import TupleParser
 
 from jcl.config.options import Option
+from jcl.config.sections import refusal
 from jcl.errors import UserError
 
 _OVERRIDE = re.compile(r"--?(no)?config\.([^=]+)(?:=(.*))?", re.DOTALL)
@@ -34,7 +35,7 @@ def names_given(argv: Sequence[str]) -> dict[str, str]:
 
 
 def take_overrides(
-    argv: Sequence[str], known: Mapping[str, Option]
+    argv: Sequence[str], known: Mapping[str, Option], names: Mapping[str, str]
 ) -> tuple[list[str], dict[str, Any]]:
     """Splits a command line into what is the config's and what is not.
 
@@ -45,6 +46,7 @@ def take_overrides(
     Args:
         argv: the command line.
         known: every key with what it takes, such as "method.temperature".
+        names: what sections name, for messages: {"method": "simclr"}.
 
     Returns:
         The other arguments, and {key: value}; None unsets.
@@ -61,7 +63,7 @@ def take_overrides(
             continue
         negated, key, text = match.groups()
         if key not in known:
-            raise UserError(unknown_key(key, known))
+            raise UserError(_unknown_key(key, text, known, names))
         if negated and (known[key].kind is not bool or text is not None):
             raise UserError(f"--noconfig.{key} cannot be read: {key} is not true or false alone")
         if text is None and known[key].kind is bool:
@@ -85,13 +87,18 @@ def read_value(key: str, text: str, kind: type) -> Any:
             return _read_literal(text)
         return _PARSERS[kind].parse(text)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{key}={text} cannot be read as {kind.__name__}") from error
+        raise UserError(f"{key}={text!r} cannot be read as {kind.__name__}") from error
 
 
-def unknown_key(key: str, known: Collection[str]) -> str:
+def _unknown_key(
+    key: str, text: str | None, known: Collection[str], names: Mapping[str, str]
+) -> str:
     """Says which keys were perhaps meant, those of the same section first."""
     section, _, leaf = key.rpartition(".")
     beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == section}
+    if section in names:
+        taken = [name for name in beside if name != "name"]
+        return refusal(section, names[section], leaf, text, taken)
     near = [beside[found] for found in difflib.get_close_matches(leaf, beside, n=3)]
     near = near or difflib.get_close_matches(key, known, n=3)
     meant = near or sorted(beside.values()) or sorted(name for name in known if "." not in name)

@@ -76,7 +76,7 @@ def read_command_line(
     known = {f"{title}.name": _NAME for title in NAMED} | {
         full_key(title, key): option for title in taken for key, option in taken[title].items()
     }
-    rest, given = take_overrides(argv, known)
+    rest, given = take_overrides(argv, known, {title: config[title].name for title in NAMED})
     for key, value in given.items():
         title, _, leaf = key.rpartition(".")
         section = config[title] if title else config

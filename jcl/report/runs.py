@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jcl.config import flatten
-from jcl.config.base import FIXED
+from jcl.config.base import FIXED, NAMED
 from jcl.config.options import options
 from jcl.config.sections import full_key
 from jcl.errors import UserError
@@ -23,6 +23,7 @@ _FREE = {"data.dir"} | {
     for key, option in options(kind).items()
     if option.free_on_resume
 }
+_SECTIONS = ["", *NAMED, *(title for title in FIXED if title and title not in NAMED)]
 # Of the section `probe`: what adds scores and changes none.
 _ONLY_ADD = ("finetune", "finetune_shares", "baselines", "projection", "shares", "every_steps")
 
@@ -128,6 +129,7 @@ def group_runs(runs: Sequence[Run]) -> tuple[list[Group], list[str]]:
     settings: dict[tuple, dict[int, Run]] = {}
     remarks = []
     keys = [key for key in dict.fromkeys(k for run in runs for k in run.config) if _matters(key)]
+    keys.sort(key=_section)
     for run in runs:
         seeds = settings.setdefault(tuple((key, run.config.get(key)) for key in keys), {})
         kept = seeds.get(run.seed)
@@ -183,6 +185,11 @@ def show(value: Any) -> str:
 
 def _matters(key: str) -> bool:
     return key != "seed" and key not in _FREE
+
+
+def _section(key: str) -> int:
+    """Where a key's section stands in a config; keys of the config itself come first."""
+    return _SECTIONS.index(key.rpartition(".")[0])
 
 
 def _order(value: Any) -> tuple:

@@ -96,7 +96,6 @@ def test_a_config_that_is_not_base_is_refused():
         ({"encoder.widths": 4}, "encoder.widths=4 is not of type tuple"),
         ({"views.size": True}, "views.size=True is not of type int"),
         ({"method.tempreature": 1.0}, "takes no such option; it takes temperature"),
-        ({"predictor.layers": 3}, "predictor.layers=3 is set, but method.name='simclr' takes no"),
         ({"method.name": "nowhere.at_all:Method"}, "cannot be imported"),
         ({"encoder.name": ":x"}, "encoder.name=':x' is unknown"),
         ({"encoder.name": "jcl.models:ENCODERS"}, "is no function and no complete class"),
@@ -130,6 +129,15 @@ def test_named_things_check_their_own_options(overrides, says):
         tiny_experiment(open_config(tiny_config(**overrides)))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_the_method_does_not_take_is_named():
+    config = tiny_config()
+    config.predictor.layers = 3
+    with pytest.raises(
+        UserError, match=r"predictor.layers=3 is set, .*'simclr' takes no predictor"
+    ):
+        open_config(config)
 
 
 def test_a_thing_of_others_that_needs_more_is_named():

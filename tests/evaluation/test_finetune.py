@@ -13,6 +13,7 @@ from jcl.data.dataset_shape import shape_of
 from jcl.errors import UserError
 from jcl.evaluation.finetune import finetune
 from jcl.experiment import make_experiment
+from jcl.methods.base import Variables
 from jcl.optim.optimizers import make_optimizer
 from tests.tiny import one_device, tiny_config
 
@@ -52,12 +53,12 @@ ROWS = np.arange(1, 193, 3)  # 64 of them, a batch
 @pytest.fixture(scope="module")
 def encoder():
     state = make_experiment(config(), shape_of(TRAIN)).init_state(one_device())
-    return {"params": state.params["encoder"], "batch_stats": state.model_state["encoder"]}
+    return {"encoder": Variables(state.params["encoder"], state.model_state["encoder"])}
 
 
 def features(encoder, inputs):
     """The encoder of `config` by hand, with the statistics of the rows it is fine-tuned with."""
-    kernel = np.asarray(encoder["params"]["layer0"]["kernel"], np.float64)
+    kernel = np.asarray(encoder["encoder"].params["layer0"]["kernel"], np.float64)
     hidden, of_rows = inputs @ kernel, TRAIN.arrays["features"][ROWS] @ kernel
     return np.maximum((hidden - of_rows.mean(0)) / np.sqrt(of_rows.var(0) + 1e-5), 0)
 

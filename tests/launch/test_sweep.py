@@ -34,7 +34,7 @@ CONFIG = "--config=configs/simclr_shapes.py"
         (["--grid=batch_size=4,-1"], ["batch_size=-1", "positive"]),
         (["--grid=batch_size=4,,5"], ["empty"]),
         (["--grid=method.name=simclr,dlc"], ["method.name=dlc", "'dlc' is unknown"]),
-        (["--config.method.gamma=0.5"], ["method.gamma=0.5", "takes only"]),
+        (["--config.method.gamma=0.5"], ["method.gamma='0.5'", "it takes temperature"]),
         (["--grid=views.name=shapes,nonsense"], ["'nonsense' is unknown"]),
         (["--grid=batch_size="], ["KEY=VALUE"]),
         (["--grid=batch_size"], ["KEY=VALUE"]),

@@ -108,7 +108,7 @@ def test_cross_entropy_and_regression_against_numpy():
     logits = EMBEDDINGS.astype(np.float64)
     log_sum = np.log(np.exp(logits).sum(-1))
     own = np.take_along_axis(logits, LABEL[:, None, None].repeat(2, 1), axis=2)[..., 0]
-    got = loss(CrossEntropy(**NETWORKS, n_classes=5))
+    got = loss(CrossEntropy(MLPEncoder(), n_classes=5))
     np.testing.assert_allclose(got, (log_sum - own).mean(), rtol=1e-6)
     output = EMBEDDINGS[..., 0].astype(np.float64)
     for count, mean, deviation in ((0, TARGET.mean(), TARGET.std()), (40, 5.0, 3.0)):
@@ -118,7 +118,7 @@ def test_cross_entropy_and_regression_against_numpy():
         error = output - (TARGET[:, None].astype(np.float64) - mean) / deviation
         for method, expected in ((L1, np.abs(error).mean()), (MSE, (error**2).mean())):
             embeddings = {"output": jnp.asarray(EMBEDDINGS[..., 0]), "seen": seen}
-            np.testing.assert_allclose(loss(method(**NETWORKS), embeddings), expected, rtol=1e-5)
+            np.testing.assert_allclose(loss(method(MLPEncoder()), embeddings), expected, rtol=1e-5)
 
 
 def halves():

@@ -55,7 +55,7 @@ def test_simclrs_heads_against_numpy(layers, output_norm, norm):
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables["params"])
 
     def dense(i, x, bias):
-        layer = params[f"Dense_{i}"]
+        layer = params[f"dense{i}"]
         assert ("bias" in layer) == bias
         return x @ layer["kernel"] + layer.get("bias", 0)
 

@@ -180,7 +180,7 @@ def test_a_sound_checkpoint_of_another_model_is_an_error_and_stays(saved, tmp_pa
     workdir = copy_of(saved, tmp_path)
     wider = state_on(mesh, **{"encoder.widths": (4, 16)})
     checkpoints = Checkpoints(workdir, keep=3)
-    with pytest.raises(UserError, match=r"does not fit this config.*\(4, 16\)|Conv|BatchNorm"):
+    with pytest.raises(UserError, match=r"does not fit this config.*\(4, 16\)|conv|batch_norm"):
         checkpoints.restore_newest(wider)
     assert checkpoints.steps == [10, 20]
     checkpoints.close()

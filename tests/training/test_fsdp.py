@@ -75,7 +75,7 @@ def test_the_table_says_how_each_parameter_lies_and_what_a_device_holds():
     config = tiny_config(**{"fsdp_min_size": 1})
     state = tiny_experiment(config).init_state(mesh)
     said = describe_split(state.params, state)
-    (line,) = [line for line in said.splitlines() if "encoder/Conv_1/kernel" in line]
+    (line,) = [line for line in said.splitlines() if "encoder/conv_stage1/kernel" in line]
     assert "fsdp" in line
     held = sum(leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(state))
     assert f"a device holds {held / 2**20:.1f} MiB" in said

@@ -75,11 +75,15 @@ def test_it_lies_on_the_mesh_of_the_new_run(source):
             "encoder",
             [
                 "5 missing there: ",
-                "params/encoder/Conv_2/kernel",
-                "model_state/encoder/BatchNorm_2/mean",
+                "params/encoder/conv_stage2/kernel",
+                "model_state/encoder/batch_norm_stage2/mean",
             ],
         ),
-        ({"encoder.widths": (4,)}, "encoder", ["5 extra there: ", "params/encoder/Conv_1/kernel"]),
+        (
+            {"encoder.widths": (4,)},
+            "encoder",
+            ["5 extra there: ", "params/encoder/conv_stage1/kernel"],
+        ),
     ],
 )
 def test_missing_extra_and_misshapen_names_are_listed(source, overrides, part, says):

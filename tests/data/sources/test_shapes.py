@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from jcl.data import open_source
+from jcl.data import open_source, source_options
 from jcl.data.sources import shapes
 from jcl.errors import UserError
 
@@ -31,7 +31,8 @@ def test_source(train):
 
 
 def test_default_sizes():
-    assert (shapes.TRAIN_EXAMPLES, shapes.TEST_EXAMPLES) == (10_000, 2_000)
+    taken = source_options("shapes")
+    assert (taken["train_examples"].default, taken["test_examples"].default) == (10_000, 2_000)
 
 
 @pytest.mark.parametrize(
