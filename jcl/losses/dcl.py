@@ -6,10 +6,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.errors import UserError
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views, check_two_examples
 from jcl.losses.engine.symmetric import log_denominator_and_positive
-from jcl.mesh import check_even_split
 
 
 def dcl(
@@ -64,18 +62,10 @@ def dcl(
         (https://arxiv.org/abs/2110.06848). Implementations differ on whether gradients flow
         through the weights; here they do not.
     """
-    if z0.shape[0] < 2:
-        raise UserError("dcl needs at least 2 examples in a batch: one alone has no negatives.")
-    check_even_split(z0.shape[0], mesh)
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
-    temperature = jnp.asarray(temperature, z.dtype)
+    check_two_examples("dcl", len(z0))
+    z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
     log_denominator, positive = log_denominator_and_positive(
-        z,
-        jnp.arange(len(z)) // 2,
-        temperature,
-        excluded="group",
-        mesh=mesh,
-        block_size=block_size,
+        z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
     )
     if weight_sigma is not None:
         weight = _hard_positive_weight(positive * temperature, jnp.asarray(weight_sigma, z.dtype))

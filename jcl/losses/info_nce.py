@@ -5,9 +5,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.paired_batch import unit_pairs
 from jcl.losses.engine.two_sided import log_denominators_and_positive
-from jcl.mesh import check_even_split
 
 
 def info_nce(
@@ -58,13 +57,8 @@ def info_nce(
         From Natural Language Supervision", ICML 2021, figure 3
         (https://arxiv.org/abs/2103.00020).
     """
-    check_even_split(queries.shape[0], mesh)
-    queries, keys = unit_rows(queries), unit_rows(keys)
+    queries, keys, temperature = unit_pairs(queries, keys, temperature, mesh)
     over_keys, over_queries, positive = log_denominators_and_positive(
-        queries,
-        keys,
-        jnp.asarray(temperature, jnp.result_type(queries, keys)),
-        mesh=mesh,
-        block_size=block_size,
+        queries, keys, temperature, mesh=mesh, block_size=block_size
     )
     return jnp.mean((over_keys + over_queries) / 2 - positive)

@@ -5,9 +5,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.symmetric import log_denominator_and_positive
-from jcl.mesh import check_even_split
 
 
 def nt_xent(
@@ -54,14 +53,8 @@ def nt_xent(
         Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations",
         ICML 2020, equation 1 and algorithm 1 (https://arxiv.org/abs/2002.05709).
     """
-    check_even_split(z0.shape[0], mesh)
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
+    z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
     log_denominator, positive = log_denominator_and_positive(
-        z,
-        jnp.arange(len(z)) // 2,
-        jnp.asarray(temperature, z.dtype),
-        excluded="row",
-        mesh=mesh,
-        block_size=block_size,
+        z, example, temperature, excluded="row", mesh=mesh, block_size=block_size
     )
     return jnp.mean(log_denominator - positive)

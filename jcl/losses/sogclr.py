@@ -10,9 +10,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views, check_two_examples
 from jcl.losses.engine.symmetric import log_denominator_and_positive
-from jcl.mesh import check_even_split
 
 
 def sogclr(
@@ -82,18 +81,10 @@ def sogclr(
     """
     if not 0 < gamma <= 1:
         raise UserError(f"gamma={gamma} is impossible: it is more than 0 and at most 1.")
-    if z0.shape[0] < 2:
-        raise UserError("sogclr needs at least 2 examples in a batch: one alone has no negatives.")
-    check_even_split(z0.shape[0], mesh)
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
-    temperature = jnp.asarray(temperature, z.dtype)
+    check_two_examples("sogclr", len(z0))
+    z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
     log_sum, positive = log_denominator_and_positive(
-        z,
-        jnp.arange(len(z)) // 2,
-        temperature,
-        excluded="group",
-        mesh=mesh,
-        block_size=block_size,
+        z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
     )
     log_g, positive = ((log_sum - math.log(len(z) - 2)).reshape(-1, 2), positive.reshape(-1, 2))
     seen = stop_gradient(log_estimates.astype(z.dtype))[:, None]

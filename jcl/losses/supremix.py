@@ -13,10 +13,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Real, UInt32
 
 from jcl.errors import UserError
 from jcl.losses.beta_mixing import beta_quantiles, column_words, pair_salt, row_words
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.pairwise import inner_products, map_rows
 from jcl.losses.mixtures import Mixing, Randomness, Samples, sum_mixtures
-from jcl.mesh import check_even_split
 
 
 def supremix(
@@ -107,12 +106,10 @@ def supremix(
         raise UserError(f"bin_width is {bin_width}, but must be a positive number.")
     if len(beta) != 2:
         raise UserError(f"beta is {tuple(beta)}, but must be two positive numbers.")
-    check_even_split(z0.shape[0], mesh)
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
+    z, _, temperature = anchors_of_views(z0, z1, temperature, mesh)
     targets = targets.astype(jnp.promote_types(targets.dtype, z.dtype))
     bins = jax.lax.stop_gradient(jnp.round(targets / bin_width)).astype(z.dtype)
     samples = Samples(z, jnp.repeat(bins, 2))
-    temperature = jnp.asarray(temperature, z.dtype)
     bin_width = float(bin_width)
     log_denominator, positive_sum, positive_count = map_rows(
         partial(_sums_over_samples, bin_width=bin_width),
