@@ -26,7 +26,7 @@ def alignment_uniformity(
     Wang & Isola, ICML 2020 (https://arxiv.org/abs/2005.10242), x and y the unit rows of z0 and z1.
 
     Raises:
-        UserError: B is 1 or does not divide by the devices of `mesh`, or `block_size < 1`.
+        UserError: B is 1; else see `jcl.losses`.
     """
     check_two_examples("alignment_uniformity", len(z0))
     views = x, y = unit_rows(z0), unit_rows(z1)

@@ -34,21 +34,18 @@ def dcl(
     The loss is often negative.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype; B >= 2.
+        z0: first view of every example, raw projections `[B, d]`; B >= 2.
         z1: second view, in the same order.
-        temperature: positive scalar; a Python number, or an array to differentiate.
+        temperature: see `jcl.losses`.
         weight_sigma: positive scalar, 0.5 in common implementations; None for DCL.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors; float64 where the views are float64, else float32.
+        Mean of `l_i` over the 2B anchors.
 
     Raises:
-        UserError: B is 1, so there are no negatives; B does not divide by the number of devices
-            of the mesh; or `block_size < 1`.
+        UserError: B is 1, so there are no negatives; else see `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp

@@ -29,20 +29,17 @@ def info_nce(
     `1 / temperature`.
 
     Args:
-        queries: embeddings of one tower, raw projections `[B, d]`, any float dtype.
+        queries: embeddings of one tower, raw projections `[B, d]`.
         keys: embeddings of the other tower, in the same order.
-        temperature: positive scalar; a Python number, or an array to differentiate.
-        mesh: the pairs are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: pairs evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        temperature: see `jcl.losses`.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the B pairs, 0 but for rounding where B is 1; float64 where the
-        embeddings are float64, else float32.
+        Mean of `l_i` over the B pairs; 0 but for rounding where B is 1.
 
     Raises:
-        UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
+        UserError: see `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp

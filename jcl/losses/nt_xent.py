@@ -24,23 +24,20 @@ def nt_xent(
 
         l_i = -s(z_i, z_p(i)) + log sum_{j != i} exp s(z_i, z_j)
 
-    The sum has 2B - 1 terms, the positive among them. Gradients flow through anchors and keys,
-    across all devices.
+    The sum has 2B - 1 terms, the positive among them.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype.
+        z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
-        temperature: positive scalar; a Python number, or an array to differentiate.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        temperature: see `jcl.losses`.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors; float64 where the views are float64, else float32.
+        Mean of `l_i` over the 2B anchors.
 
     Raises:
-        UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
+        UserError: see `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp

@@ -43,25 +43,21 @@ def sogclr(
     Everything is computed with logarithms, so no temperature overflows.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype; B >= 2.
+        z0: first view of every example, raw projections `[B, d]`; B >= 2.
         z1: second view, in the same order.
         log_estimates: log u `[B]` of these examples, any float dtype; -inf: never seen. No gradient
             reaches it.
-        temperature: positive scalar; a Python number, or an array to differentiate, with
-            `log u_i` as above.
+        temperature: see `jcl.losses`; its gradient takes `log u_i` as above.
         gamma: share of the batch in the new estimates, 0 < gamma <= 1; 1 forgets.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors, and the new log u `[B]`, without gradient; float64 where
-        the views are float64, else float32.
+        Mean of `l_i` over the 2B anchors, and the new log u `[B]`, without gradient.
 
     Raises:
-        UserError: gamma is out of range; B is 1, so there are no negatives; B does not divide by
-            the number of devices of the mesh; or `block_size < 1`.
+        UserError: gamma is out of range, or B is 1, so there are no negatives; else see
+            `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp

@@ -30,21 +30,18 @@ def supcon(
     through anchors and keys, across all devices.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype.
+        z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
         labels: integers `[B]`, in the same order; only compared for equality.
-        temperature: positive scalar; a Python number, or an array to differentiate.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        temperature: see `jcl.losses`.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors, 0 but for rounding where B is 1; float64 where the views
-        are float64, else float32.
+        Mean of `l_i` over the 2B anchors; 0 but for rounding where B is 1.
 
     Raises:
-        UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
+        UserError: see `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp

@@ -59,11 +59,11 @@ def supremix(
     every block size and mesh, and another if the batch is reordered.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype.
+        z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
         targets: `[B]`, of both views; finite, and below 2^24 bins in size.
         key: of a PRNG, for `lambda_ik`; a different one at every step.
-        temperature: positive scalar; a Python number, or an array to differentiate.
+        temperature: see `jcl.losses`.
         window: how far, in units of the targets, a mixed positive reaches on either side,
             exclusive; a positive Python number.
         bin_width: in units of the targets; a positive Python number. With mixed positives, memory
@@ -71,17 +71,15 @@ def supremix(
         mix_neg: whether there are mixed negatives, `M-`.
         mix_pos: whether there are mixed positives, `M+`.
         beta: parameters of the distribution of `lambda_ik`, the anchor's share in a negative.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors; float64 where the views are float64, else float32.
+        Mean of `l_i` over the 2B anchors.
 
     Raises:
-        UserError: `window`, `bin_width` or a parameter of `beta` is not positive; B does not
-            divide by the number of devices of the mesh; or `block_size < 1`.
+        UserError: `window`, `bin_width` or a parameter of `beta` is not positive; else see
+            `jcl.losses`.
 
     Example:
         >>> import jax, jax.numpy as jnp
