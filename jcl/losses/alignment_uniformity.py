@@ -23,7 +23,8 @@ def alignment_uniformity(
 ) -> Float[Array, ""]:
     """mean_i |x_i - y_i|^2 + weight (U(x) + U(y)) / 2, U(x) = log mean_{i<j} exp(-t |x_i - x_j|^2).
 
-    Wang & Isola, ICML 2020 (https://arxiv.org/abs/2005.10242), x and y the unit rows of z0 and z1.
+    x and y are the unit rows of z0 and z1 (Wang & Isola, ICML 2020,
+    https://arxiv.org/abs/2005.10242).
 
     Raises:
         UserError: B is 1; else see `jcl.losses`.

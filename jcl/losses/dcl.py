@@ -27,7 +27,8 @@ def dcl(
         l_i = -w_i s(z_i, z_p(i)) + log sum_{j not in {i, p(i)}} exp s(z_i, z_j)
 
     The sum has 2B - 2 terms. DCL has `w_i = 1`. DCLW, with `weight_sigma` given, gives pairs
-    that are far apart more weight, under stop-gradient and with the mean over the global batch::
+    that are far apart more weight. The weights are under stop-gradient, and their mean is that of
+    the global batch::
 
         w_i = 2 - exp(<z_i, z_p(i)> / weight_sigma) / mean_k exp(<z_k, z_p(k)> / weight_sigma)
 
@@ -57,7 +58,7 @@ def dcl(
     References:
         Yeh et al., "Decoupled Contrastive Learning", ECCV 2022
         (https://arxiv.org/abs/2110.06848). Implementations differ on whether gradients flow
-        through the weights; here they do not.
+        through the weights; here none do.
     """
     check_two_examples("dcl", len(z0))
     z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)

@@ -35,18 +35,18 @@ def sogclr(
         l_i = -sim(z_i, z_p(i)) + temperature log u_i
         u[e] <- mean of u_i over the two views of e
 
-    The value is that of `l_i`; in the gradient, `log u_i` counts as `g_i / u_i` with a constant
-    `u_i`. That is the gradient of the published surrogate, whose own value means nothing and
-    which is a mean over examples of sums over their two views: twice what a mean over anchors
-    gives. Where `u_i = g_i` (gamma = 1, first visits) it is `temperature` times that of DCL.
+    The value is the mean of `l_i`. In the gradient, `log u_i` counts as `g_i / u_i` with a constant
+    `u_i`. The gradient is half that of the published surrogate, because the surrogate sums over the
+    two views of an example; the surrogate's own value means nothing. Where `u_i = g_i` (gamma = 1,
+    first visits), the gradient is `temperature` times that of DCL.
 
-    Everything is computed with logarithms, so no temperature overflows.
+    All sums are kept as logarithms, so no temperature overflows.
 
     Args:
         z0: first view of every example, raw projections `[B, d]`; B >= 2.
         z1: second view, in the same order.
-        log_estimates: log u `[B]` of these examples, any float dtype; -inf: never seen. No gradient
-            reaches it.
+        log_estimates: log u `[B]` of these examples, any float dtype; -inf where one was never
+            seen. No gradient reaches them.
         temperature: see `jcl.losses`; its gradient takes `log u_i` as above.
         gamma: share of the batch in the new estimates, 0 < gamma <= 1; 1 forgets.
         mesh: see `jcl.losses`.
@@ -85,7 +85,7 @@ def sogclr(
     log_g, positive = ((log_sum - math.log(len(z) - 2)).reshape(-1, 2), positive.reshape(-1, 2))
     seen = stop_gradient(log_estimates.astype(z.dtype))[:, None]
     log_u = _log_moving_average(seen, stop_gradient(log_g), gamma)
-    # Its value is log u; its gradient, grad g / u, is that of log g times g / u, as a constant.
+    # The value is log u. The gradient, grad g / u, is that of log g times the constant g / u.
     g_over_u = jnp.exp(stop_gradient(log_g) - log_u)
     log_u_with_gradient = log_u + g_over_u * (log_g - stop_gradient(log_g))
     loss = temperature * jnp.mean(log_u_with_gradient - positive)

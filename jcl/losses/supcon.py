@@ -57,7 +57,7 @@ def supcon(
         `temperature / 0.07`; here it stands alone.
     """
     if mesh is None:
-        # The mean does not depend on the order. In this one, positives share few tiles.
+        # The mean does not depend on the order. Sorted by label, positives share few tiles.
         order = jnp.argsort(labels)
         z0, z1, labels = z0[order], z1[order], labels[order]
     z, _, temperature = anchors_of_views(z0, z1, temperature, mesh)

@@ -48,13 +48,12 @@ def supremix(
               + sum_{m in M+(i)} exp s(z_i, m)
         l_i = log D_i - mean_{p in P(i) or M+(i)} s(z_i, p)
 
-    Mixtures are not normalised again and stand under stop-gradient: of their terms, only the
-    anchor and the temperature get a gradient. Those of the embeddings' own terms flow through
-    anchors and keys, across all devices. Without both mixtures this is SupCon with the weights
-    `w` in its denominator.
+    Mixtures are not normalised again. They are under stop-gradient, so their terms have a gradient
+    for the anchor and the temperature alone. The first sum of `D_i` has gradients for anchors and
+    keys. Without both mixtures this is SupCon with the weights `w` in its denominator.
 
     No mixture is formed. The pairs of M+(i) with labels `(u, v)` share one `a`, so their sum is
-    a product of two sums over embeddings: exact, and linear in B for an anchor. `lambda_ik` is a
+    a product of two sums over embeddings, exact and linear in B for an anchor. `lambda_ik` is a
     function of `key` and the positions of i and k in the global batch, so it is the same for
     every block size and mesh, and another if the batch is reordered.
 
@@ -62,12 +61,12 @@ def supremix(
         z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
         targets: `[B]`, of both views; finite, and below 2^24 bins in size.
-        key: of a PRNG, for `lambda_ik`; a different one at every step.
+        key: a PRNG key for `lambda_ik`, another at every step.
         temperature: see `jcl.losses`.
         window: how far, in units of the targets, a mixed positive reaches on either side,
             exclusive; a positive Python number.
         bin_width: in units of the targets; a positive Python number. With mixed positives, memory
-            grows with `window / bin_width`, and time with its square where that is large.
+            grows with `window / bin_width`, and time with its square where that ratio is large.
         mix_neg: whether there are mixed negatives, `M-`.
         mix_pos: whether there are mixed positives, `M+`.
         beta: parameters of the distribution of `lambda_ik`, the anchor's share in a negative.
@@ -147,7 +146,7 @@ def _sums_over_samples(
     *,
     bin_width: float,
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """Of the embeddings themselves: log of their part of D_i, sum and number of positive logits."""
+    """Log of the first sum in D_i, and the sum and the number of the logits of P(i)."""
     is_other = jnp.arange(len(keys.bin)) != index
     distance = jnp.abs(keys.bin - anchor.bin)
     is_positive = is_other & (distance == 0)
