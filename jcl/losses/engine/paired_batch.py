@@ -16,14 +16,15 @@ def unit_pairs(
     temperature: Real[ArrayLike, ""],
     mesh: Mesh | None,
 ) -> tuple[Float[Array, "B d"], Float[Array, "B d"], Float[Array, ""]]:
-    """Unit rows of both embeddings of every example, and the temperature in their dtype.
+    """Unit rows of both embeddings of every example, and the temperature, in one dtype.
 
     Raises:
         UserError: B does not divide by the number of devices of `mesh`.
     """
     check_even_split(len(x), mesh)
     x, y = unit_rows(x), unit_rows(y)
-    return x, y, jnp.asarray(temperature, jnp.result_type(x, y))
+    dtype = jnp.result_type(x, y)
+    return x.astype(dtype), y.astype(dtype), jnp.asarray(temperature, dtype)
 
 
 def anchors_of_views(
