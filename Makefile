@@ -10,7 +10,7 @@ setup: .venv/ready
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[tensorboard,dev]'
+	  --constraint constraints.txt --editable '.[train,tensorboard,dev]'
 	touch $@
 
 quickstart: setup

@@ -1,6 +1,8 @@
 """jcl: large-batch contrastive pretraining in JAX, exact over the global batch."""
 
-__all__ = ["load"]
+__all__ = ["__version__", "load"]
+
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str):

@@ -74,7 +74,7 @@ case "$action" in
 sudo mkdir -p /runs; mountpoint -q /runs || sudo mount -t nfs $(printf %q "$SHARE") /runs; \
 rm -rf jcl; git clone --quiet jcl.bundle jcl; cd jcl; python3 -m pip install --quiet --user uv; \
 python3 -m uv venv --python=3.11; \
-python3 -m uv pip install --quiet --constraint=constraints.txt --editable='.[tpu]'"
+python3 -m uv pip install --quiet --constraint=constraints.txt --editable='.[train,tpu]'"
     ;;
   run)
     (($# > 0)) || fail "run needs --config=... --workdir=..., as python -m jcl.train does"

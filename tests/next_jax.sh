@@ -30,7 +30,7 @@ unshare --mount bash -euc '
     cd /checkout
     unset PIP_FIND_LINKS PIP_CONSTRAINT
     [ -x /venv-\$0/bin/python ] || python3 -m venv /venv-\$0
-    /venv-\$0/bin/pip install --quiet jax==\$0 jaxlib==\$0 --editable .[dev]
+    /venv-\$0/bin/pip install --quiet jax==\$0 jaxlib==\$0 --editable .[train,dev]
     XLA_FLAGS=--xla_backend_optimization_level=0 PYTHONDONTWRITEBYTECODE=1 \
       exec /venv-\$0/bin/python -m pytest -p no:cacheprovider -m \"not slow and not reference\" \"\$@\"
   " "$@"

@@ -1,4 +1,25 @@
-"""Contrastive objectives over the global batch."""
+"""Contrastive objectives over the global batch.
+
+What holds for every loss, and is not said again in its docstring:
+
+* Embeddings are raw projections `[B, d]` of any float dtype, example i in row i of each. The loss
+  divides them by their norms, save where its docstring says that it does not. A row of zeros stays
+  zero and gets zero gradient.
+* The loss computes in float32, or in float64 where an embedding is float64, and returns that dtype.
+* Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
+  and keys, across all devices, save where a docstring stops them.
+* `temperature` is a positive scalar: a Python number, or an array to differentiate.
+* `mesh` is what the examples are sharded over, along all of its axes. None computes as one device
+  would, for any B.
+* `block_size` is how many anchors one device evaluates at once. None chooses. It changes memory and
+  speed, not the result.
+
+Every loss raises `UserError` where B does not divide by the number of devices of `mesh`, and where
+`block_size < 1`.
+
+The functions that a loss of one's own is made of stand here too: `map_rows`, `inner_products`,
+`distances` and `unit_rows`.
+"""
 
 from jcl.losses.alignment_uniformity import alignment_uniformity
 from jcl.losses.dcl import dcl

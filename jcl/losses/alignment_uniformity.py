@@ -7,8 +7,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.errors import UserError
 from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.paired_batch import check_two_examples
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
@@ -23,13 +23,13 @@ def alignment_uniformity(
 ) -> Float[Array, ""]:
     """mean_i |x_i - y_i|^2 + weight (U(x) + U(y)) / 2, U(x) = log mean_{i<j} exp(-t |x_i - x_j|^2).
 
-    Wang & Isola, ICML 2020 (https://arxiv.org/abs/2005.10242), x and y the unit rows of z0 and z1.
+    x and y are the unit rows of z0 and z1 (Wang & Isola, ICML 2020,
+    https://arxiv.org/abs/2005.10242).
 
     Raises:
-        UserError: B is 1 or does not divide by the devices of `mesh`, or `block_size < 1`.
+        UserError: B is 1; else see `jcl.losses`.
     """
-    if len(z0) < 2:
-        raise UserError("alignment_uniformity needs at least 2 examples in a batch.")
+    check_two_examples("alignment_uniformity", len(z0))
     views = x, y = unit_rows(z0), unit_rows(z1)
     of_rows = jnp.stack(map_rows(_log_means, views, views, t, mesh=mesh, block_size=block_size))
     uniformity = jnp.mean(logmeanexp(of_rows, axis=1))

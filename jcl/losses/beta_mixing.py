@@ -1,8 +1,8 @@
 """Beta-distributed mixing coefficients that depend on a key and a pair of positions alone.
 
-A coefficient is a function of `(key, i, k)`: it does not change with the block of rows, the mesh
-or the device that computes it, and nothing has to be stored or sent. A hash of a few integer
-operations gives uniform bits, a table of the inverse distribution function the coefficient.
+A coefficient is a function of `(key, i, k)`, so it does not change with the block of rows, the mesh
+or the device that computes it. No coefficient is stored or sent. A hash of a few integer operations
+gives uniform bits, and a table of the inverse distribution function turns them into a coefficient.
 """
 
 from functools import lru_cache
@@ -14,29 +14,29 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from jcl.errors import UserError
 
-# 2^14 quantiles, 64 KiB: they stay in cache. Looking one up takes most of the time of a
-# coefficient, so there is no interpolation, which would need two.
+# 2^14 quantiles take 64 KiB and stay in cache. Looking one up takes most of the time of a
+# coefficient, so there is no interpolation, which would look up two.
 _TABLE_BITS = 14
 _GRID_POINTS = 2**17
 
 
 def pair_salt(key: PRNGKeyArray | UInt32[Array, " words"]) -> UInt32[Array, " 4"]:
-    """What the words of positions need of a key, typed or raw."""
+    """Random words from a key, typed or raw, which `row_words` and `column_words` take."""
     return jax.random.bits(key, (4,), jnp.uint32)
 
 
 def row_words(salt: UInt32[Array, " 4"], i: Int[Array, "*i"]) -> UInt32[Array, "*i 2"]:
-    """What `pair_coefficients` needs of the first position of a pair.
+    """Words of the first positions of pairs, for `pair_coefficients`.
 
-    Make these and `column_words` before the pairs are spread out: XLA would make them anew for
-    every pair, which takes twice as long as the coefficients themselves.
+    Call this and `column_words` before the pairs are spread out. XLA would otherwise compute the
+    words anew for every pair, which takes twice as long as the coefficients themselves.
     """
     i = i.astype(jnp.uint32)
     return jnp.stack([_scramble(i ^ salt[0]), _scramble(_scramble(i ^ salt[1]) + salt[2])], axis=-1)
 
 
 def column_words(salt: UInt32[Array, " 4"], k: Int[Array, "*k"]) -> UInt32[Array, "*k"]:
-    """What `pair_coefficients` needs of the second position of a pair."""
+    """Words of the second positions of pairs, for `pair_coefficients`."""
     return _scramble(k.astype(jnp.uint32) ^ salt[3])
 
 
@@ -64,10 +64,9 @@ def pair_coefficients(
         >>> matrix.shape, bool(jnp.abs(matrix.mean() - 0.2) < 0.01)
         ((64, 64), True)
     """
-    # Rows and columns were scrambled apart, so neighbouring positions have nothing in common when
-    # they meet.
+    # Rows and columns were scrambled apart, so neighbouring positions have nothing in common here.
     bits = _scramble(columns ^ rows[..., 0], rows[..., 1])
-    interval = bits >> (32 - _TABLE_BITS)  # unsigned, or XLA would look for negative ones
+    interval = bits >> (32 - _TABLE_BITS)  # unsigned, or negative indices would be handled
     return quantiles.at[interval].get(mode="promise_in_bounds")
 
 
@@ -75,8 +74,8 @@ def pair_coefficients(
 def beta_quantiles(a: float, b: float) -> np.ndarray:
     """Quantiles of Beta(a, b) in the middle of 16384 equal intervals of probability, float64.
 
-    Taken with equal probability, they differ from Beta(a, b) by 1/32768 in cumulative probability
-    at most (the Kolmogorov distance): a million draws could not tell.
+    A quantile drawn uniformly differs from Beta(a, b) by at most 1/32768 in cumulative probability
+    (the Kolmogorov distance), which a million draws could not tell.
 
     Raises:
         UserError: a or b is not a positive number.
@@ -93,7 +92,7 @@ def beta_quantiles(a: float, b: float) -> np.ndarray:
     cumulative = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
     probability = (np.arange(2**_TABLE_BITS) + 0.5) / 2**_TABLE_BITS
     quantiles = np.exp(-np.logaddexp(0, -np.interp(probability, cumulative / cumulative[-1], s)))
-    quantiles.flags.writeable = False  # it is cached
+    quantiles.flags.writeable = False  # because the array is cached
     return quantiles
 
 

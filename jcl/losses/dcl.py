@@ -6,10 +6,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.errors import UserError
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views, check_two_examples
 from jcl.losses.engine.symmetric import log_denominator_and_positive
-from jcl.mesh import check_even_split
 
 
 def dcl(
@@ -29,28 +27,26 @@ def dcl(
         l_i = -w_i s(z_i, z_p(i)) + log sum_{j not in {i, p(i)}} exp s(z_i, z_j)
 
     The sum has 2B - 2 terms. DCL has `w_i = 1`. DCLW, with `weight_sigma` given, gives pairs
-    that are far apart more weight, under stop-gradient and with the mean over the global batch::
+    that are far apart more weight. The weights are under stop-gradient, and their mean is that of
+    the global batch::
 
         w_i = 2 - exp(<z_i, z_p(i)> / weight_sigma) / mean_k exp(<z_k, z_p(k)> / weight_sigma)
 
     The loss is often negative.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype; B >= 2.
+        z0: first view of every example, raw projections `[B, d]`; B >= 2.
         z1: second view, in the same order.
-        temperature: positive scalar; a Python number, or an array to differentiate.
+        temperature: see `jcl.losses`.
         weight_sigma: positive scalar, 0.5 in common implementations; None for DCL.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors; float64 where the views are float64, else float32.
+        Mean of `l_i` over the 2B anchors.
 
     Raises:
-        UserError: B is 1, so there are no negatives; B does not divide by the number of devices
-            of the mesh; or `block_size < 1`.
+        UserError: B is 1, so there are no negatives; else see `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -62,20 +58,12 @@ def dcl(
     References:
         Yeh et al., "Decoupled Contrastive Learning", ECCV 2022
         (https://arxiv.org/abs/2110.06848). Implementations differ on whether gradients flow
-        through the weights; here they do not.
+        through the weights; here none do.
     """
-    if z0.shape[0] < 2:
-        raise UserError("dcl needs at least 2 examples in a batch: one alone has no negatives.")
-    check_even_split(z0.shape[0], mesh)
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
-    temperature = jnp.asarray(temperature, z.dtype)
+    check_two_examples("dcl", len(z0))
+    z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
     log_denominator, positive = log_denominator_and_positive(
-        z,
-        jnp.arange(len(z)) // 2,
-        temperature,
-        excluded="group",
-        mesh=mesh,
-        block_size=block_size,
+        z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
     )
     if weight_sigma is not None:
         weight = _hard_positive_weight(positive * temperature, jnp.asarray(weight_sigma, z.dtype))

@@ -5,9 +5,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.paired_batch import unit_pairs
 from jcl.losses.engine.two_sided import log_denominators_and_positive
-from jcl.mesh import check_even_split
 
 
 def info_nce(
@@ -30,20 +29,17 @@ def info_nce(
     `1 / temperature`.
 
     Args:
-        queries: embeddings of one tower, raw projections `[B, d]`, any float dtype.
+        queries: embeddings of one tower, raw projections `[B, d]`.
         keys: embeddings of the other tower, in the same order.
-        temperature: positive scalar; a Python number, or an array to differentiate.
-        mesh: the pairs are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: pairs evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        temperature: see `jcl.losses`.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the B pairs, 0 but for rounding where B is 1; float64 where the
-        embeddings are float64, else float32.
+        Mean of `l_i` over the B pairs; 0 but for rounding where B is 1.
 
     Raises:
-        UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
+        UserError: see `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -58,13 +54,8 @@ def info_nce(
         From Natural Language Supervision", ICML 2021, figure 3
         (https://arxiv.org/abs/2103.00020).
     """
-    check_even_split(queries.shape[0], mesh)
-    queries, keys = unit_rows(queries), unit_rows(keys)
+    queries, keys, temperature = unit_pairs(queries, keys, temperature, mesh)
     over_keys, over_queries, positive = log_denominators_and_positive(
-        queries,
-        keys,
-        jnp.asarray(temperature, jnp.result_type(queries, keys)),
-        mesh=mesh,
-        block_size=block_size,
+        queries, keys, temperature, mesh=mesh, block_size=block_size
     )
     return jnp.mean((over_keys + over_queries) / 2 - positive)

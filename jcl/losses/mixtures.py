@@ -1,8 +1,8 @@
 """The terms of SupReMix's mixtures, which move only the anchor.
 
-What a mixture is made of stands under stop-gradient, so the gradient of an anchor's terms is a
-matter of that anchor alone: it is computed along with their values and kept, one vector a row.
-Nothing of a mixture is formed, or drawn, a second time for the backward pass.
+The parts of a mixture are under stop-gradient, so the terms of an anchor have a gradient for that
+anchor alone. The forward pass computes this gradient beside the values and keeps it, one vector a
+row. The backward pass forms, and draws, no mixture a second time.
 """
 
 from functools import partial
@@ -36,9 +36,9 @@ class Mixing(NamedTuple):
     """Static choices.
 
     Attributes:
-        bin_width: in units of the targets.
+        bin_width: width of a bin, in units of the targets.
         negatives: whether there are mixed negatives.
-        reach: of mixed positives, in bins; 0 for none.
+        reach: how many bins away mixed positives reach; 0 for none.
     """
 
     bin_width: float
@@ -135,12 +135,12 @@ def _log_sum(z, temperature, anchor_bin, keys, randomness, mixing) -> Float[Arra
     shift = jnp.max(jnp.where(inside, logits, -jnp.inf))
     if mixing.negatives:
         share = pair_coefficients(*randomness)
-        # 1, or 0 for a zero row; neither has a gradient once the normalisation has been passed.
+        # The square is 1, or 0 for a zero row. Neither has a gradient.
         own_logit = jax.lax.stop_gradient(jnp.sum(jnp.square(z))) / temperature
         mixed = jnp.where(offset == 0, -jnp.inf, share * own_logit + (1 - share) * logits)
         shift = jnp.maximum(shift, jnp.max(mixed))
-    # Mixed positives far below one of their parts may underflow: that part is a term of the
-    # denominator itself, next to which they are negligible.
+    # Mixed positives far below one of their parts may underflow. The denominator then holds that
+    # part as a far larger term, so nothing is lost.
     shift = jax.lax.stop_gradient(jnp.where(jnp.isneginf(shift), 0, shift))
     total = jnp.zeros((), z.dtype)
     if mixing.negatives:
@@ -148,28 +148,29 @@ def _log_sum(z, temperature, anchor_bin, keys, randomness, mixing) -> Float[Arra
         total += jnp.sum(weight * jnp.exp(mixed - shift))
     if mixing.reach:
         total += _sum_of_mixed_positives(logits - shift, offset, mixing.reach)
-    # The inner `where` keeps the gradient of an empty sum finite, which is zero then.
+    # The inner `where` keeps the gradient of an empty sum finite, the outer one makes it zero.
     return jnp.where(total > 0, shift + jnp.log(jnp.where(total > 0, total, 1)), -jnp.inf)
 
 
 def _sum_of_mixed_positives(logits, offset, reach: int) -> Float[Array, ""]:
     """Sum of exponentials over all pairs of a key 1 to `reach` bins below and one as far above.
 
-    A key at distance m whose partner is t bins away, on the other side, has the coefficient
-    t / (m + t), on either side. So with E[t, m] the sum of exp(t / (m + t) * logit) over the
-    keys at m, the sum over pairs is sum_{t, m} E_below[t, m] E_above[m, t].
+    A key that is m bins from the anchor, with its partner t bins away on the other side, has the
+    coefficient t / (m + t). So with E[t, m] the sum of exp(t / (m + t) * logit) over the keys at m,
+    the sum over pairs is sum_{t, m} E_below[t, m] E_above[m, t].
 
-    The two coefficients of a pair add up to 1, and so do their parts of a shift that the logits
-    hold already: a factor that underflows belongs to mixtures that would underflow as well.
+    The logits hold a shift already. The two factors share the shift in the proportion a : 1 - a of
+    their coefficients, so a factor that underflows belongs to mixtures that would underflow too.
     """
     away = jnp.arange(1, reach + 1, dtype=logits.dtype)
     distance = jnp.abs(offset)
-    # All others drop out of the sums below, and must be finite: the anchor itself, which may lie
-    # far above the shift, would overflow.
+    # Other keys drop out of the sums below and must be finite. The anchor, for one, may lie so far
+    # above the shift that its exponential overflows.
     logits = jnp.where((distance > 0) & (distance <= reach), logits, 0)
     exponential = jnp.exp(away[:, None] / (away[:, None] + distance) * logits)
-    # A product, as XLA would compute the exponentials anew for every bin of a masked sum; one a
-    # side, as XLA's product of both takes 1.6 times as long on a CPU where M is a power of two.
+    # These are products, because XLA computes the exponentials anew for every bin of a masked sum.
+    # Each side has its own, because on a CPU one product of both takes 1.6 times as long where M is
+    # a power of two.
     below, above = (
         jnp.einsum(
             "tk,mk->tm", exponential, side.astype(logits.dtype), precision=jax.lax.Precision.HIGHEST
@@ -197,6 +198,6 @@ def _positives(z, temperature, anchor_bin, keys, mixing):
 def _is_at(
     offset, reach: int
 ) -> tuple[Bool[Array, "distances keys"], Bool[Array, "distances keys"]]:
-    """Which key lies at which distance, from near to far: those below the anchor, those above."""
+    """Masks of the keys at each distance, near to far: below the anchor, and above it."""
     away = jnp.arange(1, reach + 1, dtype=offset.dtype)
     return offset == -away[:, None], offset == away[:, None]

@@ -5,9 +5,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.symmetric import log_denominator_and_positive
-from jcl.mesh import check_even_split
 
 
 def nt_xent(
@@ -25,23 +24,20 @@ def nt_xent(
 
         l_i = -s(z_i, z_p(i)) + log sum_{j != i} exp s(z_i, z_j)
 
-    The sum has 2B - 1 terms, the positive among them. Gradients flow through anchors and keys,
-    across all devices.
+    The sum has 2B - 1 terms, the positive among them.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype.
+        z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
-        temperature: positive scalar; a Python number, or an array to differentiate.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        temperature: see `jcl.losses`.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors; float64 where the views are float64, else float32.
+        Mean of `l_i` over the 2B anchors.
 
     Raises:
-        UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
+        UserError: see `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -54,14 +50,8 @@ def nt_xent(
         Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations",
         ICML 2020, equation 1 and algorithm 1 (https://arxiv.org/abs/2002.05709).
     """
-    check_even_split(z0.shape[0], mesh)
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
+    z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
     log_denominator, positive = log_denominator_and_positive(
-        z,
-        jnp.arange(len(z)) // 2,
-        jnp.asarray(temperature, z.dtype),
-        excluded="row",
-        mesh=mesh,
-        block_size=block_size,
+        z, example, temperature, excluded="row", mesh=mesh, block_size=block_size
     )
     return jnp.mean(log_denominator - positive)

@@ -22,11 +22,11 @@ def rank_n_contrast(
 ) -> Float[Array, ""]:
     """Mean over i != j of log sum_{k != i, |y_i - y_k| >= |y_i - y_j|} exp(s_ik - s_ij).
 
-    s_ij = -|v_i - v_j| / temperature, v the 2B projections as they are: not normalised, any float
-    dtype. y are their targets (Zha et al., NeurIPS 2023, https://arxiv.org/abs/2210.01189).
+    s_ij = -|v_i - v_j| / temperature. The v are the 2B projections, which are not normalised here,
+    and the y their targets (Zha et al., NeurIPS 2023, https://arxiv.org/abs/2210.01189).
 
     Raises:
-        UserError: B does not divide by the devices of `mesh`, or `block_size < 1`.
+        UserError: see `jcl.losses`.
     """
     check_even_split(len(z0), mesh)
     sides = interleave_views(z0, z1), jnp.repeat(targets.astype(float), 2)

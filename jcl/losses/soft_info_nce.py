@@ -21,12 +21,11 @@ def soft_info_nce(
 ) -> Float[Array, ""]:
     """Mean over i of -sum_j targets_ij log softmax_j(cos(queries_i, keys_j) / temperature).
 
-    Queries and keys are raw projections; a row of `targets` holds a query's probabilities of all
-    keys. Any float dtype; float64 where queries and keys are, else float32. One direction: for
+    A row of `targets` holds a query's probabilities of all keys. The loss has one direction: for
     both, average with `soft_info_nce(keys, queries, ...)`, whose targets are over the queries.
 
     Raises:
-        UserError: B or C does not divide by the devices of `mesh`, or `block_size < 1`.
+        UserError: B or C does not divide by the devices of `mesh`; else see `jcl.losses`.
 
     References:
         Burdisso et al., "Dialog2Flow", EMNLP 2024 (https://arxiv.org/abs/2410.18481).

@@ -10,9 +10,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views, check_two_examples
 from jcl.losses.engine.symmetric import log_denominator_and_positive
-from jcl.mesh import check_even_split
 
 
 def sogclr(
@@ -36,33 +35,29 @@ def sogclr(
         l_i = -sim(z_i, z_p(i)) + temperature log u_i
         u[e] <- mean of u_i over the two views of e
 
-    The value is that of `l_i`; in the gradient, `log u_i` counts as `g_i / u_i` with a constant
-    `u_i`. That is the gradient of the published surrogate, whose own value means nothing and
-    which is a mean over examples of sums over their two views: twice what a mean over anchors
-    gives. Where `u_i = g_i` (gamma = 1, first visits) it is `temperature` times that of DCL.
+    The value is the mean of `l_i`. In the gradient, `log u_i` counts as `g_i / u_i` with a constant
+    `u_i`. The gradient is half that of the published surrogate, because the surrogate sums over the
+    two views of an example; the surrogate's own value means nothing. Where `u_i = g_i` (gamma = 1,
+    first visits), the gradient is `temperature` times that of DCL.
 
-    Everything is computed with logarithms, so no temperature overflows.
+    All sums are kept as logarithms, so no temperature overflows.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype; B >= 2.
+        z0: first view of every example, raw projections `[B, d]`; B >= 2.
         z1: second view, in the same order.
-        log_estimates: log u `[B]` of these examples, any float dtype; -inf: never seen. No gradient
-            reaches it.
-        temperature: positive scalar; a Python number, or an array to differentiate, with
-            `log u_i` as above.
+        log_estimates: log u `[B]` of these examples, any float dtype; -inf where one was never
+            seen. No gradient reaches them.
+        temperature: see `jcl.losses`; its gradient takes `log u_i` as above.
         gamma: share of the batch in the new estimates, 0 < gamma <= 1; 1 forgets.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors, and the new log u `[B]`, without gradient; float64 where
-        the views are float64, else float32.
+        Mean of `l_i` over the 2B anchors, and the new log u `[B]`, without gradient.
 
     Raises:
-        UserError: gamma is out of range; B is 1, so there are no negatives; B does not divide by
-            the number of devices of the mesh; or `block_size < 1`.
+        UserError: gamma is out of range, or B is 1, so there are no negatives; else see
+            `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -82,23 +77,15 @@ def sogclr(
     """
     if not 0 < gamma <= 1:
         raise UserError(f"gamma={gamma} is impossible: it is more than 0 and at most 1.")
-    if z0.shape[0] < 2:
-        raise UserError("sogclr needs at least 2 examples in a batch: one alone has no negatives.")
-    check_even_split(z0.shape[0], mesh)
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
-    temperature = jnp.asarray(temperature, z.dtype)
+    check_two_examples("sogclr", len(z0))
+    z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
     log_sum, positive = log_denominator_and_positive(
-        z,
-        jnp.arange(len(z)) // 2,
-        temperature,
-        excluded="group",
-        mesh=mesh,
-        block_size=block_size,
+        z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
     )
     log_g, positive = ((log_sum - math.log(len(z) - 2)).reshape(-1, 2), positive.reshape(-1, 2))
     seen = stop_gradient(log_estimates.astype(z.dtype))[:, None]
     log_u = _log_moving_average(seen, stop_gradient(log_g), gamma)
-    # Its value is log u; its gradient, grad g / u, is that of log g times g / u, as a constant.
+    # The value is log u. The gradient, grad g / u, is that of log g times the constant g / u.
     g_over_u = jnp.exp(stop_gradient(log_g) - log_u)
     log_u_with_gradient = log_u + g_over_u * (log_g - stop_gradient(log_g))
     loss = temperature * jnp.mean(log_u_with_gradient - positive)

@@ -5,9 +5,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.symmetric import log_denominator_and_positive
-from jcl.mesh import check_even_split
 
 
 def supcon(
@@ -31,21 +30,18 @@ def supcon(
     through anchors and keys, across all devices.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype.
+        z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
         labels: integers `[B]`, in the same order; only compared for equality.
-        temperature: positive scalar; a Python number, or an array to differentiate.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        temperature: see `jcl.losses`.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors, 0 but for rounding where B is 1; float64 where the views
-        are float64, else float32.
+        Mean of `l_i` over the 2B anchors; 0 but for rounding where B is 1.
 
     Raises:
-        UserError: B does not divide by the number of devices of the mesh, or `block_size < 1`.
+        UserError: see `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -60,18 +56,12 @@ def supcon(
         equation 2 (https://arxiv.org/abs/2004.11362). The authors' code multiplies it by
         `temperature / 0.07`; here it stands alone.
     """
-    check_even_split(z0.shape[0], mesh)
     if mesh is None:
-        # The mean does not depend on the order. In this one, positives share few tiles.
+        # The mean does not depend on the order. Sorted by label, positives share few tiles.
         order = jnp.argsort(labels)
         z0, z1, labels = z0[order], z1[order], labels[order]
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
+    z, _, temperature = anchors_of_views(z0, z1, temperature, mesh)
     log_denominator, positive = log_denominator_and_positive(
-        z,
-        jnp.repeat(labels, 2),
-        jnp.asarray(temperature, z.dtype),
-        excluded="row",
-        mesh=mesh,
-        block_size=block_size,
+        z, jnp.repeat(labels, 2), temperature, excluded="row", mesh=mesh, block_size=block_size
     )
     return jnp.mean(log_denominator - positive)

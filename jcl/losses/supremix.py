@@ -13,10 +13,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Real, UInt32
 
 from jcl.errors import UserError
 from jcl.losses.beta_mixing import beta_quantiles, column_words, pair_salt, row_words
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.pairwise import inner_products, map_rows
 from jcl.losses.mixtures import Mixing, Randomness, Samples, sum_mixtures
-from jcl.mesh import check_even_split
 
 
 def supremix(
@@ -49,40 +48,37 @@ def supremix(
               + sum_{m in M+(i)} exp s(z_i, m)
         l_i = log D_i - mean_{p in P(i) or M+(i)} s(z_i, p)
 
-    Mixtures are not normalised again and stand under stop-gradient: of their terms, only the
-    anchor and the temperature get a gradient. Those of the embeddings' own terms flow through
-    anchors and keys, across all devices. Without both mixtures this is SupCon with the weights
-    `w` in its denominator.
+    Mixtures are not normalised again. They are under stop-gradient, so their terms have a gradient
+    for the anchor and the temperature alone. The first sum of `D_i` has gradients for anchors and
+    keys. Without both mixtures this is SupCon with the weights `w` in its denominator.
 
     No mixture is formed. The pairs of M+(i) with labels `(u, v)` share one `a`, so their sum is
-    a product of two sums over embeddings: exact, and linear in B for an anchor. `lambda_ik` is a
+    a product of two sums over embeddings, exact and linear in B for an anchor. `lambda_ik` is a
     function of `key` and the positions of i and k in the global batch, so it is the same for
     every block size and mesh, and another if the batch is reordered.
 
     Args:
-        z0: first view of every example, raw projections `[B, d]`, any float dtype.
+        z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
         targets: `[B]`, of both views; finite, and below 2^24 bins in size.
-        key: of a PRNG, for `lambda_ik`; a different one at every step.
-        temperature: positive scalar; a Python number, or an array to differentiate.
+        key: a PRNG key for `lambda_ik`, another at every step.
+        temperature: see `jcl.losses`.
         window: how far, in units of the targets, a mixed positive reaches on either side,
             exclusive; a positive Python number.
         bin_width: in units of the targets; a positive Python number. With mixed positives, memory
-            grows with `window / bin_width`, and time with its square where that is large.
+            grows with `window / bin_width`, and time with its square where that ratio is large.
         mix_neg: whether there are mixed negatives, `M-`.
         mix_pos: whether there are mixed positives, `M+`.
         beta: parameters of the distribution of `lambda_ik`, the anchor's share in a negative.
-        mesh: the examples are sharded over all axes of this mesh; None computes as one device
-            would, for any B.
-        block_size: anchors evaluated at once on one device; None chooses. Changes memory and
-            speed, not the result.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors; float64 where the views are float64, else float32.
+        Mean of `l_i` over the 2B anchors.
 
     Raises:
-        UserError: `window`, `bin_width` or a parameter of `beta` is not positive; B does not
-            divide by the number of devices of the mesh; or `block_size < 1`.
+        UserError: `window`, `bin_width` or a parameter of `beta` is not positive; else see
+            `jcl.losses`.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -107,12 +103,10 @@ def supremix(
         raise UserError(f"bin_width is {bin_width}, but must be a positive number.")
     if len(beta) != 2:
         raise UserError(f"beta is {tuple(beta)}, but must be two positive numbers.")
-    check_even_split(z0.shape[0], mesh)
-    z = interleave_views(unit_rows(z0), unit_rows(z1))
+    z, _, temperature = anchors_of_views(z0, z1, temperature, mesh)
     targets = targets.astype(jnp.promote_types(targets.dtype, z.dtype))
     bins = jax.lax.stop_gradient(jnp.round(targets / bin_width)).astype(z.dtype)
     samples = Samples(z, jnp.repeat(bins, 2))
-    temperature = jnp.asarray(temperature, z.dtype)
     bin_width = float(bin_width)
     log_denominator, positive_sum, positive_count = map_rows(
         partial(_sums_over_samples, bin_width=bin_width),
@@ -152,7 +146,7 @@ def _sums_over_samples(
     *,
     bin_width: float,
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """Of the embeddings themselves: log of their part of D_i, sum and number of positive logits."""
+    """Log of the first sum in D_i, and the sum and the number of the logits of P(i)."""
     is_other = jnp.arange(len(keys.bin)) != index
     distance = jnp.abs(keys.bin - anchor.bin)
     is_positive = is_other & (distance == 0)

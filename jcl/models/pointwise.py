@@ -106,7 +106,8 @@ def _backward(residuals, cotangents):
     through_x = jnp.matmul(k * (scale * r * r * m), k.T, **_SMALL)
     constant = jnp.matmul(mean_x, through_x, **_SMALL)
     constant -= jnp.matmul(sum_g / count, through_g, **_SMALL)
-    # The smaller term first and rounded, for the larger one's product to add it as it goes.
+    # The small correction comes first, in low precision, because XLA then fuses the subtraction
+    # into the large product.
     less = (products("nhwe,ec->nhwc", x, through_x.astype(x.dtype)) - constant).astype(x.dtype)
     of_x = products("nhwd,dc->nhwc", g, through_g.astype(x.dtype)) - less
     return of_x.astype(x.dtype), of_kernel.astype(kernel.dtype), of_scale, sum_g

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 def unit_rows(x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
     """Scale every row to unit Euclidean norm.
 
-    A row of zeros stays zero and gets zero gradient; so does one whose entries are all
+    A row of zeros stays zero and gets zero gradient. So does a row whose entries are all
     subnormal. Norms of any other size neither overflow nor underflow.
 
     Args:
@@ -26,7 +26,8 @@ def unit_rows(x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
     x = x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
     # The result does not depend on the scale, so neither does its gradient.
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1, keepdims=True))
-    # Not `scale > 0`: NaN must stay NaN, and 1 / subnormal would be infinite in the gradient.
+    # Not `scale > 0`, because NaN must stay NaN and the gradient holds 1 / scale, infinite for
+    # subnormals.
     tiny = jnp.finfo(x.dtype).tiny
     is_zero = scale < tiny
     # Compilers divide by multiplying with 1 / scale, which must not be subnormal either.

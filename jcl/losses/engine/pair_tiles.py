@@ -1,8 +1,9 @@
 """Sums of exponentials over pairs of rows and columns, every tile of pairs formed once.
 
-A tile of logits serves its rows and its columns alike: both get their logsumexps from it, and in
-the backward pass, where it is formed again, both get their gradients. This is the arithmetic of the
-fast paths on one device; `symmetric` and `two_sided` say which pairs there are.
+A tile of logits serves its rows and its columns alike. The forward pass takes the logsumexps of
+both from it. The backward pass forms the tile again and takes the gradients of both. This module is
+the arithmetic of the fast paths on one device; `symmetric` and `two_sided` say which pairs there
+are.
 """
 
 import functools
@@ -14,19 +15,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-# Sides of a tile: large enough for matrix products, small enough for caches. In between, the memory
-# of a tile of logits grows with the batch and no faster.
+# Sides of a tile, large enough for matrix products and small enough for caches. Between these
+# limits the side grows with sqrt(batch), so a tile's memory grows no faster than the batch.
 _SMALLEST, _LARGEST = 512, 1024
-# From this temperature on, one shift by the largest possible logit suits all rows: the smallest
-# exponential, exp(-2 / 0.03) = 1e-29, is a normal float32.
+# From this temperature on, one shift by the largest possible logit suits all rows, because the
+# smallest exponential, exp(-2 / 0.03) = 1e-29, is a normal float32.
 _LOWEST_SHIFTED = 0.03
 
 
 class Vectors(NamedTuple):
     """Unit rows, or columns, and what masks need to know about them.
 
-    In a tile, `z` lies transposed, `[d, t]`: of all products of two tiles and of a tile with its
-    logits, CPUs are fastest at those.
+    A tile stores `z` as `[d, t]`, because CPUs run both matrix products of a tile fastest in that
+    layout.
     """
 
     z: Float[Array, "*n d"] | Float[Array, "*n d t"]
@@ -37,14 +38,14 @@ class Vectors(NamedTuple):
 # Tiles of rows and tiles of columns; or tiles that are both.
 Sides = tuple[Vectors, Vectors] | tuple[Vectors]
 
-# Of all pairs of a row r and a column c, in either order, which are in the sums and which are
-# positives. It is asked only about tiles that may hold a pair within a group: all others are in the
-# sums as a whole.
+# Returns two masks [r, c], of the pairs that enter the sums and of the positives. Where one
+# side is both, they hold for a pair in either order. A mask is called only for tiles that may hold
+# a pair of one group. In other tiles every pair enters the sums and none is positive.
 Mask = Callable[[Vectors, Vectors], tuple[Bool[Array, "r c"], Bool[Array, "r c"]]]
 
 
 class Reduced(NamedTuple):
-    """What all pairs of a row (or a column) come to."""
+    """Reductions over all pairs of a row (or a column)."""
 
     log_denominator: Float[Array, "*n"]  # logsumexp of the logits in the sum
     positive: Float[Array, "*n"]  # sum of the logits of positives
@@ -98,8 +99,9 @@ def reduce_pairs(
         mask: see `Mask`.
 
     Returns:
-        What all pairs of a vector come to `[n, t]`, for every side; where one is both, those as a
-        row and those as a column together. Where a sum is empty, its logarithm is minus infinity.
+        For every side, the reductions `[n, t]` over all pairs of a vector. Where one side is both
+        rows and columns, a vector's pairs in either role count together. The logarithm of an empty
+        sum is minus infinity.
     """
     return jax.lax.cond(
         temperature >= _LOWEST_SHIFTED,
@@ -122,11 +124,11 @@ def pair_gradients(
     """Gradients with respect to the vectors of every side.
 
     Args:
-        sides: as of `reduce_pairs`, and so are the other arguments.
-        pairs: likewise.
-        temperature: likewise.
-        known: of every side, `[n, t]`.
-        mask: likewise.
+        sides: see `reduce_pairs`.
+        pairs: see `reduce_pairs`.
+        temperature: see `reduce_pairs`.
+        known: what `Cotangents` holds, `[n, t]`, for every side.
+        mask: see `Mask`.
     """
     return jax.lax.cond(
         temperature >= _LOWEST_SHIFTED,
@@ -147,8 +149,8 @@ def softmaxes(
 ) -> Float[Array, "*r c"]:
     """The derivative of a row's and a column's logsumexps by each logit that is in their sums.
 
-    With a `shift` near the largest logit, one exponential serves both; without, the result is
-    exact however far the logits lie apart.
+    With a `shift` near the largest logit, one exponential serves both. Without a shift, the result
+    is exact however far the logits lie apart.
     """
     row, column = (jax.tree.map(lambda x: x[..., None], of_rows), of_columns)
     if shift is None:
@@ -162,7 +164,7 @@ def softmaxes(
 
 def product(subscripts: str, left: Array, right: Array) -> Array:
     """An einsum in the full precision of its dtype."""
-    # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies that.
+    # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies the error.
     return jnp.einsum(subscripts, left, right, precision=jax.lax.Precision.HIGHEST)
 
 
@@ -197,7 +199,7 @@ def _reduce_pairs(sides, pairs, temperature, *, mask, shifted):
             size = similarities.shape[1 - axis]
             return Reduced(*(jnp.full(size, x, similarities.dtype) for x in (empty, 0, 0)))
 
-        # Similarities are scaled in the branches, where that is one pass with the sums.
+        # The branches scale the similarities, because they do so in one pass with the sums.
         reduced = _by_kind(
             kind,
             whole=lambda: (reduce_whole(1), reduce_whole(0)),
@@ -246,7 +248,7 @@ def _pair_gradients(sides, pairs, temperature, known, *, mask, shifted):
             positives = of_row.of_positive[:, None] + of_column.of_positive
             return jnp.where(included, by_logit, 0) + jnp.where(positive, positives, 0)
 
-        # The products stand in the branches: a branch that returned a tile would copy it.
+        # The products stand in the branches, because a branch that returned a tile would copy it.
         by_row, by_column = _by_kind(
             kind,
             whole=lambda: (to_rows(by_logit), to_columns(by_logit)),
@@ -265,7 +267,7 @@ def _pair_gradients(sides, pairs, temperature, known, *, mask, shifted):
 
 
 def _kinds(sides, pairs) -> Int[Array, " p"]:
-    """Of each pair of tiles, which way of `_by_kind` suits it."""
+    """The `kind` of every pair of tiles that `_by_kind` takes."""
 
     def of_tiles(vectors, index):
         lowest, highest = vectors.group.min(1), vectors.group.max(1)
@@ -280,14 +282,14 @@ def _kinds(sides, pairs) -> Int[Array, " p"]:
 
 
 def _by_kind(kind, *, masked, whole, same):
-    """Evaluates one of three functions, for a pair of tiles `kind` of which is `_kinds`.
+    """Evaluates the one of three functions that suits a pair of tiles.
 
     Args:
-        kind: integer scalar.
+        kind: integer scalar, from `_kinds`.
         masked: for tiles that hold padding, or may hold a pair within a group.
-        whole: for all others.
-        same: for a tile with itself, where every pair stands in both orders and so, as a row, a
-            vector meets all it has to meet.
+        whole: for all other pairs of two tiles.
+        same: for a tile with itself. Every pair stands there in both orders, so a vector meets all
+            others as a row.
     """
     return jax.lax.switch(kind, (masked, whole, same))
 

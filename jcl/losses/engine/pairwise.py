@@ -19,8 +19,8 @@ from jaxtyping import Array, Float, PyTree
 from jcl.errors import UserError
 from jcl.mesh import check_even_split
 
-# Rows in a block. Fewer would make matrix products wait for memory; more are no faster on a CPU.
-# Being constant, it keeps memory proportional to the columns for small batches too.
+# Rows in a block. Smaller blocks are bound by memory, larger ones are no faster on CPUs. A constant
+# size keeps memory linear in the number of columns.
 _BLOCK_SIZE = 128
 
 
@@ -36,7 +36,7 @@ def map_rows(
     """Evaluate `row_fn` for every row against all columns of the global batch.
 
     With a mesh, rows stay on the devices that hold them and columns are all-gathered. The
-    result and its gradients are those of one device: a column's gradient holds the terms of
+    result and its gradients are those of one device. The gradient of a column holds the terms of
     every row on every device. Blocks are recomputed in the backward pass. Floats narrower than 32
     bits reach `row_fn` as float32, and a gradient is summed over all rows before it is rounded.
 
@@ -96,7 +96,7 @@ def map_rows(
         block = block_size or _choose_block_size(local_rows)
         return jax.lax.map(one_row, indexed_rows, batch_size=min(block, local_rows))
 
-    # Rows are widened a block at a time: no gradient is a sum over blocks there.
+    # Rows are widened a block at a time, because no gradient of a row is a sum over blocks.
     columns, replicated = _widen((columns, replicated))
     return with_all_columns(map_blocks, indexed_rows, columns, replicated, mesh=mesh)
 
@@ -111,8 +111,8 @@ def with_all_columns(
 ) -> PyTree[Array]:
     """Evaluate `function` on every device for its own rows and the columns of all devices.
 
-    This is where losses, and their gradients, cross devices: columns are all-gathered, and their
-    gradients, partial sums on every device, are reduced and scattered by the transposed operation.
+    Losses and their gradients cross devices here. Columns are all-gathered. Their gradients are
+    partial sums on every device, which the transposed operation reduces and scatters.
 
     Args:
         function: `(rows, columns, replicated) -> pytree of arrays`, given the rows of one device.
@@ -162,15 +162,15 @@ def check_block_size(block_size: int | None) -> None:
 
 def inner_products(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Array, " C"]:
     """Inner products of one row with all columns, in the full precision of their dtype."""
-    # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies that.
+    # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies the error.
     return jnp.einsum("d,cd->c", row, columns, precision=jax.lax.Precision.HIGHEST)
 
 
 def distances(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Array, " C"]:
     """Euclidean distances of one row to all columns; a distance of zero has zero gradient.
 
-    They are exact for near rows too, which from inner products they would not be, and take no more
-    memory than their results.
+    Distances of near rows are exact too, which those from inner products are not. The computation
+    takes no more memory than its result.
     """
 
     @partial(jax.checkpoint, prevent_cse=False)
@@ -180,14 +180,14 @@ def distances(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Ar
     # The differences to C / d columns at once are as many numbers as the distances.
     chunk = -(-columns.shape[0] // columns.shape[1])
     squared = jax.lax.map(squared_distance, columns, batch_size=chunk)
-    # Where the square underflows the distance counts as zero. NaN must stay NaN.
+    # A distance whose square underflows counts as zero. NaN must stay NaN.
     is_zero = squared < jnp.finfo(squared.dtype).tiny
     # The inner `where` keeps the square root's gradient finite, the outer one makes it zero.
     return jnp.where(is_zero, 0, jnp.sqrt(jnp.where(is_zero, 1, squared)))
 
 
 def _widen(tree: PyTree[ArrayLike]) -> PyTree[Array]:
-    """Floats of less than 32 bits as float32, all else as it is."""
+    """Casts floats of less than 32 bits to float32, and nothing else."""
 
     def widen(x: ArrayLike) -> Array:
         x = jnp.asarray(x)
@@ -198,7 +198,7 @@ def _widen(tree: PyTree[ArrayLike]) -> PyTree[Array]:
 
 
 def _choose_block_size(number_of_rows: int) -> int:
-    """About `_BLOCK_SIZE`, as equal over the blocks as can be so that the last is no sliver."""
+    """About `_BLOCK_SIZE`, so that all blocks are nearly equal and the last is no sliver."""
     number_of_blocks = -(-number_of_rows // _BLOCK_SIZE)
     return -(-number_of_rows // number_of_blocks)
 

@@ -1,8 +1,8 @@
 """The fast path for losses that are logsumexps over a symmetric matrix of similarities.
 
-Every unordered pair of rows is compared once on one device. On a mesh each device computes the
-values and the whole gradient of its own rows: a similarity that it shares with another device is
-formed on both, and no gradient is sent.
+One device compares every unordered pair of rows once. On a mesh each device computes the values
+and the whole gradient of its own rows. Two devices that share a similarity both form it, and no
+gradient is sent.
 """
 
 import functools
@@ -42,10 +42,10 @@ def log_denominator_and_positive(
     """For every row, the logsumexp of its logits with the others and the mean positive logit.
 
     With `s` the inner product over the temperature, row i gets log sum_j exp s(z_i, z_j) over all
-    j but itself, or but its whole group, and the mean of s(z_i, z_p) over the other rows p of its
-    group (0 if there are none). Both come from the same products, so that their rounding errors
-    cancel in a difference. The gradient, with respect to z and temperature, is exact; it is
-    computed by hand from products that are formed again, so memory is linear in M.
+    j but i, or but the group of i, and the mean of s(z_i, z_p) over the other rows p of its group
+    (0 if there are none). Both come from the same products, so their rounding errors cancel in a
+    difference. The gradient with respect to z and temperature is exact. The backward pass forms the
+    products again, so memory is linear in M.
 
     Args:
         z: unit rows, or rows of zeros.

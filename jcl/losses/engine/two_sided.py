@@ -1,8 +1,8 @@
 """The fast path for losses that are logsumexps over a matrix of similarities, along both its axes.
 
 Every pair of a query and a key is compared once, for the sums over keys and for those over queries
-alike. On a mesh a device compares its own queries with all keys, and the sums over queries are put
-together from those of all devices.
+alike. On a mesh a device compares its own queries with all keys. The sums over queries are then
+combined over all devices.
 """
 
 import functools
@@ -37,9 +37,8 @@ def log_denominators_and_positive(
 
     With `s` the inner product over the temperature these are log sum_j exp s(q_i, k_j) and
     log sum_j exp s(q_j, k_i); the third result is s(q_i, k_i). All come from the same products, so
-    that their rounding errors cancel in a difference. The gradient, with respect to queries, keys
-    and temperature, is exact; it is computed by hand from products that are formed again, so memory
-    is linear in B.
+    their rounding errors cancel in a difference. The gradient with respect to queries, keys and
+    temperature is exact. The backward pass forms the products again, so memory is linear in B.
 
     Args:
         queries: unit rows, or rows of zeros.
