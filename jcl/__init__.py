@@ -8,7 +8,11 @@ __version__ = "0.1.0"
 def __getattr__(name: str):
     # Lazily, so that a binary can still choose JAX's settings after importing jcl.
     if name == "load":
-        from jcl.evaluation.encode import load
-
+        try:
+            from jcl.evaluation.encode import load
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                f"jcl.load needs more than the losses' core ({error}): install '.[train]'"
+            ) from error
         return load
     raise AttributeError(f"module 'jcl' has no attribute {name!r}")

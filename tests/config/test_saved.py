@@ -1,0 +1,148 @@
+"""The config on disk, and what of it counts when a run resumes."""
+
+import json
+
+import pytest
+
+from jcl import config as config_lib
+from jcl.config.saved import changes
+from jcl.config.upgrade import renames, upgrade_config, upgrade_patterns
+from jcl.errors import UserError
+from jcl.experiment import changes_on_resume, open_config, resolved_options
+from jcl.runtime.workdir import write_config, write_run
+from tests.tiny import tiny_config
+
+
+def test_what_is_set_comes_back():
+    config = tiny_config(**{"method.weight_sigma": 0.5, "method.name": "dcl"})
+    text = config_lib.to_json(config)
+    held = json.loads(text)
+    assert held["mesh"] == {"data": -1, "fsdp": 1}
+    assert held["method"] == {"name": "dcl", "temperature": 0.2, "weight_sigma": 0.5}
+    assert "total_epochs" not in held
+    for again in (config_lib.from_json(text), config_lib.from_json(config_lib.to_json(config))):
+        assert open_config(again).to_dict() == open_config(config).to_dict()
+        assert again.encoder.widths == (4, 8)
+    # An opened config is the same on disk.
+    assert json.loads(config_lib.to_json(open_config(config))) == held
+
+
+def test_a_file_of_something_else_is_a_sentence():
+    with pytest.raises(UserError, match="not JSON"):
+        config_lib.from_json("{")
+    with pytest.raises(UserError, match="config key batch_sise is unknown"):
+        config_lib.from_json('{"batch_sise": 3}')
+    with pytest.raises(UserError, match=r"config key probe\.knn is unknown"):
+        config_lib.from_json('{"probe": {"knn": 3}}')
+    with pytest.raises(UserError, match="config key batch_size='x'"):
+        config_lib.from_json('{"batch_size": "x"}')
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    config = open_config(tiny_config())
+    write_config(tmp_path, config)
+    write_run(tmp_path, start_step=0, origin=None, options=resolved_options(config))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mesh.data", 4),
+        ("log_every_steps", 7),
+        ("checkpoint.every_steps", 9),
+        ("checkpoint.keep", 5),
+        ("profile.steps", (3, 5)),
+        ("wandb.project", "x"),
+        ("encoder.blocks", 0),  # its default, said aloud
+    ],
+)
+def test_what_computes_nothing_may_change_on_resume(key, value, workdir):
+    assert changes_on_resume(workdir, open_config(tiny_config(**{key: value}))) == []
+
+
+def test_what_computes_something_is_named(workdir):
+    changed = tiny_config(
+        **{"total_steps": 48, "optimizer.learning_rate": 0.5, "encoder.activation": "gelu"}
+    )
+    assert sorted(changes_on_resume(workdir, open_config(changed))) == [
+        "encoder.activation: 'relu' -> 'gelu'",
+        "optimizer.learning_rate: 0.01 -> 0.5",
+        "total_steps: 24 -> 48",
+    ]
+    # Of another thing, what both take is compared and what one takes alone is not.
+    other = open_config(tiny_config(**{"encoder.name": "mlp", "encoder.activation": "gelu"}))
+    assert sorted(changes_on_resume(workdir, other)) == [
+        "encoder.activation: 'relu' -> 'gelu'",
+        "encoder.name: 'convnet' -> 'mlp'",
+    ]
+
+
+def test_the_folder_of_the_data_may_change_and_what_is_like_it_may_not(tmp_path):
+    def config(**options):
+        new = tiny_config()
+        new.data = {"name": "tfds:small", **options}
+        return open_config(new)
+
+    write_config(tmp_path, config(dir="here"))
+    options = resolved_options(config(dir="here"))
+    write_run(tmp_path, start_step=0, origin=None, options=options)
+    assert changes_on_resume(tmp_path, config(dir="there")) == []
+    assert changes_on_resume(tmp_path, config(dir="here", image_key="x")) == [
+        "data.image_key: 'image' -> 'x'"
+    ]
+
+
+def test_changes_of_options_that_came_or_went():
+    then = {"method.name": "a", "method.x": 1, "method.y": 2}
+    assert changes(then, {"method.name": "a", "method.x": 1, "method.y": 2, "method.new": 3}) == []
+    assert changes(then, {"method.name": "a", "method.x": 1}) == ["method.y: 2 -> None"]
+    assert changes(then, {"method.name": "b", "method.z": 1}) == ["method.name: 'a' -> 'b'"]
+    assert changes({"beta": [1, 2]}, {"beta": [1, 2]}) == []
+    assert changes({"beta": [1, 2]}, {"beta": [1, 3]}) == ["beta: (1, 2) -> (1, 3)"]
+
+
+CONVNET = {"encoder": {"name": "convnet", "blocks": 1}, "projector": {"name": "mlp"}}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "now"),
+    [
+        ("encoder", ["encoder"]),
+        ("encoder/.*", ["encoder/.*"]),
+        ("encoder/Conv_0", ["encoder/conv_stage0"]),
+        ("encoder/Conv_0/", ["encoder/conv_stage0"]),
+        ("encoder/Conv_0/kernel", ["encoder/conv_stage0/kernel"]),
+        ("encoder/Conv_[12]", ["encoder/conv_stage1", "encoder/conv_stage1_block0"]),
+        ("encoder/conv_stage0", ["encoder/conv_stage0"]),
+        ("projector/Dense_1", ["projector/dense1"]),
+        ("encoder/absent", ["encoder/absent"]),
+        ("(", ["("]),
+    ],
+)
+def test_patterns_of_old_names(pattern, now):
+    assert upgrade_patterns([pattern], renames(CONVNET)) == tuple(now)
+
+
+def test_networks_of_others_keep_their_names():
+    theirs = {"encoder": {"name": "lab.patches:Patches"}, "projector": {"name": "mlp"}}
+    assert "encoder" not in renames(theirs)
+    assert upgrade_patterns(["encoder/Conv_0"], renames(theirs)) == ("encoder/Conv_0",)
+
+
+def test_an_old_config_loses_what_was_not_set_and_what_did_nothing():
+    old = {
+        "total_steps": 3,
+        "method": {"name": "l1", "temperature": None},
+        "encoder": {"name": "convnet", "widths": [4, 8], "patch_size": None},
+        "projector": {"name": "mlp", "hidden_dim": 8},
+        "frozen": ["encoder/Conv_1"],
+    }
+    assert upgrade_config(old) == {
+        "total_steps": 3,
+        "method": {"name": "l1"},
+        "encoder": {"name": "convnet", "widths": [4, 8]},
+        "projector": {"name": "mlp"},
+        "frozen": ("encoder/conv_stage1",),
+    }
