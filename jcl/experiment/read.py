@@ -1,6 +1,6 @@
 """Reading a config: its sections are opened, its values checked, its defaults filled in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,18 +79,10 @@ def read_command_line(
     rest, given = take_overrides(argv, known, {title: config[title].name for title in NAMED})
     for key, value in given.items():
         title, _, leaf = key.rpartition(".")
-        section = config[title] if title else config
-        if leaf == "name":
-            section.name = value
-        else:
-            unset = leaf not in _fixed(title)
+        if not key.endswith(".name"):  # names stand already
+            section, unset = config[title] if title else config, leaf not in _fixed(title)
             set_option(title, section, leaf, value, taken[title][leaf], unset=unset)
-    lines = []
-    for replacement, keys in dropped.values():
-        if gone := [key for key in keys if key not in given]:
-            lines.append(
-                f"{', '.join(gone)} of the config file: dropped with what {replacement} replaces"
-            )
+    lines = _dropped_lines(dropped, given)
     if config.frozen and "frozen" not in given:
         for title in names.keys() & NETWORKS.keys():
             lines += _drop_frozen_patterns(config, title)
@@ -225,6 +217,18 @@ def _reset_networks(config: ConfigDict) -> dict[str, tuple[str, list[str]]]:
         dropped[title] = config.method.name, [f"{title}.{k}" for k in _set_keys(config[title])]
         config[title] = ConfigDict({"name": config[title].name})
     return dropped
+
+
+def _dropped_lines(
+    dropped: Mapping[str, tuple[str, Sequence[str]]], given: Collection[str]
+) -> list[str]:
+    """Says what went with what was replaced, but for what the command line gives anew."""
+    gone = [(name, [key for key in keys if key not in given]) for name, keys in dropped.values()]
+    return [
+        f"{', '.join(keys)} of the config file: dropped with what {name} replaces"
+        for name, keys in gone
+        if keys
+    ]
 
 
 def _drop_frozen_patterns(config: ConfigDict, title: str) -> list[str]:
