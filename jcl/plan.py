@@ -16,11 +16,23 @@ from jcl.cost.devices import memory_limit, peak
 from jcl.cost.flops import count_flops
 from jcl.cost.memory import step_bytes
 from jcl.cost.roofline import Roofline, make_roofline
+from jcl.cost.topology import suit_hardware, topology_devices
 from jcl.cost.traffic import measure_traffic
+from jcl.data.dataset_shape import images_of, shape_of
 from jcl.errors import UserError
-from jcl.experiment import Experiment, make_experiment
+from jcl.experiment import (
+    Experiment,
+    check_needs,
+    describe_networks,
+    make_experiment,
+    open_config,
+    open_split,
+)
 from jcl.experiment.tables import networks_of
+from jcl.mesh import check_even_split, make_mesh
+from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.workdir import package_versions, write_atomically
+from jcl.training.fsdp import describe_split
 from jcl.training.step import compile_train_step, train_step
 
 PLAN = "plan.json"
@@ -72,6 +84,49 @@ class Plan:
     roofline: Roofline | None
     limit_bytes: int | None
     fits: bool | None
+
+
+def compile_only(
+    config: ConfigDict, *, topology: str | None = None, workdir: Path | None = None
+) -> None:
+    """Compiles the full-size step and prints what it will cost.
+
+    Needs no data where `data.image_size` is set: the images then have three channels.
+
+    Args:
+        config: from `jcl.config.base()`.
+        topology: TPUs that need not be there (`jcl.cost.topology`); None takes the devices at hand.
+        workdir: gets plan.json, if it is given.
+
+    Raises:
+        UserError: for anything in config, topology or workdir that the user must mend.
+    """
+    config = open_config(config)
+    if topology is None:
+        mesh = make_mesh(**config.mesh)
+    else:
+        mesh = suit_hardware(make_mesh(**config.mesh, devices=topology_devices(topology)))
+    check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
+    side = config.data.get("image_size")
+    if side is not None:
+        # This sets constants of the schedule and the length of a method's tables: next to nothing.
+        data = images_of(side, side, 3, examples=1000 * config.batch_size)
+    else:
+        data = shape_of(open_split(config, "train"))
+    experiment = make_experiment(config, data)
+    check_needs(experiment)
+    if workdir is not None:
+        workdir_lib.create(workdir)
+    print(f"{describe_networks(config)}; {config.batch_size} examples a step, {config.precision}")
+    if side is not None and experiment.method.needs:
+        print(f"supposed: that every image has a {experiment.method.needs[0]}")
+    plan = make_plan(experiment, mesh, data.batch(config.batch_size))
+    print(describe(plan))
+    if config.mesh.fsdp > 1:
+        state = experiment.state_shapes(mesh)
+        print(describe_split(state.params, state))
+    if workdir is not None:
+        write_plan(workdir, plan, config, topology=topology)
 
 
 def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:

@@ -19,8 +19,7 @@ from jcl import runtime
 from jcl.config.file import read_config_file
 from jcl.cost.devices import peak
 from jcl.cost.memory import check_memory, step_bytes
-from jcl.cost.topology import suit_hardware, topology_devices
-from jcl.data.dataset_shape import images_of, shape_of
+from jcl.data.dataset_shape import shape_of
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash, batch_indices
 from jcl.errors import UserError
@@ -38,7 +37,7 @@ from jcl.experiment import (
 from jcl.experiment.listing import ALL, list_names
 from jcl.mesh import batch_sharding, check_even_split, make_mesh
 from jcl.optim.schedules import peak_learning_rate
-from jcl.plan import describe, make_plan, model_flops, write_plan
+from jcl.plan import compile_only, model_flops
 from jcl.runtime import cli, distributed, preemption
 from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.meter import Meter
@@ -218,49 +217,6 @@ def _compile_step(experiment, state: TrainState, mesh: Mesh) -> tuple[Callable, 
         peak_flops=_peak_flops(config, mesh),
     )
     return train_step, meter
-
-
-def compile_only(
-    config: ml_collections.ConfigDict, *, topology: str | None = None, workdir: Path | None = None
-) -> None:
-    """Compiles the full-size step and prints what it will cost.
-
-    Needs no data where `data.image_size` is set: the images then have three channels.
-
-    Args:
-        config: from `jcl.config.base()`.
-        topology: TPUs that need not be there (`jcl.cost.topology`); None takes the devices at hand.
-        workdir: gets plan.json, if it is given.
-
-    Raises:
-        UserError: for anything in config, topology or workdir that the user must mend.
-    """
-    config = open_config(config)
-    if topology is None:
-        mesh = make_mesh(**config.mesh)
-    else:
-        mesh = suit_hardware(make_mesh(**config.mesh, devices=topology_devices(topology)))
-    check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
-    side = config.data.get("image_size")
-    if side is not None:
-        # This sets constants of the schedule and the length of a method's tables: next to nothing.
-        data = images_of(side, side, 3, examples=1000 * config.batch_size)
-    else:
-        data = shape_of(open_split(config, "train"))
-    experiment = make_experiment(config, data)
-    check_needs(experiment)
-    if workdir is not None:
-        workdir_lib.create(workdir)
-    print(f"{describe_networks(config)}; {config.batch_size} examples a step, {config.precision}")
-    if side is not None and experiment.method.needs:
-        print(f"supposed: that every image has a {experiment.method.needs[0]}")
-    plan = make_plan(experiment, mesh, data.batch(config.batch_size))
-    print(describe(plan))
-    if config.mesh.fsdp > 1:
-        state = experiment.state_shapes(mesh)
-        print(describe_split(state.params, state))
-    if workdir is not None:
-        write_plan(workdir, plan, config, topology=topology)
 
 
 def _batch_hash(config: ml_collections.ConfigDict, n: int, step: int) -> str:
