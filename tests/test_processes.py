@@ -88,11 +88,8 @@ def launch(processes, devices, workdir, *extra, timeout=300):
     )
 
 
-@pytest.mark.parametrize(
-    ("processes", "devices", "fsdp"),
-    [(2, 2, 4), pytest.param(4, 1, 2, marks=pytest.mark.slow)],
-    ids=str,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "devices", "fsdp"), [(2, 2, 4), (4, 1, 2)], ids=str)
 def test_the_binary_leaves_the_same_in_several_processes(
     processes, devices, fsdp, straight, tmp_path
 ):

@@ -142,11 +142,14 @@ def changes_on_resume(workdir: Path, config: ConfigDict) -> list[str]:
     Args:
         workdir: of a run.
         config: opened; what the run is asked to go on with.
+
+    Raises:
+        UserError: the workdir has no config that can be read.
     """
+    saved = workdir_lib.read_config(workdir)
     before = workdir_lib.read_options(workdir)
     if before is None:  # a run from before options were recorded
-        saved = _opened(workdir_lib.read_config(workdir))
-        before = resolved_options(saved, first_default)
+        before = resolved_options(_opened(saved), first_default)
     free = {
         full_key(title, key)
         for title, taken in taken_options(config).items()
