@@ -2,7 +2,7 @@
 
 import itertools
 
-from launch.grid import Run, expand, parse_grid, run_name
+from launch.grid import Run, expand, parse_grid, resolve, run_name
 
 
 def test_all_combinations_with_seeds_fastest():
@@ -29,3 +29,11 @@ def test_commas_within_brackets_do_not_split():
 def test_names_are_safe_as_folders():
     swept = {"data.name": "tfds:a/b", "encoder.widths": "(4,8)", "x": "1e-3", "y": "-1", "z": ".."}
     assert run_name(swept) == "data.name=tfds-a-b,encoder.widths=4-8,x=1e-3,y=-1,z=.."
+
+
+def test_none_unsets_in_a_grid_too():
+    runs = expand(["method.temperature=None,0.3", "total_steps=1e2,7"], seeds=1)
+    configs = [resolve(run, "configs/simclr_shapes.py") for run in runs]
+    assert [config.method.temperature for config in configs] == [None, None, 0.3, 0.3]
+    assert [config.total_steps for config in configs] == [100, 7, 100, 7]
+    assert runs[0].name == "method.temperature=None,total_steps=1e2,seed=0"
