@@ -26,6 +26,8 @@ from jcl.losses.dcl import dcl
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.losses.engine.pairwise import distances, inner_products, map_rows
 from jcl.losses.info_nce import info_nce
+from jcl.losses.mv_dhel import mv_dhel
+from jcl.losses.mv_info_nce import mv_info_nce
 from jcl.losses.nt_xent import nt_xent
 from jcl.losses.rank_n_contrast import rank_n_contrast
 from jcl.losses.soft_info_nce import soft_info_nce
@@ -40,6 +42,8 @@ __all__ = [
     "info_nce",
     "inner_products",
     "map_rows",
+    "mv_dhel",
+    "mv_info_nce",
     "nt_xent",
     "rank_n_contrast",
     "soft_info_nce",
