@@ -26,6 +26,7 @@ from jcl.losses.cacr import cacr
 from jcl.losses.dcl import dcl
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.losses.engine.pairwise import distances, inner_products, map_rows
+from jcl.losses.groco import groco
 from jcl.losses.info_nce import info_nce
 from jcl.losses.mv_dhel import mv_dhel
 from jcl.losses.mv_info_nce import mv_info_nce
@@ -41,6 +42,7 @@ __all__ = [
     "cacr",
     "dcl",
     "distances",
+    "groco",
     "info_nce",
     "inner_products",
     "map_rows",
