@@ -23,6 +23,7 @@ The functions that a loss of one's own is made of stand here too: `map_rows`, `i
 
 from jcl.losses.alignment_uniformity import alignment_uniformity
 from jcl.losses.cacr import cacr
+from jcl.losses.conr import conr
 from jcl.losses.dcl import dcl
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.losses.engine.pairwise import distances, inner_products, map_rows
@@ -40,6 +41,7 @@ from jcl.losses.supremix import supremix
 __all__ = [
     "alignment_uniformity",
     "cacr",
+    "conr",
     "dcl",
     "distances",
     "groco",
