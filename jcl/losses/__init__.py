@@ -8,14 +8,19 @@ What holds for every loss, and is not said again in its docstring:
 * The loss computes in float32, or in float64 where an embedding is float64, and returns that dtype.
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
   and keys, across all devices, save where a docstring stops them.
+* Derivatives are those of reverse mode. The gradients of `dcl`, `info_nce`, `nt_xent`, `sogclr` and
+  `supcon` are written by hand, so forward mode (`jax.jvp`, `jax.hessian`) raises JAX's TypeError
+  there; `jax.jacrev(jax.grad(loss))` gives second derivatives of every loss.
 * `temperature` is a positive scalar: a Python number, or an array to differentiate.
 * `mesh` is what the examples are sharded over, along all of its axes. None computes as one device
   would, for any B.
 * `block_size` is how many anchors one device evaluates at once. None chooses. It changes memory and
   speed, not the result.
 
-Every loss raises `UserError` where B does not divide by the number of devices of `mesh`, and where
-`block_size < 1`.
+Every loss raises `UserError`, one sentence, where an argument is of another kind, rank or size than
+its signature says, where a batch has fewer examples than the formula needs, where a Python or NumPy
+number that must be positive is not, where B does not divide by the number of devices of `mesh`, and
+where `block_size < 1`. Arguments are arrays of NumPy or JAX, and numbers; lists are refused.
 
 The functions that a loss of one's own is made of stand here too: `map_rows`, `inner_products`,
 `distances` and `unit_rows`.

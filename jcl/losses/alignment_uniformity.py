@@ -7,8 +7,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from jcl.losses.engine.door import check_views
 from jcl.losses.engine.embeddings import unit_rows
-from jcl.losses.engine.paired_batch import check_two_examples
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
@@ -29,11 +29,11 @@ def alignment_uniformity(
     Raises:
         UserError: B is 1; else see `jcl.losses`.
     """
-    check_two_examples("alignment_uniformity", len(z0))
+    scalars = {"t": (t, "positive"), "weight": (weight, "finite")}
+    check_views("alignment_uniformity", z0, z1, mesh, at_least=2, **scalars)
     views = x, y = unit_rows(z0), unit_rows(z1)
     of_rows = jnp.stack(map_rows(_log_means, views, views, t, mesh=mesh, block_size=block_size))
-    uniformity = jnp.mean(logmeanexp(of_rows, axis=1))
-    return jnp.mean(jnp.sum(jnp.square(x - y), axis=1)) + weight * uniformity
+    return jnp.square(x - y).sum(axis=1).mean() + weight * logmeanexp(of_rows, axis=1).mean()
 
 
 def _log_means(index, row, columns, t):

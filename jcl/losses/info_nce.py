@@ -5,6 +5,7 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from jcl.losses.engine.door import check_arguments
 from jcl.losses.engine.paired_batch import unit_pairs
 from jcl.losses.engine.two_sided import log_denominators_and_positive
 
@@ -54,7 +55,9 @@ def info_nce(
         From Natural Language Supervision", ICML 2021, figure 3
         (https://arxiv.org/abs/2103.00020).
     """
-    queries, keys, temperature = unit_pairs(queries, keys, temperature, mesh)
+    embeddings = {"queries": (queries, "float [B, d]"), "keys": (keys, "float [B, d]")}
+    check_arguments("info_nce", mesh, **embeddings, temperature=(temperature, "positive"))
+    queries, keys, temperature = unit_pairs(queries, keys, temperature)
     over_keys, over_queries, positive = log_denominators_and_positive(
         queries, keys, temperature, mesh=mesh, block_size=block_size
     )

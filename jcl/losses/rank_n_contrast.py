@@ -6,9 +6,9 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from jcl.losses.engine.door import check_views
 from jcl.losses.engine.embeddings import interleave_views
 from jcl.losses.engine.pairwise import distances, map_rows
-from jcl.mesh import check_even_split
 
 
 def rank_n_contrast(
@@ -28,7 +28,8 @@ def rank_n_contrast(
     Raises:
         UserError: see `jcl.losses`.
     """
-    check_even_split(len(z0), mesh)
+    beside = {"targets": (targets, "real [B]"), "temperature": (temperature, "positive")}
+    check_views("rank_n_contrast", z0, z1, mesh, **beside)
     sides = interleave_views(z0, z1), jnp.repeat(targets.astype(float), 2)
     losses = map_rows(_anchor_loss, sides, sides, temperature, mesh=mesh, block_size=block_size)
     return jnp.mean(losses)

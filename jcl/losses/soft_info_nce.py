@@ -6,6 +6,7 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from jcl.losses.engine.door import check_arguments
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
@@ -30,9 +31,11 @@ def soft_info_nce(
     References:
         Burdisso et al., "Dialog2Flow", EMNLP 2024 (https://arxiv.org/abs/2410.18481).
     """
-    rows, columns = (unit_rows(queries), targets), unit_rows(keys)
-    losses = map_rows(_cross_entropy, rows, columns, temperature, mesh=mesh, block_size=block_size)
-    return jnp.mean(losses)
+    embeddings = {"queries": (queries, "float [B, d]"), "keys": (keys, "float [C, d]")}
+    beside = {"targets": (targets, "float [B, C]"), "temperature": (temperature, "positive")}
+    check_arguments("soft_info_nce", mesh, **embeddings, **beside)
+    sides = (unit_rows(queries), targets), unit_rows(keys)
+    return jnp.mean(map_rows(_cross_entropy, *sides, temperature, mesh=mesh, block_size=block_size))
 
 
 def _cross_entropy(index, row, keys, temperature):

@@ -10,7 +10,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
-from jcl.losses.engine.paired_batch import anchors_of_views, check_two_examples
+from jcl.losses.engine.door import check_views
+from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.symmetric import log_denominator_and_positive
 
 
@@ -75,10 +76,12 @@ def sogclr(
         Does Not Harm Performance", ICML 2022 (https://arxiv.org/abs/2202.12387). The authors' code
         takes `u_i = g_i` only where nothing in the batch was seen before; here each example does.
     """
+    beside = {"log_estimates": (log_estimates, "float [B]")}
+    scalars = {"temperature": (temperature, "positive")}
+    check_views("sogclr", z0, z1, mesh, at_least=2, **beside, **scalars)
     if not 0 < gamma <= 1:
         raise UserError(f"gamma={gamma} is impossible: it is more than 0 and at most 1.")
-    check_two_examples("sogclr", len(z0))
-    z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    z, example, temperature = anchors_of_views(z0, z1, temperature)
     log_sum, positive = log_denominator_and_positive(
         z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
     )

@@ -5,6 +5,7 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
+from jcl.losses.engine.door import check_views, comparable
 from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.symmetric import log_denominator_and_positive
 
@@ -56,11 +57,14 @@ def supcon(
         equation 2 (https://arxiv.org/abs/2004.11362). The authors' code multiplies it by
         `temperature / 0.07`; here it stands alone.
     """
+    beside = {"labels": (labels, "integer [B]"), "temperature": (temperature, "positive")}
+    check_views("supcon", z0, z1, mesh, **beside)
+    labels = comparable(labels)
     if mesh is None:
         # The mean does not depend on the order. Sorted by label, positives share few tiles.
         order = jnp.argsort(labels)
         z0, z1, labels = z0[order], z1[order], labels[order]
-    z, _, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    z, _, temperature = anchors_of_views(z0, z1, temperature)
     log_denominator, positive = log_denominator_and_positive(
         z, jnp.repeat(labels, 2), temperature, excluded="row", mesh=mesh, block_size=block_size
     )

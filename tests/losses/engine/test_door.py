@@ -1,0 +1,124 @@
+"""Wrong arguments are refused by every public loss, in one sentence, under jit too."""
+
+from functools import partial
+
+import jax
+import jaxtyping
+import numpy as np
+import pytest
+
+import jcl.losses
+from jcl.errors import UserError
+from jcl.losses.engine.door import comparable
+from tests.losses.test_supcon import formula as supcon_formula
+from tests.losses.two_view_cases import two_view_cases
+
+Z0, Z1 = two_view_cases()["random"]
+VIEWS = {"z0": Z0, "z1": Z1}
+TOWERS = {"queries": Z0, "keys": Z1}
+COSINES = {"temperature": 0.1}
+MIXING = {**COSINES, "key": jax.random.key(0), "window": 5.0}
+LABELS, TARGETS = np.arange(16, dtype=np.int32) // 3, np.arange(16, dtype=np.float32)
+# For every public loss, arrays that it takes, and the rest.
+ARGUMENTS = {
+    "alignment_uniformity": (VIEWS, {"t": 2.0, "weight": 1.0}),
+    "dcl": (VIEWS, {**COSINES, "weight_sigma": 0.5}),
+    "info_nce": (TOWERS, COSINES),
+    "nt_xent": (VIEWS, COSINES),
+    "rank_n_contrast": ({**VIEWS, "targets": TARGETS}, COSINES),
+    "soft_info_nce": ({**TOWERS, "targets": np.eye(16, dtype=np.float32)}, COSINES),
+    "sogclr": ({**VIEWS, "log_estimates": TARGETS}, {**COSINES, "gamma": 0.5}),
+    "supcon": ({**VIEWS, "labels": LABELS}, COSINES),
+    "supremix": ({**VIEWS, "targets": TARGETS}, MIXING),
+}
+NOT_LOSSES = {"distances", "inner_products", "map_rows", "unit_rows"}
+# Losses that need another example beside each.
+OF_TWO = ("alignment_uniformity", "dcl", "sogclr")
+# Sizes that nothing else shares.
+FREE = {"negatives": 0, "queue": 0}
+every_loss = pytest.mark.parametrize("name", ARGUMENTS)
+
+
+@pytest.fixture(autouse=True)
+def _as_users_call_them():
+    # The checks of annotations, which users do not have, would come first.
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def assert_refused(name, arrays, others, match=None):
+    loss = getattr(jcl.losses, name)
+    with pytest.raises(UserError, match=match) as error:
+        loss(**arrays, **others)
+    sentence = str(error.value)
+    assert sentence.endswith(".")
+    assert ". " not in sentence
+    assert "\n" not in sentence
+    with pytest.raises(UserError):
+        jax.eval_shape(partial(loss, **others), **arrays)
+
+
+def wrong(argument, x):
+    """Arrays like `x`, one thing about each of which is wrong."""
+    yield x[..., None]
+    yield x[0]
+    yield np.stack([x, x], axis=1)
+    for axis in range(x.ndim):
+        if FREE.get(argument) != axis:
+            yield np.delete(x, 0, axis)  # too short
+            yield np.take(x, [0], axis)  # broadcasts
+            yield np.take(x, [], axis)
+    yield x.astype(np.complex64)
+    yield x.astype(bool) if argument == "targets" else x > 0
+    if argument != "targets":
+        yield x.astype(np.float32 if x.dtype == np.int32 else np.int32)
+
+
+def test_every_public_loss_is_here():
+    assert ARGUMENTS.keys() == set(jcl.losses.__all__) - NOT_LOSSES
+
+
+@every_loss
+def test_arrays(name):
+    arrays, others = ARGUMENTS[name]
+    jax.eval_shape(partial(getattr(jcl.losses, name), **others), **arrays)
+    for argument, x in arrays.items():
+        for mistake in wrong(argument, x):
+            assert_refused(name, {**arrays, argument: mistake}, others)
+        with pytest.raises(UserError, match=f"takes {argument} as an array"):
+            getattr(jcl.losses, name)(**{**arrays, argument: x.tolist()}, **others)
+
+
+@every_loss
+def test_scalars(name):
+    arrays, others = ARGUMENTS[name]
+    for argument in others.keys() - {"key", "gamma", "weight", "bias", "threshold"}:
+        for mistake in (0, -0.1, np.float32(0), np.nan, np.inf, True, 1j, "0.1", np.ones(1)):
+            assert_refused(name, arrays, {**others, argument: mistake}, f"^{argument} is ")
+    for argument in others.keys() & {"weight", "bias", "threshold"}:
+        for mistake in (np.nan, -np.inf, True, None, np.ones((2, 2))):
+            assert_refused(name, arrays, {**others, argument: mistake}, f"^{argument} is ")
+
+
+@pytest.mark.parametrize("name", OF_TWO)
+def test_one_example(name):
+    arrays, others = ARGUMENTS[name]
+    one = {argument: x[:1] for argument, x in arrays.items()}
+    assert_refused(name, one, others, f"^{name} needs at least 2 examples in a batch: ")
+
+
+def test_key():
+    arrays, others = ARGUMENTS["supremix"]
+    for mistake in (0, jax.random.split(jax.random.key(0)), np.zeros(2, np.int32)):
+        assert_refused("supremix", arrays, {**others, "key": mistake}, "takes key as one key")
+
+
+def test_labels_that_32_bits_do_not_hold():
+    labels = np.array([5, 2**32 + 5, 5, -(2**32)])  # all 5 or 0 in their lowest 32 bits
+    assert comparable(labels).tolist() == [1, 2, 1, 0]
+    assert comparable(labels.astype(np.uint64)[:3]).tolist() == [0, 1, 0]
+    assert comparable(labels[::2]).tolist() == [5, 5]
+    z0, z1 = Z0[:4], Z1[:4]
+    value = jax.jit(partial(jcl.losses.supcon, labels=labels, temperature=0.1))(z0, z1)
+    np.testing.assert_allclose(value, supcon_formula(z0, z1, labels, 0.1)[0], rtol=1e-5)
