@@ -2,7 +2,8 @@
 
 What holds for every loss, and is not said again in its docstring:
 
-* Embeddings are raw projections `[B, d]` of any float dtype, example i in row i of each. The loss
+* Embeddings are raw projections `[B, d]`, or `[B, V, d]` of V views, of any float dtype, example i
+  in row i of each. The loss
   divides them by their norms, save where its docstring says that it does not. A row of zeros stays
   zero and gets zero gradient.
 * The loss computes in float32, or in float64 where an embedding is float64, and returns that dtype.

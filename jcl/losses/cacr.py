@@ -7,8 +7,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
-from jcl.losses.engine.many_views import side_by_side, unit_views
-from jcl.losses.engine.paired_batch import check_two_examples
+from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.many_views import check_many_views, side_by_side
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
@@ -66,8 +66,10 @@ def cacr(
         Zheng et al., "Contrastive Attraction and Contrastive Repulsion for Representation
         Learning", TMLR 2023 (https://arxiv.org/abs/2105.03746).
     """
-    check_two_examples("cacr", len(z))
-    z = unit_views("cacr", z, mesh)
+    t = {"t_positive": (t_positive, "non-negative"), "t_negative": (t_negative, "non-negative")}
+    weights = {"alpha": (alpha, "finite"), "beta": (beta, "finite")}
+    check_many_views("cacr", z, mesh, at_least=2, **t, **weights)
+    z = unit_rows(z)
     t = jnp.asarray(t_positive, z.dtype), jnp.asarray(t_negative, z.dtype)
     attraction, repulsion = map_rows(_weighted_distances, z, z, t, mesh=mesh, block_size=block_size)
     alpha, beta = jnp.asarray(alpha, z.dtype), jnp.asarray(beta, z.dtype)

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
+from jcl.losses.engine.door import check_arguments
 from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
@@ -77,7 +78,17 @@ def conr(
         that is no positive in the first sum of `D_i`, and is not a number where an anchor has no
         positive.
     """
-    f, _, temperature = anchors_of_views(f0, f1, temperature, mesh)
+    features = {"f0": (f0, "float [B, d]"), "f1": (f1, "float [B, d]")}
+    beside = {"targets": (targets, "real [B]"), "predictions": (predictions, "real [B]")}
+    if weights is not None:
+        beside["weights"] = (weights, "real [B]")
+    scalars = {
+        "temperature": (temperature, "positive"),
+        "window": (window, "non-negative"),
+        "push": (push, "finite"),
+    }
+    check_arguments("conr", mesh, **features, **beside, **scalars)
+    f, _, temperature = anchors_of_views(f0, f1, temperature)
     # Compared as finely as they come.
     targets, predictions = (
         stop_gradient(jnp.repeat(x.astype(jnp.promote_types(x.dtype, f.dtype)), 2))

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Real
 
 from jcl.errors import UserError
 from jcl.losses.engine.embeddings import unit_rows
-from jcl.losses.engine.many_views import unit_views
+from jcl.losses.engine.many_views import check_many_views
 from jcl.losses.engine.pairwise import inner_products, map_rows
 from jcl.losses.soft_sorting import chances_of_ranks
 
@@ -59,7 +59,8 @@ def groco(
         Mean of `l_a` over the BV anchors, or all B(V + W).
 
     Raises:
-        UserError: V is 1, or `neighbours` is not between 1 and B - 1; else see `jcl.losses`.
+        UserError: V is 1, or `neighbours` is not a positive integer below B; else see
+            `jcl.losses`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -74,10 +75,13 @@ def groco(
         et al., "Monotonic Differentiable Sorting Networks", ICLR 2022
         (https://arxiv.org/abs/2203.09630), with its Cauchy distribution.
     """
-    if not 1 <= neighbours < len(z):
-        others = len(z) - 1
-        raise UserError(f"neighbours is {neighbours}, but must be 1 to {others}: B is {len(z)}.")
-    z = unit_views("groco", z, mesh)
+    if not isinstance(neighbours, int) or isinstance(neighbours, bool) or neighbours < 1:
+        raise UserError(f"neighbours is {neighbours!r}, but must be a positive integer.")
+    beside = {"steepness": (steepness, "positive")}
+    if anchors is not None:
+        beside["anchors"] = (anchors, "float [B, W, d]")
+    check_many_views("groco", z, mesh, at_least=neighbours + 1, **beside)
+    z = unit_rows(z)
     anchors = z[:, :0] if anchors is None else unit_rows(anchors)
     dtype = jnp.result_type(z, anchors)
     z, anchors, steepness = (jnp.asarray(x, dtype) for x in (z, anchors, steepness))

@@ -7,8 +7,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
-from jcl.losses.engine.many_views import unit_views
-from jcl.losses.engine.paired_batch import check_two_examples
+from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.many_views import check_many_views
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
@@ -57,8 +57,8 @@ def mv_dhel(
         (https://arxiv.org/abs/2507.06979); for two views, "Bridging Mini-Batch and Asymptotic
         Analysis in Contrastive Learning", ICML 2024 (https://arxiv.org/abs/2405.18045).
     """
-    check_two_examples("mv_dhel", len(z))
-    z = unit_views("mv_dhel", z, mesh)
+    check_many_views("mv_dhel", z, mesh, at_least=2, temperature=(temperature, "positive"))
+    z = unit_rows(z)
     temperature = jnp.asarray(temperature, z.dtype)
     losses = map_rows(_example_loss, z, z, temperature, mesh=mesh, block_size=block_size)
     return jnp.mean(losses)

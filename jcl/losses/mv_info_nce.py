@@ -9,7 +9,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
-from jcl.losses.engine.many_views import side_by_side, unit_views
+from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.many_views import check_many_views, side_by_side
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
@@ -59,7 +60,8 @@ def mv_info_nce(
         (https://arxiv.org/abs/2507.06979), as the authors' README states it. Their code also counts
         the same view of other examples below.
     """
-    z = unit_views("mv_info_nce", z, mesh)
+    check_many_views("mv_info_nce", z, mesh, temperature=(temperature, "positive"))
+    z = unit_rows(z)
     batch, views, _ = z.shape
     anchors = side_by_side(z)
     positives, negatives = map_rows(

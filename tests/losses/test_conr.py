@@ -32,7 +32,7 @@ def cases():
     f0[3] = f1[3] = f1[5] = 0
     # Halves, so that many targets and predictions are a whole window apart, no more.
     targets, predictions = random.integers(0, 20, (2, BATCH)) / 2
-    targets[:2], predictions[:2] = (50, 60), (50, 60)  # without negatives
+    targets[:3], predictions[:3] = (50, 50, 60), (50, 50, 60)  # without negatives
     weights = random.uniform(0.2, 3, BATCH)
     weights[7] = 0
     arrays = [np.float64(np.float32(x)) for x in (f0, f1, targets, predictions, weights)]

@@ -23,7 +23,11 @@ _KINDS = {
     "real": (jnp.floating, jnp.integer),
     "bool": (jnp.bool_,),
 }
-_SCALARS = {"positive": lambda x: 0 < x < math.inf, "finite": math.isfinite}
+_SCALARS = {
+    "positive": lambda x: 0 < x < math.inf,
+    "non-negative": lambda x: 0 <= x < math.inf,
+    "finite": math.isfinite,
+}
 
 
 def check_arguments(
@@ -41,8 +45,8 @@ def check_arguments(
         may_be_empty: axes that may have the size 0. All others hold something.
         **arguments: by its name, each argument and what it must be. An array has its kind ("float",
             "integer", "real" for either of the two, or "bool") and its axes. Arrays that name an
-            axis alike have the same size there. A scalar is "positive" or "finite"; one that is an
-            array of JAX passes whatever its value, because the value may be traced.
+            axis alike have the same size there. A scalar is "positive", "non-negative" or "finite";
+            one that is an array of JAX passes whatever its value, because the value may be traced.
 
     Returns:
         The size of every axis that `arguments` name.

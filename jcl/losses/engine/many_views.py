@@ -1,24 +1,20 @@
-"""A batch of several views an example, made ready for the engine."""
+"""A batch of several views an example: its door, and its views as anchors."""
+
+from typing import Any
 
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from jcl.errors import UserError
-from jcl.losses.engine.embeddings import unit_rows
-from jcl.mesh import check_even_split
+from jcl.losses.engine.door import check_arguments, check_at_least
 
 
-def unit_views(loss: str, z: Float[Array, "B V d"], mesh: Mesh | None) -> Float[Array, "B V d"]:
-    """Unit rows of all views.
-
-    Raises:
-        UserError: an example has one view, in the name of the loss; or B does not divide by the
-            number of devices of `mesh`.
-    """
-    if z.shape[1] < 2:
-        raise UserError(f"{loss} needs at least 2 views of an example: one alone has no positive.")
-    check_even_split(len(z), mesh)
-    return unit_rows(z)
+def check_many_views(
+    loss: str, z: Any, mesh: Mesh | None, *, at_least: int = 1, **arguments: tuple[Any, str]
+) -> None:
+    """`check_arguments` for two or more views of examples, of which `at_least` are needed."""
+    sizes = check_arguments(loss, mesh, z=(z, "float [B, V, d]"), **arguments)
+    check_at_least(loss, 2, "views of an example", sizes["V"])
+    check_at_least(loss, at_least, "examples in a batch", sizes["B"])
 
 
 def side_by_side(z: Float[Array, "B V d"]) -> Float[Array, "B*V d"]:

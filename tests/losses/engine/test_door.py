@@ -18,12 +18,21 @@ VIEWS = {"z0": Z0, "z1": Z1}
 TOWERS = {"queries": Z0, "keys": Z1}
 COSINES = {"temperature": 0.1}
 MIXING = {**COSINES, "key": jax.random.key(0), "window": 5.0}
+MANY = {"z": np.stack([Z0, Z1], axis=1)}
 LABELS, TARGETS = np.arange(16, dtype=np.int32) // 3, np.arange(16, dtype=np.float32)
 # For every public loss, arrays that it takes, and the rest.
 ARGUMENTS = {
     "alignment_uniformity": (VIEWS, {"t": 2.0, "weight": 1.0}),
+    "cacr": (MANY, {"t_positive": 1.0, "t_negative": 2.0, "alpha": 1.0, "beta": 1.0}),
+    "conr": (
+        {"f0": Z0, "f1": Z1, "targets": TARGETS, "predictions": TARGETS, "weights": TARGETS},
+        {**COSINES, "push": 0.01},
+    ),
     "dcl": (VIEWS, {**COSINES, "weight_sigma": 0.5}),
+    "groco": ({**MANY, "anchors": MANY["z"][:, :1]}, {"neighbours": 1, "steepness": 1.0}),
     "info_nce": (TOWERS, COSINES),
+    "mv_dhel": (MANY, COSINES),
+    "mv_info_nce": (MANY, COSINES),
     "nt_xent": (VIEWS, COSINES),
     "rank_n_contrast": ({**VIEWS, "targets": TARGETS}, COSINES),
     "soft_info_nce": ({**TOWERS, "targets": np.eye(16, dtype=np.float32)}, COSINES),
@@ -33,9 +42,14 @@ ARGUMENTS = {
 }
 NOT_LOSSES = {"distances", "inner_products", "map_rows", "unit_rows"}
 # Losses that need another example beside each.
-OF_TWO = ("alignment_uniformity", "dcl", "sogclr")
-# Sizes that nothing else shares.
-FREE = {"negatives": 0, "queue": 0}
+OF_TWO = ("alignment_uniformity", "cacr", "dcl", "groco", "mv_dhel", "sogclr")
+# Axes whose size nothing else shares.
+FREE = {"negatives": (0,), "queue": (0,), "z": (0, 1, 2), "anchors": (1,)}
+# What may be integers as well as floats.
+REAL = ("targets", "predictions", "weights")
+# What may be any finite number, or any that is not negative.
+FINITE = {"weight", "bias", "threshold", "alpha", "beta", "push"}
+NON_NEGATIVE = {"t_positive", "t_negative"}
 every_loss = pytest.mark.parametrize("name", ARGUMENTS)
 
 
@@ -65,13 +79,13 @@ def wrong(argument, x):
     yield x[0]
     yield np.stack([x, x], axis=1)
     for axis in range(x.ndim):
-        if FREE.get(argument) != axis:
+        if axis not in FREE.get(argument, ()):
             yield np.delete(x, 0, axis)  # too short
             yield np.take(x, [0], axis)  # broadcasts
             yield np.take(x, [], axis)
     yield x.astype(np.complex64)
-    yield x.astype(bool) if argument == "targets" else x > 0
-    if argument != "targets":
+    yield x.astype(bool) if argument in REAL else x > 0
+    if argument not in REAL:
         yield x.astype(np.float32 if x.dtype == np.int32 else np.int32)
 
 
@@ -93,10 +107,12 @@ def test_arrays(name):
 @every_loss
 def test_scalars(name):
     arrays, others = ARGUMENTS[name]
-    for argument in others.keys() - {"key", "gamma", "weight", "bias", "threshold"}:
+    for argument in others.keys() - {"key", "gamma"} - FINITE - NON_NEGATIVE:
         for mistake in (0, -0.1, np.float32(0), np.nan, np.inf, True, 1j, "0.1", np.ones(1)):
             assert_refused(name, arrays, {**others, argument: mistake}, f"^{argument} is ")
-    for argument in others.keys() & {"weight", "bias", "threshold"}:
+    for argument in others.keys() & NON_NEGATIVE:
+        assert_refused(name, arrays, {**others, argument: -0.1}, f"^{argument} is ")
+    for argument in others.keys() & (FINITE | NON_NEGATIVE):
         for mistake in (np.nan, -np.inf, True, None, np.ones((2, 2))):
             assert_refused(name, arrays, {**others, argument: mistake}, f"^{argument} is ")
 
@@ -106,6 +122,13 @@ def test_one_example(name):
     arrays, others = ARGUMENTS[name]
     one = {argument: x[:1] for argument, x in arrays.items()}
     assert_refused(name, one, others, f"^{name} needs at least 2 examples in a batch: ")
+
+
+@pytest.mark.parametrize("name", [name for name, (arrays, _) in ARGUMENTS.items() if "z" in arrays])
+def test_one_view(name):
+    arrays, others = ARGUMENTS[name]
+    one = {**arrays, "z": arrays["z"][:, :1]}
+    assert_refused(name, one, others, f"^{name} needs at least 2 views of an example: ")
 
 
 def test_key():
