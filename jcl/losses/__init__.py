@@ -33,6 +33,7 @@ from jcl.losses.conr import conr
 from jcl.losses.dcl import dcl
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.losses.engine.pairwise import distances, inner_products, map_rows
+from jcl.losses.filip import filip
 from jcl.losses.groco import groco
 from jcl.losses.info_nce import info_nce
 from jcl.losses.mv_dhel import mv_dhel
@@ -50,6 +51,7 @@ __all__ = [
     "conr",
     "dcl",
     "distances",
+    "filip",
     "groco",
     "info_nce",
     "inner_products",

@@ -108,7 +108,7 @@ def _assert_close_in_float32(x, gradient, expected, temperature):
         assert np.max(np.abs(gradient - expected)) <= scale
         return
     # Times the norm, as if the rows had been of unit norm.
-    norm = np.linalg.norm(x, axis=-1, keepdims=True)
+    norm = np.linalg.norm(np.where(np.isfinite(x), x, 0), axis=-1, keepdims=True)
     error = np.max(np.abs(gradient - expected) * norm)
     assert error <= gradient_tolerance(expected * norm, temperature, x[..., 0].size)
 

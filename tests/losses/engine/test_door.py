@@ -19,6 +19,7 @@ TOWERS = {"queries": Z0, "keys": Z1}
 COSINES = {"temperature": 0.1}
 MIXING = {**COSINES, "key": jax.random.key(0), "window": 5.0}
 MANY = {"z": np.stack([Z0, Z1], axis=1)}
+MASK = np.ones((16, 2), bool)
 LABELS, TARGETS = np.arange(16, dtype=np.int32) // 3, np.arange(16, dtype=np.float32)
 # For every public loss, arrays that it takes, and the rest.
 ARGUMENTS = {
@@ -29,6 +30,10 @@ ARGUMENTS = {
         {**COSINES, "push": 0.01},
     ),
     "dcl": (VIEWS, {**COSINES, "weight_sigma": 0.5}),
+    "filip": (
+        {"images": MANY["z"], "image_mask": MASK, "texts": MANY["z"], "text_mask": MASK},
+        COSINES,
+    ),
     "groco": ({**MANY, "anchors": MANY["z"][:, :1]}, {"neighbours": 1, "steepness": 1.0}),
     "info_nce": (TOWERS, COSINES),
     "mv_dhel": (MANY, COSINES),
@@ -84,7 +89,8 @@ def wrong(argument, x):
             yield np.take(x, [0], axis)  # broadcasts
             yield np.take(x, [], axis)
     yield x.astype(np.complex64)
-    yield x.astype(bool) if argument in REAL else x > 0
+    if x.dtype != bool:
+        yield x.astype(bool) if argument in REAL else x > 0
     if argument not in REAL:
         yield x.astype(np.float32 if x.dtype == np.int32 else np.int32)
 
