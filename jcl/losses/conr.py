@@ -91,7 +91,7 @@ def conr(
     f, _, temperature = anchors_of_views(f0, f1, temperature)
     # Compared as finely as they come.
     targets, predictions = (
-        stop_gradient(jnp.repeat(x.astype(jnp.promote_types(x.dtype, f.dtype)), 2))
+        stop_gradient(jnp.repeat(x.astype(jnp.float64 if x.dtype == jnp.float64 else f.dtype), 2))
         for x in (targets, predictions)
     )
     weights = jnp.ones(len(f0), f.dtype) if weights is None else weights

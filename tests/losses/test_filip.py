@@ -66,7 +66,7 @@ def test_exact_and_linear_in_memory(layout):
     # The tokens themselves: fewer than the similarities of all examples, or than the similarities
     # of the tokens of one of eight devices.
     largest = BATCH * 4 * DIMENSIONS
-    assert_exact(loss, formula, CASES, layout, block_size=1, largest=largest)
+    assert_exact(loss, formula, CASES, layout, block_size=2, largest=largest)
 
 
 def test_one_token_twice_is_clip():
