@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
@@ -18,14 +19,23 @@ VIEWS = {"z0": Z0, "z1": Z1}
 TOWERS = {"queries": Z0, "keys": Z1}
 COSINES = {"temperature": 0.1}
 MIXING = {**COSINES, "key": jax.random.key(0), "window": 5.0}
+CAPTIONS = np.stack([Z0, Z1, -Z0], axis=1)
 LABELS, TARGETS = np.arange(16, dtype=np.int32) // 3, np.arange(16, dtype=np.float32)
 # For every public loss, arrays that it takes, and the rest.
 ARGUMENTS = {
     "alignment_uniformity": (VIEWS, {"t": 2.0, "weight": 1.0}),
+    "cmim_contrast": ({"z": Z0}, COSINES),
     "dcl": (VIEWS, {**COSINES, "weight_sigma": 0.5}),
+    "hard_nt_xent": (VIEWS, {**COSINES, "threshold": 0.5}),
     "info_nce": (TOWERS, COSINES),
     "nt_xent": (VIEWS, COSINES),
+    "one_to_k": ({"images": Z0, "captions": CAPTIONS}, COSINES),
+    "one_way_nce": ({**TOWERS, "negatives": Z0[:5]}, COSINES),
+    "query_key_nce": ({**TOWERS, "queue": Z0[:5]}, COSINES),
+    "query_queue_nce": ({**TOWERS, "queue": Z0[:5]}, COSINES),
     "rank_n_contrast": ({**VIEWS, "targets": TARGETS}, COSINES),
+    "siglip": ({"images": Z0, "texts": Z1}, {**COSINES, "bias": -10.0}),
+    "sinkhorn": ({"scores": Z0}, {"epsilon": 0.05, "iterations": 3}),
     "soft_info_nce": ({**TOWERS, "targets": np.eye(16, dtype=np.float32)}, COSINES),
     "sogclr": ({**VIEWS, "log_estimates": TARGETS}, {**COSINES, "gamma": 0.5}),
     "supcon": ({**VIEWS, "labels": LABELS}, COSINES),
@@ -35,7 +45,7 @@ NOT_LOSSES = {"distances", "inner_products", "map_rows", "unit_rows"}
 # Losses that need another example beside each.
 OF_TWO = ("alignment_uniformity", "dcl", "sogclr")
 # Sizes that nothing else shares.
-FREE = {"negatives": 0, "queue": 0}
+FREE = {"captions": (1,), "negatives": (0,), "queue": (0,), "scores": (0, 1), "z": (0, 1)}
 every_loss = pytest.mark.parametrize("name", ARGUMENTS)
 
 
@@ -65,9 +75,10 @@ def wrong(argument, x):
     yield x[0]
     yield np.stack([x, x], axis=1)
     for axis in range(x.ndim):
-        if FREE.get(argument) != axis:
+        if axis not in FREE.get(argument, ()):
             yield np.delete(x, 0, axis)  # too short
             yield np.take(x, [0], axis)  # broadcasts
+        if argument not in ("negatives", "queue"):
             yield np.take(x, [], axis)
     yield x.astype(np.complex64)
     yield x.astype(bool) if argument == "targets" else x > 0
@@ -106,6 +117,19 @@ def test_one_example(name):
     arrays, others = ARGUMENTS[name]
     one = {argument: x[:1] for argument, x in arrays.items()}
     assert_refused(name, one, others, f"^{name} needs at least 2 examples in a batch: ")
+
+
+@pytest.mark.parametrize("iterations", [2.0, jnp.int32(3), True])
+def test_whole_numbers(iterations):
+    assert_refused("sinkhorn", {"scores": Z0}, {"epsilon": 0.05, "iterations": iterations})
+
+
+def test_negatives_may_be_none_at_all_but_a_queue_alone_may_not():
+    for name, argument in (("one_way_nce", "negatives"), ("query_key_nce", "queue")):
+        jax.eval_shape(
+            partial(getattr(jcl.losses, name), **COSINES), **TOWERS, **{argument: Z0[:0]}
+        )
+    assert_refused("query_queue_nce", {**TOWERS, "queue": Z0[:0]}, COSINES, "K is 0 in queue")
 
 
 def test_key():
