@@ -29,17 +29,25 @@ The functions that a loss of one's own is made of stand here too: `map_rows`, `i
 
 from jcl.losses.alignment_uniformity import alignment_uniformity
 from jcl.losses.cacr import cacr
+from jcl.losses.cmim_contrast import cmim_contrast
 from jcl.losses.conr import conr
 from jcl.losses.dcl import dcl
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.losses.engine.pairwise import distances, inner_products, map_rows
 from jcl.losses.filip import filip
 from jcl.losses.groco import groco
+from jcl.losses.hard_nt_xent import hard_nt_xent
 from jcl.losses.info_nce import info_nce
 from jcl.losses.mv_dhel import mv_dhel
 from jcl.losses.mv_info_nce import mv_info_nce
 from jcl.losses.nt_xent import nt_xent
+from jcl.losses.one_to_k import one_to_k
+from jcl.losses.one_way_nce import one_way_nce
+from jcl.losses.query_key_nce import query_key_nce
+from jcl.losses.query_queue_nce import query_queue_nce
 from jcl.losses.rank_n_contrast import rank_n_contrast
+from jcl.losses.siglip import siglip
+from jcl.losses.sinkhorn import sinkhorn
 from jcl.losses.soft_info_nce import soft_info_nce
 from jcl.losses.sogclr import sogclr
 from jcl.losses.supcon import supcon
@@ -48,18 +56,26 @@ from jcl.losses.supremix import supremix
 __all__ = [
     "alignment_uniformity",
     "cacr",
+    "cmim_contrast",
     "conr",
     "dcl",
     "distances",
     "filip",
     "groco",
+    "hard_nt_xent",
     "info_nce",
     "inner_products",
     "map_rows",
     "mv_dhel",
     "mv_info_nce",
     "nt_xent",
+    "one_to_k",
+    "one_way_nce",
+    "query_key_nce",
+    "query_queue_nce",
     "rank_n_contrast",
+    "siglip",
+    "sinkhorn",
     "soft_info_nce",
     "sogclr",
     "supcon",

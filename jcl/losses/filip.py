@@ -4,13 +4,13 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Real
 
+from jcl.losses.engine.cross_entropy import cross_entropy
 from jcl.losses.engine.door import check_arguments
-from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.embeddings import unit_rows_alike
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
 # Unit rows [..., n, d], and which of them are real tokens [..., n]; of an example or of a batch.
@@ -77,28 +77,25 @@ def filip(
     of_images = {"images": (images, "float [B, n, d]"), "image_mask": (image_mask, "bool [B, n]")}
     of_texts = {"texts": (texts, "float [B, r, d]"), "text_mask": (text_mask, "bool [B, r]")}
     check_arguments("filip", mesh, **of_images, **of_texts, temperature=(temperature, "positive"))
-    (images, image_mask), (texts, text_mask) = (
-        _tokens(images, image_mask),
-        _tokens(texts, text_mask),
+    # Padding is left out before anything is computed from it, so that NaN there has no gradient.
+    images, texts = unit_rows_alike(
+        jnp.where(image_mask[..., None], images, 0), jnp.where(text_mask[..., None], texts, 0)
     )
-    dtype = jnp.result_type(images, texts)
-    images, texts = (images.astype(dtype), image_mask), (texts.astype(dtype), text_mask)
-    temperature = jnp.asarray(temperature, dtype)
+    temperature = jnp.asarray(temperature, images.dtype)
 
     def one_way(rows: Tokens, columns: Tokens) -> Float[Array, ""]:
         return jnp.mean(
             map_rows(_cross_entropy, rows, columns, temperature, mesh=mesh, block_size=block_size)
         )
 
+    images, texts = (images, _with_a_token(image_mask)), (texts, _with_a_token(text_mask))
     return (one_way(images, texts) + one_way(texts, images)) / 2
 
 
-def _tokens(x: Float[Array, "B n d"], mask: Bool[Array, "B n"]) -> Tokens:
-    """Unit rows, zero for padding, and the mask, in which every example has a token."""
-    # Padding is left out before anything is computed from it, so that NaN there has no gradient.
-    tokens = unit_rows(jnp.where(mask[..., None], x, 0))
+def _with_a_token(mask: Bool[Array, "B n"]) -> Bool[Array, "B n"]:
+    """The mask, True for the first token, which is zero, of an example that has none."""
     is_first = jnp.arange(mask.shape[1]) == 0
-    return tokens, mask | (is_first & ~jnp.any(mask, axis=1, keepdims=True))
+    return mask | (is_first & ~jnp.any(mask, axis=1, keepdims=True))
 
 
 def _cross_entropy(
@@ -106,9 +103,7 @@ def _cross_entropy(
 ) -> Float[Array, ""]:
     logits = _similarities(example, others) / temperature
     is_own = jnp.arange(len(logits)) == index
-    negatives = logsumexp(jnp.where(is_own, -jnp.inf, logits))
-    # Minus the own logit plus the log of the whole sum, without their cancellation.
-    return jax.nn.softplus(negatives - jnp.sum(jnp.where(is_own, logits, 0)))
+    return cross_entropy(jnp.sum(jnp.where(is_own, logits, 0)), logits, where=~is_own)
 
 
 def _similarities(example: Tokens, others: Tokens) -> Float[Array, " B"]:

@@ -10,8 +10,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
-from jcl.errors import UserError
-from jcl.losses.engine.embeddings import unit_rows
+from jcl.losses.engine.door import check_at_least
+from jcl.losses.engine.embeddings import unit_rows_alike
 from jcl.losses.engine.many_views import check_many_views
 from jcl.losses.engine.pairwise import inner_products, map_rows
 from jcl.losses.soft_sorting import chances_of_ranks
@@ -75,20 +75,16 @@ def groco(
         et al., "Monotonic Differentiable Sorting Networks", ICLR 2022
         (https://arxiv.org/abs/2203.09630), with its Cauchy distribution.
     """
-    if not isinstance(neighbours, int) or isinstance(neighbours, bool) or neighbours < 1:
-        raise UserError(f"neighbours is {neighbours!r}, but must be a positive integer.")
-    beside = {"steepness": (steepness, "positive")}
-    if anchors is not None:
-        beside["anchors"] = (anchors, "float [B, W, d]")
-    check_many_views("groco", z, mesh, at_least=neighbours + 1, **beside)
-    z = unit_rows(z)
-    anchors = z[:, :0] if anchors is None else unit_rows(anchors)
-    dtype = jnp.result_type(z, anchors)
-    z, anchors, steepness = (jnp.asarray(x, dtype) for x in (z, anchors, steepness))
+    scalars = {"neighbours": (neighbours, "positive whole"), "steepness": (steepness, "positive")}
+    beside = {} if anchors is None else {"anchors": (anchors, "float [B, W, d]")}
+    sizes = check_many_views("groco", z, mesh, **beside, **scalars)
+    check_at_least("groco", neighbours + 1, "examples in a batch", sizes["B"])
+    z, anchors = unit_rows_alike(z, anchors)
+    steepness = jnp.asarray(steepness, z.dtype)
     views = z.shape[1]
     other_views = np.array([[m for m in range(views) if m != v] for v in range(views)])
     losses = _losses(z, z, other_views, neighbours, steepness, mesh, block_size)
-    if anchors.shape[1]:
+    if anchors is not None:
         all_views = np.tile(np.arange(views), (anchors.shape[1], 1))
         of_anchors = _losses(anchors, z, all_views, neighbours, steepness, mesh, block_size)
         losses = jnp.concatenate([losses, of_anchors], axis=1)

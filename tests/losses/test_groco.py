@@ -103,5 +103,7 @@ def test_fewer_others_than_neighbours():
     z = jnp.ones((4, 2, 3))
     with pytest.raises(UserError, match=r"^groco needs at least 5 examples in a batch: "):
         groco(z, neighbours=4)
-    with pytest.raises(UserError, match=r"^neighbours is 0, but must be a positive integer\.$"):
+    with pytest.raises(
+        UserError, match=r"^neighbours is 0, but must be a positive whole number\.$"
+    ):
         groco(z, neighbours=0)

@@ -27,6 +27,7 @@ _SCALARS = {
     "positive": lambda x: 0 < x < math.inf,
     "non-negative": lambda x: 0 <= x < math.inf,
     "finite": math.isfinite,
+    "positive whole": lambda x: x >= 1,
 }
 
 
@@ -45,8 +46,9 @@ def check_arguments(
         may_be_empty: axes that may have the size 0. All others hold something.
         **arguments: by its name, each argument and what it must be. An array has its kind ("float",
             "integer", "real" for either of the two, or "bool") and its axes. Arrays that name an
-            axis alike have the same size there. A scalar is "positive", "non-negative" or "finite";
-            one that is an array of JAX passes whatever its value, because the value may be traced.
+            axis alike have the same size there. A scalar is "positive", "non-negative", "finite" or
+            "positive whole". A scalar array of JAX passes as the first three whatever its value,
+            because the value may be traced. A whole number is one of Python or NumPy.
 
     Returns:
         The size of every axis that `arguments` name.
@@ -139,6 +141,9 @@ def _sizes(loss: str, name: str, array: Any, wanted: str) -> dict[str, int]:
 
 
 def _check_scalar(name: str, value: Any, wanted: str) -> None:
+    if wanted == "positive whole" and not isinstance(value, int | np.integer):
+        given = "traced" if isinstance(value, jax.core.Tracer) else repr(value)
+        raise UserError(f"{name} is {given}, but must be a positive whole number.")
     if isinstance(value, jax.Array | np.ndarray | np.generic):
         if value.shape != () or not _is_of_kind(value, "real"):
             given = f"{value.dtype} {list(value.shape)}"

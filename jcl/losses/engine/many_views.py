@@ -10,11 +10,12 @@ from jcl.losses.engine.door import check_arguments, check_at_least
 
 def check_many_views(
     loss: str, z: Any, mesh: Mesh | None, *, at_least: int = 1, **arguments: tuple[Any, str]
-) -> None:
+) -> dict[str, int]:
     """`check_arguments` for two or more views of examples, of which `at_least` are needed."""
     sizes = check_arguments(loss, mesh, z=(z, "float [B, V, d]"), **arguments)
     check_at_least(loss, 2, "views of an example", sizes["V"])
     check_at_least(loss, at_least, "examples in a batch", sizes["B"])
+    return sizes
 
 
 def side_by_side(z: Float[Array, "B V d"]) -> Float[Array, "B*V d"]:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
-from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.embeddings import interleave_views, unit_rows_alike
 
 
 def unit_pairs(
@@ -13,9 +13,8 @@ def unit_pairs(
     temperature: Real[ArrayLike, ""],
 ) -> tuple[Float[Array, "B d"], Float[Array, "B d"], Float[Array, ""]]:
     """Unit rows of both embeddings of every example, and the temperature, in one dtype."""
-    x, y = unit_rows(x), unit_rows(y)
-    dtype = jnp.result_type(x, y)
-    return x.astype(dtype), y.astype(dtype), jnp.asarray(temperature, dtype)
+    x, y = unit_rows_alike(x, y)
+    return x, y, jnp.asarray(temperature, x.dtype)
 
 
 def anchors_of_views(

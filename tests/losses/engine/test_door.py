@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
@@ -20,11 +21,13 @@ COSINES = {"temperature": 0.1}
 MIXING = {**COSINES, "key": jax.random.key(0), "window": 5.0}
 MANY = {"z": np.stack([Z0, Z1], axis=1)}
 MASK = np.ones((16, 2), bool)
+CAPTIONS = np.stack([Z0, Z1, -Z0], axis=1)
 LABELS, TARGETS = np.arange(16, dtype=np.int32) // 3, np.arange(16, dtype=np.float32)
 # For every public loss, arrays that it takes, and the rest.
 ARGUMENTS = {
     "alignment_uniformity": (VIEWS, {"t": 2.0, "weight": 1.0}),
     "cacr": (MANY, {"t_positive": 1.0, "t_negative": 2.0, "alpha": 1.0, "beta": 1.0}),
+    "cmim_contrast": ({"z": Z0}, COSINES),
     "conr": (
         {"f0": Z0, "f1": Z1, "targets": TARGETS, "predictions": TARGETS, "weights": TARGETS},
         {**COSINES, "push": 0.01},
@@ -35,11 +38,18 @@ ARGUMENTS = {
         COSINES,
     ),
     "groco": ({**MANY, "anchors": MANY["z"][:, :1]}, {"neighbours": 1, "steepness": 1.0}),
+    "hard_nt_xent": (VIEWS, {**COSINES, "threshold": 0.5}),
     "info_nce": (TOWERS, COSINES),
     "mv_dhel": (MANY, COSINES),
     "mv_info_nce": (MANY, COSINES),
     "nt_xent": (VIEWS, COSINES),
+    "one_to_k": ({"images": Z0, "captions": CAPTIONS}, COSINES),
+    "one_way_nce": ({**TOWERS, "negatives": Z0[:5]}, COSINES),
+    "query_key_nce": ({**TOWERS, "queue": Z0[:5]}, COSINES),
+    "query_queue_nce": ({**TOWERS, "queue": Z0[:5]}, COSINES),
     "rank_n_contrast": ({**VIEWS, "targets": TARGETS}, COSINES),
+    "siglip": ({"images": Z0, "texts": Z1}, {**COSINES, "bias": -10.0}),
+    "sinkhorn": ({"scores": Z0}, {"epsilon": 0.05, "iterations": 3}),
     "soft_info_nce": ({**TOWERS, "targets": np.eye(16, dtype=np.float32)}, COSINES),
     "sogclr": ({**VIEWS, "log_estimates": TARGETS}, {**COSINES, "gamma": 0.5}),
     "supcon": ({**VIEWS, "labels": LABELS}, COSINES),
@@ -48,8 +58,15 @@ ARGUMENTS = {
 NOT_LOSSES = {"distances", "inner_products", "map_rows", "unit_rows"}
 # Losses that need another example beside each.
 OF_TWO = ("alignment_uniformity", "cacr", "dcl", "groco", "mv_dhel", "sogclr")
-# Axes whose size nothing else shares.
-FREE = {"negatives": (0,), "queue": (0,), "z": (0, 1, 2), "anchors": (1,)}
+# Axes whose sizes nothing else shares.
+FREE = {
+    "anchors": (1,),
+    "captions": (1,),
+    "negatives": (0,),
+    "queue": (0,),
+    "scores": (0, 1),
+    "z": (0, 1, 2),
+}
 # What may be integers as well as floats.
 REAL = ("targets", "predictions", "weights")
 # What may be any finite number, or any that is not negative.
@@ -87,6 +104,7 @@ def wrong(argument, x):
         if axis not in FREE.get(argument, ()):
             yield np.delete(x, 0, axis)  # too short
             yield np.take(x, [0], axis)  # broadcasts
+        if argument not in ("negatives", "queue"):
             yield np.take(x, [], axis)
     yield x.astype(np.complex64)
     if x.dtype != bool:
@@ -130,11 +148,24 @@ def test_one_example(name):
     assert_refused(name, one, others, f"^{name} needs at least 2 examples in a batch: ")
 
 
-@pytest.mark.parametrize("name", [name for name, (arrays, _) in ARGUMENTS.items() if "z" in arrays])
+@pytest.mark.parametrize("name", ["cacr", "groco", "mv_dhel", "mv_info_nce"])
 def test_one_view(name):
     arrays, others = ARGUMENTS[name]
     one = {**arrays, "z": arrays["z"][:, :1]}
     assert_refused(name, one, others, f"^{name} needs at least 2 views of an example: ")
+
+
+@pytest.mark.parametrize("iterations", [2.0, jnp.int32(3), True])
+def test_whole_numbers(iterations):
+    assert_refused("sinkhorn", {"scores": Z0}, {"epsilon": 0.05, "iterations": iterations})
+
+
+def test_negatives_may_be_none_at_all_but_a_queue_alone_may_not():
+    for name, argument in (("one_way_nce", "negatives"), ("query_key_nce", "queue")):
+        jax.eval_shape(
+            partial(getattr(jcl.losses, name), **COSINES), **TOWERS, **{argument: Z0[:0]}
+        )
+    assert_refused("query_queue_nce", {**TOWERS, "queue": Z0[:0]}, COSINES, "K is 0 in queue")
 
 
 def test_key():
