@@ -1,4 +1,12 @@
-"""Alignment and uniformity on the unit sphere."""
+"""Alignment and uniformity on the unit sphere.
+
+Inputs: two views of every example
+Formula: mean_i |x_i - y_i|^2 + weight (U(x) + U(y)) / 2, U(x) = log mean_{i < j} exp(-t |x_i -
+  x_j|^2)
+Cost: 16 B^2 d
+Neighbours: The limit of contrastive losses as negatives grow many, in two terms. One logarithm
+  for the batch, where `dcl` has one for every anchor.
+"""
 
 import jax
 import jax.numpy as jnp

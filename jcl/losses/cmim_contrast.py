@@ -1,4 +1,11 @@
-"""The contrastive term of cMIM: a code is to be told from the batch's other codes."""
+"""The contrastive term of cMIM: a code is to be told from the batch's other codes.
+
+Inputs: one view of every example
+Formula: mean_i log(1 + mean_{j != i} exp((cos(z_i, z_j) - 1) / temperature))
+Cost: 8 B^2 d
+Neighbours: Spreads codes as the uniformity of `alignment_uniformity` does, but its anchors have a
+  logarithm each. Goes with a decoder.
+"""
 
 import math
 

@@ -1,4 +1,12 @@
-"""ConR, the contrastive regulariser for imbalanced regression."""
+"""ConR, the contrastive regulariser for imbalanced regression.
+
+Inputs: two views of every example, targets, predictions
+Formula: mean_i w_i [log D_i - mean_{j in P(i)} s(f_i, f_j)], 0 without negatives; P(i) have near
+  targets, negatives in D_i near predictions and far targets
+Cost: 8 M^2 d, M = 2B
+Neighbours: Equals `supcon` where the window holds equal targets alone and all predictions are
+  near, without push. Goes with a loss of regression.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,12 @@
-"""GroCo, learning by sorting: positives are to rank above negatives."""
+"""GroCo, learning by sorting: positives are to rank above negatives.
+
+Inputs: V views of every example, small crops if you have any
+Formula: mean_a of the cross-entropy of a soft sort of the cosines with the positives and the
+  nearest negatives
+Cost: 6 V B^2 d, B V searches for the nearest of B, and B V networks of (neighbours + V)^2 swaps
+Neighbours: Counts the nearest negatives alone, where `nt_xent` counts all. No gradient for keys,
+  no temperature.
+"""
 
 import functools
 

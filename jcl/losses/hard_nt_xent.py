@@ -1,4 +1,11 @@
-"""NT-Xent among hard negatives alone, the hard contrastive loss."""
+"""NT-Xent among hard negatives alone, the hard contrastive loss.
+
+Inputs: two views of every example
+Formula: mean_i [-s(z_i, z_p(i)) + log(exp s(z_i, z_p(i)) + sum_{j: cos(z_i, z_j) > threshold} exp
+  s(z_i, z_j))]
+Cost: 8 M^2 d, M = 2B
+Neighbours: Equals `nt_xent` for a threshold below -1, but `nt_xent` is faster.
+"""
 
 import jax.numpy as jnp
 from jax.sharding import Mesh

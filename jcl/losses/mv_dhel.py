@@ -1,4 +1,11 @@
-"""MV-DHEL, which decouples the alignment of views from the uniformity of each."""
+"""MV-DHEL, which decouples the alignment of views from the uniformity of each.
+
+Inputs: V views of every example
+Formula: mean_i [-log sum_{l < m} exp s(z_il, z_im) + sum_l log sum_{j != i} exp s(z_il, z_jl)]
+Cost: 8 V B^2 d
+Neighbours: For two views it resembles `dcl`, but negatives are of the same view alone. Costs V
+  times less than `mv_info_nce`.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,11 @@
-"""MV-InfoNCE, InfoNCE between all views of an example at once."""
+"""MV-InfoNCE, InfoNCE between all views of an example at once.
+
+Inputs: V views of every example
+Formula: mean_i -log(sum_{l, m != l} exp s(z_il, z_im) / sum_{l, m != l, j} exp s(z_il, z_jm))
+Cost: 8 M^2 d, M = BV
+Neighbours: For two views it resembles `info_nce`, but both directions share one logarithm.
+  `mv_dhel` takes negatives from the same view.
+"""
 
 import functools
 

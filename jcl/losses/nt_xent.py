@@ -1,4 +1,10 @@
-"""NT-Xent, the loss of SimCLR."""
+"""NT-Xent, the loss of SimCLR.
+
+Inputs: two views of every example
+Formula: mean_i [-s(z_i, z_p(i)) + log sum_{j != i} exp s(z_i, z_j)]
+Cost: 4 M^2 d on one device, 6 M^2 d on a mesh, M = 2B
+Neighbours: `dcl` leaves the positive out of the sum. `info_nce` compares no view with itself.
+"""
 
 import jax.numpy as jnp
 from jax.sharding import Mesh

@@ -1,4 +1,12 @@
-"""Contrast between images and several captions of each, the 1-to-K loss of CCRK."""
+"""Contrast between images and several captions of each, the 1-to-K loss of CCRK.
+
+Inputs: images, K captions of each
+Formula: mean_ik [-s(x_i, y_ik) + 1/2 log sum_jm exp s(x_i, y_jm) + 1/2 log sum_j exp s(x_j,
+  y_ik)]
+Cost: 16 B^2 K d
+Neighbours: Equals `info_nce` for K = 1, but `info_nce` forms each product once. `filip` compares
+  tokens, not captions.
+"""
 
 import jax.numpy as jnp
 from jax.nn import logsumexp

@@ -1,4 +1,11 @@
-"""InfoNCE in one direction: every query is to find its key."""
+"""InfoNCE in one direction: every query is to find its key.
+
+Inputs: queries and keys, negatives for all queries if you have any
+Formula: mean_i [-s(q_i, k_i) + log(sum_j exp s(q_i, k_j) + sum_m exp s(q_i, n_m))]
+Cost: 8 B (B + K) d for K negatives
+Neighbours: `info_nce` is the mean of both directions. Equals `query_key_nce`, but keys and
+  negatives get gradients.
+"""
 
 import jax.numpy as jnp
 from jax.sharding import Mesh

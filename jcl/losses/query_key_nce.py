@@ -1,4 +1,10 @@
-"""InfoNCE of queries against keys that get no gradient, the loss of MoCo v3."""
+"""InfoNCE of queries against keys that get no gradient, the loss of MoCo v3.
+
+Inputs: queries, keys of a moving average, a queue of older keys if you have one
+Formula: mean_i [-s(q_i, k_i) + log(sum_j exp s(q_i, k_j) + sum_m exp s(q_i, n_m))]
+Cost: 6 B (B + K) d for a queue of K
+Neighbours: Equals `one_way_nce`, but only queries get gradients. MoCo v3.
+"""
 
 from jax.lax import stop_gradient
 from jax.sharding import Mesh

@@ -1,4 +1,10 @@
-"""InfoNCE of queries against a queue of keys, the loss of MoCo and MoCo v2."""
+"""InfoNCE of queries against a queue of keys, the loss of MoCo and MoCo v2.
+
+Inputs: queries, keys of a moving average, a queue of older keys
+Formula: mean_i [-s(q_i, k_i) + log(exp s(q_i, k_i) + sum_m exp s(q_i, n_m))]
+Cost: 6 B K d for a queue of K
+Neighbours: Equals `query_key_nce`, but the keys of other examples are no negatives. MoCo v2.
+"""
 
 import jax.numpy as jnp
 from jax.lax import stop_gradient

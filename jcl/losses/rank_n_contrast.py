@@ -1,4 +1,12 @@
-"""Rank-N-Contrast, for regression: distances of embeddings in the order of those of labels."""
+"""Rank-N-Contrast, for regression: distances of embeddings in the order of those of labels.
+
+Inputs: two views of every example, targets
+Formula: mean_{i != j} log sum_{k != i, |y_i - y_k| >= |y_i - y_j|} exp(s_ik - s_ij), s_ij = -|v_i
+  - v_j| / temperature
+Cost: the distances of M^2 pairs, without matrix products, and M sorts of M numbers, M = 2B
+Neighbours: Orders embeddings as targets are, where `supremix` also mixes them and `conr` only
+  mends what is predicted wrongly. Projections are not normalised.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,11 @@
-"""The sigmoid loss between two towers, the loss of SigLIP."""
+"""The sigmoid loss between two towers, the loss of SigLIP.
+
+Inputs: pairs from two towers
+Formula: mean_i [-sum_j log sigmoid(m_ij (s(x_i, y_j) + bias))], m_ij = 1 where i = j, else -1
+Cost: 8 B^2 d
+Neighbours: Takes the inputs of `info_nce`, but every pair is judged by itself and there is a bias
+  to learn.
+"""
 
 import jax
 import jax.numpy as jnp

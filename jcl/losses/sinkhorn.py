@@ -1,4 +1,12 @@
-"""Balanced soft assignments of a batch to prototypes, the codes of SwAV."""
+"""Balanced soft assignments of a batch to prototypes, the codes of SwAV.
+
+Inputs: scores of every example and prototype
+Formula: codes_ij = exp((scores_ij - f_i - g_j) / epsilon), whose rows sum to 1 and columns to
+  nearly B / K
+Cost: 3 B K exponentials an iteration, no gradient
+Neighbours: Gives targets, not a loss: `soft_info_nce` takes them as targets where the prototypes
+  are its keys.
+"""
 
 import jax
 import jax.numpy as jnp

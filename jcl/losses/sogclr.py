@@ -1,4 +1,12 @@
-"""SogCLR, the contrastive loss against the whole dataset, with a running estimate an example."""
+"""SogCLR, the contrastive loss against the whole dataset, with a running estimate an example.
+
+Inputs: two views of every example, a running estimate of its sum of negatives
+Formula: mean_i [-cos(z_i, z_p(i)) + temperature log u_i], u_i the moving average of mean_{j not
+  in {i, p(i)}} exp s(z_i, z_j)
+Cost: 4 M^2 d on one device, 6 M^2 d on a mesh, M = 2B
+Neighbours: Has the gradient of `dcl` times the temperature, but the sum is that of the whole
+  dataset. Takes the place of larger batches.
+"""
 
 import math
 

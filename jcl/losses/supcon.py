@@ -1,4 +1,11 @@
-"""SupCon, supervised contrastive learning."""
+"""SupCon, supervised contrastive learning.
+
+Inputs: two views of every example, labels
+Formula: mean_i [-mean_{p in P(i)} s(z_i, z_p) + log sum_{j != i} exp s(z_i, z_j)]
+Cost: 4 M^2 d on one device, 6 M^2 d on a mesh, M = 2B
+Neighbours: Equals `nt_xent`, but examples of one label are positives of each other; the same
+  where no label is shared.
+"""
 
 import jax.numpy as jnp
 from jax.sharding import Mesh

@@ -1,4 +1,13 @@
-"""SupReMix, supervised contrastive regression with mixed negatives and positives."""
+"""SupReMix, supervised contrastive regression with mixed negatives and positives.
+
+Inputs: two views of every example, targets, a random key
+Formula: mean_i [log D_i - mean_{p in P(i) or M+(i)} s(z_i, p)], D_i a sum over embeddings and
+  mixtures
+Cost: 8 M^2 d, M = 2B, and a product for every bin of the window; mixtures of negatives cost a
+  hash of every pair
+Neighbours: Without mixtures it equals `supcon` with the rounded targets as labels, but a term of
+  the sum weighs 1 plus its distance in the targets.
+"""
 
 import math
 from collections.abc import Sequence
