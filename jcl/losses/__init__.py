@@ -9,6 +9,8 @@ What holds for every loss, and is not said again in its docstring:
 * The loss computes in float32, or in float64 where an embedding is float64, and returns that dtype.
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
   and keys, across all devices, save where a docstring stops them.
+* Queues and given negatives are raw projections `[K, d]` for any K, whole on every device. The loss
+  divides them by their norms too.
 * Derivatives are those of reverse mode. The gradients of `dcl`, `info_nce`, `nt_xent`, `sogclr` and
   `supcon` are written by hand, so forward mode (`jax.jvp`, `jax.hessian`) raises JAX's TypeError
   there; `jax.jacrev(jax.grad(loss))` gives second derivatives of every loss.

@@ -73,26 +73,29 @@ def one_to_k(
     check_arguments("one_to_k", mesh, **embeddings, temperature=(temperature, "positive"))
     images, captions = unit_rows_alike(images, captions)
     image_of = jnp.repeat(jnp.arange(len(images)), captions.shape[1])
-    captions = captions.reshape(-1, captions.shape[-1]), image_of
+    flat = captions.reshape(-1, captions.shape[-1]), image_of
     temperature = jnp.asarray(temperature, images.dtype)
     options = {"mesh": mesh, "block_size": block_size}
-    of_images = map_rows(_image_among_captions, images, captions, temperature, **options)
-    of_captions = map_rows(_caption_among_images, captions, images, temperature, **options)
+    of_images = map_rows(_image_among_captions, (images, captions), flat, temperature, **options)
+    of_captions = map_rows(_caption_among_images, flat, images, temperature, **options)
     return (jnp.mean(of_images) + jnp.mean(of_captions)) / 2
 
 
 def _image_among_captions(
     index: Int[Array, ""],
-    image: Float[Array, " d"],
+    row: tuple[Float[Array, " d"], Float[Array, "K d"]],
     columns: tuple[Float[Array, "C d"], Int[Array, " C"]],
     temperature: Float[Array, ""],
 ) -> Float[Array, ""]:
-    captions, image_of = columns
+    (image, own_captions), (captions, image_of) = row, columns
+    # The image's captions together against all others, and then each of them against the others of
+    # the image. The logits of the second part are not taken from those of the first, because
+    # gradients would meet there, and the larger would round the smaller away.
     logits = inner_products(image, captions) / temperature
-    is_own = image_of == index
-    mean_own = jnp.mean(logits, where=is_own)
-    log_sum_own = logsumexp(logits, where=is_own)
-    return log_sum_own - mean_own + cross_entropy(log_sum_own, logits, where=~is_own)
+    log_sum_own = logsumexp(logits, where=image_of == index)
+    own = inner_products(image, own_captions) / temperature
+    among_own = logsumexp(own) - jnp.mean(own)
+    return cross_entropy(log_sum_own, logits, where=image_of != index) + among_own
 
 
 def _caption_among_images(

@@ -10,7 +10,7 @@ Neighbours: Equals `nt_xent`, but examples of one label are positives of each ot
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Float, Integer, Real
 
 from jcl.losses.engine.door import check_views, comparable
 from jcl.losses.engine.paired_batch import anchors_of_views
@@ -20,7 +20,7 @@ from jcl.losses.engine.symmetric import log_denominator_and_positive
 def supcon(
     z0: Float[Array, "B d"],
     z1: Float[Array, "B d"],
-    labels: Int[Array, " B"],
+    labels: Integer[Array, " B"],
     *,
     temperature: Real[ArrayLike, ""],
     mesh: Mesh | None = None,

@@ -114,8 +114,8 @@ def check_key(loss: str, key: Any) -> None:
         raise UserError(f"{loss} takes key as one key of jax.random, but was given another thing.")
 
 
-def comparable(labels: Integer[Array, " B"] | Int[np.ndarray, " B"]) -> Int[Array, " B"]:
-    """Labels as an array of JAX in which they are equal where they were equal.
+def comparable(labels: Integer[Array, " B"] | Integer[np.ndarray, " B"]) -> Int[Array, " B"]:
+    """Labels as signed integers of JAX, equal where they were equal.
 
     JAX would cut integers of NumPy to 32 bits without a word, unless x64 is on. Labels that do not
     fit are numbered anew.
@@ -124,7 +124,9 @@ def comparable(labels: Integer[Array, " B"] | Int[np.ndarray, " B"]) -> Int[Arra
         limits = jnp.iinfo(jnp.result_type(labels))  # of the dtype that JAX would give them
         if labels.min() < limits.min or labels.max() > limits.max:
             labels = np.unique(labels, return_inverse=True)[1].astype(np.int32)
-    return jnp.asarray(labels)
+    labels = jnp.asarray(labels)
+    # Integers without a sign wrap around, so different ones stay different.
+    return labels.astype(jnp.int64 if labels.dtype.itemsize == 8 else jnp.int32)
 
 
 def _sizes(loss: str, name: str, array: Any, wanted: str) -> dict[str, int]:

@@ -179,6 +179,9 @@ def test_labels_that_32_bits_do_not_hold():
     assert comparable(labels).tolist() == [1, 2, 1, 0]
     assert comparable(labels.astype(np.uint64)[:3]).tolist() == [0, 1, 0]
     assert comparable(labels[::2]).tolist() == [5, 5]
+    unsigned = comparable(np.array([2**32 - 1, 0, 2**31], np.uint32))
+    assert unsigned.dtype == np.int32
+    assert len(set(unsigned.tolist())) == 3
     z0, z1 = Z0[:4], Z1[:4]
     value = jax.jit(partial(jcl.losses.supcon, labels=labels, temperature=0.1))(z0, z1)
     np.testing.assert_allclose(value, supcon_formula(z0, z1, labels, 0.1)[0], rtol=1e-5)
