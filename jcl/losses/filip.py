@@ -124,7 +124,7 @@ def _similarities(example: Tokens, others: Tokens) -> Float[Array, " B"]:
         best = jnp.max(jnp.where(is_theirs, cosines, -jnp.inf), axis=1)
         return jnp.mean(best, where=is_token)
 
-    # The cosines of so many others at once are as many numbers as there are others, or of one.
+    # One other at once, or so many that their cosines are as many numbers as the similarities.
     count, their_tokens, _ = others[0].shape
     chunk = -(-count // (len(tokens) * their_tokens))
     return jax.lax.map(similarity, others, batch_size=chunk)
