@@ -1,4 +1,12 @@
-"""Alignment and uniformity on the unit sphere."""
+"""Alignment and uniformity on the unit sphere.
+
+Inputs: two views of every example
+Formula: mean_i |x_i - y_i|^2 + weight (U(x) + U(y)) / 2, U(x) = log mean_{i < j} exp(-t |x_i -
+  x_j|^2)
+Cost: 16 B^2 d
+Neighbours: The limit of contrastive losses as negatives grow many, in two terms. One logarithm
+  for the batch, where `dcl` has one for every anchor.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +15,8 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from jcl.losses.engine.door import check_views
 from jcl.losses.engine.embeddings import unit_rows
-from jcl.losses.engine.paired_batch import check_two_examples
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
 
@@ -29,11 +37,11 @@ def alignment_uniformity(
     Raises:
         UserError: B is 1; else see `jcl.losses`.
     """
-    check_two_examples("alignment_uniformity", len(z0))
+    scalars = {"t": (t, "positive"), "weight": (weight, "finite")}
+    check_views("alignment_uniformity", z0, z1, mesh, at_least=2, **scalars)
     views = x, y = unit_rows(z0), unit_rows(z1)
     of_rows = jnp.stack(map_rows(_log_means, views, views, t, mesh=mesh, block_size=block_size))
-    uniformity = jnp.mean(logmeanexp(of_rows, axis=1))
-    return jnp.mean(jnp.sum(jnp.square(x - y), axis=1)) + weight * uniformity
+    return jnp.square(x - y).sum(axis=1).mean() + weight * logmeanexp(of_rows, axis=1).mean()
 
 
 def _log_means(index, row, columns, t):

@@ -1,10 +1,18 @@
-"""InfoNCE between two towers, the loss of CLIP."""
+"""InfoNCE between two towers, the loss of CLIP.
+
+Inputs: pairs from two towers
+Formula: mean_i [-s(q_i, k_i) + 1/2 log sum_j exp s(q_i, k_j) + 1/2 log sum_j exp s(q_j, k_i)]
+Cost: 8 B^2 d, both directions from the same products
+Neighbours: Equals the mean of `one_way_nce` in both directions, without negatives. Equals
+  `nt_xent`, but a tower is never compared with itself.
+"""
 
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from jcl.losses.engine.door import check_arguments
 from jcl.losses.engine.paired_batch import unit_pairs
 from jcl.losses.engine.two_sided import log_denominators_and_positive
 
@@ -54,7 +62,9 @@ def info_nce(
         From Natural Language Supervision", ICML 2021, figure 3
         (https://arxiv.org/abs/2103.00020).
     """
-    queries, keys, temperature = unit_pairs(queries, keys, temperature, mesh)
+    embeddings = {"queries": (queries, "float [B, d]"), "keys": (keys, "float [B, d]")}
+    check_arguments("info_nce", mesh, **embeddings, temperature=(temperature, "positive"))
+    queries, keys, temperature = unit_pairs(queries, keys, temperature)
     over_keys, over_queries, positive = log_denominators_and_positive(
         queries, keys, temperature, mesh=mesh, block_size=block_size
     )

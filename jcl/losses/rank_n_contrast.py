@@ -1,4 +1,12 @@
-"""Rank-N-Contrast, for regression: distances of embeddings in the order of those of labels."""
+"""Rank-N-Contrast, for regression: distances of embeddings in the order of those of labels.
+
+Inputs: two views of every example, targets
+Formula: mean_{i != j} log sum_{k != i, |y_i - y_k| >= |y_i - y_j|} exp(s_ik - s_ij), s_ij = -|v_i
+  - v_j| / temperature
+Cost: the distances of M^2 pairs, without matrix products, and M sorts of M numbers, M = 2B
+Neighbours: Orders embeddings as targets are, where `supremix` also mixes them and `conr` only
+  mends what is predicted wrongly. Projections are not normalised.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +14,9 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from jcl.losses.engine.door import check_views
 from jcl.losses.engine.embeddings import interleave_views
 from jcl.losses.engine.pairwise import distances, map_rows
-from jcl.mesh import check_even_split
 
 
 def rank_n_contrast(
@@ -28,7 +36,8 @@ def rank_n_contrast(
     Raises:
         UserError: see `jcl.losses`.
     """
-    check_even_split(len(z0), mesh)
+    beside = {"targets": (targets, "real [B]"), "temperature": (temperature, "positive")}
+    check_views("rank_n_contrast", z0, z1, mesh, **beside)
     sides = interleave_views(z0, z1), jnp.repeat(targets.astype(float), 2)
     losses = map_rows(_anchor_loss, sides, sides, temperature, mesh=mesh, block_size=block_size)
     return jnp.mean(losses)

@@ -1,4 +1,10 @@
-"""InfoNCE with soft targets: every query has a distribution over the keys."""
+"""InfoNCE with soft targets: every query has a distribution over the keys.
+
+Inputs: queries, keys, a distribution over the keys for every query
+Formula: mean_i [-sum_j targets_ij log softmax_j s(q_i, k_j)]
+Cost: 8 B C d for C keys
+Neighbours: Equals `one_way_nce` where the targets are one-hot at the own key.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +12,7 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from jcl.losses.engine.door import check_arguments
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
@@ -30,9 +37,11 @@ def soft_info_nce(
     References:
         Burdisso et al., "Dialog2Flow", EMNLP 2024 (https://arxiv.org/abs/2410.18481).
     """
-    rows, columns = (unit_rows(queries), targets), unit_rows(keys)
-    losses = map_rows(_cross_entropy, rows, columns, temperature, mesh=mesh, block_size=block_size)
-    return jnp.mean(losses)
+    embeddings = {"queries": (queries, "float [B, d]"), "keys": (keys, "float [C, d]")}
+    beside = {"targets": (targets, "float [B, C]"), "temperature": (temperature, "positive")}
+    check_arguments("soft_info_nce", mesh, **embeddings, **beside)
+    sides = (unit_rows(queries), targets), unit_rows(keys)
+    return jnp.mean(map_rows(_cross_entropy, *sides, temperature, mesh=mesh, block_size=block_size))
 
 
 def _cross_entropy(index, row, keys, temperature):

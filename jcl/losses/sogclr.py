@@ -1,4 +1,12 @@
-"""SogCLR, the contrastive loss against the whole dataset, with a running estimate an example."""
+"""SogCLR, the contrastive loss against the whole dataset, with a running estimate an example.
+
+Inputs: two views of every example, a running estimate of its sum of negatives
+Formula: mean_i [-cos(z_i, z_p(i)) + temperature log u_i], u_i the moving average of mean_{j not
+  in {i, p(i)}} exp s(z_i, z_j)
+Cost: 4 M^2 d on one device, 6 M^2 d on a mesh, M = 2B
+Neighbours: Has the gradient of `dcl` times the temperature, but the sum is that of the whole
+  dataset. Takes the place of larger batches.
+"""
 
 import math
 
@@ -10,7 +18,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
-from jcl.losses.engine.paired_batch import anchors_of_views, check_two_examples
+from jcl.losses.engine.door import check_views
+from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.symmetric import log_denominator_and_positive
 
 
@@ -75,10 +84,12 @@ def sogclr(
         Does Not Harm Performance", ICML 2022 (https://arxiv.org/abs/2202.12387). The authors' code
         takes `u_i = g_i` only where nothing in the batch was seen before; here each example does.
     """
+    beside = {"log_estimates": (log_estimates, "float [B]")}
+    scalars = {"temperature": (temperature, "positive")}
+    check_views("sogclr", z0, z1, mesh, at_least=2, **beside, **scalars)
     if not 0 < gamma <= 1:
         raise UserError(f"gamma={gamma} is impossible: it is more than 0 and at most 1.")
-    check_two_examples("sogclr", len(z0))
-    z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    z, example, temperature = anchors_of_views(z0, z1, temperature)
     log_sum, positive = log_denominator_and_positive(
         z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
     )

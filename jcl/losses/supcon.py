@@ -1,10 +1,18 @@
-"""SupCon, supervised contrastive learning."""
+"""SupCon, supervised contrastive learning.
+
+Inputs: two views of every example, labels
+Formula: mean_i [-mean_{p in P(i)} s(z_i, z_p) + log sum_{j != i} exp s(z_i, z_j)]
+Cost: 4 M^2 d on one device, 6 M^2 d on a mesh, M = 2B
+Neighbours: Equals `nt_xent`, but examples of one label are positives of each other; the same
+  where no label is shared.
+"""
 
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Float, Integer, Real
 
+from jcl.losses.engine.door import check_views, comparable
 from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.symmetric import log_denominator_and_positive
 
@@ -12,7 +20,7 @@ from jcl.losses.engine.symmetric import log_denominator_and_positive
 def supcon(
     z0: Float[Array, "B d"],
     z1: Float[Array, "B d"],
-    labels: Int[Array, " B"],
+    labels: Integer[Array, " B"],
     *,
     temperature: Real[ArrayLike, ""],
     mesh: Mesh | None = None,
@@ -56,11 +64,14 @@ def supcon(
         equation 2 (https://arxiv.org/abs/2004.11362). The authors' code multiplies it by
         `temperature / 0.07`; here it stands alone.
     """
+    beside = {"labels": (labels, "integer [B]"), "temperature": (temperature, "positive")}
+    check_views("supcon", z0, z1, mesh, **beside)
+    labels = comparable(labels)
     if mesh is None:
         # The mean does not depend on the order. Sorted by label, positives share few tiles.
         order = jnp.argsort(labels)
         z0, z1, labels = z0[order], z1[order], labels[order]
-    z, _, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    z, _, temperature = anchors_of_views(z0, z1, temperature)
     log_denominator, positive = log_denominator_and_positive(
         z, jnp.repeat(labels, 2), temperature, excluded="row", mesh=mesh, block_size=block_size
     )

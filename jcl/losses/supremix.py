@@ -1,4 +1,13 @@
-"""SupReMix, supervised contrastive regression with mixed negatives and positives."""
+"""SupReMix, supervised contrastive regression with mixed negatives and positives.
+
+Inputs: two views of every example, targets, a random key
+Formula: mean_i [log D_i - mean_{p in P(i) or M+(i)} s(z_i, p)], D_i a sum over embeddings and
+  mixtures
+Cost: 8 M^2 d, M = 2B, and a product for every bin of the window; mixtures of negatives cost a
+  hash of every pair
+Neighbours: Without mixtures it equals `supcon` with the rounded targets as labels, but a term of
+  the sum weighs 1 plus its distance in the targets.
+"""
 
 import math
 from collections.abc import Sequence
@@ -13,6 +22,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Real, UInt32
 
 from jcl.errors import UserError
 from jcl.losses.beta_mixing import beta_quantiles, column_words, pair_salt, row_words
+from jcl.losses.engine.door import check_key, check_views
 from jcl.losses.engine.paired_batch import anchors_of_views
 from jcl.losses.engine.pairwise import inner_products, map_rows
 from jcl.losses.mixtures import Mixing, Randomness, Samples, sum_mixtures
@@ -97,13 +107,13 @@ def supremix(
         terms (there, zero vectors). Rounding targets to bins is ours; `bin_width=1` changes
         nothing for ages in years.
     """
-    if not 0 < window < math.inf:
-        raise UserError(f"window is {window}, but must be a positive number.")
-    if not 0 < bin_width < math.inf:
-        raise UserError(f"bin_width is {bin_width}, but must be a positive number.")
+    scalars = {"temperature": temperature, "window": window, "bin_width": bin_width}
+    scalars = {name: (value, "positive") for name, value in scalars.items()}
+    check_views("supremix", z0, z1, mesh, targets=(targets, "real [B]"), **scalars)
+    check_key("supremix", key)
     if len(beta) != 2:
         raise UserError(f"beta is {tuple(beta)}, but must be two positive numbers.")
-    z, _, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    z, _, temperature = anchors_of_views(z0, z1, temperature)
     targets = targets.astype(jnp.promote_types(targets.dtype, z.dtype))
     bins = jax.lax.stop_gradient(jnp.round(targets / bin_width)).astype(z.dtype)
     samples = Samples(z, jnp.repeat(bins, 2))

@@ -67,7 +67,7 @@ def value_and_gradients(formula, *arguments):
         for position in np.ndindex(x.shape):
             moved = [x.astype(np.complex128) for x in arguments]
             # Rows may be as small as 1e-30 or as large as 1e30.
-            step = 1e-30 * max(np.abs(x[position[:1]]).max(), 1e-30)
+            step = 1e-30 * max(np.abs(x[position[: max(1, x.ndim - 1)]]).max(), 1e-30)
             moved[argument][position] += 1j * step
             gradient[position] = formula(*moved).imag / step
         gradients.append(gradient)

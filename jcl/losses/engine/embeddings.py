@@ -38,6 +38,13 @@ def unit_rows(x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
     return jnp.where(is_zero, 0, scaled / norm)
 
 
+def unit_rows_alike(*embeddings: Float[Array, "..."] | None) -> tuple[Array | None, ...]:
+    """`unit_rows` of each array, float64 for all where one of them is; None stays None."""
+    units = jax.tree.map(unit_rows, embeddings)
+    dtype = jnp.result_type(*jax.tree.leaves(units))
+    return jax.tree.map(lambda x: x.astype(dtype), units)
+
+
 def interleave_views(z0: Float[Array, "B d"], z1: Float[Array, "B d"]) -> Float[Array, "2*B d"]:
     """Put the two views of every example side by side: example i has rows 2i and 2i + 1.
 

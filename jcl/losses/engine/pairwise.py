@@ -55,8 +55,8 @@ def map_rows(
             scalar: the position of the row in the global batch. `row` is `rows` at that
             position. `columns` and `replicated` are complete.
         rows: arrays `[R, ...]`.
-        columns: arrays `[C, ...]`; any tree, which need not resemble `rows`. Columns stand in
-            the order of the global batch, so `jnp.arange(C)` are their positions.
+        columns: arrays `[C, ...]`; any tree, which need not resemble `rows`, or none, `()`. Columns
+            stand in the order of the global batch, so `jnp.arange(C)` are their positions.
         replicated: arrays of any shape, or numbers, that every row needs whole.
         mesh: rows and columns are sharded over all axes of this mesh; None computes as one
             device would, for any number of rows.
@@ -130,8 +130,8 @@ def with_all_columns(
     """
     if mesh is None:
         return function(rows, columns, replicated)
-    check_even_split(_leading_size(rows), mesh)
-    check_even_split(_leading_size(columns), mesh)
+    for x in jax.tree.leaves((rows, columns)):
+        check_even_split(len(x), mesh)
 
     def on_one_device(
         rows: PyTree[Array], columns: PyTree[Array], replicated: PyTree[Array]

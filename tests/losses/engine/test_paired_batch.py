@@ -24,7 +24,7 @@ def test_a_loss_is_float64_where_one_embedding_is(name):
 
 
 def test_the_views_of_an_example_are_its_anchors():
-    z, example, temperature = anchors_of_views(jnp.asarray(Z0), jnp.asarray(3 * Z0), 0.1, None)
+    z, example, temperature = anchors_of_views(jnp.asarray(Z0), jnp.asarray(3 * Z0), 0.1)
     assert example.tolist() == [i // 2 for i in range(2 * len(Z0))]
     np.testing.assert_allclose(z[0::2], z[1::2], rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, rtol=1e-6)

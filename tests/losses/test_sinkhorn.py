@@ -1,0 +1,66 @@
+"""Sinkhorn's codes against SwAV's pseudocode in float64, and over meshes."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jcl.losses import sinkhorn
+from tests.losses import one_way_formulas as formulas
+from tests.losses.hlo import collectives
+from tests.losses.test_two_view_losses import meshes, shard
+
+SCORES = np.random.default_rng(4).uniform(-1, 1, size=(16, 5))
+
+
+@pytest.mark.parametrize("layout", [None, "1", "8", "4x2"])
+def test_codes(layout):
+    mesh = meshes().get(layout)
+    scores = jnp.asarray(SCORES, jnp.float32)
+    if mesh is not None:
+        (scores,) = shard(mesh, scores)
+    codes = jax.jit(partial(sinkhorn, mesh=mesh))(scores, epsilon=0.05)
+    expected = formulas.sinkhorn(np.float64(np.float32(SCORES)), 0.05, 3)
+    np.testing.assert_allclose(codes, expected, rtol=1e-4, atol=1e-6)
+    if mesh is not None:
+        assert codes.sharding.is_equivalent_to(scores.sharding, 2)
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 40])
+def test_float64(iterations):
+    with jax.enable_x64(True):
+        codes = np.asarray(sinkhorn(jnp.asarray(SCORES), epsilon=0.2, iterations=iterations))
+    assert codes.dtype == np.float64
+    np.testing.assert_allclose(codes, formulas.sinkhorn(SCORES, 0.2, iterations), rtol=1e-11)
+    np.testing.assert_allclose(codes.sum(1), 1, rtol=1e-12)
+    if iterations == 40:  # converged: the prototypes share the examples
+        np.testing.assert_allclose(codes.sum(0), 16 / 5, rtol=1e-3)
+
+
+def test_hard_and_single_codes():
+    # exp(scores / epsilon) would overflow and underflow. Each prototype takes one example.
+    scores = jnp.array([[0.9, 0.5, 0.0], [0.8, 0.7, 0.1], [0.9, 0.8, -0.3]])
+    codes = sinkhorn(scores, epsilon=1e-3, iterations=4000)
+    np.testing.assert_allclose(codes, np.eye(3)[[0, 2, 1]], atol=1e-3)
+    assert sinkhorn(jnp.ones((4, 1)), epsilon=0.05).tolist() == [[1]] * 4
+
+
+def test_codes_are_targets():
+    loss = jax.jit(jax.grad(lambda s, e: sinkhorn(s, epsilon=e).max(), argnums=(0, 1)))
+    assert not any(np.any(g) for g in loss(jnp.asarray(SCORES, jnp.bfloat16), 0.05))
+    assert jax.eval_shape(sinkhorn, jnp.ones((4, 2), jnp.bfloat16), epsilon=1.0).dtype == "float32"
+
+
+def test_only_sums_over_examples_cross_devices():
+    mesh = meshes()["4x2"]
+    sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+    scores = jax.ShapeDtypeStruct((4096, 12), jnp.float32, sharding=sharding)
+    program = jax.jit(partial(sinkhorn, epsilon=0.05, mesh=mesh)).lower(scores).compile()
+    # A maximum and a sum: once at first, and once in the loop.
+    assert collectives(program.as_text()) == {
+        ("all-reduce", "f32", 12): 2,
+        ("all-reduce in a loop", "f32", 12): 2,
+    }

@@ -1,0 +1,29 @@
+"""The pages of docs/ are what their scripts make of the code."""
+
+import importlib
+import inspect
+import re
+
+import pytest
+
+import jcl.losses
+from docs.losses import PAGE, page
+
+
+def test_the_page_of_losses():
+    assert PAGE.read_text() == page(), "write it anew with `python -m docs.losses`"
+
+
+def test_what_the_page_names_exists():
+    rows = re.findall(r"^\| [^`]* \| `(\w+)` \| `.*?` \| (.*) \|$", page(), re.M)
+    assert len(rows) > 20
+    for loss, text in rows:
+        known = {*jcl.losses.__all__, *inspect.signature(getattr(jcl.losses, loss)).parameters}
+        assert set(re.findall(r"`(.*?)`", text)) <= known - {loss}
+
+
+def test_a_loss_without_a_field_has_no_row(monkeypatch):
+    module = importlib.import_module("jcl.losses.nt_xent")
+    monkeypatch.setattr(module, "__doc__", "NT-Xent.\n\nInputs: two views.\nCost: much.")
+    with pytest.raises(SystemExit, match=r"nt_xent.py has no Formula, Neighbours\.$"):
+        page()
