@@ -20,8 +20,6 @@ from tests.losses.test_two_view_losses import meshes, shard
 
 LAYOUTS = ("one device, float32", "1", "8", "4x2")
 every_layout = pytest.mark.parametrize("layout", LAYOUTS)
-# Compiled once, run a few times.
-QUICKLY = {"xla_backend_optimization_level": 0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +96,7 @@ def assert_exact(loss, formula, cases, layout, *, block_size, largest):
 
 def evaluate(loss, x):
     """Value and gradient in float32, compiled as one program, which is quicker than op by op."""
-    compiled = jax.jit(jax.value_and_grad(loss), compiler_options=QUICKLY)
-    return compiled(jnp.asarray(x, jnp.float32))
+    return jax.jit(jax.value_and_grad(loss))(jnp.asarray(x, jnp.float32))
 
 
 def _assert_close_in_float32(x, gradient, expected, temperature):
@@ -119,7 +116,7 @@ def _compile(loss, arguments, mesh, block_size):
     def on_mesh(*arguments):
         return loss(*arguments, mesh=mesh, block_size=block_size)
 
-    gradient = jax.jit(jax.value_and_grad(on_mesh, differentiable), compiler_options=QUICKLY)
+    gradient = jax.jit(jax.value_and_grad(on_mesh, differentiable))
     return gradient.lower(*arguments).compile()
 
 
