@@ -115,8 +115,8 @@ def _common_settings(groups: Sequence[Group]) -> str:
     return ", ".join(
         f"`{key}={show(value)}`"
         for key, value in runs[0].config.items()
-        if key not in differing and value != default[key]
-        if all(run.config[key] == value for run in runs)
+        if key not in differing and value != default.get(key)
+        if all(run.config.get(key) == value for run in runs)
     )
 
 

@@ -71,6 +71,18 @@ def test_table(study, tmp_path, capsys):
     assert "`total_steps=20`" in text
 
 
+def test_what_all_runs_share_is_said_beside_the_table(tmp_path):
+    options = {"encoder": {"widths": (4, 8), "blocks": 1}, "method": {"temperature": 0.2}}
+    write_workdir(tmp_path / "a", classes(0.5), batch_size=64, **options)
+    options["encoder"].pop("blocks")
+    write_workdir(tmp_path / "b", classes(0.6), batch_size=64, **options)
+    assert main([str(tmp_path), f"--out={tmp_path}/out"]) == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    for shared in ("batch_size=64", "encoder.widths=(4, 8)", "method.temperature=0.2"):
+        assert f"`{shared}`" in text
+    assert "| `encoder.blocks` | seeds |" in text
+
+
 def test_other_probes_are_named(tmp_path, capsys):
     for seed, k in enumerate((20, 20, 5)):
         settings = {
