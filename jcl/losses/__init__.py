@@ -9,6 +9,10 @@ What holds for every loss, and is not said again in its docstring:
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
   and keys, across all devices, save where a docstring stops them.
 * `temperature` is a positive scalar: a Python number, or an array to differentiate.
+* `weights` `[B]`, where a loss takes them, are what examples count for: the loss is the sum of
+  weight times value over all anchors, divided by the number of anchors and not by the sum of
+  weights. No gradient reaches them. An example of weight 0 is still a negative of the others. None
+  is 1 for each.
 * `mesh` is what the examples are sharded over, along all of its axes. None computes as one device
   would, for any B.
 * `block_size` is how many anchors one device evaluates at once. None chooses. It changes memory and

@@ -6,8 +6,12 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.paired_batch import anchors_of_views, check_two_examples
-from jcl.losses.engine.symmetric import log_denominator_and_positive
+from jcl.losses.engine.paired_batch import (
+    anchors_of_views,
+    check_two_examples,
+    mean_over_anchors,
+)
+from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
 def dcl(
@@ -16,6 +20,7 @@ def dcl(
     *,
     temperature: Real[ArrayLike, ""],
     weight_sigma: Real[ArrayLike, ""] | None = None,
+    weights: Float[Array, " B"] | None = None,
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
@@ -39,11 +44,12 @@ def dcl(
         z1: second view, in the same order.
         temperature: see `jcl.losses`.
         weight_sigma: positive scalar, 0.5 in common implementations; None for DCL.
+        weights: see `jcl.losses`. They multiply `w_i` too.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors.
+        Mean of `l_i`, times its weight, over the 2B anchors.
 
     Raises:
         UserError: B is 1, so there are no negatives; else see `jcl.losses`.
@@ -62,13 +68,13 @@ def dcl(
     """
     check_two_examples("dcl", len(z0))
     z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
-    log_denominator, positive = log_denominator_and_positive(
-        z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
+    log_negatives, positive = log_sum_and_positive(
+        z, example, temperature, apart=True, mesh=mesh, block_size=block_size
     )
     if weight_sigma is not None:
-        weight = _hard_positive_weight(positive * temperature, jnp.asarray(weight_sigma, z.dtype))
-        positive = weight * positive
-    return jnp.mean(log_denominator - positive)
+        sigma = jnp.asarray(weight_sigma, z.dtype)
+        positive = _hard_positive_weight(positive * temperature, sigma) * positive
+    return mean_over_anchors(log_negatives - positive, weights)
 
 
 def _hard_positive_weight(

@@ -1,12 +1,12 @@
 """InfoNCE between two towers, the loss of CLIP."""
 
-import jax.numpy as jnp
+import jax
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.paired_batch import unit_pairs
-from jcl.losses.engine.two_sided import log_denominators_and_positive
+from jcl.losses.engine.paired_batch import mean_over_anchors, unit_pairs
+from jcl.losses.engine.two_sided import log_sums_and_positive
 
 
 def info_nce(
@@ -14,6 +14,7 @@ def info_nce(
     keys: Float[Array, "B d"],
     *,
     temperature: Real[ArrayLike, ""],
+    weights: Float[Array, " B"] | None = None,
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
@@ -32,11 +33,12 @@ def info_nce(
         queries: embeddings of one tower, raw projections `[B, d]`.
         keys: embeddings of the other tower, in the same order.
         temperature: see `jcl.losses`.
+        weights: see `jcl.losses`.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the B pairs; 0 but for rounding where B is 1.
+        Mean of `l_i`, times its weight, over the B pairs; 0 where B is 1.
 
     Raises:
         UserError: see `jcl.losses`.
@@ -55,7 +57,8 @@ def info_nce(
         (https://arxiv.org/abs/2103.00020).
     """
     queries, keys, temperature = unit_pairs(queries, keys, temperature, mesh)
-    over_keys, over_queries, positive = log_denominators_and_positive(
+    over_keys, over_queries, positive = log_sums_and_positive(
         queries, keys, temperature, mesh=mesh, block_size=block_size
     )
-    return jnp.mean((over_keys + over_queries) / 2 - positive)
+    one_way, other_way = (jax.nn.softplus(x - positive) for x in (over_keys, over_queries))
+    return mean_over_anchors((one_way + other_way) / 2, weights)

@@ -1,12 +1,12 @@
 """NT-Xent, the loss of SimCLR."""
 
-import jax.numpy as jnp
+import jax
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.paired_batch import anchors_of_views
-from jcl.losses.engine.symmetric import log_denominator_and_positive
+from jcl.losses.engine.paired_batch import anchors_of_views, mean_over_anchors
+from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
 def nt_xent(
@@ -14,6 +14,7 @@ def nt_xent(
     z1: Float[Array, "B d"],
     *,
     temperature: Real[ArrayLike, ""],
+    weights: Float[Array, " B"] | None = None,
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
@@ -30,11 +31,12 @@ def nt_xent(
         z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
         temperature: see `jcl.losses`.
+        weights: see `jcl.losses`.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors.
+        Mean of `l_i`, times its weight, over the 2B anchors.
 
     Raises:
         UserError: see `jcl.losses`.
@@ -51,7 +53,7 @@ def nt_xent(
         ICML 2020, equation 1 and algorithm 1 (https://arxiv.org/abs/2002.05709).
     """
     z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
-    log_denominator, positive = log_denominator_and_positive(
-        z, example, temperature, excluded="row", mesh=mesh, block_size=block_size
+    log_negatives, positive = log_sum_and_positive(
+        z, example, temperature, apart=True, mesh=mesh, block_size=block_size
     )
-    return jnp.mean(log_denominator - positive)
+    return mean_over_anchors(jax.nn.softplus(log_negatives - positive), weights)

@@ -15,17 +15,18 @@ DEVICES, BATCH, DIMENSIONS, BLOCK = 8, 1024, 16, 16
 _ROWS = 2 * BATCH
 _GATHER_ROWS = ("all-gather", "f32", _ROWS * DIMENSIONS)
 # Each device forms the whole gradient of its own rows, from the columns and, of each, its group,
-# its log-sum-exp and the weight of that. Nothing is scattered.
+# its log-sum-exp, the weight of that and the weight of its positives. Nothing is scattered.
 _SYMMETRIC = {
     _GATHER_ROWS: 2,
     ("all-gather", "s32", _ROWS): 2,
-    ("all-gather", "f32", _ROWS): 2,
+    ("all-gather", "f32", _ROWS): 3,
 }
 SENT = {
     "nt_xent": _SYMMETRIC,
     "dcl": _SYMMETRIC,
     "dclw": _SYMMETRIC,
-    "supcon": _SYMMETRIC,
+    # Each device sorts the labels of all examples, to know which of its own stand alone.
+    "supcon": {**_SYMMETRIC, ("all-gather", "s32", BATCH): 1},
     # A device compares its queries with all keys, so sums over queries are reduced (a maximum and a
     # sum), and the gradients of keys go back to where they live.
     "info_nce": {

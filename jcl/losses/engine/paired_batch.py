@@ -1,5 +1,6 @@
 """A batch of paired embeddings, made ready for the engine: what losses of two views begin with."""
 
+import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
@@ -43,6 +44,21 @@ def anchors_of_views(
     z0, z1, temperature = unit_pairs(z0, z1, temperature, mesh)
     z = interleave_views(z0, z1)
     return z, jnp.arange(len(z)) // 2, temperature
+
+
+def mean_over_anchors(
+    losses: Float[Array, " anchors"], weights: Float[Array, " B"] | None
+) -> Float[Array, ""]:
+    """The mean of the anchors' losses, each times the weight of its example.
+
+    Args:
+        losses: those of an example's anchors stand side by side.
+        weights: of every example; None for 1 each. No gradient reaches them.
+    """
+    if weights is None:
+        return jnp.mean(losses)
+    weights = jax.lax.stop_gradient(jnp.asarray(weights, losses.dtype))
+    return jnp.mean(jnp.repeat(weights, len(losses) // len(weights)) * losses)
 
 
 def check_two_examples(loss: str, batch_size: int) -> None:
