@@ -6,6 +6,11 @@ What holds for every loss, and is not said again in its docstring:
   divides them by their norms, save where its docstring says that it does not. A row of zeros stays
   zero and gets zero gradient.
 * The loss computes in float32, or in float64 where an embedding is float64, and returns that dtype.
+* float32 and float64 embeddings are multiplied in the full precision of their dtype. Where both
+  are bfloat16, GPUs and TPUs multiply them in one pass of their matrix units in `nt_xent`, `dcl`,
+  `supcon`, `sogclr` and `info_nce`: similarities are exact, because rows are not rounded again
+  where they are divided by their norms. In the gradient, the weights of a sum over keys are rounded
+  to bfloat16, which costs no more than that the gradient itself is then rounded to bfloat16.
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
   and keys, across all devices, save where a docstring stops them.
 * `temperature` is a positive scalar: a Python number, or an array to differentiate.

@@ -10,6 +10,7 @@ from jcl.losses.engine.paired_batch import (
     anchors_of_views,
     check_two_examples,
     mean_over_anchors,
+    unrounded_anchors,
 )
 from jcl.losses.engine.symmetric import log_sum_and_positive
 
@@ -68,8 +69,9 @@ def dcl(
     """
     check_two_examples("dcl", len(z0))
     z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    exact = unrounded_anchors(z0, z1)
     log_negatives, positive = log_sum_and_positive(
-        z, example, temperature, apart=True, mesh=mesh, block_size=block_size
+        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
     )
     if weight_sigma is not None:
         sigma = jnp.asarray(weight_sigma, z.dtype)

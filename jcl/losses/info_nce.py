@@ -5,7 +5,7 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.paired_batch import mean_over_anchors, unit_pairs
+from jcl.losses.engine.paired_batch import mean_over_anchors, unit_pairs, unrounded_pairs
 from jcl.losses.engine.two_sided import log_sums_and_positive
 
 
@@ -56,9 +56,10 @@ def info_nce(
         From Natural Language Supervision", ICML 2021, figure 3
         (https://arxiv.org/abs/2103.00020).
     """
+    exact = unrounded_pairs(queries, keys)
     queries, keys, temperature = unit_pairs(queries, keys, temperature, mesh)
     over_keys, over_queries, positive = log_sums_and_positive(
-        queries, keys, temperature, mesh=mesh, block_size=block_size
+        queries, keys, temperature, exact=exact, mesh=mesh, block_size=block_size
     )
     one_way, other_way = (jax.nn.softplus(x - positive) for x in (over_keys, over_queries))
     return mean_over_anchors((one_way + other_way) / 2, weights)

@@ -5,7 +5,11 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.paired_batch import anchors_of_views, mean_over_anchors
+from jcl.losses.engine.paired_batch import (
+    anchors_of_views,
+    mean_over_anchors,
+    unrounded_anchors,
+)
 from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
@@ -53,7 +57,8 @@ def nt_xent(
         ICML 2020, equation 1 and algorithm 1 (https://arxiv.org/abs/2002.05709).
     """
     z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    exact = unrounded_anchors(z0, z1)
     log_negatives, positive = log_sum_and_positive(
-        z, example, temperature, apart=True, mesh=mesh, block_size=block_size
+        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
     )
     return mean_over_anchors(jax.nn.softplus(log_negatives - positive), weights)

@@ -10,7 +10,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
-from jcl.losses.engine.paired_batch import anchors_of_views, check_two_examples
+from jcl.losses.engine.paired_batch import (
+    anchors_of_views,
+    check_two_examples,
+    unrounded_anchors,
+)
 from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
@@ -79,8 +83,9 @@ def sogclr(
         raise UserError(f"gamma={gamma} is impossible: it is more than 0 and at most 1.")
     check_two_examples("sogclr", len(z0))
     z, example, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    exact = unrounded_anchors(z0, z1)
     log_sum, positive = log_sum_and_positive(
-        z, example, temperature, apart=True, mesh=mesh, block_size=block_size
+        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
     )
     log_g, positive = ((log_sum - math.log(len(z) - 2)).reshape(-1, 2), positive.reshape(-1, 2))
     seen = stop_gradient(log_estimates.astype(z.dtype))[:, None]

@@ -6,7 +6,11 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Real
 
-from jcl.losses.engine.paired_batch import anchors_of_views, mean_over_anchors
+from jcl.losses.engine.paired_batch import (
+    anchors_of_views,
+    mean_over_anchors,
+    unrounded_anchors,
+)
 from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
@@ -65,9 +69,10 @@ def supcon(
         z0, z1, labels = z0[order], z1[order], labels[order]
         weights = None if weights is None else weights[order]
     z, _, temperature = anchors_of_views(z0, z1, temperature, mesh)
+    exact = unrounded_anchors(z0, z1)
     label, is_alone = jnp.repeat(labels, 2), jnp.repeat(_is_alone(labels), 2)
     log_sum, positive = log_sum_and_positive(
-        z, label, temperature, apart=is_alone, mesh=mesh, block_size=block_size
+        z, label, temperature, apart=is_alone, exact=exact, mesh=mesh, block_size=block_size
     )
     loss = log_sum - positive
     return mean_over_anchors(jnp.where(is_alone, jax.nn.softplus(loss), loss), weights)

@@ -123,7 +123,7 @@ def terms_of_nt_xent(views, temperature):
     """What NT-Xent is the mean of, an anchor at a time."""
     z = interleave_views(*(unit_rows(x) for x in views))
     log_negatives, positive = log_sum_and_positive(
-        z, jnp.arange(len(z)) // 2, temperature, apart=True, mesh=None, block_size=None
+        z, jnp.arange(len(z)) // 2, temperature, apart=True, exact=None, mesh=None, block_size=None
     )
     return jax.nn.softplus(log_negatives - positive)
 

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jcl.losses.engine.unrounded import Unrounded, unrounded_inner_products, unrounded_sum
+
 # Sides of a tile, large enough for matrix products and small enough for caches. Between these
 # limits the side grows with sqrt(batch), so a tile's memory grows no faster than the batch.
 _SMALLEST, _LARGEST = 512, 1024
@@ -33,6 +35,7 @@ class Vectors(NamedTuple):
     group: Int[Array, "*n"]  # pairs within a group are positives
     place: Int[Array, "*n"]  # position in the global batch, -1 for padding
     apart: Bool[Array, "*n"]  # whether positives stay out of the sums; one value for a group
+    exact: Unrounded | None  # the same as `z`, of embeddings that came in as bfloat16
 
 
 # Tiles of rows and tiles of columns; or tiles that are both.
@@ -60,11 +63,12 @@ def cut(vectors: Vectors, block_size: int | None) -> Vectors:
     size = len(vectors.place)
     count = -(-size // (block_size or max(_SMALLEST, min(math.isqrt(128 * size), _LARGEST))))
     tile = -(-size // count)
-    padded = Vectors(*(_pad(x, count * tile) for x in vectors))
+    padded = jax.tree.map(lambda x: _pad(x, count * tile), vectors)
     real = jnp.arange(count * tile) < size
     padded = padded._replace(place=jnp.where(real, padded.place, -1))
     tiles = jax.tree.map(lambda x: x.reshape(count, tile, *x.shape[1:]), padded)
-    return tiles._replace(z=tiles.z.mT)
+    exact = tiles.exact and tiles.exact._replace(rows=tiles.exact.rows.mT)
+    return tiles._replace(z=tiles.z.mT, exact=exact)
 
 
 def cut_like(tiles: Vectors, values: PyTree[Array]) -> PyTree[Array]:
@@ -151,8 +155,41 @@ def softmaxes(
     return jnp.exp(logits - shift) * (row_scale + column_scale)
 
 
-def product(subscripts: str, left: Array, right: Array) -> Array:
-    """An einsum in the full precision of its dtype."""
+def inner_products(subscripts: str, left: Vectors, right: Vectors) -> Float[Array, "..."]:
+    """Inner products of unit vectors: an einsum of `left.z` and `right.z`.
+
+    Where both sides came in as bfloat16, matrix units multiply what came in.
+    """
+
+    def of_units(left, right):
+        return _precise(subscripts, left.z, right.z)
+
+    def of_unrounded(left, right):
+        return unrounded_inner_products(subscripts, left.exact, right.exact)
+
+    if left.exact is None or right.exact is None:
+        return of_units(left, right)
+    # CPUs multiply float32 as fast.
+    return jax.lax.platform_dependent(left, right, cpu=of_units, default=of_unrounded)
+
+
+def weighted_sum(
+    subscripts: str, weights: Float[Array, "*n m"], vectors: Vectors
+) -> Float[Array, "..."]:
+    """Sums of m unit vectors: an einsum of `weights` and `vectors.z`. See `inner_products`."""
+
+    def of_units(weights, vectors):
+        return _precise(subscripts, weights, vectors.z)
+
+    def of_unrounded(weights, vectors):
+        return unrounded_sum(subscripts, weights, vectors.exact)
+
+    if vectors.exact is None:
+        return of_units(weights, vectors)
+    return jax.lax.platform_dependent(weights, vectors, cpu=of_units, default=of_unrounded)
+
+
+def _precise(subscripts, left, right):
     # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies the error.
     return jnp.einsum(subscripts, left, right, precision=jax.lax.Precision.HIGHEST)
 
@@ -170,7 +207,7 @@ def _reduce_pairs(sides, pairs, temperature, *, shifted):
     def add(sums, step):
         *pair, kind = step
         row, column = map(_tile, (sides[0], sides[-1]), pair)
-        similarities = product("di,dj->ij", row.z, column.z)
+        similarities = inner_products("di,dj->ij", row, column)
 
         def reduce_whole(axis):
             return nothing(axis)._replace(log_sum=total(scale * similarities, axis))
@@ -223,14 +260,14 @@ def _pair_gradients(sides, pairs, temperature, known, *, shifted):
         *pair, kind = step
         row, column = map(_tile, (sides[0], sides[-1]), pair)
         of_row, of_column = map(_tile, (known[0], known[-1]), pair)
-        logits = scale * product("di,dj->ij", row.z, column.z)
+        logits = scale * inner_products("di,dj->ij", row, column)
         by_logit = softmaxes(logits, of_row, of_column, shift)
 
         def to_rows(by_logit):
-            return product("ij,dj->di", by_logit, column.z)
+            return weighted_sum("ij,dj->di", by_logit, column)
 
         def to_columns(by_logit):
-            return product("di,ij->dj", row.z, by_logit)
+            return weighted_sum("ji,di->dj", by_logit.T, row)
 
         def masked():
             in_sum, positive = _masks(row, column, one_side=len(sides) == 1)

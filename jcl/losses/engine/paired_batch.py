@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int, Real
 
 from jcl.errors import UserError
 from jcl.losses.engine.embeddings import interleave_views, unit_rows
+from jcl.losses.engine.unrounded import Unrounded, unrounded
 from jcl.mesh import check_even_split
 
 
@@ -44,6 +45,23 @@ def anchors_of_views(
     z0, z1, temperature = unit_pairs(z0, z1, temperature, mesh)
     z = interleave_views(z0, z1)
     return z, jnp.arange(len(z)) // 2, temperature
+
+
+def unrounded_pairs(
+    x: Float[Array, "B d"], y: Float[Array, "B d"]
+) -> tuple[Unrounded, Unrounded] | tuple[None, None]:
+    """The unit rows of both as `unrounded` gives them; None where one is not bfloat16."""
+    exact = unrounded(x), unrounded(y)
+    return exact if None not in exact else (None, None)
+
+
+def unrounded_anchors(z0: Float[Array, "B d"], z1: Float[Array, "B d"]) -> Unrounded | None:
+    """The anchors of `anchors_of_views`, likewise."""
+    exact = unrounded_pairs(z0, z1)
+    if None in exact:
+        return None
+    (rows0, scale0), (rows1, scale1) = exact
+    return Unrounded(interleave_views(rows0, rows1), jnp.stack([scale0, scale1], axis=1).ravel())
 
 
 def mean_over_anchors(

@@ -18,13 +18,15 @@ from jcl.losses.engine.pair_tiles import (
     Vectors,
     cut,
     cut_like,
+    inner_products,
     join,
     pair_gradients,
-    product,
     reduce_pairs,
     softmaxes,
+    weighted_sum,
 )
-from jcl.losses.engine.pairwise import check_block_size, inner_products, map_rows
+from jcl.losses.engine.pairwise import check_block_size, map_rows
+from jcl.losses.engine.unrounded import Unrounded
 
 
 def log_sum_and_positive(
@@ -33,6 +35,7 @@ def log_sum_and_positive(
     temperature: Float[Array, ""],
     *,
     apart: Bool[Array, " M"] | bool,
+    exact: Unrounded | None,
     mesh: Mesh | None,
     block_size: int | None,
 ) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
@@ -56,6 +59,8 @@ def log_sum_and_positive(
             a group stand side by side.
         temperature: positive scalar.
         apart: whether a row's positives stay out of its sum; one value for all rows of a group.
+        exact: the unit rows of embeddings that came in as bfloat16, from `unrounded`; None for
+            others.
         mesh: rows are sharded over all axes of this mesh; None computes as one device would.
         block_size: side of a tile, on a mesh rows of a block; None chooses.
 
@@ -65,7 +70,7 @@ def log_sum_and_positive(
     check_block_size(block_size)
     if mesh is not None and mesh.size == 1:
         mesh = None
-    vectors = Vectors(z, group, jnp.arange(len(z)), jnp.broadcast_to(apart, len(z)))
+    vectors = Vectors(z, group, jnp.arange(len(z)), jnp.broadcast_to(apart, len(z)), exact)
     log_sum, positive, _ = _reduce(vectors, temperature, mesh, block_size)
     return log_sum, positive
 
@@ -105,7 +110,8 @@ def _backward(mesh, block_size, kept, cotangents):
     # Every term depends on z only through z_i . z_j / temperature, and z_i . gradient_i counts
     # each term twice, once for either row.
     of_temperature = -jnp.sum(vectors.z * gradient) / (2 * temperature)
-    return Vectors(gradient, None, None, None), of_temperature
+    no_gradient = jax.tree.map(jnp.zeros_like, vectors.exact)  # of what is z once more
+    return Vectors(gradient, None, None, None, no_gradient), of_temperature
 
 
 _reduce.defvjp(_keep_for_backward, _backward)
@@ -116,7 +122,7 @@ def _unordered(tiles: Vectors) -> tuple[Int[Array, " p"], Int[Array, " p"]]:
 
 
 def _reduce_row(index, row, columns, temperature):
-    logits = inner_products(row.z, columns.z) / temperature
+    logits = inner_products("d,cd->c", row, columns) / temperature
     in_sum, positive = _masks_of_row(index, row, columns)
     count = positive.sum(dtype=logits.dtype)
     mean_positive = jnp.where(positive, logits, 0).sum() / jnp.maximum(count, 1)
@@ -125,11 +131,11 @@ def _reduce_row(index, row, columns, temperature):
 
 def _row_gradient(index, row, columns, temperature):
     (row, known), (columns, every_known) = row, columns
-    logits = inner_products(row.z, columns.z) / temperature
+    logits = inner_products("d,cd->c", row, columns) / temperature
     in_sum, positive = _masks_of_row(index, row, columns)
     by_logit = jnp.where(in_sum, softmaxes(logits, known, every_known), 0)
     by_logit += jnp.where(positive, known.of_positive + every_known.of_positive, 0)
-    return product("c,cd->d", by_logit, columns.z) / temperature
+    return weighted_sum("c,cd->d", by_logit, columns) / temperature
 
 
 def _masks_of_row(index, row, columns):

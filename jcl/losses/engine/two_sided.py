@@ -23,6 +23,7 @@ from jcl.losses.engine.pair_tiles import (
     reduce_pairs,
 )
 from jcl.losses.engine.pairwise import check_block_size, with_all_columns
+from jcl.losses.engine.unrounded import Unrounded
 
 
 def log_sums_and_positive(
@@ -30,6 +31,7 @@ def log_sums_and_positive(
     keys: Float[Array, "B d"],
     temperature: Float[Array, ""],
     *,
+    exact: tuple[Unrounded | None, Unrounded | None],
     mesh: Mesh | None,
     block_size: int | None,
 ) -> tuple[Float[Array, " B"], Float[Array, " B"], Float[Array, " B"]]:
@@ -45,6 +47,7 @@ def log_sums_and_positive(
         queries: unit rows, or rows of zeros.
         keys: likewise; key i is the partner of query i.
         temperature: positive scalar.
+        exact: of queries and of keys, where they came in as bfloat16; see `unrounded`.
         mesh: queries and keys are sharded over all axes of this mesh; None computes as one device
             would.
         block_size: side of a tile; None chooses.
@@ -56,13 +59,20 @@ def log_sums_and_positive(
     place = jnp.arange(len(queries))
 
     def own_queries(rows, columns, temperature):
-        rows, columns = (Vectors(*x, x[1], jnp.ones_like(x[1], bool)) for x in (rows, columns))
+        rows, columns = (
+            Vectors(z, place, place, jnp.ones_like(place, bool), exact)
+            for z, place, exact in (rows, columns)
+        )
         over_keys, over_queries, positive = _reduce(rows, columns, temperature, block_size)
         # A leading axis for the devices.
         return over_keys, over_queries[None], positive
 
     over_keys, over_own_queries, positive = with_all_columns(
-        own_queries, (queries, place), (keys, place), temperature, mesh=mesh
+        own_queries,
+        (queries, place, exact[0]),
+        (keys, place, exact[1]),
+        temperature,
+        mesh=mesh,
     )
     return over_keys, _combine(over_own_queries), positive
 
@@ -103,7 +113,11 @@ def _backward(block_size, kept, cotangents):
     of_rows, of_columns = join(of_rows, len(rows.z)), join(of_columns, len(columns.z))
     # Every term depends on rows only through z_i . z_j / temperature.
     of_temperature = -jnp.sum(rows.z * of_rows) / temperature
-    by_rows, by_columns = (Vectors(x, None, None, None) for x in (of_rows, of_columns))
+    by_rows, by_columns = (
+        # What is z once more has no gradient of its own.
+        Vectors(gradient, None, None, None, jax.tree.map(jnp.zeros_like, side.exact))
+        for gradient, side in ((of_rows, rows), (of_columns, columns))
+    )
     return by_rows, by_columns, of_temperature
 
 

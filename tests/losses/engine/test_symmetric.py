@@ -70,7 +70,9 @@ def compiled(**options):
     @jax.jit
     def outputs_and_gradients(z, group, apart, temperature, cotangents):
         outputs, pull = jax.vjp(
-            lambda z, t: log_sum_and_positive(z, group, t, apart=apart, **options), z, temperature
+            lambda z, t: log_sum_and_positive(z, group, t, apart=apart, exact=None, **options),
+            z,
+            temperature,
         )
         return outputs, pull(tuple(cotangents))
 
