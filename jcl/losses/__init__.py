@@ -7,6 +7,11 @@ What holds for every loss, and is not said again in its docstring:
   divides them by their norms, save where its docstring says that it does not. A row of zeros stays
   zero and gets zero gradient.
 * The loss computes in float32, or in float64 where an embedding is float64, and returns that dtype.
+* float32 and float64 embeddings are multiplied in the full precision of their dtype. Where both
+  are bfloat16, GPUs and TPUs multiply them in one pass of their matrix units in `nt_xent`, `dcl`,
+  `supcon`, `sogclr` and `info_nce`: similarities are exact, because rows are not rounded again
+  where they are divided by their norms. In the gradient, the weights of a sum over keys are rounded
+  to bfloat16, which costs no more than that the gradient itself is then rounded to bfloat16.
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
   and keys, across all devices, save where a docstring stops them.
 * Queues and given negatives are raw projections `[K, d]` for any K, whole on every device. The loss
@@ -15,6 +20,10 @@ What holds for every loss, and is not said again in its docstring:
   `supcon` are written by hand, so forward mode (`jax.jvp`, `jax.hessian`) raises JAX's TypeError
   there; `jax.jacrev(jax.grad(loss))` gives second derivatives of every loss.
 * `temperature` is a positive scalar: a Python number, or an array to differentiate.
+* `weights` `[B]`, where a loss takes them, are what examples count for: the loss is the sum of
+  weight times value over all anchors, divided by the number of anchors and not by the sum of
+  weights. No gradient reaches them. An example of weight 0 is still a negative of the others. None
+  is 1 for each.
 * `mesh` is what the examples are sharded over, along all of its axes. None computes as one device
   would, for any B.
 * `block_size` is how many anchors one device evaluates at once. None chooses. It changes memory and

@@ -13,9 +13,13 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.door import check_views
-from jcl.losses.engine.paired_batch import anchors_of_views
-from jcl.losses.engine.symmetric import log_denominator_and_positive
+from jcl.losses.engine.door import check_views, given
+from jcl.losses.engine.paired_batch import (
+    anchors_of_views,
+    mean_over_anchors,
+    unrounded_anchors,
+)
+from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
 def dcl(
@@ -24,6 +28,7 @@ def dcl(
     *,
     temperature: Real[ArrayLike, ""],
     weight_sigma: Real[ArrayLike, ""] | None = None,
+    weights: Float[Array, " B"] | None = None,
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
@@ -47,11 +52,12 @@ def dcl(
         z1: second view, in the same order.
         temperature: see `jcl.losses`.
         weight_sigma: positive scalar, 0.5 in common implementations; None for DCL.
+        weights: see `jcl.losses`. They multiply `w_i` too.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors.
+        Mean of `l_i`, times its weight, over the 2B anchors.
 
     Raises:
         UserError: B is 1, so there are no negatives; else see `jcl.losses`.
@@ -68,18 +74,21 @@ def dcl(
         (https://arxiv.org/abs/2110.06848). Implementations differ on whether gradients flow
         through the weights; here none do.
     """
-    scalars = {"temperature": (temperature, "positive")}
-    if weight_sigma is not None:
-        scalars["weight_sigma"] = (weight_sigma, "positive")
-    check_views("dcl", z0, z1, mesh, at_least=2, **scalars)
+    beside = given(
+        temperature=(temperature, "positive"),
+        weight_sigma=(weight_sigma, "positive"),
+        weights=(weights, "real [B]"),
+    )
+    check_views("dcl", z0, z1, mesh, at_least=2, **beside)
     z, example, temperature = anchors_of_views(z0, z1, temperature)
-    log_denominator, positive = log_denominator_and_positive(
-        z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
+    exact = unrounded_anchors(z0, z1)
+    log_negatives, positive = log_sum_and_positive(
+        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
     )
     if weight_sigma is not None:
-        weight = _hard_positive_weight(positive * temperature, jnp.asarray(weight_sigma, z.dtype))
-        positive = weight * positive
-    return jnp.mean(log_denominator - positive)
+        sigma = jnp.asarray(weight_sigma, z.dtype)
+        positive = _hard_positive_weight(positive * temperature, sigma) * positive
+    return mean_over_anchors(log_negatives - positive, weights)
 
 
 def _hard_positive_weight(

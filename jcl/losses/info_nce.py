@@ -7,14 +7,14 @@ Neighbours: Equals the mean of `one_way_nce` in both directions, without negativ
   `nt_xent`, but a tower is never compared with itself.
 """
 
-import jax.numpy as jnp
+import jax
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.door import check_arguments
-from jcl.losses.engine.paired_batch import unit_pairs
-from jcl.losses.engine.two_sided import log_denominators_and_positive
+from jcl.losses.engine.door import check_arguments, given
+from jcl.losses.engine.paired_batch import mean_over_anchors, unit_pairs, unrounded_pairs
+from jcl.losses.engine.two_sided import log_sums_and_positive
 
 
 def info_nce(
@@ -22,6 +22,7 @@ def info_nce(
     keys: Float[Array, "B d"],
     *,
     temperature: Real[ArrayLike, ""],
+    weights: Float[Array, " B"] | None = None,
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
@@ -40,11 +41,12 @@ def info_nce(
         queries: embeddings of one tower, raw projections `[B, d]`.
         keys: embeddings of the other tower, in the same order.
         temperature: see `jcl.losses`.
+        weights: see `jcl.losses`.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the B pairs; 0 but for rounding where B is 1.
+        Mean of `l_i`, times its weight, over the B pairs; 0 where B is 1.
 
     Raises:
         UserError: see `jcl.losses`.
@@ -63,9 +65,12 @@ def info_nce(
         (https://arxiv.org/abs/2103.00020).
     """
     embeddings = {"queries": (queries, "float [B, d]"), "keys": (keys, "float [B, d]")}
-    check_arguments("info_nce", mesh, **embeddings, temperature=(temperature, "positive"))
+    beside = given(temperature=(temperature, "positive"), weights=(weights, "real [B]"))
+    check_arguments("info_nce", mesh, **embeddings, **beside)
+    exact = unrounded_pairs(queries, keys)
     queries, keys, temperature = unit_pairs(queries, keys, temperature)
-    over_keys, over_queries, positive = log_denominators_and_positive(
-        queries, keys, temperature, mesh=mesh, block_size=block_size
+    over_keys, over_queries, positive = log_sums_and_positive(
+        queries, keys, temperature, exact=exact, mesh=mesh, block_size=block_size
     )
-    return jnp.mean((over_keys + over_queries) / 2 - positive)
+    one_way, other_way = (jax.nn.softplus(x - positive) for x in (over_keys, over_queries))
+    return mean_over_anchors((one_way + other_way) / 2, weights)

@@ -6,14 +6,18 @@ Cost: 4 M^2 d on one device, 6 M^2 d on a mesh, M = 2B
 Neighbours: `dcl` leaves the positive out of the sum. `info_nce` compares no view with itself.
 """
 
-import jax.numpy as jnp
+import jax
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from jcl.losses.engine.door import check_views
-from jcl.losses.engine.paired_batch import anchors_of_views
-from jcl.losses.engine.symmetric import log_denominator_and_positive
+from jcl.losses.engine.door import check_views, given
+from jcl.losses.engine.paired_batch import (
+    anchors_of_views,
+    mean_over_anchors,
+    unrounded_anchors,
+)
+from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
 def nt_xent(
@@ -21,6 +25,7 @@ def nt_xent(
     z1: Float[Array, "B d"],
     *,
     temperature: Real[ArrayLike, ""],
+    weights: Float[Array, " B"] | None = None,
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
@@ -37,11 +42,12 @@ def nt_xent(
         z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
         temperature: see `jcl.losses`.
+        weights: see `jcl.losses`.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors.
+        Mean of `l_i`, times its weight, over the 2B anchors.
 
     Raises:
         UserError: see `jcl.losses`.
@@ -57,9 +63,11 @@ def nt_xent(
         Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations",
         ICML 2020, equation 1 and algorithm 1 (https://arxiv.org/abs/2002.05709).
     """
-    check_views("nt_xent", z0, z1, mesh, temperature=(temperature, "positive"))
+    beside = given(temperature=(temperature, "positive"), weights=(weights, "real [B]"))
+    check_views("nt_xent", z0, z1, mesh, **beside)
     z, example, temperature = anchors_of_views(z0, z1, temperature)
-    log_denominator, positive = log_denominator_and_positive(
-        z, example, temperature, excluded="row", mesh=mesh, block_size=block_size
+    exact = unrounded_anchors(z0, z1)
+    log_negatives, positive = log_sum_and_positive(
+        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
     )
-    return jnp.mean(log_denominator - positive)
+    return mean_over_anchors(jax.nn.softplus(log_negatives - positive), weights)

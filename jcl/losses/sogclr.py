@@ -19,8 +19,11 @@ from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
 from jcl.losses.engine.door import check_views
-from jcl.losses.engine.paired_batch import anchors_of_views
-from jcl.losses.engine.symmetric import log_denominator_and_positive
+from jcl.losses.engine.paired_batch import (
+    anchors_of_views,
+    unrounded_anchors,
+)
+from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
 def sogclr(
@@ -90,8 +93,9 @@ def sogclr(
     if not 0 < gamma <= 1:
         raise UserError(f"gamma={gamma} is impossible: it is more than 0 and at most 1.")
     z, example, temperature = anchors_of_views(z0, z1, temperature)
-    log_sum, positive = log_denominator_and_positive(
-        z, example, temperature, excluded="group", mesh=mesh, block_size=block_size
+    exact = unrounded_anchors(z0, z1)
+    log_sum, positive = log_sum_and_positive(
+        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
     )
     log_g, positive = ((log_sum - math.log(len(z) - 2)).reshape(-1, 2), positive.reshape(-1, 2))
     seen = stop_gradient(log_estimates.astype(z.dtype))[:, None]

@@ -7,14 +7,19 @@ Neighbours: Equals `nt_xent`, but examples of one label are positives of each ot
   where no label is shared.
 """
 
+import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Integer, Real
+from jaxtyping import Array, Bool, Float, Int, Integer, Real
 
-from jcl.losses.engine.door import check_views, comparable
-from jcl.losses.engine.paired_batch import anchors_of_views
-from jcl.losses.engine.symmetric import log_denominator_and_positive
+from jcl.losses.engine.door import check_views, comparable, given
+from jcl.losses.engine.paired_batch import (
+    anchors_of_views,
+    mean_over_anchors,
+    unrounded_anchors,
+)
+from jcl.losses.engine.symmetric import log_sum_and_positive
 
 
 def supcon(
@@ -23,6 +28,7 @@ def supcon(
     labels: Integer[Array, " B"],
     *,
     temperature: Real[ArrayLike, ""],
+    weights: Float[Array, " B"] | None = None,
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
@@ -42,11 +48,12 @@ def supcon(
         z1: second view, in the same order.
         labels: integers `[B]`, in the same order; only compared for equality.
         temperature: see `jcl.losses`.
+        weights: see `jcl.losses`.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
     Returns:
-        Mean of `l_i` over the 2B anchors; 0 but for rounding where B is 1.
+        Mean of `l_i`, times its weight, over the 2B anchors; 0 where B is 1.
 
     Raises:
         UserError: see `jcl.losses`.
@@ -64,15 +71,30 @@ def supcon(
         equation 2 (https://arxiv.org/abs/2004.11362). The authors' code multiplies it by
         `temperature / 0.07`; here it stands alone.
     """
-    beside = {"labels": (labels, "integer [B]"), "temperature": (temperature, "positive")}
+    beside = given(
+        labels=(labels, "integer [B]"),
+        temperature=(temperature, "positive"),
+        weights=(weights, "real [B]"),
+    )
     check_views("supcon", z0, z1, mesh, **beside)
     labels = comparable(labels)
     if mesh is None:
         # The mean does not depend on the order. Sorted by label, positives share few tiles.
         order = jnp.argsort(labels)
         z0, z1, labels = z0[order], z1[order], labels[order]
+        weights = None if weights is None else weights[order]
     z, _, temperature = anchors_of_views(z0, z1, temperature)
-    log_denominator, positive = log_denominator_and_positive(
-        z, jnp.repeat(labels, 2), temperature, excluded="row", mesh=mesh, block_size=block_size
+    exact = unrounded_anchors(z0, z1)
+    label, is_alone = jnp.repeat(labels, 2), jnp.repeat(_is_alone(labels), 2)
+    log_sum, positive = log_sum_and_positive(
+        z, label, temperature, apart=is_alone, exact=exact, mesh=mesh, block_size=block_size
     )
-    return jnp.mean(log_denominator - positive)
+    loss = log_sum - positive
+    return mean_over_anchors(jnp.where(is_alone, jax.nn.softplus(loss), loss), weights)
+
+
+def _is_alone(labels: Int[Array, " B"]) -> Bool[Array, " B"]:
+    """Whether no other example has an example's label, so that its anchors have one positive."""
+    in_order = jnp.sort(labels)
+    begin, end = (jnp.searchsorted(in_order, labels, side=side) for side in ("left", "right"))
+    return end - begin == 1

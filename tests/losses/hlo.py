@@ -11,6 +11,8 @@ _COLLECTIVE = re.compile(
     r"|collective-permute|collective-broadcast|send|recv)(?:-start)?)\(",
     re.MULTILINE,
 )
+_RESULT = re.compile(r"%(\S+) = (\w+)\[")
+_PRODUCT = re.compile(r" (?:convolution|dot)\(%([^\s,]+), %([^\s,)]+)\)")
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%(\S+) [^\n]*\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 
 
@@ -34,6 +36,12 @@ def collectives(program):
                 kind += " in a loop"
             found.update((kind, *array) for array in _arrays(result))
     return found
+
+
+def products(program):
+    """Counts the pairs of element types that matrix units multiply."""
+    types = dict(_RESULT.findall(program))
+    return Counter((types[left], types[right]) for left, right in _PRODUCT.findall(program))
 
 
 def _arrays(text):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
 from tests.losses.every_loss import EVERY_LOSS
-from tests.losses.hlo import collectives, largest_array
+from tests.losses.hlo import collectives, largest_array, products
 
 # Large enough that XLA does not turn a reduce-scatter into an all-reduce, to save time on a TPU.
 DEVICES, BATCH, DIMENSIONS, BLOCK = 8, 1024, 16, 16
@@ -15,17 +15,18 @@ DEVICES, BATCH, DIMENSIONS, BLOCK = 8, 1024, 16, 16
 _ROWS = 2 * BATCH
 _GATHER_ROWS = ("all-gather", "f32", _ROWS * DIMENSIONS)
 # Each device forms the whole gradient of its own rows, from the columns and, of each, its group,
-# its log-sum-exp and the weight of that. Nothing is scattered.
+# its log-sum-exp, the weight of that and the weight of its positives. Nothing is scattered.
 _SYMMETRIC = {
     _GATHER_ROWS: 2,
     ("all-gather", "s32", _ROWS): 2,
-    ("all-gather", "f32", _ROWS): 2,
+    ("all-gather", "f32", _ROWS): 3,
 }
 SENT = {
     "nt_xent": _SYMMETRIC,
     "dcl": _SYMMETRIC,
     "dclw": _SYMMETRIC,
-    "supcon": _SYMMETRIC,
+    # Each device sorts the labels of all examples, to know which of its own stand alone.
+    "supcon": {**_SYMMETRIC, ("all-gather", "s32", BATCH): 1},
     # A device compares its queries with all keys, so sums over queries are reduced (a maximum and a
     # sum), and the gradients of keys go back to where they live.
     "info_nce": {
@@ -46,7 +47,9 @@ SENT = {
 _SCALAR = ("all-reduce", "f32", 1)
 
 
-def compile_value_and_gradient(name, mesh, batch=BATCH, dimensions=DIMENSIONS, block_size=BLOCK):
+def compile_value_and_gradient(
+    name, mesh, batch=BATCH, dimensions=DIMENSIONS, block_size=BLOCK, dtype=jnp.float32
+):
     def array(dtype, *shape):
         sharding = mesh and NamedSharding(mesh, PartitionSpec(mesh.axis_names))
         return jax.ShapeDtypeStruct((batch, *shape), dtype, sharding=sharding)
@@ -55,7 +58,7 @@ def compile_value_and_gradient(name, mesh, batch=BATCH, dimensions=DIMENSIONS, b
         options = {"temperature": temperature, "mesh": mesh, "block_size": block_size}
         return EVERY_LOSS[name](z0, z1, side, **options)
 
-    z = array(jnp.float32, dimensions)
+    z = array(dtype, dimensions)
     side = array(jnp.int32 if name == "supcon" else jnp.float32)
     temperature = jax.ShapeDtypeStruct((), jnp.float32)
     gradient = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 3)))
@@ -79,3 +82,10 @@ def assert_sends_what_it_should(name, program):
     del sent[_SCALAR]
     assert sent.keys() == SENT[name].keys(), sent
     assert all(count <= SENT[name][operation] for operation, count in sent.items()), sent
+
+
+def assert_multiplies_bfloat16(program):
+    """Matrix units multiply bfloat16 in one pass, where float32 takes them six."""
+    operands = products(program)
+    assert operands
+    assert set(operands) == {("bf16", "bf16")}, operands

@@ -98,6 +98,11 @@ def check_views(
     check_at_least(loss, at_least, "examples in a batch", sizes["B"])
 
 
+def given(**arguments: tuple[Any, str]) -> dict[str, tuple[Any, str]]:
+    """Those arguments that are not None, for `check_arguments`."""
+    return {name: pair for name, pair in arguments.items() if pair[0] is not None}
+
+
 def check_at_least(loss: str, least: int, things: str, given: int) -> None:
     """Raises UserError where a loss was given fewer things than its formula needs."""
     if given < least:

@@ -8,12 +8,13 @@ are.
 
 import functools
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from jcl.losses.engine.unrounded import Unrounded, unrounded_inner_products, unrounded_sum
 
 # Sides of a tile, large enough for matrix products and small enough for caches. Between these
 # limits the side grows with sqrt(batch), so a tile's memory grows no faster than the batch.
@@ -33,21 +34,18 @@ class Vectors(NamedTuple):
     z: Float[Array, "*n d"] | Float[Array, "*n d t"]
     group: Int[Array, "*n"]  # pairs within a group are positives
     place: Int[Array, "*n"]  # position in the global batch, -1 for padding
+    apart: Bool[Array, "*n"]  # whether positives stay out of the sums; one value for a group
+    exact: Unrounded | None  # the same as `z`, of embeddings that came in as bfloat16
 
 
 # Tiles of rows and tiles of columns; or tiles that are both.
 Sides = tuple[Vectors, Vectors] | tuple[Vectors]
 
-# Returns two masks [r, c], of the pairs that enter the sums and of the positives. Where one
-# side is both, they hold for a pair in either order. A mask is called only for tiles that may hold
-# a pair of one group. In other tiles every pair enters the sums and none is positive.
-Mask = Callable[[Vectors, Vectors], tuple[Bool[Array, "r c"], Bool[Array, "r c"]]]
-
 
 class Reduced(NamedTuple):
     """Reductions over all pairs of a row (or a column)."""
 
-    log_denominator: Float[Array, "*n"]  # logsumexp of the logits in the sum
+    log_sum: Float[Array, "*n"]  # logsumexp of negatives, and of positives that are not apart
     positive: Float[Array, "*n"]  # sum of the logits of positives
     count: Float[Array, "*n"]  # number of positives
 
@@ -55,8 +53,8 @@ class Reduced(NamedTuple):
 class Cotangents(NamedTuple):
     """What the backward pass must know of a row (or a column)."""
 
-    log_denominator: Float[Array, "*n"]  # the value itself
-    of_log_denominator: Float[Array, "*n"]
+    log_sum: Float[Array, "*n"]  # the value itself
+    of_log_sum: Float[Array, "*n"]
     of_positive: Float[Array, "*n"]
 
 
@@ -65,11 +63,12 @@ def cut(vectors: Vectors, block_size: int | None) -> Vectors:
     size = len(vectors.place)
     count = -(-size // (block_size or max(_SMALLEST, min(math.isqrt(128 * size), _LARGEST))))
     tile = -(-size // count)
-    padded = Vectors(*(_pad(x, count * tile) for x in vectors))
+    padded = jax.tree.map(lambda x: _pad(x, count * tile), vectors)
     real = jnp.arange(count * tile) < size
     padded = padded._replace(place=jnp.where(real, padded.place, -1))
     tiles = jax.tree.map(lambda x: x.reshape(count, tile, *x.shape[1:]), padded)
-    return tiles._replace(z=tiles.z.mT)
+    exact = tiles.exact and tiles.exact._replace(rows=tiles.exact.rows.mT)
+    return tiles._replace(z=tiles.z.mT, exact=exact)
 
 
 def cut_like(tiles: Vectors, values: PyTree[Array]) -> PyTree[Array]:
@@ -87,16 +86,15 @@ def reduce_pairs(
     sides: Sides,
     pairs: tuple[Int[Array, " p"], Int[Array, " p"]],
     temperature: Float[Array, ""],
-    *,
-    mask: Mask,
 ) -> tuple[Reduced, ...]:
     """Reduces the logits of given pairs of tiles along both of their axes.
+
+    Where one side is both rows and columns, a vector is no pair with itself.
 
     Args:
         sides: the tiles of rows and those of columns, from `cut`; or those that are both.
         pairs: indices of the row tile and of the column tile of each pair.
         temperature: the logits are inner products over this positive scalar.
-        mask: see `Mask`.
 
     Returns:
         For every side, the reductions `[n, t]` over all pairs of a vector. Where one side is both
@@ -105,8 +103,8 @@ def reduce_pairs(
     """
     return jax.lax.cond(
         temperature >= _LOWEST_SHIFTED,
-        functools.partial(_reduce_pairs, mask=mask, shifted=True),
-        functools.partial(_reduce_pairs, mask=mask, shifted=False),
+        functools.partial(_reduce_pairs, shifted=True),
+        functools.partial(_reduce_pairs, shifted=False),
         sides,
         pairs,
         temperature,
@@ -118,8 +116,6 @@ def pair_gradients(
     pairs: tuple[Int[Array, " p"], Int[Array, " p"]],
     temperature: Float[Array, ""],
     known: tuple[Cotangents, ...],
-    *,
-    mask: Mask,
 ) -> tuple[Float[Array, "n t d"], ...]:
     """Gradients with respect to the vectors of every side.
 
@@ -128,12 +124,11 @@ def pair_gradients(
         pairs: see `reduce_pairs`.
         temperature: see `reduce_pairs`.
         known: what `Cotangents` holds, `[n, t]`, for every side.
-        mask: see `Mask`.
     """
     return jax.lax.cond(
         temperature >= _LOWEST_SHIFTED,
-        functools.partial(_pair_gradients, mask=mask, shifted=True),
-        functools.partial(_pair_gradients, mask=mask, shifted=False),
+        functools.partial(_pair_gradients, shifted=True),
+        functools.partial(_pair_gradients, shifted=False),
         sides,
         pairs,
         temperature,
@@ -154,21 +149,52 @@ def softmaxes(
     """
     row, column = (jax.tree.map(lambda x: x[..., None], of_rows), of_columns)
     if shift is None:
-        by_row = row.of_log_denominator * jnp.exp(logits - row.log_denominator)
-        return by_row + column.of_log_denominator * jnp.exp(logits - column.log_denominator)
-    row_scale, column_scale = (
-        x.of_log_denominator * jnp.exp(shift - x.log_denominator) for x in (row, column)
-    )
+        by_row = row.of_log_sum * jnp.exp(logits - row.log_sum)
+        return by_row + column.of_log_sum * jnp.exp(logits - column.log_sum)
+    row_scale, column_scale = (x.of_log_sum * jnp.exp(shift - x.log_sum) for x in (row, column))
     return jnp.exp(logits - shift) * (row_scale + column_scale)
 
 
-def product(subscripts: str, left: Array, right: Array) -> Array:
-    """An einsum in the full precision of its dtype."""
+def inner_products(subscripts: str, left: Vectors, right: Vectors) -> Float[Array, "..."]:
+    """Inner products of unit vectors: an einsum of `left.z` and `right.z`.
+
+    Where both sides came in as bfloat16, matrix units multiply what came in.
+    """
+
+    def of_units(left, right):
+        return _precise(subscripts, left.z, right.z)
+
+    def of_unrounded(left, right):
+        return unrounded_inner_products(subscripts, left.exact, right.exact)
+
+    if left.exact is None or right.exact is None:
+        return of_units(left, right)
+    # CPUs multiply float32 as fast.
+    return jax.lax.platform_dependent(left, right, cpu=of_units, default=of_unrounded)
+
+
+def weighted_sum(
+    subscripts: str, weights: Float[Array, "*n m"], vectors: Vectors
+) -> Float[Array, "..."]:
+    """Sums of m unit vectors: an einsum of `weights` and `vectors.z`. See `inner_products`."""
+
+    def of_units(weights, vectors):
+        return _precise(subscripts, weights, vectors.z)
+
+    def of_unrounded(weights, vectors):
+        return unrounded_sum(subscripts, weights, vectors.exact)
+
+    if vectors.exact is None:
+        return of_units(weights, vectors)
+    return jax.lax.platform_dependent(weights, vectors, cpu=of_units, default=of_unrounded)
+
+
+def _precise(subscripts, left, right):
     # GPUs and TPUs would otherwise round float32 operands; 1 / temperature amplifies the error.
     return jnp.einsum(subscripts, left, right, precision=jax.lax.Precision.HIGHEST)
 
 
-def _reduce_pairs(sides, pairs, temperature, *, mask, shifted):
+def _reduce_pairs(sides, pairs, temperature, *, shifted):
     shift = scale = 1 / temperature  # of unit vectors, the scale is the largest possible logit
     if shifted:
         empty, combine = 0, jnp.add
@@ -181,16 +207,16 @@ def _reduce_pairs(sides, pairs, temperature, *, mask, shifted):
     def add(sums, step):
         *pair, kind = step
         row, column = map(_tile, (sides[0], sides[-1]), pair)
-        similarities = product("di,dj->ij", row.z, column.z)
+        similarities = inner_products("di,dj->ij", row, column)
 
         def reduce_whole(axis):
-            return nothing(axis)._replace(log_denominator=total(scale * similarities, axis))
+            return nothing(axis)._replace(log_sum=total(scale * similarities, axis))
 
         def reduce_masked(axis):
-            included, positive = _mask(mask, row, column)
+            in_sum, positive = _masks(row, column, one_side=len(sides) == 1)
             logits = scale * similarities
             return Reduced(
-                total(jnp.where(included, logits, -jnp.inf), axis),
+                total(jnp.where(in_sum, logits, -jnp.inf), axis),
                 jnp.where(positive, logits, 0).sum(axis),
                 positive.sum(axis, dtype=logits.dtype),
             )
@@ -210,7 +236,7 @@ def _reduce_pairs(sides, pairs, temperature, *, mask, shifted):
 
     def combine_reduced(old, more):
         return Reduced(
-            combine(old.log_denominator, more.log_denominator),
+            combine(old.log_sum, more.log_sum),
             old.positive + more.positive,
             old.count + more.count,
         )
@@ -223,10 +249,10 @@ def _reduce_pairs(sides, pairs, temperature, *, mask, shifted):
     sums, _ = jax.lax.scan(add, tuple(map(start, sides)), steps)
     if not shifted:
         return sums
-    return tuple(x._replace(log_denominator=shift + jnp.log(x.log_denominator)) for x in sums)
+    return tuple(x._replace(log_sum=shift + jnp.log(x.log_sum)) for x in sums)
 
 
-def _pair_gradients(sides, pairs, temperature, known, *, mask, shifted):
+def _pair_gradients(sides, pairs, temperature, known, *, shifted):
     scale = 1 / temperature
     shift = scale if shifted else None
 
@@ -234,19 +260,19 @@ def _pair_gradients(sides, pairs, temperature, known, *, mask, shifted):
         *pair, kind = step
         row, column = map(_tile, (sides[0], sides[-1]), pair)
         of_row, of_column = map(_tile, (known[0], known[-1]), pair)
-        logits = scale * product("di,dj->ij", row.z, column.z)
+        logits = scale * inner_products("di,dj->ij", row, column)
         by_logit = softmaxes(logits, of_row, of_column, shift)
 
         def to_rows(by_logit):
-            return product("ij,dj->di", by_logit, column.z)
+            return weighted_sum("ij,dj->di", by_logit, column)
 
         def to_columns(by_logit):
-            return product("di,ij->dj", row.z, by_logit)
+            return weighted_sum("ji,di->dj", by_logit.T, row)
 
         def masked():
-            included, positive = _mask(mask, row, column)
+            in_sum, positive = _masks(row, column, one_side=len(sides) == 1)
             positives = of_row.of_positive[:, None] + of_column.of_positive
-            return jnp.where(included, by_logit, 0) + jnp.where(positive, positives, 0)
+            return jnp.where(in_sum, by_logit, 0) + jnp.where(positive, positives, 0)
 
         # The products stand in the branches, because a branch that returned a tile would copy it.
         by_row, by_column = _by_kind(
@@ -294,10 +320,13 @@ def _by_kind(kind, *, masked, whole, same):
     return jax.lax.switch(kind, (masked, whole, same))
 
 
-def _mask(mask, row, column):
-    included, positive = mask(row, column)
-    real = (row.place >= 0)[:, None] & (column.place >= 0)
-    return included & real, positive & real
+def _masks(row, column, *, one_side):
+    """Of the pairs that enter the sums, and of the positives."""
+    pair = (row.place >= 0)[:, None] & (column.place >= 0)
+    if one_side:
+        pair &= row.place[:, None] != column.place
+    same_group = row.group[:, None] == column.group
+    return pair & ~(same_group & row.apart[:, None]), pair & same_group
 
 
 def _tile(tiles, index):

@@ -1,10 +1,12 @@
 """A batch of paired embeddings, made ready for the engine: what losses of two views begin with."""
 
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
 from jcl.losses.engine.embeddings import interleave_views, unit_rows_alike
+from jcl.losses.engine.unrounded import Unrounded, unrounded
 
 
 def unit_pairs(
@@ -29,3 +31,35 @@ def anchors_of_views(
     z0, z1, temperature = unit_pairs(z0, z1, temperature)
     z = interleave_views(z0, z1)
     return z, jnp.arange(len(z)) // 2, temperature
+
+
+def unrounded_pairs(
+    x: Float[Array, "B d"], y: Float[Array, "B d"]
+) -> tuple[Unrounded, Unrounded] | tuple[None, None]:
+    """The unit rows of both as `unrounded` gives them; None where one is not bfloat16."""
+    exact = unrounded(x), unrounded(y)
+    return exact if None not in exact else (None, None)
+
+
+def unrounded_anchors(z0: Float[Array, "B d"], z1: Float[Array, "B d"]) -> Unrounded | None:
+    """The anchors of `anchors_of_views`, likewise."""
+    exact = unrounded_pairs(z0, z1)
+    if None in exact:
+        return None
+    (rows0, scale0), (rows1, scale1) = exact
+    return Unrounded(interleave_views(rows0, rows1), jnp.stack([scale0, scale1], axis=1).ravel())
+
+
+def mean_over_anchors(
+    losses: Float[Array, " anchors"], weights: Float[Array, " B"] | None
+) -> Float[Array, ""]:
+    """The mean of the anchors' losses, each times the weight of its example.
+
+    Args:
+        losses: those of an example's anchors stand side by side.
+        weights: of every example; None for 1 each. No gradient reaches them.
+    """
+    if weights is None:
+        return jnp.mean(losses)
+    weights = jax.lax.stop_gradient(jnp.asarray(weights, losses.dtype))
+    return jnp.mean(jnp.repeat(weights, len(losses) // len(weights)) * losses)

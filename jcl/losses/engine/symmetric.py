@@ -6,53 +6,61 @@ gradient is sent.
 """
 
 import functools
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax.nn import logsumexp
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jcl.losses.engine.pair_tiles import (
     Cotangents,
     Vectors,
     cut,
     cut_like,
+    inner_products,
     join,
     pair_gradients,
-    product,
     reduce_pairs,
     softmaxes,
+    weighted_sum,
 )
-from jcl.losses.engine.pairwise import check_block_size, inner_products, map_rows
+from jcl.losses.engine.pairwise import check_block_size, map_rows
+from jcl.losses.engine.unrounded import Unrounded
 
-Excluded = Literal["row", "group"]
 
-
-def log_denominator_and_positive(
+def log_sum_and_positive(
     z: Float[Array, "M d"],
     group: Int[Array, " M"],
     temperature: Float[Array, ""],
     *,
-    excluded: Excluded,
+    apart: Bool[Array, " M"] | bool,
+    exact: Unrounded | None,
     mesh: Mesh | None,
     block_size: int | None,
 ) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
-    """For every row, the logsumexp of its logits with the others and the mean positive logit.
+    """For every row, the logsumexp of its logits and the mean logit of its positives.
 
     With `s` the inner product over the temperature, row i gets log sum_j exp s(z_i, z_j) over all
-    j but i, or but the group of i, and the mean of s(z_i, z_p) over the other rows p of its group
-    (0 if there are none). Both come from the same products, so their rounding errors cancel in a
-    difference. The gradient with respect to z and temperature is exact. The backward pass forms the
-    products again, so memory is linear in M.
+    j outside of its group, and the mean of s(z_i, z_p) over its positives, the other rows p of its
+    group (0 if there are none). Where positives are not apart, the sum holds them too. Both results
+    come from the same products, so their rounding errors cancel in a difference. The gradient with
+    respect to z and temperature is exact. The backward pass forms the products again, so memory is
+    linear in M.
+
+    A loss whose denominator holds a row's only positive, `e`, should still keep it apart, and add
+    it to the sum over negatives, `n`, as log(1 + n / e) = softplus(log n - log e). The gradient of
+    the positive is then n / (n + e). From a common sum it would be 1 - e / (n + e), which is all
+    rounding error where the two views of an example are nearly equal.
 
     Args:
         z: unit rows, or rows of zeros.
         group: integers, only compared for equality. On one device it is fastest where the rows of
             a group stand side by side.
         temperature: positive scalar.
-        excluded: "row": i itself; "group": all rows of i's group.
+        apart: whether a row's positives stay out of its sum; one value for all rows of a group.
+        exact: the unit rows of embeddings that came in as bfloat16, from `unrounded`; None for
+            others.
         mesh: rows are sharded over all axes of this mesh; None computes as one device would.
         block_size: side of a tile, on a mesh rows of a block; None chooses.
 
@@ -62,100 +70,76 @@ def log_denominator_and_positive(
     check_block_size(block_size)
     if mesh is not None and mesh.size == 1:
         mesh = None
-    log_denominator, positive, _ = _reduce(z, group, temperature, excluded, mesh, block_size)
-    return log_denominator, positive
+    vectors = Vectors(z, group, jnp.arange(len(z)), jnp.broadcast_to(apart, len(z)), exact)
+    log_sum, positive, _ = _reduce(vectors, temperature, mesh, block_size)
+    return log_sum, positive
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def _reduce(z, group, temperature, excluded, mesh, block_size):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _reduce(vectors, temperature, mesh, block_size):
     if mesh is not None:
-        reduce_row = functools.partial(_reduce_row, excluded=excluded)
-        rows = z, group
-        return map_rows(reduce_row, rows, rows, temperature, mesh=mesh, block_size=block_size)
-    tiles = _cut(z, group, block_size)
-    (reduced,) = reduce_pairs((tiles,), _unordered(tiles), temperature, mask=_MASKS[excluded])
-    reduced = join(reduced, len(z))
-    return (
-        reduced.log_denominator,
-        reduced.positive / jnp.maximum(reduced.count, 1),
-        reduced.count,
-    )
-
-
-def _keep_for_backward(z, group, temperature, excluded, mesh, block_size):
-    outputs = _reduce(z, group, temperature, excluded, mesh, block_size)
-    log_denominator, _, count = outputs
-    return outputs, (z, group, temperature, log_denominator, count)
-
-
-def _backward(excluded, mesh, block_size, kept, cotangents):
-    z, group, temperature, log_denominator, count = kept
-    of_log_denominator, of_positive, _ = cotangents
-    known = Cotangents(log_denominator, of_log_denominator, of_positive / jnp.maximum(count, 1))
-    if mesh is not None:
-        row_gradient = functools.partial(_row_gradient, excluded=excluded)
-        rows = z, group, known
-        gradient = map_rows(row_gradient, rows, rows, temperature, mesh=mesh, block_size=block_size)
-    else:
-        tiles = _cut(z, group, block_size)
-        (gradient,) = pair_gradients(
-            (tiles,),
-            _unordered(tiles),
-            temperature,
-            (cut_like(tiles, known),),
-            mask=_MASKS[excluded],
+        return map_rows(
+            _reduce_row, vectors, vectors, temperature, mesh=mesh, block_size=block_size
         )
-        gradient = join(gradient, len(z))
+    tiles = cut(vectors, block_size)
+    (reduced,) = reduce_pairs((tiles,), _unordered(tiles), temperature)
+    reduced = join(reduced, len(vectors.z))
+    return reduced.log_sum, reduced.positive / jnp.maximum(reduced.count, 1), reduced.count
+
+
+def _keep_for_backward(vectors, temperature, mesh, block_size):
+    outputs = _reduce(vectors, temperature, mesh, block_size)
+    log_sum, _, count = outputs
+    return outputs, (vectors, temperature, log_sum, count)
+
+
+def _backward(mesh, block_size, kept, cotangents):
+    vectors, temperature, log_sum, count = kept
+    of_log_sum, of_positive, _ = cotangents
+    known = Cotangents(log_sum, of_log_sum, of_positive / jnp.maximum(count, 1))
+    if mesh is not None:
+        rows = vectors, known
+        gradient = map_rows(
+            _row_gradient, rows, rows, temperature, mesh=mesh, block_size=block_size
+        )
+    else:
+        tiles = cut(vectors, block_size)
+        known = cut_like(tiles, known)
+        (gradient,) = pair_gradients((tiles,), _unordered(tiles), temperature, (known,))
+        gradient = join(gradient, len(vectors.z))
     # Every term depends on z only through z_i . z_j / temperature, and z_i . gradient_i counts
     # each term twice, once for either row.
-    return gradient, None, -jnp.sum(z * gradient) / (2 * temperature)
+    of_temperature = -jnp.sum(vectors.z * gradient) / (2 * temperature)
+    no_gradient = jax.tree.map(jnp.zeros_like, vectors.exact)  # of what is z once more
+    return Vectors(gradient, None, None, None, no_gradient), of_temperature
 
 
 _reduce.defvjp(_keep_for_backward, _backward)
-
-
-def _cut(z, group, block_size) -> Vectors:
-    return cut(Vectors(z, group, jnp.arange(len(z))), block_size)
 
 
 def _unordered(tiles: Vectors) -> tuple[Int[Array, " p"], Int[Array, " p"]]:
     return tuple(map(jnp.asarray, jnp.triu_indices(len(tiles.place))))
 
 
-def _others(rows: Vectors, columns: Vectors):
-    other = rows.place[:, None] != columns.place
-    return other, other & (rows.group[:, None] == columns.group)
-
-
-def _others_of_other_groups(rows: Vectors, columns: Vectors):
-    other, positive = _others(rows, columns)
-    return other & ~positive, positive
-
-
-_MASKS = {"row": _others, "group": _others_of_other_groups}
-
-
-def _reduce_row(index, row, columns, temperature, *, excluded):
-    z, group = row
-    every_z, every_group = columns
-    logits = inner_products(z, every_z) / temperature
-    included, positive = _masks_of_row(index, group, every_group, excluded)
+def _reduce_row(index, row, columns, temperature):
+    logits = inner_products("d,cd->c", row, columns) / temperature
+    in_sum, positive = _masks_of_row(index, row, columns)
     count = positive.sum(dtype=logits.dtype)
     mean_positive = jnp.where(positive, logits, 0).sum() / jnp.maximum(count, 1)
-    return logsumexp(jnp.where(included, logits, -jnp.inf)), mean_positive, count
+    return logsumexp(jnp.where(in_sum, logits, -jnp.inf)), mean_positive, count
 
 
-def _row_gradient(index, row, columns, temperature, *, excluded):
-    z, group, known = row
-    every_z, every_group, every_known = columns
-    logits = inner_products(z, every_z) / temperature
-    included, positive = _masks_of_row(index, group, every_group, excluded)
-    by_logit = jnp.where(included, softmaxes(logits, known, every_known), 0)
+def _row_gradient(index, row, columns, temperature):
+    (row, known), (columns, every_known) = row, columns
+    logits = inner_products("d,cd->c", row, columns) / temperature
+    in_sum, positive = _masks_of_row(index, row, columns)
+    by_logit = jnp.where(in_sum, softmaxes(logits, known, every_known), 0)
     by_logit += jnp.where(positive, known.of_positive + every_known.of_positive, 0)
-    return product("c,cd->d", by_logit, every_z) / temperature
+    return weighted_sum("c,cd->d", by_logit, columns) / temperature
 
 
-def _masks_of_row(index, group, every_group, excluded):
-    is_other = jnp.arange(len(every_group)) != index
-    positive = (every_group == group) & is_other
-    return (is_other if excluded == "row" else every_group != group), positive
+def _masks_of_row(index, row, columns):
+    # Columns stand in order. Their places would have to be sent.
+    is_other = jnp.arange(len(columns.place)) != index
+    positive = (columns.group == row.group) & is_other
+    return is_other & ~(positive & row.apart), positive

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jcl.losses.engine.symmetric import log_denominator_and_positive
+from jcl.losses.engine.symmetric import log_sum_and_positive
 from jcl.mesh import make_mesh
 
 MESHES = {
@@ -29,13 +29,18 @@ def groups(kind, count):
     return np.sort(labels) if kind == "sorted labels" else labels
 
 
-def formula(z, group, temperature, excluded, cotangents):
+def positives_apart(of, group):
+    """The positives of all groups, or of half of them."""
+    return np.ones(len(group), bool) if of == "all" else group % 2 == 0
+
+
+def formula(z, group, temperature, apart, cotangents):
     """Outputs, and the gradient of their inner product with the cotangents."""
     z = np.asarray(z, np.float64)
     similarity = z @ z.T
     is_self = np.eye(len(z), dtype=bool)
     same_group = group[:, None] == group
-    out = is_self if excluded == "row" else same_group
+    out = is_self | (same_group & apart[:, None])
     partners = same_group & ~is_self
     share = partners / np.maximum(partners.sum(1, keepdims=True), 1)
     logits = np.where(out, -np.inf, similarity / temperature)
@@ -60,22 +65,24 @@ def unit_rows(count, seed=0):
 
 
 def compiled(**options):
-    """(z, group, temperature, cotangents) -> outputs and gradients."""
+    """(z, group, apart, temperature, cotangents) -> outputs and gradients."""
 
     @jax.jit
-    def outputs_and_gradients(z, group, temperature, cotangents):
+    def outputs_and_gradients(z, group, apart, temperature, cotangents):
         outputs, pull = jax.vjp(
-            lambda z, t: log_denominator_and_positive(z, group, t, **options), z, temperature
+            lambda z, t: log_sum_and_positive(z, group, t, apart=apart, exact=None, **options),
+            z,
+            temperature,
         )
         return outputs, pull(tuple(cotangents))
 
     return outputs_and_gradients
 
 
-every_exclusion = pytest.mark.parametrize("excluded", ["row", "group"])
+whose_positives = pytest.mark.parametrize("of", ["some", "all"])
 
 
-@every_exclusion
+@whose_positives
 @pytest.mark.parametrize(
     ("mesh", "count", "block_size"),
     [
@@ -89,16 +96,17 @@ every_exclusion = pytest.mark.parametrize("excluded", ["row", "group"])
         ("4x2 interleaved", 48, 5),
     ],
 )
-def test_values_and_gradients_in_float64(mesh, count, block_size, excluded):
+def test_values_and_gradients_in_float64(mesh, count, block_size, of):
     z = unit_rows(count)
     cotangents = np.random.RandomState(1).randn(2, count)
-    ours = compiled(excluded=excluded, mesh=MESHES[mesh](), block_size=block_size)
+    ours = compiled(mesh=MESHES[mesh](), block_size=block_size)
     kinds = ("examples", "labels", "sorted labels")
     for temperature, kind in itertools.product((0.005, 0.029, 0.03, 1.0), kinds):
         group = groups(kind, count)
+        apart = positives_apart(of, group)
         with jax.enable_x64(True):
-            values, gradients = ours(z, group, temperature, cotangents)
-        expected_values, expected_gradients = formula(z, group, temperature, excluded, cotangents)
+            values, gradients = ours(z, group, apart, temperature, cotangents)
+        expected_values, expected_gradients = formula(z, group, temperature, apart, cotangents)
         for actual, expected in zip(values, expected_values, strict=True):
             np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12 / temperature)
         scale = np.abs(expected_gradients[0]).max()
@@ -108,15 +116,18 @@ def test_values_and_gradients_in_float64(mesh, count, block_size, excluded):
         )
 
 
-@every_exclusion
+@whose_positives
 @pytest.mark.parametrize("kind", ["examples", "labels", "sorted labels"])
-def test_many_tiles_in_float32(excluded, kind):
+def test_many_tiles_in_float32(of, kind):
     """More rows than the default tile has, and no multiple of it."""
     z, group = unit_rows(1100), groups(kind, 1100)
+    apart = positives_apart(of, group)
     cotangents = np.random.RandomState(1).randn(2, 1100)
-    ours = compiled(excluded=excluded, mesh=None, block_size=None)
-    values, gradients = ours(jnp.float32(z), group, jnp.float32(0.1), jnp.float32(cotangents))
-    expected_values, expected_gradients = formula(z, group, 0.1, excluded, cotangents)
+    ours = compiled(mesh=None, block_size=None)
+    values, gradients = ours(
+        jnp.float32(z), group, apart, jnp.float32(0.1), jnp.float32(cotangents)
+    )
+    expected_values, expected_gradients = formula(z, group, 0.1, apart, cotangents)
     for actual, expected in zip(values, expected_values, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-5)
     scale = np.abs(expected_gradients[0]).max()
