@@ -64,6 +64,7 @@ def test_a_notice_to_one_of_two_processes_saves_once_and_ends_both(tmp_path):
     assert output.count(f"preempted: step {step} is saved") == 1
 
 
+@pytest.mark.slow
 def test_a_process_that_stops_is_named_and_ends_the_run(tmp_path):
     workdir = tmp_path / "run"
     limit = "--config.watchdog_seconds=4"

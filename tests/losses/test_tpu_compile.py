@@ -16,7 +16,7 @@ from tests.losses.loss_programs import (
 from tests.losses.tpu_worker import BFLOAT16
 from tests.tpus import needs_libtpu
 
-pytestmark = needs_libtpu
+pytestmark = [needs_libtpu, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
