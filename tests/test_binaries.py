@@ -62,10 +62,10 @@ def test_the_straight_run_leaves_a_self_describing_workdir(straight):
 
 def test_killed_runs_continue_as_if_nothing_had_happened(straight, tmp_path):
     workdir = tmp_path / "run"
-    kills = kill_and_restart(workdir, moments=(7, 23))
-    assert kills == 2
+    kills = kill_and_restart(workdir, moments=(17,))
+    assert kills == 1
     assert_same_run(workdir, straight)
-    assert len(json.loads((workdir / "run.json").read_text())["earlier_launches"]) == 2
+    assert len(json.loads((workdir / "run.json").read_text())["earlier_launches"]) == 1
 
 
 @pytest.mark.slow
@@ -84,6 +84,7 @@ def test_a_complete_run_is_left_alone(straight):
     assert (straight / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_changed_config_is_named_and_stops(straight):
     changed = train_arguments(straight, "--config.method.temperature=0.5", "--config.seed=3")
     done = run("jcl.train", *changed)
@@ -122,8 +123,6 @@ def test_mistakes_end_in_one_sentence(arguments, says, tmp_path):
 
 
 def test_names_are_listed_without_a_run():
-    said = run_ok("jcl.train", "--list").stdout
-    assert "simclr, dcl" in said
     said = run_ok("jcl.train", "--list=method.supremix").stdout
     assert "  window       float  5.0 " in said
     says_one_sentence(run("jcl.train", "--list=metod"), "there are run, optimizer")
@@ -151,6 +150,7 @@ def test_evaluate_of_nothing_is_one_sentence(tmp_path):
     says_one_sentence(done, str(tmp_path), "not a workdir of jcl")
 
 
+@pytest.mark.slow
 def test_compile_only_needs_neither_data_nor_a_workdir(tmp_path):
     done = run_ok(
         "jcl.train",

@@ -21,6 +21,7 @@ TINY = (
 )
 
 
+@pytest.mark.slow
 @needs_libtpu
 def test_a_plan_for_eight_chips(tmp_path):
     chunks = "--config.microbatches=4"
@@ -70,6 +71,7 @@ def test_unknown_topologies_end_in_a_sentence(topology):
     says_one_sentence(done, topology, "tpu:v5e:16x16", "v5p")
 
 
+@pytest.mark.slow
 @needs_libtpu
 def test_a_step_that_does_not_fit_ends_in_a_sentence():
     done = run("jcl.train", *TINY, "--config.batch_size=16777216", "--topology=tpu:v5e:2x2")

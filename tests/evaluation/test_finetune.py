@@ -85,6 +85,7 @@ def test_a_head_on_an_encoder_that_stands_still_is_least_squares(encoder, head_a
     assert np.abs(off).max() > 0.1 * np.std(expected)
 
 
+@pytest.mark.slow
 def test_the_whole_network_learns_what_a_head_cannot(encoder, head_alone):
     truth = TEST.arrays["target"]
     moving = config(**{"probe.finetune_encoder_scale": 0.3})

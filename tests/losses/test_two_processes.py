@@ -13,6 +13,8 @@ from tests.losses.every_loss import EVERY_LOSS
 from tests.losses.two_process_worker import ORDERS
 from tests.losses.two_view_cases import two_view_cases
 
+pytestmark = pytest.mark.slow
+
 TEMPERATURES = {"random": 0.1, "zero rows": 0.005}
 
 
