@@ -36,7 +36,14 @@ def float64_reference():
         return config, train(config, mesh_of(*MESHES[0]))
 
 
-@pytest.mark.parametrize("layout", MESHES[1:], ids=str)
+@pytest.mark.parametrize(
+    "layout",
+    [
+        pytest.param(mesh, marks=[pytest.mark.slow] if mesh in MESHES[2:-1] else [])
+        for mesh in MESHES[1:]
+    ],
+    ids=str,
+)
 def test_float64_curve_with_batchnorm_is_the_same_on_every_mesh(layout, float64_reference):
     config, reference = float64_reference
     with jax.enable_x64(True):
