@@ -20,9 +20,9 @@ from jcl.augment.views import (
     IMAGES,
     Views,
     check_colour,
-    check_kind,
     check_options,
     check_square,
+    taken_kind,
     two_views,
 )
 
@@ -136,11 +136,10 @@ def none(*, size: int | None = None) -> Views:
     """
     check_options(size=size)
 
-    def make(keys, images):
+    def make(keys, examples):
         del keys
-        check_kind("none", images, IMAGES)
-        images = evaluation_view(images, size)
-        return jnp.stack([images, images], 1)
+        images = evaluation_view(taken_kind("none", examples, IMAGES), size)
+        return {IMAGES: jnp.stack([images, images], 1)}
 
     return make
 

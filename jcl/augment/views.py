@@ -1,6 +1,9 @@
 """What every recipe of views shares: drawing two views a batch, checking options."""
 
-from collections.abc import Callable
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,12 +12,43 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 from jcl.config.checks import check_count, check_probability, check_share
 from jcl.errors import UserError
 
-# Keys and images [B, H, W, C] -> views [B, V, size_H, size_W, C]; or feature vectors [B, F] ->
-# views [B, V, F].
-Views = Callable[[Shaped[PRNGKeyArray, " B"], Float[Array, "B ..."]], Float[Array, "B V ..."]]
+PyTree = Any
 
-_RANKS = {"images [B, H, W, C]": 4, "feature vectors [B, F]": 2}
+# Keys [B] and examples (kind -> [B, ...], images in [0, 1]) -> views: kind -> leaves [B, V, ...].
+# What a recipe knows of its views besides, such as boxes and flips, stands under "side".
+Views = Callable[
+    [Shaped[PRNGKeyArray, " B"], Mapping[str, Shaped[Array, "B ..."]]], dict[str, PyTree]
+]
+
+_RANKS = {"image": ("images [B, H, W, C]", 4), "features": ("feature vectors [B, F]", 2)}
 IMAGES, FEATURES = _RANKS
+SIDE = "side"
+
+
+@dataclasses.dataclass(frozen=True)
+class InContext:
+    """A recipe whose views of an example depend on other examples of the batch.
+
+    Attributes:
+        context: (key, examples of the global batch) -> what all views are made with, once a step.
+        make: (keys, examples, context) -> views, as `Views`.
+    """
+
+    context: Callable[[PRNGKeyArray, Mapping[str, Array]], PyTree]
+    make: Callable[..., dict[str, PyTree]]
+
+
+def in_context(recipe: Views | InContext, key: PRNGKeyArray, batch: Mapping[str, Array]) -> Views:
+    """The recipe for one step: with the batch's context, where it has one.
+
+    Args:
+        recipe: as `views.name` makes it.
+        key: of the context.
+        batch: all examples of the step, images in [0, 1].
+    """
+    if not isinstance(recipe, InContext):
+        return recipe
+    return functools.partial(recipe.make, context=recipe.context(key, batch))
 
 
 def two_views(
@@ -29,32 +63,41 @@ def two_views(
         view: maps a key, an example, and one number of each pair, to a view.
         *numbers: pairs; the first of a pair goes to view 0 and the second to view 1.
         name: of the recipe, for the message where examples are of another kind than it takes.
-        takes: IMAGES or FEATURES.
+        takes: IMAGES or FEATURES, which is also the kind of the views.
     """
     numbers = [jnp.asarray(pair) for pair in numbers]
     both = jax.vmap(view, (0, None, *[0] * len(numbers)))
 
     def make(keys, examples):
-        check_kind(name, examples, takes)
+        inputs = taken_kind(name, examples, takes)
         pairs = jax.vmap(lambda key: jax.random.split(key, 2))(keys)
-        return jax.vmap(lambda pair, example: both(pair, example, *numbers))(pairs, examples)
+        return {takes: jax.vmap(lambda pair, example: both(pair, example, *numbers))(pairs, inputs)}
 
     return make
 
 
-def check_kind(name: str | None, examples: Float[Array, "B ..."], takes: str) -> None:
-    """Raises UserError where a recipe for images meets feature vectors, or the reverse.
+def taken_kind(
+    name: str | None, examples: Mapping[str, Shaped[Array, "B ..."]], takes: str
+) -> Float[Array, "B ..."]:
+    """The images of examples, or their feature vectors.
 
     Args:
         name: of the recipe; None where it has none.
         examples: a batch.
         takes: IMAGES or FEATURES.
+
+    Raises:
+        UserError: a recipe for images meets feature vectors, or the reverse.
     """
-    if examples.ndim != _RANKS[takes]:
+    said, rank = _RANKS[takes]
+    if takes not in examples or examples[takes].ndim != rank:
         recipe = "this recipe of views" if name is None else f"views.name={name!r}"
-        raise UserError(
-            f"{recipe} takes {takes}, these examples are {examples.dtype}{list(examples.shape)}"
-        )
+        other = FEATURES if takes == IMAGES else IMAGES
+        kind = next((kind for kind in (takes, other) if kind in examples), None)
+        x = examples.get(kind)
+        found = f"have {', '.join(examples)}" if x is None else f"are {x.dtype}{list(x.shape)}"
+        raise UserError(f"{recipe} takes {said}, these examples {found}")
+    return examples[takes]
 
 
 def check_options(

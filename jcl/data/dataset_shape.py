@@ -14,7 +14,7 @@ class DatasetShape:
     """The training split of a dataset, without its values.
 
     Attributes:
-        example: shape and dtype of everything that one example has, such as image [H, W, C] or
+        example: shape and dtype of everything that one example has, such as image [H, W, C],
             features [F], label [], target []; without its index.
         examples: how many there are.
         n_classes: of `label`, or None where there is none.
@@ -24,11 +24,6 @@ class DatasetShape:
     examples: int
     n_classes: int | None
 
-    @property
-    def inputs(self) -> jax.ShapeDtypeStruct:
-        """What networks are given of one example."""
-        return inputs_of(self.example)
-
     def batch(self, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
         """A global batch of that many examples, with their `index`."""
         row = {**self.example, "index": jax.ShapeDtypeStruct((), np.int32)}
@@ -36,11 +31,6 @@ class DatasetShape:
             key: jax.ShapeDtypeStruct((batch_size, *value.shape), value.dtype)
             for key, value in row.items()
         }
-
-
-def inputs_of(batch: Mapping):
-    """Takes the images of a batch, or its feature vectors where it has none."""
-    return batch["image"] if "image" in batch else batch["features"]
 
 
 def shape_of(source: Source) -> DatasetShape:

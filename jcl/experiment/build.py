@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ from jax.typing import DTypeLike
 from ml_collections import ConfigDict
 
 from jcl.augment import VIEWS
+from jcl.augment.image import examples_as_floats
+from jcl.augment.views import SIDE, InContext, Views, in_context
 from jcl.config import PRECISIONS
 from jcl.config.names import build
 from jcl.data import Source, open_source
@@ -21,10 +23,13 @@ from jcl.errors import UserError
 from jcl.experiment.read import open_config
 from jcl.experiment.tables import NETWORKS, networks_of, target
 from jcl.methods import METHODS
-from jcl.methods.base import Method
+from jcl.methods.base import Method, check_protocol, declared
+from jcl.methods.clock import Clock
 from jcl.optim.optimizers import make_optimizer
 from jcl.optim.schedules import Durations, durations, make_schedule
 from jcl.training.state import StateMaker, TrainState
+
+PyTree = Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Experiment:
     Attributes:
         config: as asked.
         method: what is trained.
-        make_views: keys [B] and images [B, H, W, C], or features [B, F], to views [B, V, ...].
+        make_views: the recipe of views (`jcl.augment.views`).
         length: in steps.
         schedule: step to learning rate.
         optimizer: with that schedule.
@@ -43,7 +48,7 @@ class Experiment:
 
     config: ConfigDict
     method: Method
-    make_views: Callable
+    make_views: Views | InContext
     length: Durations
     schedule: optax.Schedule
     optimizer: optax.GradientTransformation
@@ -57,29 +62,34 @@ class Experiment:
         """The shapes and shardings of that state; allocates nothing."""
         return self._state_maker().shapes(mesh)
 
-    def renew_method_state(self, state: TrainState) -> TrainState:
-        """That state for other networks, once they are in it."""
-        return self._state_maker().renew_method_state(state, self.config.seed)
+    def adopt(self, state: TrainState) -> TrainState:
+        """That state once networks of another run are in it."""
+        return self._state_maker().adopt(state)
 
     def _state_maker(self) -> StateMaker:
         return StateMaker(
             method=self.method,
             optimizer=self.optimizer,
             views=self._view_shapes(),
-            examples=self.data.examples,
+            data=self.data,
             weight_ema=self.config.optimizer.weight_ema,
             fsdp_min_size=self.config.fsdp_min_size,
         )
 
-    def _view_shapes(self) -> jax.ShapeDtypeStruct:
-        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
-        inputs = jax.ShapeDtypeStruct((1, *self.data.inputs.shape), image_dtype(self.config))
-        return jax.eval_shape(self.make_views, keys, inputs)
+    def _view_shapes(self) -> dict[str, PyTree]:
+        """Of one example that makes a batch of its own."""
+        return jax.eval_shape(self._views_of, self.data.batch(1))
+
+    def _views_of(self, batch):
+        key = jax.random.key(0)
+        examples = examples_as_floats(batch, image_dtype(self.config))
+        return in_context(self.make_views, key, examples)(jax.random.split(key, 1), examples)
 
     @property
     def views_per_example(self) -> int:
-        """How many views the encoder sees of each example."""
-        return sum(leaf.shape[1] for leaf in jax.tree.leaves(self._view_shapes()))
+        """How many views networks see of each example."""
+        kinds = [tree for kind, tree in self._view_shapes().items() if kind != SIDE]
+        return sum(jax.tree.leaves(tree)[0].shape[1] for tree in kinds)
 
     def step_options(self) -> dict:
         """Keyword arguments of `jcl.training.step.train_step`, all but the mesh."""
@@ -88,6 +98,7 @@ class Experiment:
             "make_views": self.make_views,
             "optimizer": self.optimizer,
             "schedule": self.schedule,
+            "clock": Clock(0, self.length.steps_per_epoch, self.length.total_steps),
             "seed": self.config.seed,
             "weight_ema": self.config.optimizer.weight_ema,
             "frozen": self.config.frozen or (),
@@ -145,7 +156,9 @@ def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
     }
     if "n_classes" in inspect.signature(target("method", config.method.name)).parameters:
         supplied["n_classes"] = n_classes
-    return build("method", config.method, METHODS, **supplied)
+    method = build("method", config.method, METHODS, **supplied)
+    check_protocol(config.method.name, method)
+    return method
 
 
 def describe_networks(config: ConfigDict) -> str:
@@ -158,7 +171,7 @@ def check_needs(experiment: Experiment) -> None:
     """Raises UserError where examples lack what the method trains with; to probe, it may."""
     config, method, example = experiment.config, experiment.method, experiment.data.example
     if missing := [key for key in method.needs if key not in example]:
-        instead = [text for key, text in method.instead.items() if key in example]
+        instead = [text for key, text in declared(method, "instead").items() if key in example]
         raise UserError(
             f"method.name={config.method.name!r} needs a {missing[0]} of every example, and "
             f"data.name={config.data.name!r} has {', '.join(['none', *instead])}"

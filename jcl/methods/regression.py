@@ -28,7 +28,7 @@ class Regression(Supervised):
         return ("target",)
 
     @property
-    def outputs(self) -> int:
+    def outputs_of_head(self) -> int:
         """The prediction."""
         return 1
 
@@ -36,27 +36,27 @@ class Regression(Supervised):
     def loss(self, error: Float[Array, "B 2"]) -> Float[Array, "B 2"]:
         """Of the difference between prediction and target, both standardised."""
 
-    def init(self, key, views) -> Variables:
+    def init(self, key, views, data) -> Variables:
         """See `Method.init`; no target was seen yet."""
-        params, model_state = super().init(key, views)
-        zero = jnp.zeros((), jnp.promote_types(views.dtype, jnp.float32))
+        made = super().init(key, views, data)
+        dtype = jax.tree.leaves(views)[0].dtype
+        zero = jnp.zeros((), jnp.promote_types(dtype, jnp.float32))
         seen = {"count": zero, "mean": zero, "variance": zero}
-        return Variables(params, {**model_state, "seen_targets": seen})
+        return made._replace(model_state={**made.model_state, "seen_targets": seen})
 
-    def embed(self, params, model_state, method_state, views, key) -> Embedded:
-        """See `Method.embed`; the head's outputs [B, 2], and for each example what was seen."""
-        embedded = super().embed(params, model_state, method_state, views, key)
-        seen = model_state["seen_targets"]
-        per_example = jax.tree.map(lambda x: jnp.broadcast_to(x, views.shape[:1]), seen)
-        embeddings = {"output": embedded.embeddings[..., 0], "seen": per_example}
-        return Embedded(embeddings, {}, {**embedded.model_state, "seen_targets": seen})
+    def embed(self, variables, views, keys) -> Embedded:
+        """See `Method.embed`; the head's outputs [B, V], and for each example what was seen."""
+        embedded = super().embed(variables, views, keys)
+        outputs = embedded.embeddings[..., 0]
+        seen = variables.model_state["seen_targets"]
+        per_example = jax.tree.map(lambda x: jnp.broadcast_to(x, outputs.shape[:1]), seen)
+        return embedded._replace(embeddings={"output": outputs, "seen": per_example})
 
-    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """Mean loss over examples and views, of standardised targets.
 
         The metric `mean_absolute_error` is in units of the target.
         """
-        del params, method_state, key, mesh
         target = batch["target"].astype(embeddings["seen"]["mean"].dtype)
         batch = {
             "count": jnp.asarray(target.size, target.dtype),
@@ -71,16 +71,17 @@ class Regression(Supervised):
         metrics = {"mean_absolute_error": scale * jnp.abs(error).mean()}
         return Outcome(self.loss(error).mean(), metrics, batch)
 
-    def after_update(self, state, carry):
+    def after_update(self, variables, carry, clock):
         """Counts the batch's targets among those seen."""
-        seen = _joined(state.model_state["seen_targets"], carry)
-        return state.replace(model_state={**state.model_state, "seen_targets": seen})
+        state = variables.model_state
+        seen = _joined(state["seen_targets"], carry)
+        return variables._replace(model_state={**state, "seen_targets": seen})
 
-    def predict(self, params, model_state, inputs) -> Float[Array, " N"]:
-        """Targets of images in [0, 1] or of vectors, statistics frozen."""
-        output = super().predict(params, model_state, inputs)[:, 0]
-        seen = model_state["seen_targets"]
-        return output * _scale(seen) + seen["mean"]
+    def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+        """`features` [N, D], and `prediction` [N]: targets, in their unit."""
+        found = super().outputs(variables, inputs)
+        seen = variables.model_state["seen_targets"]
+        return {**found, "prediction": found["prediction"][:, 0] * _scale(seen) + seen["mean"]}
 
 
 def _scale(seen: Statistics) -> jax.Array:

@@ -29,13 +29,13 @@ class RankNContrast(TwoViewNetworks):
         """Numbers whose distances can be ranked."""
         return ("target",)
 
-    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """Rank-N-Contrast over the global batch."""
-        del params, method_state, key
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         loss = rank_n_contrast(z0, z1, batch["target"], temperature=self.temperature, mesh=mesh)
         return Outcome(loss, two_view_diagnostics(z0, z1), {})
 
-    def project(self, params, model_state, inputs):
-        """See `Method`: raw, for the loss compares distances."""
-        return self.raw_projection(params, model_state, inputs)
+    def outputs(self, variables, inputs):
+        """See `Method`: the projection is raw, for the loss compares distances."""
+        features, projection = self.features_and_projection(variables, inputs)
+        return {"features": features, "projection": projection}

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 
 from jcl.config.checks import check_share
@@ -30,25 +31,24 @@ class SogCLR(CosineContrast):
         super().__post_init__()
         check_share("method.gamma", self.gamma)
 
-    def init_method_state(self, key, variables, views, examples):
-        """No example was seen yet."""
-        del key, variables
-        dtype = jnp.promote_types(views.dtype, jnp.float32)  # as the loss computes
-        return {"log_estimates": jnp.full(examples, -jnp.inf, dtype)}
+    def init(self, key, views, data):
+        """See `Method.init`; no example was seen yet."""
+        dtype = jnp.promote_types(jax.tree.leaves(views)[0].dtype, jnp.float32)  # as the loss
+        table = {"log_estimates": jnp.full(data.examples, -jnp.inf, dtype)}
+        return super().init(key, views, data)._replace(method_state=table)
 
-    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """The loss, given what earlier batches left; see `Method.objective`.
 
         The metric `log_estimate` is the mean of the batch's new log u; times the temperature it
         has the scale of a similarity.
         """
-        del params, key
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         index = batch["index"]
         loss, log_estimates = sogclr(
             z0,
             z1,
-            method_state["log_estimates"][index],
+            variables.method_state["log_estimates"][index],
             temperature=self.temperature,
             gamma=self.gamma,
             mesh=mesh,
@@ -56,8 +56,8 @@ class SogCLR(CosineContrast):
         metrics = {**two_view_diagnostics(z0, z1), "log_estimate": log_estimates.mean()}
         return Outcome(loss, metrics, {"index": index, "log_estimates": log_estimates})
 
-    def after_update(self, state, carry):
+    def after_update(self, variables, carry, clock):
         """Writes the new estimates of the batch's examples; all others stay."""
-        table = state.method_state["log_estimates"]
+        table = variables.method_state["log_estimates"]
         table = table.at[carry["index"]].set(carry["log_estimates"])
-        return state.replace(method_state={"log_estimates": table})
+        return variables._replace(method_state={"log_estimates": table})

@@ -29,9 +29,8 @@ class SupCon(Binned, CosineContrast):
         """Classes, or what they are made of."""
         return ("label",) if self.bin_width is None else ("target",)
 
-    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """SupCon over the global batch."""
-        del params, method_state, key
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         if self.bin_width is None:
             labels = batch["label"]

@@ -61,9 +61,8 @@ class SupReMix(Binned, CosineContrast):
         """Numbers whose order and distances mean something; class labels have neither."""
         return ("target",)
 
-    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """SupReMix over the global batch; `key` draws the mixtures."""
-        del params, method_state
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         loss = supremix(
             z0,

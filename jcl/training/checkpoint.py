@@ -27,8 +27,9 @@ from jcl.training.state import TrainState
 
 PyTree = Any
 
-MODEL = ("params", "model_state", "ema_params")
-TRAINING = ("step", "method_state", "opt_state")
+MODEL = ("params", "model_state", "method_state", "ema_params")
+TRAINING = ("step", "opt_state")
+_MOVED = "method_state"  # stood in `training` up to 2026-11-27
 FOLDER = "checkpoints"
 
 
@@ -143,6 +144,8 @@ class Checkpoints:
     def _restore(self, step: int, like: TrainState) -> TrainState:
         wanted, names = _abstract(_items(like)), _old_names(self.folder.parent)
         metadata = self._manager.item_metadata(step)
+        if metadata["training"] is not None and _MOVED in metadata["training"].tree:
+            wanted["training"][_MOVED] = wanted["model"].pop(_MOVED)
         for name, item in wanted.items():
             held = metadata[name]
             if held is not None and has_old_names(held.tree, names):
@@ -216,11 +219,12 @@ def read_variables(workdir: Path | str, step: int | None = None) -> tuple[Variab
     Arguments, the step and errors are those of `read_model`.
     """
     model, step = read_model(workdir, step)
-    return Variables(model["ema_params"] or model["params"], model["model_state"]), step
+    params = model["ema_params"] or model["params"]
+    return Variables(params, model["model_state"], model["method_state"]), step
 
 
 def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, PyTree], int]:
-    """Reads params, model_state and ema_params onto this process's first device.
+    """Reads all but the optimizer's state onto this process's first device.
 
     Needs neither the config nor the mesh that wrote them.
 
@@ -229,7 +233,8 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
         step: which checkpoint; None takes the newest.
 
     Returns:
-        {"params", "model_state", "ema_params"} and the step.
+        {"params", "model_state", "method_state", "ema_params"} and the step. Of checkpoints from
+        before 2026-11-28 method_state is {}: probes did not need it.
 
     Raises:
         UserError: there is no such checkpoint, or it cannot be read.
@@ -253,7 +258,7 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
                 lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=device), shapes
             )
             model = _read(manager, step, {"model": wanted})["model"]
-            return rename(model, _old_names(Path(workdir))), step
+            return {_MOVED: {}, **rename(model, _old_names(Path(workdir)))}, step
         except UserError:
             raise
         except Exception as error:  # Orbax raises bare Exceptions for damaged files

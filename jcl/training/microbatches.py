@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -20,7 +19,7 @@ PyTree = Any
 
 
 def loss_and_gradient(
-    embed: Callable[[PyTree, PyTree, PyTree, int | jax.Array], Embedded],
+    embed: Callable[[PyTree, PyTree, PyTree], Embedded],
     objective: Callable[[PyTree, PyTree], Outcome],
     params: PyTree,
     model_state: PyTree,
@@ -37,7 +36,7 @@ def loss_and_gradient(
     and the running ones are updated K times a step.
 
     Args:
-        embed: `(params, model_state, chunk of examples, number of the chunk) -> Embedded`.
+        embed: `(params, model_state, chunk of examples) -> Embedded`.
         objective: `(params, embeddings of the global batch) -> Outcome`.
         params: to differentiate by.
         model_state: before the step.
@@ -60,7 +59,7 @@ def loss_and_gradient(
     if microbatches == 1:
 
         def one_pass(params):
-            embedded = embed(params, model_state, examples, 0)
+            embedded = embed(params, model_state, examples)
             loss, outcome = total(params, embedded.embeddings, embedded.extra_losses)
             return loss, (outcome, embedded.model_state)
 
@@ -69,11 +68,10 @@ def loss_and_gradient(
         )
         return loss, gradient, outcome, model_state
 
-    chunks = jnp.arange(microbatches), _split(examples, microbatches, mesh)
+    chunks = _split(examples, microbatches, mesh)
 
     def embed_chunk(model_state, chunk):
-        number, chunk = chunk
-        embedded = embed(params, model_state, chunk, number)
+        embedded = embed(params, model_state, chunk)
         return embedded.model_state, (model_state, (embedded.embeddings, embedded.extra_losses))
 
     model_state, (model_states, outputs) = jax.lax.scan(embed_chunk, model_state, chunks)
@@ -83,10 +81,10 @@ def loss_and_gradient(
     cotangents = _split((of_embeddings, of_extra_losses), microbatches, mesh)
 
     def add_chunk(gradient, chunk):
-        (number, chunk), model_state, cotangent = chunk
+        chunk, model_state, cotangent = chunk
 
         def outputs(params):
-            embedded = embed(params, model_state, chunk, number)
+            embedded = embed(params, model_state, chunk)
             return embedded.embeddings, embedded.extra_losses
 
         _, pull = jax.vjp(outputs, params)

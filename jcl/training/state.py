@@ -10,6 +10,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
+from jcl.data.dataset_shape import DatasetShape
 from jcl.methods.base import Method, Variables
 from jcl.training.fsdp import split_largest_axis
 
@@ -24,7 +25,7 @@ class TrainState:
         step: int32 [], number of completed updates.
         params: trained parameters.
         model_state: running statistics of the networks.
-        method_state: what the method keeps besides.
+        method_state: what the method keeps besides, such as moving averages, queues and tables.
         opt_state: the optimizer's.
         ema_params: moving average of `params`, or {} where the config asks for none.
     """
@@ -37,9 +38,9 @@ class TrainState:
     ema_params: PyTree
 
     @property
-    def probed_params(self) -> PyTree:
-        """The parameters that probes see: the average where there is one."""
-        return self.ema_params or self.params
+    def probed(self) -> Variables:
+        """What probes see: with the average of the parameters where there is one."""
+        return Variables(self.ema_params or self.params, self.model_state, self.method_state)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +50,8 @@ class StateMaker:
     Attributes:
         method: what is trained.
         optimizer: its state is made for the method's parameters.
-        views: arrays or ShapeDtypeStructs [B, V, ...]; only shapes and dtypes are used.
-        examples: in the training split.
+        views: kind -> arrays or ShapeDtypeStructs [B, V, ...]; only shapes and dtypes are used.
+        data: the training split.
         weight_ema: None keeps no average of the weights.
         fsdp_min_size: elements of the smallest array that is split over the mesh's fsdp axis.
     """
@@ -58,7 +59,7 @@ class StateMaker:
     method: Method
     optimizer: optax.GradientTransformation
     views: PyTree
-    examples: int
+    data: DatasetShape
     weight_ema: float | None = None
     fsdp_min_size: int = 0
 
@@ -77,33 +78,28 @@ class StateMaker:
             state_sharding(shapes, mesh, self.fsdp_min_size),
         )
 
-    def renew_method_state(self, state: TrainState, seed: int) -> TrainState:
-        """Makes the method's own part of a state anew, for the networks that the state now has.
+    def adopt(self, state: TrainState) -> TrainState:
+        """Lets the method follow networks that another run trained, once a state has them.
 
         Args:
             state: before the first step.
-            seed: as in `init`.
         """
-        shardings = jax.tree.map(lambda leaf: leaf.sharding, state.method_state)
-        make = jax.jit(self._make_method_state, out_shardings=shardings)
-        method_state = make(_key(seed), Variables(state.params, state.model_state))
-        return state.replace(method_state=method_state)
+        adopt = getattr(self.method, "adopt", None)
+        if adopt is None:
+            return state
+        variables = Variables(state.params, state.model_state, state.method_state)
+        shardings = jax.tree.map(lambda leaf: leaf.sharding, variables)
+        return state.replace(**jax.jit(adopt, out_shardings=shardings)(variables)._asdict())
 
     def _make(self, key: PRNGKeyArray) -> TrainState:
-        variables = self.method.init(key, self._one_example())
-        params, model_state = variables
+        variables = self.method.init(key, self._one_example(), self.data)
+        params = variables.params
         return TrainState(
             step=jnp.zeros((), jnp.int32),
-            params=params,
-            model_state=model_state,
-            method_state=self._make_method_state(key, variables),
             opt_state=self.optimizer.init(params),
             ema_params={} if self.weight_ema is None else jax.tree.map(jnp.copy, params),
+            **variables._asdict(),
         )
-
-    def _make_method_state(self, key: PRNGKeyArray, variables: Variables) -> PyTree:
-        key = jax.random.fold_in(key, 1)
-        return self.method.init_method_state(key, variables, self._one_example(), self.examples)
 
     def _one_example(self) -> PyTree:
         return jax.tree.map(lambda v: jnp.zeros((1, *v.shape[1:]), v.dtype), self.views)

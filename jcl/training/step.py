@@ -1,5 +1,6 @@
 """The one train step: pure, and jit-compiled over a mesh."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,10 +11,11 @@ import optax
 from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
-from jcl.augment.image import to_float
-from jcl.data.dataset_shape import inputs_of
+from jcl.augment.image import examples_as_floats
+from jcl.augment.views import InContext, Views, in_context
 from jcl.mesh import batch_sharding, replicated
-from jcl.methods.base import Method
+from jcl.methods.base import Method, Variables
+from jcl.methods.clock import Clock
 from jcl.optim.patterns import without_gradient
 from jcl.training.fsdp import gather
 from jcl.training.microbatches import loss_and_gradient
@@ -29,9 +31,10 @@ def train_step(
     batch: Batch,
     *,
     method: Method,
-    make_views: Callable,
+    make_views: Views | InContext,
     optimizer: optax.GradientTransformation,
     schedule: optax.Schedule,
+    clock: Clock,
     seed: int,
     mesh: Mesh | None = None,
     params_sharding: PyTree | None = None,
@@ -42,18 +45,20 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
     """Makes views, embeds them, differentiates the objective, updates the state.
 
-    All randomness comes from (seed, step, position in the global batch), so the result does not
-    depend on how the batch is spread over devices.
+    The method's `after_update` comes after the optimizer's update and before weights are averaged.
+    All randomness comes from (seed, step, position in the global batch), so the result depends
+    neither on how the batch is spread over devices nor on microbatches.
 
     Args:
         state: before the update.
-        batch: the global batch: image uint8 [B, H, W, C] or features float [B, F], index int32 [B],
-            and label int32 [B] and target float [B] where the data has them.
+        batch: the global batch: kind -> [B, ...], all that the data know of each example, such as
+            image uint8 [B, H, W, C], features float [B, F], label int32 [B], target float [B]; and
+            index int32 [B].
         method: what is trained.
-        make_views: maps keys [B] and images [B, H, W, C] in [0, 1], or features [B, F], to views
-            [B, V, ...].
+        make_views: a recipe (`jcl.augment.views`): maps keys [B] and examples to views.
         optimizer: updates the parameters.
         schedule: learning rate of the update that starts from step t; for the metrics only.
+        clock: how long an epoch and the run are; its step is not used.
         seed: of views and the method's own randomness.
         mesh: over whose axes all the batch is sharded; None: as one device would.
         params_sharding: how the parameters lie between steps (`jcl.training.fsdp`); None: whole.
@@ -62,7 +67,7 @@ def train_step(
             optimizer must leave them alone too.
         microbatches: how many chunks the batch is embedded in, to save memory; see
             `jcl.training.microbatches`.
-        dtype: of inputs and views.
+        dtype: of images, features and views.
 
     Returns:
         The state after the update, and scalar metrics of this batch before it: loss, gradient_norm,
@@ -70,52 +75,56 @@ def train_step(
     """
     key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), state.step)
     views_key, embed_key, objective_key = jax.random.split(key, 3)
-    inputs = inputs_of(batch)
-    positions = jnp.arange(len(inputs), dtype=jnp.uint32)
-    example_keys = jax.vmap(jax.random.fold_in, (None, 0))(views_key, positions)
+    positions = jnp.arange(len(batch["index"]), dtype=jnp.uint32)
+    view_keys, embed_keys = (
+        jax.vmap(jax.random.fold_in, (None, 0))(key, positions) for key in (views_key, embed_key)
+    )
+    clock = dataclasses.replace(clock, step=state.step)
+    before = Variables(state.params, state.model_state, state.method_state)
+    context_key = jax.random.fold_in(views_key, jnp.uint32(2**32 - 1))  # no example's
+    recipe = in_context(make_views, context_key, examples_as_floats(batch, dtype))
 
-    def embed(params, model_state, examples, number):
-        keys, inputs = examples
-        views = make_views(keys, to_float(inputs, dtype))
+    def embed(params, model_state, examples):
+        view_keys, embed_keys, examples = examples
+        views = recipe(view_keys, examples_as_floats(examples, dtype))
         if mesh is not None:
             views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
-        key = embed_key if microbatches == 1 else jax.random.fold_in(embed_key, number)
         params = gather(without_gradient(params, frozen), params_sharding)
-        return method.embed(params, model_state, state.method_state, views, key)
+        variables = before._replace(params=params, model_state=model_state)
+        return method.embed(variables, views, embed_keys)
 
     def objective(params, embeddings):
         params = gather(without_gradient(params, frozen), params_sharding)
-        return method.objective(params, embeddings, batch, state.method_state, objective_key, mesh)
+        variables = before._replace(params=params)
+        return method.objective(variables, embeddings, batch, clock, objective_key, mesh)
 
     loss, gradient, outcome, model_state = loss_and_gradient(
         embed,
         objective,
         state.params,
         state.model_state,
-        (example_keys, inputs),
+        (view_keys, embed_keys, dict(batch)),
         microbatches=microbatches,
         mesh=mesh,
     )
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
+    after = Variables(params, model_state, state.method_state)
+    after = method.after_update(after, outcome.carry, clock)
     ema_params = state.ema_params
     if weight_ema is not None:
-        ema_params = optax.incremental_update(params, ema_params, 1 - weight_ema)
+        ema_params = optax.incremental_update(after.params, ema_params, 1 - weight_ema)
     metrics = {
         "loss": loss,
         "learning_rate": jnp.asarray(schedule(state.step)),
         "gradient_norm": optax.tree.norm(gradient),
-        "parameter_norm": optax.tree.norm(params),
+        "parameter_norm": optax.tree.norm(after.params),
         **outcome.metrics,
     }
     state = state.replace(
-        step=state.step + 1,
-        params=params,
-        model_state=model_state,
-        opt_state=opt_state,
-        ema_params=ema_params,
+        step=state.step + 1, opt_state=opt_state, ema_params=ema_params, **after._asdict()
     )
-    return method.after_update(state, outcome.carry), metrics
+    return state, metrics
 
 
 def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:

@@ -38,7 +38,7 @@ def warm_start(
             counts the differing ones and names the first of each kind.
     """
     variables, step = read_variables(workdir, step)
-    source = variables._asdict()
+    source = {"params": variables.params, "model_state": variables.model_state}
     target = {"params": state.params, "model_state": state.model_state}
     if part != "everything":
         source, target = _part(part, source, workdir), _part(part, target, "this run")

@@ -1,16 +1,104 @@
-"""Networks that one view of an example passes after the other: the base of most methods."""
+"""Networks that the views of an example pass one after the other: the base of most methods."""
 
 import abc
 import dataclasses
+import functools
+import inspect
+import zlib
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
+from jcl.augment.views import SIDE
+from jcl.errors import UserError
 from jcl.methods.base import Embedded, Outcome, Variables
+
+PyTree = Any
+Networks = Mapping[str, nn.Module]
+
+_INPUTS = ("image", "features")
+
+
+def init_chain(key: PRNGKeyArray, networks: Networks, views: Mapping[str, PyTree]) -> Variables:
+    """Makes the parameters and statistics of each network, under its name.
+
+    Args:
+        key: of the parameters.
+        networks: in the order in which views pass them.
+        views: kind -> leaves [B, V, ...]; the first kind is what the first network is made for.
+    """
+    x, variables = _as_rows(next(iter(_seen(views).values()))), {}
+    keys = jax.random.split(key, len(networks))
+    for key, (name, module) in zip(keys, networks.items(), strict=True):
+        x, variables[name] = module.init_with_output(key, x, train=True)
+    return Variables(
+        params={name: v["params"] for name, v in variables.items()},
+        model_state={name: v.get("batch_stats", {}) for name, v in variables.items()},
+    )
+
+
+def embed_chain(
+    networks: Networks,
+    params: PyTree,
+    model_state: PyTree,
+    views: Mapping[str, PyTree],
+    keys: Shaped[PRNGKeyArray, " B"] | None,
+) -> tuple[dict[str, Float[Array, "B V ..."]], dict[str, PyTree]]:
+    """Passes all views through all networks, in training mode.
+
+    The first network is called once for each kind of views, as kinds may differ in size; the others
+    once for all views together, kinds in their order. With one call a view, BatchNorm's statistics
+    would tell the views apart.
+
+    Args:
+        networks: in order.
+        params: of each network, by its name; there may be more.
+        model_state: likewise.
+        views: kind -> leaves [B, V, ...]; "side" is left out.
+        keys: one an example, for networks whose call takes `keys`; None: these draw nothing.
+
+    Returns:
+        The output of each network [B, V, ...], by its name, and each network's new statistics.
+    """
+    kinds = list(_seen(views).values())
+    counts = [jax.tree.leaves(kind)[0].shape[1] for kind in kinds]
+    outputs, new_state = {}, {}
+    for position, (name, module) in enumerate(networks.items()):
+        state, found, first = model_state[name], [], 0
+        for kind, count in zip(kinds, counts, strict=True):
+            of_rows = _row_keys(module, name, keys, first, count)
+            found_rows, state = _apply(module, params[name], state, _as_rows(kind), of_rows)
+            found.append(found_rows.reshape(-1, count, *found_rows.shape[1:]))
+            first += count
+        new_state[name] = state
+        outputs[name] = found[0] if len(found) == 1 else jnp.concatenate(found, axis=1)
+        if position == 0:
+            counts = [sum(counts)]
+        kinds = [outputs[name]]
+    return outputs, new_state
+
+
+def infer_chain(
+    networks: Networks, params: PyTree, model_state: PyTree, inputs: PyTree
+) -> dict[str, Float[Array, "N ..."]]:
+    """The output of each network for inputs [N, ...], statistics frozen, by its name."""
+    outputs, x = {}, inputs
+    for name, module in networks.items():
+        variables = {"params": params[name], "batch_stats": model_state[name]}
+        x = outputs[name] = module.apply(variables, x, train=False)
+    return outputs
+
+
+def input_of(inputs: Mapping[str, jax.Array]) -> jax.Array:
+    """The images of examples, or their feature vectors where they have none."""
+    for kind in _INPUTS:
+        if kind in inputs:
+            return inputs[kind]
+    raise UserError(f"examples have {', '.join(inputs)}, and networks want {' or '.join(_INPUTS)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,70 +111,70 @@ class Chain(abc.ABC):
 
     encoder: nn.Module
 
-    feature_parts: ClassVar[tuple[str, ...]] = ("encoder",)
-    head_parts: ClassVar[tuple[str, ...]] = ()
     instead: ClassVar[Mapping[str, str]] = {}
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """See `Method`: nothing but the inputs."""
+        """See `Method`: nothing but what the views are made of."""
         return ()
 
     @property
     @abc.abstractmethod
-    def networks(self) -> Mapping[str, nn.Module]:
+    def networks(self) -> Networks:
         """What views pass, in this order, by the names of their parameters."""
 
-    def init(self, key, views) -> Variables:
-        """See `Method.init`; views [B, 2, ...]."""
-        x, variables = _as_rows(views), {}
-        keys = jax.random.split(key, len(self.networks))
-        for key, (name, module) in zip(keys, self.networks.items(), strict=True):
-            x, variables[name] = module.init_with_output(key, x, train=True)
-        return Variables(
-            params={name: v["params"] for name, v in variables.items()},
-            model_state={name: v.get("batch_stats", {}) for name, v in variables.items()},
-        )
+    def init(self, key, views, data) -> Variables:
+        """See `Method.init`; views [B, V, ...] of any kinds."""
+        del data
+        return init_chain(key, self.networks, views)
 
-    def init_method_state(self, key, variables, views, examples):
-        """Nothing is kept besides the networks."""
-        del key, variables, views, examples
-        return {}
-
-    def embed(self, params, model_state, method_state, views, key) -> Embedded:
-        """See `Method.embed`; views [B, 2, ...], embeddings [B, 2, d].
-
-        Both views pass the encoder in one call: with one call a view, BatchNorm's statistics would
-        tell the views apart.
-        """
-        del method_state, key
-        new_state = {}
-        x = _as_rows(views)
-        for name, module in self.networks.items():
-            x, updated = module.apply(
-                {"params": params[name], "batch_stats": model_state[name]},
-                x,
-                train=True,
-                mutable=["batch_stats"],
-            )
-            new_state[name] = updated.get("batch_stats", {})
-        return Embedded(x.reshape(*views.shape[:2], -1), {}, new_state)
+    def embed(self, variables, views, keys) -> Embedded:
+        """See `Method.embed`; the embeddings are what the last network gives [B, V, d]."""
+        params, model_state, _ = variables
+        outputs, new_state = embed_chain(self.networks, params, model_state, views, keys)
+        return Embedded(list(outputs.values())[-1], {}, {**model_state, **new_state})
 
     @abc.abstractmethod
-    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
-        """See `Method.objective`; embeddings [B, 2, d], raw."""
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """See `Method.objective`; embeddings [B, V, d], raw."""
 
-    def after_update(self, state, carry):
+    def after_update(self, variables, carry, clock) -> Variables:
         """Nothing changes beside the optimizer's update."""
-        del carry
-        return state
+        del carry, clock
+        return variables
 
-    def features(self, params, model_state, inputs) -> Float[Array, "N D"]:
-        """The encoder's output with BatchNorm in inference mode."""
-        variables = {"params": params["encoder"], "batch_stats": model_state["encoder"]}
-        return self.encoder.apply(variables, inputs, train=False)
+    def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+        """`features` [N, D]: the encoder's output with BatchNorm in inference mode."""
+        found = self.infer(variables, inputs, "encoder")
+        return {"features": found["encoder"]}
+
+    def infer(self, variables, inputs, *names: str) -> dict[str, Float[Array, "N ..."]]:
+        """The outputs of those of the networks, in their order, for the inputs of examples."""
+        networks = {name: self.networks[name] for name in names}
+        return infer_chain(networks, variables.params, variables.model_state, input_of(inputs))
 
 
-def _as_rows(views: Float[Array, "B V ..."]) -> Float[Array, "N ..."]:
+def _apply(module, params, state, x, keys):
+    given = {} if keys is None else {"keys": keys}
+    variables = {"params": params, "batch_stats": state}
+    x, updated = module.apply(variables, x, train=True, mutable=["batch_stats"], **given)
+    return x, updated.get("batch_stats", {})
+
+
+def _row_keys(module, name: str, keys, first: int, count: int):
+    """A key a row for a network that takes some: of its name, the example and the view."""
+    if keys is None or "keys" not in inspect.signature(type(module).__call__).parameters:
+        return None
+    views = jnp.arange(first, first + count, dtype=jnp.uint32)
+    of_network = jax.vmap(functools.partial(jax.random.fold_in, data=zlib.crc32(name.encode())))
+    of_views = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
+    return of_views(of_network(keys), views).reshape(-1)
+
+
+def _seen(views: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    return {kind: tree for kind, tree in views.items() if kind != SIDE}
+
+
+def _as_rows(tree: PyTree) -> PyTree:
     # Example-major, so that a batch sharded over devices stays where it is.
-    return jnp.reshape(views, (-1, *views.shape[2:]))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree)

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from typing import ClassVar
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -17,11 +18,11 @@ class Supervised(Chain):
     Both views of an example are examples of their own.
     """
 
-    head_parts = ("head",)
+    head_parts: ClassVar = ("head",)
 
     @property
     @abc.abstractmethod
-    def outputs(self) -> int:
+    def outputs_of_head(self) -> int:
         """How many numbers the head gives."""
 
     @property
@@ -29,11 +30,10 @@ class Supervised(Chain):
         """The encoder, and the head on its features."""
         # Not in bfloat16: it would round predictions to a hundredth of the targets' deviation.
         dtype = self.encoder.param_dtype
-        head = LinearHead(self.outputs, dtype=dtype, param_dtype=dtype)
+        head = LinearHead(self.outputs_of_head, dtype=dtype, param_dtype=dtype)
         return {"encoder": self.encoder, "head": head}
 
-    def predict(self, params, model_state, inputs) -> Float[Array, "N outputs"]:
-        """What the head says of images in [0, 1] or of vectors, statistics frozen."""
-        features = self.features(params, model_state, inputs)
-        head = {"params": params["head"]}
-        return self.networks["head"].apply(head, features, train=False)
+    def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+        """`features` [N, D], and what the head says of them, `prediction` [N, outputs]."""
+        found = self.infer(variables, inputs, "encoder", "head")
+        return {"features": found["encoder"], "prediction": found["head"]}

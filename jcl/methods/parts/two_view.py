@@ -30,15 +30,15 @@ class TwoViewNetworks(Chain):
         """Encoder and projector."""
         return {"encoder": self.encoder, "projector": self.projector}
 
-    def project(self, params, model_state, inputs) -> Float[Array, "N d"]:
-        """See `Method`: unit rows, as most losses compare them."""
-        return unit_rows(self.raw_projection(params, model_state, inputs))
+    def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+        """`features` [N, D], and `projection` [N, d]: unit rows, as most losses compare them."""
+        features, projection = self.features_and_projection(variables, inputs)
+        return {"features": features, "projection": unit_rows(projection)}
 
-    def raw_projection(self, params, model_state, inputs) -> Float[Array, "N d"]:
-        """The projector's output for features, BatchNorm in inference mode."""
-        features = self.features(params, model_state, inputs)
-        variables = {"params": params["projector"], "batch_stats": model_state["projector"]}
-        return self.projector.apply(variables, features, train=False)
+    def features_and_projection(self, variables, inputs) -> tuple[Float[Array, "N ..."], ...]:
+        """What the encoder and the projector give for examples, BatchNorm in inference mode."""
+        found = self.infer(variables, inputs, "encoder", "projector")
+        return found["encoder"], found["projector"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +68,7 @@ class TwoViewMethod(CosineContrast):
     ) -> Float[Array, ""]:
         """The loss of the raw embeddings of the two views."""
 
-    def objective(self, params, embeddings, batch, method_state, key, mesh) -> Outcome:
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """See `Method.objective`."""
-        del params, batch, method_state, key
         z0, z1 = embeddings[:, 0], embeddings[:, 1]
         return Outcome(self.loss(z0, z1, mesh), two_view_diagnostics(z0, z1), {})
