@@ -7,7 +7,7 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jcl.methods.parts.chain import Chain
+from jcl.methods.parts.chain import Chain, infer_chain, input_of
 from jcl.models.linear_head import LinearHead
 
 
@@ -28,12 +28,17 @@ class Supervised(Chain):
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The encoder, and the head on its features."""
-        # Not in bfloat16: it would round predictions to a hundredth of the targets' deviation.
-        dtype = self.encoder.param_dtype
-        head = LinearHead(self.outputs_of_head, dtype=dtype, param_dtype=dtype)
-        return {"encoder": self.encoder, "head": head}
+        return {"encoder": self.encoder, "head": self._head(self.outputs_of_head)}
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
         """`features` [N, D], and what the head says of them, `prediction` [N, outputs]."""
-        found = self.infer(variables, inputs, "encoder", "head")
+        # Where the dataset is not at hand, the head alone tells how many classes there were.
+        outputs = variables.params["head"]["dense"]["bias"].size
+        networks = {"encoder": self.encoder, "head": self._head(outputs)}
+        found = infer_chain(networks, *variables[:2], input_of(inputs))
         return {"features": found["encoder"], "prediction": found["head"]}
+
+    def _head(self, outputs: int) -> nn.Module:
+        # Not in bfloat16: it would round predictions to a hundredth of the targets' deviation.
+        dtype = self.encoder.param_dtype
+        return LinearHead(outputs, dtype=dtype, param_dtype=dtype)
