@@ -31,12 +31,17 @@ class Supervised(Chain):
         return {"encoder": self.encoder, "head": self._head(self.outputs_of_head)}
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """`features` [N, D], and what the head says of them, `prediction` [N, outputs]."""
-        # Where the dataset is not at hand, the head alone tells how many classes there were.
-        outputs = variables.params["head"]["dense"]["bias"].size
-        networks = {"encoder": self.encoder, "head": self._head(outputs)}
+        """`features` [N, D], and what the head says of them, `prediction` [N, outputs].
+
+        The prediction is missing where the parameters have no head.
+        """
+        networks = {"encoder": self.encoder}
+        # It may be left out where data have other classes; it alone tells how many it has.
+        if "head" in variables.params:
+            networks["head"] = self._head(variables.params["head"]["dense"]["bias"].size)
         found = infer_chain(networks, *variables[:2], input_of(inputs))
-        return {"features": found["encoder"], "prediction": found["head"]}
+        names = {"features": "encoder", "prediction": "head"}
+        return {name: found[network] for name, network in names.items() if network in found}
 
     def _head(self, outputs: int) -> nn.Module:
         # Not in bfloat16: it would round predictions to a hundredth of the targets' deviation.
