@@ -9,5 +9,6 @@ VIEWS = {
     "byol": "jcl.augment.byol:byol",
     "weak": "jcl.augment.recipes:weak",
     "none": "jcl.augment.recipes:none",
+    "image_and_text": "jcl.augment.pairs:image_and_text",
     "feature_noise": "jcl.augment.vectors:feature_noise",
 }

@@ -24,6 +24,7 @@ from jcl.experiment.tables import (
     taken_options,
     target,
 )
+from jcl.models import TEXT_ENCODERS
 from jcl.optim.patterns import matches, parameter_name
 from jcl.runtime import workdir as workdir_lib
 
@@ -238,9 +239,8 @@ def _drop_frozen_patterns(config: ConfigDict, title: str) -> list[str]:
     """Drops patterns for layers of the replaced network that the new one does not have."""
     types = {"dtype": jnp.float32, "param_dtype": jnp.float32}
     network = build(title, config[title], TABLES[title], **types)
-    side = config.views.get("size") or config.data.get("image_size") or _SIDE
-    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
-    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), image)
+    shape = _input_of(title, config)
+    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), shape)
     paths = jax.tree_util.tree_leaves_with_path({title: variables["params"]})
     names = [parameter_name(path) for path, _ in paths]
     gone = [
@@ -253,3 +253,12 @@ def _drop_frozen_patterns(config: ConfigDict, title: str) -> list[str]:
         f"frozen={pattern!r} of the config file: dropped, {config[title].name} has no such part"
         for pattern in gone
     ]
+
+
+def _input_of(title: str, config: ConfigDict) -> Any:
+    """Something that a network of that section takes."""
+    if NETWORKS[title] is TEXT_ENCODERS:
+        kinds = {"ids": jnp.int32, "mask": bool}
+        return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}
+    side = config.views.get("size") or config.data.get("image_size") or _SIDE
+    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)

@@ -4,6 +4,7 @@ METHODS = {
     "simclr": "jcl.methods.simclr:SimCLR",
     "dcl": "jcl.methods.dcl:DCL",
     "sogclr": "jcl.methods.sogclr:SogCLR",
+    "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",
     "supremix": "jcl.methods.supremix:SupReMix",
     "rnc": "jcl.methods.rnc:RankNContrast",
