@@ -3,8 +3,9 @@
 Everything it needs stands in the workdir; the config is the run's own, with overrides.
 """
 
+import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -14,10 +15,16 @@ import numpy as np
 from absl import flags
 
 from jcl import runtime
-from jcl.augment.image import to_float
+from jcl.augment.image import examples_as_floats
+from jcl.augment.views import FEATURES, IMAGES, in_context
 from jcl.data import Source
-from jcl.data.dataset_shape import inputs_of, shape_of
-from jcl.evaluation.encode import FEATURE_BATCH, feature_function
+from jcl.data.dataset_shape import shape_of
+from jcl.evaluation.encode import (
+    FEATURE_BATCH,
+    chosen_output,
+    evaluation_inputs,
+    output_function,
+)
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
@@ -30,7 +37,7 @@ from jcl.experiment import (
     read_command_line,
 )
 from jcl.mesh import make_mesh
-from jcl.methods.base import Method, Variables
+from jcl.methods.base import Method, Variables, declared
 from jcl.probes import (
     Features,
     check_export,
@@ -55,6 +62,7 @@ from jcl.training.warm_start import check_same_names
 # Test images whose two views alignment is measured on, and that a picture shows.
 _ALIGNMENT_IMAGES = 2000
 _PICTURED = 8
+_PROBED_KINDS = (IMAGES, FEATURES)
 
 
 def evaluate(
@@ -81,11 +89,12 @@ def evaluate(
         "untrained": {..}, "pixels": {..}}; scores are fractions (errors in units of the target),
         means over seeds, with their settings beside them. "knn" has top1 where the data has labels
         and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
-        feature vectors, "inputs" stands for "pixels". A method that was trained with labels has a
-        "head", which is scored too on the dataset it was trained on; `probe.finetune` adds
-        "finetune" (`jcl.evaluation.finetune`), and `probe.projection` adds "projection", the same
-        probes of what the projector makes of the features. "settings" and "data" are the config's
-        sections `probe` and `data`.
+        feature vectors, "inputs" stands for "pixels". All of these are of the first of
+        `probe.outputs`; every further output has a section of its name, such as "projection", with
+        the same probes. A method that was trained with labels has a "head", which is scored too on
+        the dataset it was trained on; `probe.finetune` adds "finetune"
+        (`jcl.evaluation.finetune`). "settings" and "data" are the config's sections `probe` and
+        `data`.
 
     Raises:
         UserError: no such checkpoint, one that does not fit the config or the data, data that
@@ -103,34 +112,34 @@ def evaluate(
     own_data = config.data.name == own.name
     # What a head says of another dataset than the run's is about another question.
     own_head = own_data and config.data.get("label_key") == own.get("label_key")
-    (params, model_state), at_step = _restore(experiment, workdir, step, with_head=own_head)
+    variables, at_step = _restore(experiment, workdir, step, with_head=own_head)
     suffix = "" if step is None else f"-{at_step}"
     suffix += "" if own_data else suffix_of_dataset(workdir, suffix, config.data.name)
-    method, variables = experiment.method, (params, model_state)
-    scores, trained = _probe(experiment, method.features, *variables, train, test)
+    first, *others = config.probe.outputs
+    scores, trained = _probe(experiment, first, variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
     results = {"step": at_step, **about, **scores}
-    if hasattr(method, "predict") and own_head and _has_truth(method, *trained):
-        results["head"] = _score_head(experiment, *variables, test, *trained)
-    if config.probe.projection and hasattr(method, "project"):
-        results["projection"], _ = _probe(experiment, method.project, *variables, train, test)
+    if own_head and _has_prediction(experiment, variables, train, *trained):
+        results["head"] = _score_head(experiment, variables, test, *trained)
+    for name in others:
+        results[name], _ = _probe(experiment, name, variables, train, test)
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
-        results["untrained"], _ = _probe(
-            experiment, method.features, start.probed_params, start.model_state, train, test
-        )
-        raw = raw_inputs(train), raw_inputs(test)
-        if train.image_shape is None:
-            results["inputs"] = _score(config, train, *raw, shares=config.probe.shares)
-        else:  # low-shot probes of thousands of pixels take minutes, and score about chance
+        results["untrained"], _ = _probe(experiment, first, start.probed, train, test)
+        if train.image_shape is not None:
+            raw = raw_inputs(train), raw_inputs(test)
+            # Low-shot probes of thousands of pixels take minutes, and score about chance.
             results["pixels"] = _score(config, train, *raw, shares=())
+        elif "features" in experiment.data.example:
+            raw = raw_inputs(train), raw_inputs(test)
+            results["inputs"] = _score(config, train, *raw, shares=config.probe.shares)
 
     path = results_file(workdir, suffix)
     write_results(path, results)
     if export_features is not None:
         save_features(export_features, *trained)
     if config.probe.finetune:  # may take long, and fail: the rest is safe by then
-        parts = _feature_parts(method, *variables)
+        parts = _feature_parts(experiment.method, variables)
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
     _draw(experiment, workdir, workdir / f"figures{suffix}", trained[1], test)
@@ -147,9 +156,10 @@ def _restore(
     """
     variables, at_step = read_variables(workdir, step)
     shapes = experiment.state_shapes(make_mesh())
-    held, needed = variables._asdict(), {"params": shapes.params, "model_state": shapes.model_state}
+    held = {"params": variables.params, "model_state": variables.model_state}
+    needed = {"params": shapes.params, "model_state": shapes.model_state}
     if not with_head:
-        head = experiment.method.head_parts
+        head = declared(experiment.method, "head_parts")
         held, needed = (
             {
                 kind: {part: value for part, value in tree.items() if part not in head}
@@ -159,33 +169,52 @@ def _restore(
         )
     check_same_names(held, needed, f"the checkpoint of step {at_step}")
     dtype = image_dtype(experiment.config)
-    held = jax.tree.map(
-        lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, held
+    variables = jax.tree.map(
+        lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
+        variables._replace(**held),
     )
-    return Variables(**held), at_step
+    return variables, at_step
 
 
 def _probe(
-    experiment: Experiment, embed: Callable, params, model_state, train: Source, test: Source
+    experiment: Experiment, name: str, variables: Variables, train: Source, test: Source
 ) -> tuple[dict, tuple[Features, Features]]:
-    """All probes of one set of parameters, and the features of both splits that they saw."""
-    apply = jax.jit(feature_function(experiment.config, embed))
-
-    def features(inputs):
-        return apply(params, model_state, inputs)
-
-    train_features = extract(features, train, batch_size=min(FEATURE_BATCH, len(train)))
-    test_features = extract(features, test, batch_size=min(FEATURE_BATCH, len(test)))
-    view_features = jax.jit(embed)
-    pairs = [
-        [np.asarray(view_features(params, model_state, views[:, i])) for i in range(2)]
-        for views in _views(experiment, test, min(_ALIGNMENT_IMAGES, len(test)))
-    ]
-    pair = np.concatenate(pairs, axis=1)
+    """All probes of one output of the method, and its values for both splits."""
     config = experiment.config
+    apply = functools.partial(jax.jit(output_function(config, experiment.method, name)), variables)
+    train_features = extract(apply, train, batch_size=min(FEATURE_BATCH, len(train)))
+    test_features = extract(apply, test, batch_size=min(FEATURE_BATCH, len(test)))
     scores = _score(config, train, train_features, test_features, shares=config.probe.shares)
-    scores["geometry"] = geometry(*pair, *test_features)
+    pair = _views_pair(experiment, name, variables, test)
+    scores["geometry"] = geometry(pair, *test_features)
     return scores, (train_features, test_features)
+
+
+def _views_pair(
+    experiment: Experiment, name: str, variables: Variables, test: Source
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """An output for two views of the first examples; None where it is not an output of views.
+
+    Where the recipe makes one view an example, the second is drawn as another example's would be.
+    """
+    output = jax.jit(functools.partial(chosen_output, experiment.method, name=name))
+    pairs, count = [], min(_ALIGNMENT_IMAGES, len(test))
+    for batches in zip(*(_views(experiment, test, count, draw) for draw in (0, 1)), strict=True):
+        views = [{k: v for k, v in drawn.items() if k in _PROBED_KINDS} for drawn in batches]
+        if not views[0] or name not in jax.eval_shape(
+            experiment.method.outputs, variables, {k: v[:, 0] for k, v in views[0].items()}
+        ):
+            return None
+        several = all(v.shape[1] > 1 for v in views[0].values())
+        chosen = ((views[0], 0), (views[0], 1)) if several else ((views[0], 0), (views[1], 0))
+        pairs.append(
+            [
+                np.asarray(output(variables, {k: v[:, i] for k, v in drawn.items()}))
+                for drawn, i in chosen
+            ]
+        )
+    first, second = np.concatenate(pairs, axis=1)
+    return first, second
 
 
 def _score(
@@ -209,46 +238,74 @@ def _score(
     )
 
 
-def _has_truth(method, train_features: Features, test_features: Features) -> bool:
-    return all(
-        getattr(split, key) is not None
-        for key in method.needs
-        for split in (train_features, test_features)
+def _has_prediction(
+    experiment: Experiment,
+    variables: Variables,
+    train: Source,
+    train_features: Features,
+    test_features: Features,
+) -> bool:
+    """Whether the method predicts what it was told, and both splits know it."""
+    config = experiment.config
+    examples = train.batch(np.arange(1))
+    inputs = evaluation_inputs(examples, config.views.get("size"), image_dtype(config))
+    outputs = jax.eval_shape(experiment.method.outputs, variables, inputs)
+    return "prediction" in outputs and all(
+        getattr(split, _told(experiment)) is not None for split in (train_features, test_features)
     )
+
+
+def _told(experiment: Experiment) -> str:
+    """What a method that predicts is told of each example: "label" or "target"."""
+    return "target" if "target" in experiment.method.needs else "label"
 
 
 def _score_head(
     experiment: Experiment,
-    params,
-    model_state,
+    variables: Variables,
     test: Source,
     train_features: Features,
     test_features: Features,
 ) -> dict:
     """Scores of the method's own predictions for the test split."""
-    config, method = experiment.config, experiment.method
-    predicted = predict_split(config, method, params, model_state, test)
-    (key,) = method.needs
+    config, key = experiment.config, _told(experiment)
+    predicted = predict_split(config, experiment.method, variables, test)
     truth = getattr(test_features, key), getattr(train_features, key)
     bin_width = config.probe.target_bin
-    return score_predictions(predicted, *truth, needs=method.needs, bin_width=bin_width)
+    return score_predictions(predicted, *truth, needs=(key,), bin_width=bin_width)
 
 
-def _feature_parts(method: Method, params, model_state) -> dict[str, Variables]:
+def _feature_parts(method: Method, variables: Variables) -> dict[str, Variables]:
     """The parts of the networks that features depend on, by name."""
+    params, model_state, _ = variables
     return {
-        part: Variables(params[part], model_state.get(part, {})) for part in method.feature_parts
+        part: Variables(params[part], model_state.get(part, {}))
+        for part in declared(method, "feature_parts")
     }
 
 
-def _views(experiment: Experiment, source: Source, count: int) -> Iterator[jax.Array]:
-    """Views [n, V, ..] of the first examples, in batches, the same at every evaluation."""
-    make_views = jax.jit(experiment.make_views)
-    keys = jax.random.split(jax.random.key(experiment.config.seed, impl="threefry2x32"), count)
+def _views(
+    experiment: Experiment, source: Source, count: int, draw: int = 0
+) -> Iterator[dict[str, jax.Array]]:
+    """Views of the first examples, in batches, the same at every evaluation.
+
+    Args:
+        experiment: whose recipe of views is taken.
+        source: of the examples.
+        count: of the examples.
+        draw: views of another draw are independent of these.
+    """
+
+    @jax.jit
+    def make_views(keys, examples):
+        examples = examples_as_floats(examples, image_dtype(experiment.config))
+        return in_context(experiment.make_views, keys[0], examples)(keys, examples)
+
+    key = jax.random.key(experiment.config.seed, impl="threefry2x32")
+    keys = jax.random.split(jax.random.fold_in(key, draw) if draw else key, count)
     for start in range(0, count, FEATURE_BATCH):
         rows = np.arange(start, min(start + FEATURE_BATCH, count))
-        inputs = jnp.asarray(inputs_of(source.batch(rows)))
-        yield make_views(keys[rows], to_float(inputs, image_dtype(experiment.config)))
+        yield make_views(keys[rows], source.batch(rows))
 
 
 def _draw(
@@ -259,7 +316,8 @@ def _draw(
         count = min(_PICTURED, len(test))
         originals = test.batch(np.arange(count))["image"] / np.float32(255)
         (views,) = _views(experiment, test, count)
-        views_grid(np.asarray(views, np.float32), figures / "views.png", originals=originals)
+        drawn = np.asarray(views["image"], np.float32)
+        views_grid(drawn, figures / "views.png", originals=originals)
     lines = read_metrics(workdir)
     if lines:
         loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")

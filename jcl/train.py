@@ -4,7 +4,6 @@ Started again with the same workdir, it goes on from the newest checkpoint.
 """
 
 import contextlib
-import functools
 import sys
 import time
 from collections.abc import Callable
@@ -21,8 +20,9 @@ from jcl.cost.devices import peak
 from jcl.cost.memory import check_memory, step_bytes
 from jcl.data.dataset_shape import shape_of
 from jcl.data.loader import batches
-from jcl.data.order import batch_hash, batch_indices
+from jcl.data.order import batch_hash
 from jcl.errors import UserError
+from jcl.evaluation.at_epoch import make_at_epoch
 from jcl.evaluation.periodic import make_knn_probe
 from jcl.experiment import (
     check_needs,
@@ -103,6 +103,7 @@ def prepare(
     experiment = make_experiment(config, shape_of(source))
     check_needs(experiment)
     probe = make_knn_probe(experiment, source, mesh)
+    at_epoch = make_at_epoch(experiment, source, mesh)
     state, origin = _first_state(experiment, workdir, mesh)
     checkpoints = _enter(workdir, config, accept=accept_config_changes, closing=closing)
     restored = checkpoints.restore_newest(state)
@@ -128,7 +129,7 @@ def prepare(
     trace = Trace(workdir, config.profile.steps)
     stream = batches(
         source,
-        seed=config.seed,
+        order=experiment.order,
         batch_size=config.batch_size,
         sharding=batch_sharding(mesh),
         start_step=start,
@@ -148,7 +149,7 @@ def prepare(
             save=config.checkpoint.every_steps,
             probe=config.probe.every_steps,
         ),
-        batch_hash=functools.partial(_batch_hash, config, len(source)),
+        batch_hash=lambda step: batch_hash(experiment.order.batch_indices(step)),
         checkpoints=checkpoints,
         report=report,
         meter=meter,
@@ -156,6 +157,7 @@ def prepare(
         watchdog=watchdog,
         must_stop=must_stop,
         probe=probe,
+        at_epoch=at_epoch,
     )
 
 
@@ -168,7 +170,7 @@ def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, dic
     step = config.init_step or workdir_lib.read_origin_step(workdir, config.init_from)
     state, step = warm_start(state, config.init_from, step=step, part=config.init_part)
     origin = {"workdir": config.init_from, "step": step, "part": config.init_part}
-    return experiment.renew_method_state(state), origin
+    return experiment.adopt(state), origin
 
 
 def _enter(
@@ -217,10 +219,6 @@ def _compile_step(experiment, state: TrainState, mesh: Mesh) -> tuple[Callable, 
         peak_flops=_peak_flops(config, mesh),
     )
     return train_step, meter
-
-
-def _batch_hash(config: ml_collections.ConfigDict, n: int, step: int) -> str:
-    return batch_hash(batch_indices(step, n=n, batch_size=config.batch_size, seed=config.seed))
 
 
 def _countable_flops(experiment, mesh, batch) -> float | None:

@@ -199,7 +199,8 @@ class Probe:
         knn_temperature: of the neighbours' votes.
         linear_seeds: linear probes that are averaged.
         baselines: whether the untrained encoder and the raw inputs are probed too.
-        projection: whether what the projector makes of the features is probed too.
+        outputs: names of what is probed, such as features, projection or text/features; the
+            first is the run's score, by which the best checkpoint is kept.
         shares: of the labels, for low-shot probes.
         target_bin: width, in units of the target, of what many- and few-shot regions count.
         finetune: whether the whole network is also trained with labels, for each share.
@@ -216,7 +217,7 @@ class Probe:
     knn_temperature: float = 0.07
     linear_seeds: int = 3
     baselines: bool = True
-    projection: bool = False
+    outputs: tuple = ("features",)
     shares: tuple = (0.01, 0.1)
     target_bin: float = 1.0
     finetune: bool = False
@@ -236,6 +237,10 @@ class Probe:
             check_positive(f"probe.{key}", getattr(self, key))
         for key in ("finetune_epochs", "finetune_learning_rate", "finetune_encoder_scale"):
             check_positive(f"probe.{key}", getattr(self, key))
+        if not self.outputs or not all(isinstance(name, str) for name in self.outputs):
+            raise UserError(
+                f"probe.outputs={self.outputs!r} is impossible: give names, such as ('features',)"
+            )
         for key in ("shares", "finetune_shares"):
             check_shares(f"probe.{key}", getattr(self, key))
 

@@ -1,12 +1,16 @@
 """What a run has to know of its dataset before it reads an example: shapes, sizes, classes."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
+from jaxtyping import Integer
 
 from jcl.data.source import Source
+
+_PART = 1024  # examples that are read at a time, for their group alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,11 +22,14 @@ class DatasetShape:
             features [F], label [], target []; without its index.
         examples: how many there are.
         n_classes: of `label`, or None where there is none.
+        read_groups: reads the `group` of every example, integers [n], which may take as long as
+            reading the split; None where examples have none.
     """
 
     example: Mapping[str, jax.ShapeDtypeStruct]
     examples: int
     n_classes: int | None
+    read_groups: Callable[[], Integer[np.ndarray, " n"]] | None = None
 
     def batch(self, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
         """A global batch of that many examples, with their `index`."""
@@ -39,7 +46,13 @@ def shape_of(source: Source) -> DatasetShape:
         key: jax.ShapeDtypeStruct(value.shape[1:], value.dtype)
         for key, value in source.batch(np.arange(1)).items()
     }
-    return DatasetShape(example, len(source), source.n_classes)
+    read = functools.partial(_read_groups, source) if "group" in example else None
+    return DatasetShape(example, len(source), source.n_classes, read)
+
+
+def _read_groups(source: Source) -> Integer[np.ndarray, " n"]:
+    parts = np.array_split(np.arange(len(source)), -(-len(source) // _PART))
+    return np.concatenate([source.batch(rows)["group"] for rows in parts])
 
 
 def images_of(*image_shape: int, examples: int, n_classes: int = 1000) -> DatasetShape:

@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Int64
 
-from jcl.data import order
+from jcl.data.order import Order
 from jcl.data.source import Source
 from jcl.errors import UserError
 
@@ -36,7 +36,7 @@ _MAX_WORKERS = 16
 def batches(
     source: Source,
     *,
-    seed: int,
+    order: Order,
     batch_size: int,
     sharding: jax.sharding.NamedSharding,
     start_step: int,
@@ -50,8 +50,8 @@ def batches(
 
     Args:
         source: the training split.
-        seed: of the order of examples.
-        batch_size: global batch size B.
+        order: of the examples (`jcl.data.order`).
+        batch_size: global batch size B, that of the order.
         sharding: shards the leading axis; other axes are replicated.
         start_step: the first step to yield, from 0.
         stop_step: one past the last.
@@ -63,16 +63,15 @@ def batches(
         int32 [B], the positions in the dataset. Close it when leaving it early.
 
     Raises:
-        UserError: where the batch is larger than the dataset or does not divide by the shards;
+        UserError: where the batch does not divide by the shards;
             later, from iteration, where the source cannot read its data.
     """
-    order.steps_per_epoch(len(source), batch_size)  # raises before anything starts
     shards = _local_shards(batch_size, sharding)
     if num_workers is None:
         num_workers = 0 if source.in_memory else min(_cpus(), _MAX_WORKERS)
     local = np.concatenate([np.arange(start, stop) for start, stop in shards])
     parts = -(-len(local) // _PART) if num_workers else 1
-    reader = _Parts(source, seed, batch_size, start_step, stop_step, local, parts)
+    reader = _Parts(source, order, start_step, stop_step, local, parts)
 
     def place(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         return {key: _place(array, batch_size, sharding, shards) for key, array in batch.items()}
@@ -131,8 +130,7 @@ class _Parts:
     """Random access to part p of this process's share of step t, as element t * parts + p."""
 
     source: Source
-    seed: int
-    batch_size: int
+    order: Order
     start_step: int
     stop_step: int
     local: Int64[np.ndarray, " l"]
@@ -143,9 +141,7 @@ class _Parts:
 
     def __getitem__(self, element: int) -> dict[str, np.ndarray]:
         step, part = divmod(int(element), self.parts)
-        indices = order.batch_indices(
-            self.start_step + step, n=len(self.source), batch_size=self.batch_size, seed=self.seed
-        )
+        indices = self.order.batch_indices(self.start_step + step)
         mine = np.array_split(indices[self.local], self.parts)[part]
         return {**self.source.batch(mine), "index": mine.astype(np.int32)}
 

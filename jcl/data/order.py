@@ -1,16 +1,20 @@
-"""Which examples step t sees: a pure function of (step, n, batch_size, seed).
+"""Which examples step t sees: a pure function of (step, n, batch_size, seed), or of groups too.
 
 Nothing here knows of devices, processes or workers, and nothing has state, so resuming a run
 needs its step and nothing else. The permutation is spelled out below rather than taken from a
 library, so that no upgrade can change the order of a run; a golden test pins it.
 """
 
+import functools
 import hashlib
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, UInt64
 
+from jcl.data.dataset_shape import DatasetShape
 from jcl.errors import UserError
 
 _ROUNDS = 8
@@ -51,6 +55,92 @@ def batch_indices(step: int, *, n: int, batch_size: int, seed: int) -> Int64[np.
     epoch, step_in_epoch = divmod(step, steps_per_epoch(n, batch_size))
     positions = np.arange(batch_size, dtype=np.int64) + step_in_epoch * batch_size
     return permute(positions, n=n, seed=seed, epoch=epoch)
+
+
+class Order(NamedTuple):
+    """The order of examples of a run.
+
+    Attributes:
+        steps_per_epoch: batches in one pass over the data.
+        batch_indices: step from 0 -> int64 [batch_size], dataset positions; it can be pickled, for
+            processes that read ahead.
+    """
+
+    steps_per_epoch: int
+    batch_indices: Callable[[int], Int64[np.ndarray, " b"]]
+
+
+def shuffled(data: DatasetShape, *, batch_size: int, seed: int) -> Order:
+    """Every epoch a new permutation of all examples: `batch_indices`.
+
+    Raises:
+        UserError: as `steps_per_epoch`.
+    """
+    indices = functools.partial(batch_indices, n=data.examples, batch_size=batch_size, seed=seed)
+    return Order(steps_per_epoch(data.examples, batch_size), indices)
+
+
+def grouped(data: DatasetShape, *, batch_size: int, seed: int) -> Order:
+    """Batches of one group each, for methods whose negatives come from within a group.
+
+    Every epoch permutes the examples inside each group, cuts each group into full batches, whose
+    remainder is dropped, and permutes the batches of all groups.
+
+    Args:
+        data: its examples have an integer `group`.
+        batch_size: global batch size.
+        seed: any integer.
+
+    Raises:
+        UserError: examples have no group, or no group fills a batch.
+    """
+    if data.read_groups is None:
+        raise UserError("batches of one group each need a `group` of every example, an integer")
+    groups = np.asarray(data.read_groups())
+    members = np.argsort(groups, kind="stable")
+    sizes = np.unique(groups, return_counts=True)[1]
+    batches = sizes // batch_size
+    if not batches.any():
+        raise UserError(
+            f"batch_size={batch_size} is larger than the largest of {len(sizes)} groups, which has "
+            f"{sizes.max()} examples, but a batch is of one group and holds no example twice"
+        )
+    indices = functools.partial(
+        grouped_batch_indices, members=members, sizes=sizes, batch_size=batch_size, seed=seed
+    )
+    return Order(int(batches.sum()), indices)
+
+
+def grouped_batch_indices(
+    step: int,
+    *,
+    members: Int64[np.ndarray, " n"],
+    sizes: Int64[np.ndarray, " g"],
+    batch_size: int,
+    seed: int,
+) -> Int64[np.ndarray, " b"]:
+    """Dataset positions of the examples in the global batch of one step, all of one group.
+
+    Args:
+        step: from 0.
+        members: dataset positions, group after group.
+        sizes: of the groups; one at least fills a batch.
+        batch_size: global batch size.
+        seed: any integer.
+
+    Returns:
+        int64 [batch_size], distinct values.
+    """
+    batches = sizes // batch_size
+    epoch, step_in_epoch = divmod(step, int(batches.sum()))
+    place = np.array([step_in_epoch], np.int64)
+    batch = int(permute(place, n=int(batches.sum()), seed=seed, epoch=epoch)[0])
+    group = int(np.searchsorted(np.cumsum(batches), batch, side="right"))
+    first = (batch - int(batches[:group].sum())) * batch_size
+    positions = np.arange(first, first + batch_size, dtype=np.int64)
+    # A seed is below 2^31, so every group has a permutation of its own.
+    inside = permute(positions, n=int(sizes[group]), seed=seed + ((group + 1) << 32), epoch=epoch)
+    return members[int(sizes[:group].sum()) + inside]
 
 
 def permute(

@@ -1,18 +1,19 @@
 """From raw inputs to the features that probes and notebooks see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from jcl.augment.crop import evaluation_view
-from jcl.augment.image import to_float
+from jcl.augment.image import examples_as_floats
 from jcl.errors import UserError
 from jcl.experiment import image_dtype, make_method, open_config
+from jcl.methods.base import Method, Variables
 from jcl.runtime import workdir as workdir_lib
 from jcl.training.checkpoint import read_variables
 
@@ -20,29 +21,49 @@ from jcl.training.checkpoint import read_variables
 FEATURE_BATCH = 500
 
 
-def feature_function(
-    config: ConfigDict, embed: Callable[..., Float[Array, "N D"]]
-) -> Callable[..., Float[Array, "N D"]]:
-    """Returns (params, model_state, inputs) -> what a method's `features` or `project` gives.
+def output_function(
+    config: ConfigDict, method: Method, name: str
+) -> Callable[[Variables, Mapping[str, Any]], Float[Array, "N ..."]]:
+    """Returns (variables, examples) -> one of the method's outputs.
 
-    Inputs are images uint8 [N, H, W, C], or vectors float [N, F]. Where the config's views have a
-    size of their own, the method sees the centre of that size.
+    Examples are kind -> [N, ...] as data have them, images as bytes. Where the config's views have
+    a size of their own, the method sees the centre of that size.
+
+    Args:
+        config: of the run.
+        method: of the run.
+        name: of the output, such as "features".
     """
     size, dtype = config.views.get("size"), image_dtype(config)
 
-    def features(params, model_state, inputs: Num[Any, "N ..."]) -> Float[Array, "N D"]:
-        found = embed(params, model_state, evaluation_inputs(inputs, size, dtype))
+    def output(variables: Variables, examples: Mapping[str, Any]) -> Float[Array, "N ..."]:
+        found = chosen_output(method, variables, evaluation_inputs(examples, size, dtype), name)
         return found.astype(dtype)  # a network may compute in bfloat16
 
-    return features
+    return output
+
+
+def chosen_output(
+    method: Method, variables: Variables, inputs: Mapping[str, Array], name: str
+) -> Float[Array, "N ..."]:
+    """The output of that name; raises UserError where the method has none for these inputs."""
+    found = method.outputs(variables, inputs)
+    if name not in found:
+        raise UserError(
+            f"the output {name!r} is asked for, but the method has {', '.join(found)} of examples "
+            f"with {', '.join(inputs)}"
+        )
+    return found[name]
 
 
 def evaluation_inputs(
-    inputs: Num[Any, "N ..."], size: int | None, dtype: DTypeLike
-) -> Float[Array, "N ..."]:
-    """What networks see of inputs as they are: floats, of images the centre of that size."""
-    inputs = to_float(inputs, dtype)
-    return evaluation_view(inputs, size) if inputs.ndim == 4 else inputs
+    examples: Mapping[str, Any], size: int | None, dtype: DTypeLike
+) -> dict[str, Array]:
+    """What networks see of examples as they are: floats, of images the centre of that size."""
+    inputs = examples_as_floats(examples, dtype)
+    if "image" in inputs:
+        inputs["image"] = evaluation_view(inputs["image"], size)
+    return inputs
 
 
 def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
@@ -68,7 +89,7 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
         (16, 128)
     """
     config = open_config(workdir_lib.read_config(Path(workdir)))
-    apply = feature_function(config, make_method(config).features)
+    apply = output_function(config, make_method(config), "features")
     size = config.data.get("image_size")
 
     def features(params, images):
@@ -77,7 +98,8 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
                 f"the encoder of {workdir} was trained on images brought to {size}x{size} "
                 f"(data.image_size), but these are {images.shape[1]}x{images.shape[2]}"
             )
-        return apply(params["params"], params["model_state"], images)
+        kind = "image" if images.ndim == 4 else "features"
+        return apply(Variables(**params), {kind: images})
 
     variables, _ = read_variables(workdir, step)
     return jax.jit(features), variables._asdict()

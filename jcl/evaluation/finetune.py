@@ -114,7 +114,7 @@ def finetune(
     step = compile_train_step(state, mesh=mesh, **experiment.step_options())
     stream = batches(
         subset,
-        seed=config.seed,
+        order=experiment.order,
         batch_size=config.batch_size,
         sharding=batch_sharding(mesh),
         start_step=0,
@@ -131,7 +131,7 @@ def finetune(
             state, _ = step(state, batch)
     finally:
         stream.close()
-    return predict_split(config, experiment.method, state.params, state.model_state, test)
+    return predict_split(config, experiment.method, state.probed, test)
 
 
 def _batch_size(config: ConfigDict, examples: int) -> int:

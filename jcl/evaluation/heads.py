@@ -1,6 +1,6 @@
 """What the heads of networks trained with labels say of a split, and how good it is."""
 
-from typing import Any
+import functools
 
 import jax
 import numpy as np
@@ -9,19 +9,16 @@ from ml_collections import ConfigDict
 
 from jcl.data import Source
 from jcl.errors import UserError
-from jcl.evaluation.encode import FEATURE_BATCH, evaluation_inputs
-from jcl.experiment import image_dtype
-from jcl.methods.base import Method
+from jcl.evaluation.encode import FEATURE_BATCH, output_function
+from jcl.methods.base import Method, Variables
 from jcl.probes.extract import extract
 from jcl.probes.regression_scores import regions, regression_scores
 
-PyTree = Any
-
 
 def predict_split(
-    config: ConfigDict, method: Method, params: PyTree, model_state: PyTree, split: Source
+    config: ConfigDict, method: Method, variables: Variables, split: Source
 ) -> Float[np.ndarray, "n outputs"]:
-    """Calls the method's `predict` on every example, as probes see it.
+    """The method's output "prediction" for every example, as probes see it.
 
     Returns:
         Logits [n, C], or targets [n, 1].
@@ -29,14 +26,15 @@ def predict_split(
     Raises:
         UserError: the network diverged.
     """
+    apply = output_function(config, method, "prediction")
 
     @jax.jit
-    def predict(params, model_state, inputs):
-        inputs = evaluation_inputs(inputs, config.views.get("size"), image_dtype(config))
-        return method.predict(params, model_state, inputs).reshape(len(inputs), -1)
+    def predict(variables, examples):
+        predicted = apply(variables, examples)
+        return predicted.reshape(len(predicted), -1)
 
     predicted = extract(
-        lambda inputs: predict(params, model_state, inputs),
+        functools.partial(predict, variables),
         split,
         batch_size=min(FEATURE_BATCH, len(split)),
         description="predictions",

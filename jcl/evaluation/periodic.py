@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 
 from jcl.data import Source
 from jcl.errors import UserError
-from jcl.evaluation.encode import FEATURE_BATCH, feature_function
+from jcl.evaluation.encode import FEATURE_BATCH, output_function
 from jcl.experiment import Experiment, open_split
 from jcl.mesh import replicated
 from jcl.probes.extract import extract
@@ -23,7 +23,8 @@ def make_knn_probe(
     """Returns state -> what kNN scores on the test split, or None where the config asks for none.
 
     That is "knn_top1" and a share of 1, or, for a method that is trained with targets, "knn_mae"
-    and the mean absolute error. The function's other argument is called after each batch.
+    and the mean absolute error, of the first of `probe.outputs`. The function's other argument is
+    called after each batch.
 
     Raises:
         UserError: `probe.every_steps` is set and the data has no labels or no test split.
@@ -40,13 +41,14 @@ def make_knn_probe(
         )
     # Every process computes all of it, as each needs all of it.
     apply = jax.jit(
-        feature_function(config, experiment.method.features), out_shardings=replicated(mesh)
+        output_function(config, experiment.method, config.probe.outputs[0]),
+        out_shardings=replicated(mesh),
     )
 
     def probe(state: TrainState, after_batch: Callable[[], None]) -> tuple[str, float]:
-        def embed(images):
+        def embed(examples):
             after_batch()
-            return apply(state.probed_params, state.model_state, images)
+            return apply(state.probed, examples)
 
         train_features = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
         test_features = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))

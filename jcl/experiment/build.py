@@ -18,7 +18,7 @@ from jcl.config import PRECISIONS
 from jcl.config.names import build
 from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
-from jcl.data.order import steps_per_epoch
+from jcl.data.order import Order, shuffled
 from jcl.errors import UserError
 from jcl.experiment.read import open_config
 from jcl.experiment.tables import NETWORKS, networks_of, target
@@ -40,6 +40,7 @@ class Experiment:
         config: as asked.
         method: what is trained.
         make_views: the recipe of views (`jcl.augment.views`).
+        order: of the examples.
         length: in steps.
         schedule: step to learning rate.
         optimizer: with that schedule.
@@ -49,6 +50,7 @@ class Experiment:
     config: ConfigDict
     method: Method
     make_views: Views | InContext
+    order: Order
     length: Durations
     schedule: optax.Schedule
     optimizer: optax.GradientTransformation
@@ -125,12 +127,15 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
             "before anything asks for a device, as the binaries do"
         )
     method = make_method(config, n_classes=data.n_classes)
-    length = durations(config, steps_per_epoch(data.examples, config.batch_size))
+    make_order = declared(method, "order") or shuffled
+    order = make_order(data, batch_size=config.batch_size, seed=config.seed)
+    length = durations(config, order.steps_per_epoch)
     schedule = make_schedule(config, length)
     return Experiment(
         config=config,
         method=method,
         make_views=build("views", config.views, VIEWS),
+        order=order,
         length=length,
         schedule=schedule,
         optimizer=make_optimizer(config, schedule),

@@ -20,7 +20,7 @@ class Variables(NamedTuple):
 
     params: PyTree  # trained by the optimizer
     model_state: PyTree  # running statistics of networks: what `embed` may change
-    method_state: PyTree = {}  # the rest: moving averages, queues, per-example tables
+    method_state: PyTree = {}  # noqa: RUF012  averages, queues, tables; never changed in place
 
 
 class Embedded(NamedTuple):
@@ -56,7 +56,7 @@ class Method(Protocol):
 
     * `at_epoch(variables, epoch) -> Variables` is called on the host before an epoch's first step,
       and again where a run resumes there. It must be a function of the two alone
-      (`jcl.training.epoch.Epoch`).
+      (`jcl.methods.epoch.Epoch`).
     * `adopt(variables) -> Variables` is called once where networks of another run took the place of
       those that `init` made (`init_from`): what was copied from networks is copied anew.
 
@@ -154,9 +154,8 @@ def declared(method: Any, name: str) -> Any:
         name: `instead`, {"target": "what to do where examples have targets and not what is
             needed"}; `feature_parts`, the parts of the parameters that "features" depends on;
             `head_parts`, those whose shape depends on the labels of the dataset; `groups`, of
-            parameters, after those of the config (`jcl.optim.groups`); `order`, a function such as
-            `jcl.data.order.grouped_batch_indices` where the order of examples is another than the
-            usual one.
+            parameters, after those of the config (`jcl.optim.groups`); `order`, such as
+            `jcl.data.order.grouped`, where it is another than the usual `jcl.data.order.shuffled`.
     """
     return getattr(method, name, getattr(Defaults, name))
 

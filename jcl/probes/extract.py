@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Num, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 from tqdm import tqdm
 
-from jcl.data.dataset_shape import inputs_of
 from jcl.data.source import InMemorySource, Source
 from jcl.errors import UserError
 
@@ -29,21 +28,21 @@ class Features(NamedTuple):
 
 
 def extract(
-    apply: Callable[[Num[np.ndarray, "b ..."]], Float[Array | np.ndarray, "b D"]],
+    apply: Callable[[dict[str, np.ndarray]], Float[Array | np.ndarray, "b D"]],
     images: Source | UInt8[Array | np.ndarray, "n H W C"],
     *,
     batch_size: int,
     description: str = "features",
 ) -> Features:
-    """Features of every image, by a frozen encoder.
+    """Features of every example, by a frozen encoder.
 
-    Every call of `apply` gets exactly `batch_size` images, so it compiles once: the last batch is
-    filled up with repetitions of the last image, whose features are dropped. `apply` must treat
+    Every call of `apply` gets exactly `batch_size` examples, so it compiles once: the last batch is
+    filled up with repetitions of the last example, whose features are dropped. `apply` must treat
     rows independently, as BatchNorm in inference mode does.
 
     Args:
-        apply: uint8 [b, H, W, C] -> float [b, D]; jitted, and closed over its parameters. Where
-            the source holds feature vectors instead of images, float32 [b, F] -> float [b, D].
+        apply: examples, kind -> [b, ...] as the source has them -> float [b, D]; jitted, and closed
+            over its parameters.
         images: a `Source`, or the images themselves, uint8 [n, H, W, C].
         batch_size: images a call.
         description: stands beside the progress bar, which shows on a terminal only.
@@ -58,7 +57,7 @@ def extract(
     table = _Table()
     running = None  # the batch on the device, while the host loads the next one
     for batch, n_real, n in _batches(images, batch_size, description):
-        features = apply(inputs_of(batch))
+        features = apply(batch)
         if np.ndim(features) != 2 or np.shape(features)[0] != batch_size:
             raise UserError(
                 f"apply must return features [{batch_size}, D], not {np.shape(features)}."

@@ -99,8 +99,7 @@ def tolerance(
 
 
 def geometry(
-    view0: Float[Array | np.ndarray, "n D"],
-    view1: Float[Array | np.ndarray, "n D"],
+    pair: tuple[Float[np.ndarray, "n D"], Float[np.ndarray, "n D"]] | None,
     features: Float[Array | np.ndarray, "m D"],
     labels: Int[Array | np.ndarray, " m"] | None = None,
     targets: Real[Array | np.ndarray, " m"] | None = None,
@@ -108,17 +107,18 @@ def geometry(
     """Alignment of two views; uniformity, tolerance and ordinality of features.
 
     Args:
-        view0: float [n, D], features of one augmented view of n examples.
-        view1: float [n, D], features of the other view of the same examples.
+        pair: float [n, D] twice, features of two augmented views of n examples; None where there
+            are none.
         features: float [m, D], features of unaugmented examples.
         labels: integer [m], or None.
         targets: [m], or None.
 
     Returns:
-        {"alignment": .., "uniformity": ..}, "tolerance" where labels are given, and "ordinality"
-        where targets are; None where a score is not defined.
+        {"uniformity": ..}, "alignment" where there is a pair, "tolerance" where labels are given,
+        and "ordinality" where targets are; None where a score is not defined.
     """
-    measured = {"alignment": alignment(view0, view1), "uniformity": uniformity(features)}
+    measured = {} if pair is None else {"alignment": alignment(*pair)}
+    measured["uniformity"] = uniformity(features)
     if labels is not None:
         measured["tolerance"] = tolerance(features, labels)
     if targets is not None:

@@ -61,6 +61,8 @@ class Run:
             asked after every step.
         probe: (state, called after each batch) -> name and value of what it measured; None where
             `every.probe` is.
+        at_epoch: (state, completed updates, called after each batch that is read) -> state, called
+            before every step; None where the method does nothing between epochs.
     """
 
     state: TrainState
@@ -77,6 +79,7 @@ class Run:
     watchdog: Watchdog
     must_stop: Callable[[int], bool]
     probe: Callable[[TrainState, Callable[[], None]], tuple[str, float]] | None
+    at_epoch: Callable[[TrainState, int, Callable[[], None]], TrainState] | None = None
 
 
 def run_loop(run: Run) -> TrainState:
@@ -90,6 +93,10 @@ def run_loop(run: Run) -> TrainState:
     state, pending, every = run.state, deque(), run.every
     for step in range(run.start_step + 1, run.total_steps + 1):
         batch = _next_batch(run, step)
+        if run.at_epoch is not None:
+            beat = functools.partial(run.watchdog.beat, step, "between epochs")
+            with run.meter.aside("between epochs"):
+                state = run.at_epoch(state, step - 1, beat)
         run.watchdog.beat(step, "training")
         run.trace.before(step)
         state, metrics = run.train_step(state, batch)

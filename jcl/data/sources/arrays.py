@@ -1,7 +1,10 @@
-"""`arrays:PATH.npz`: a NumPy archive of images or feature vectors, read without pickle.
+"""`arrays:PATH.npz`: a NumPy archive of anything that examples hold, read without pickle.
 
-The archive holds, for `train_` and `test_`: `image` uint8 [n, H, W, C] or `features` float
-[n, F]; optionally `label` integer [n] from 0, and `target` number [n].
+The archive holds, for `train_` and `test_`: `image` uint8 [n, H, W, C] or `features` float [n, F],
+or both, or inputs of other names, such as token ids `text` integer [n, L] and `text_mask` bool
+[n, L]; optionally `label` integer [n] from 0, `target` number [n], `labels` uint8 [n, C]
+(multi-hot), `weight` number [n], `group` integer [n]. Any other key [n, ...] is handed on by its
+name: numbers and booleans, floats as float32, integers as int32, bytes as bytes.
 """
 
 import zipfile
@@ -13,7 +16,17 @@ from jcl.data.source import InMemorySource, check_image_size
 from jcl.errors import UserError
 
 SPLITS = ("train", "test")
-_KEYS = ("image", "features", "label", "target")
+# What is known of an example, as opposed to what networks see of it.
+_KNOWN = ("label", "target", "labels", "weight", "group")
+# Rank and kinds of what has a meaning everywhere: NumPy's kinds, and the words for both.
+_FLOATS, _NUMBERS, _INTEGERS = ("f", "float"), ("fiu", "float or integer"), ("iu", "integer")
+_MEANT = {
+    "features": (2, *_FLOATS, "[n, F]"),
+    "target": (1, *_NUMBERS, "[n]"),
+    "weight": (1, *_NUMBERS, "[n]"),
+    "label": (1, *_INTEGERS, "[n]"),
+    "group": (1, *_INTEGERS, "[n]"),
+}
 _BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -45,7 +58,7 @@ def open_arrays(path: str, split: str) -> InMemorySource:
     """
     splits = read_arrays(path)
     if split not in splits:
-        raise UserError(f"{path} has no {split}_image and no {split}_features")
+        raise UserError(f"{path} has nothing that begins with {split}_")
     labels = [arrays["label"] for arrays in splits.values() if "label" in arrays]
     n_classes = max(int(label.max()) + 1 for label in labels) if labels else None
     return InMemorySource(splits[split], n_classes=n_classes)
@@ -55,8 +68,8 @@ def read_arrays(path: str) -> dict[str, dict[str, np.ndarray]]:
     """Reads and checks a whole archive.
 
     Returns:
-        For each split that the archive has, its arrays: image uint8 [n, H, W, C] or features
-        float32 [n, F], label int32 [n], target float32 [n].
+        For each split that the archive has, its arrays: floats as float32, integers as int32, bytes
+        and booleans as they are.
 
     Raises:
         UserError: naming the file, and the key where one is at fault.
@@ -64,20 +77,20 @@ def read_arrays(path: str) -> dict[str, dict[str, np.ndarray]]:
     splits: dict[str, dict[str, np.ndarray]] = {}
     for name, array in _read_members(path).items():
         split, _, key = name.partition("_")
-        if split not in SPLITS or key not in _KEYS:
-            allowed = ", ".join(_KEYS)
+        if split not in SPLITS or not key:
             raise UserError(
-                f"{path} has the key {name!r}, but allowed are train_ and test_ {allowed}"
+                f"{path} has the key {name!r}, but keys are train_NAME and test_NAME, such as "
+                "train_image"
             )
         splits.setdefault(split, {})[key] = _check(path, name, key, array)
     for split, arrays in splits.items():
         _check_split(path, split, arrays)
-    for key in ("image", "features"):
-        shapes = {split: a[key].shape[1:] for split, a in splits.items() if key in a}
+    for key in sorted({key for arrays in splits.values() for key in arrays} - {*_KNOWN}):
+        if missing := [split for split, arrays in splits.items() if key not in arrays]:
+            raise UserError(f"{path} has no {missing[0]}_{key}, and the other split has it")
+        shapes = {split: arrays[key].shape[1:] for split, arrays in splits.items()}
         if len(set(shapes.values())) > 1:
             raise UserError(f"{path} has {key} of different shapes in its splits: {shapes}")
-    if len({"image" in arrays for arrays in splits.values()}) > 1:
-        raise UserError(f"{path} has images in one split and features in the other")
     if not splits:
         raise UserError(f"{path} is an empty archive")
     return splits
@@ -111,28 +124,48 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
     if key == "image":
         if array.dtype != np.uint8 or array.ndim != 4:
             raise UserError(f"{given} uint8 [n, H, W, C]")
-        return array
-    if key == "label":
-        if array.dtype.kind not in "iu" or array.ndim != 1:
-            raise UserError(f"{given} integer [n]")
-        if array.size and (array.min() < 0 or array.max() >= 2**31):
+    elif key == "labels":
+        if array.dtype != np.uint8 or array.ndim != 2:
+            raise UserError(f"{given} uint8 [n, C]")
+    elif key in _MEANT:
+        rank, kinds, said, shape = _MEANT[key]
+        if array.dtype.kind not in kinds or array.ndim != rank:
+            raise UserError(f"{given} {said} {shape}")
+        if key in ("target", "weight"):
+            with np.errstate(over="ignore"):
+                array = array.astype(np.float32)
+        elif key == "label" and array.size and (array.min() < 0 or array.max() >= 2**31):
             raise UserError(f"{path} key {name!r} has values outside 0..2**31 - 1")
-        return array.astype(np.int32)
-    rank, shape = (2, "[n, F]") if key == "features" else (1, "[n]")
-    kinds, kind_names = ("f", "float") if key == "features" else ("fiu", "float or integer")
-    if array.dtype.kind not in kinds or array.ndim != rank:
-        raise UserError(f"{given} {kind_names} {shape}")
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise UserError(f"{path} key {name!r} has values that are not finite in float32")
+        elif key in ("label", "group") and array.dtype == np.uint8:
+            array = array.astype(np.int32)  # no bytes of an image
+    elif array.dtype.kind not in "fiub" or array.ndim == 0:
+        hint = "; give token ids of strings" if array.dtype.kind in "US" else ""
+        raise UserError(f"{given} numbers or booleans [n, ...]{hint}")
+    return _narrowed(path, name, array)
+
+
+def _narrowed(path: str, name: str, array: np.ndarray) -> np.ndarray:
+    """Floats as float32 and integers as int32, where no value is lost."""
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+        if not np.isfinite(array).all():
+            raise UserError(f"{path} key {name!r} has values that are not finite in float32")
+    elif array.dtype.kind in "iu" and array.dtype != np.uint8:
+        limits = np.iinfo(np.int32)
+        if array.size and (array.min() < limits.min or array.max() > limits.max):
+            raise UserError(f"{path} key {name!r} has values that do not fit into int32")
+        array = array.astype(np.int32)
     return array
 
 
 def _check_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> None:
     """Raises where the arrays of a split do not belong together."""
-    if ("image" in arrays) == ("features" in arrays):
-        raise UserError(f"{path} must have either {split}_image or {split}_features")
+    if not arrays.keys() - {*_KNOWN}:
+        raise UserError(
+            f"{path} has nothing that networks could see of its {split} split, such as "
+            f"{split}_image or {split}_features"
+        )
     lengths = {f"{split}_{key}": len(array) for key, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise UserError(f"{path} has arrays of different lengths: {lengths}")

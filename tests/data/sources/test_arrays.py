@@ -46,8 +46,32 @@ def test_features_without_labels(tmp_path):
     batch = train.batch(np.array([1]))
     assert list(batch) == ["features"]
     assert batch["features"].dtype == np.float32
-    with pytest.raises(UserError, match="test_image"):
+    with pytest.raises(UserError, match="test_"):
         open_source(f"arrays:{path}", "test")
+
+
+def test_any_other_key_is_handed_on_by_its_name(tmp_path):
+    given = {
+        "image": IMAGE,
+        "features": FEATURES,
+        "text": np.array([[3, 0], [5, 1]]),
+        "text_mask": np.array([[True, False], [True, True]]),
+        "labels": np.array([[1, 0, 1], [0, 0, 1]], np.uint8),
+        "weight": np.array([1, 2]),
+        "group": np.array([7, 7], np.uint8),
+        "clip": np.zeros((2, 2, 4, 4, 3), np.uint8),
+    }
+    path = save(tmp_path, **{f"train_{key}": value for key, value in given.items()})
+    batch = open_source(f"arrays:{path}", "train").batch(np.array([1, 0]))
+    for key, value in given.items():
+        np.testing.assert_array_equal(batch[key], value[::-1])
+    kinds = {key: value.dtype.name for key, value in batch.items()}
+    assert kinds == {
+        **dict.fromkeys(("image", "labels", "clip"), "uint8"),
+        **dict.fromkeys(("features", "weight"), "float32"),
+        **dict.fromkeys(("text", "group"), "int32"),
+        "text_mask": "bool",
+    }
 
 
 OBJECTS = np.array([{}, None], dtype=object)
@@ -64,8 +88,12 @@ OBJECTS = np.array([{}, None], dtype=object)
         ({"train_features": FEATURES[0]}, "'train_features'"),
         ({"train_features": FEATURES * np.nan}, "'train_features'.*finite"),
         ({"train_features": FEATURES * 1e300}, "'train_features'.*finite"),
-        ({"train_features": FEATURES, "train_image": IMAGE}, "either"),
-        ({"train_label": np.array([0, 1])}, "train_image or train_features"),
+        ({"train_text": np.array([[0], [2**31]])}, "'train_text'.*int32"),
+        ({"train_text": np.array(["a", "b"])}, "'train_text'.*token ids"),
+        ({"train_features": FEATURES, "train_labels": np.zeros((2, 3))}, "'train_labels'.*uint8"),
+        ({"train_features": FEATURES, "train_weight": np.array([1, np.nan])}, "'train_weight'"),
+        ({"train_features": FEATURES, "train_group": np.array([0.5, 1])}, "'train_group'.*integer"),
+        ({"train_label": np.array([0, 1])}, "networks could see"),
         ({"train_features": FEATURES, "train_label": np.array([0, -1])}, "'train_label'"),
         ({"train_features": FEATURES, "train_label": np.array([0.0, 1])}, "'train_label'"),
         ({"train_features": FEATURES, "train_label": np.array([[0], [1]])}, "'train_label'"),
@@ -76,7 +104,7 @@ OBJECTS = np.array([{}, None], dtype=object)
         ({"train_features": FEATURES, "train_label": OBJECTS}, "'train_label' is unreadable"),
         ({"train_features": FEATURES[:0]}, "no examples"),
         ({"train_features": FEATURES, "test_features": FEATURES[:, :1]}, "different shapes"),
-        ({"train_features": FEATURES, "test_image": IMAGE}, "images in one split"),
+        ({"train_features": FEATURES, "test_image": IMAGE}, "no test_features"),
     ],
 )
 def test_bad_arrays_name_file_and_key(tmp_path, arrays, message):

@@ -1,0 +1,23 @@
+"""What a method may look at between two epochs."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch:
+    """The epoch whose first step comes next; see `at_epoch` in `jcl.methods.base.Method`.
+
+    Attributes:
+        number: from 0.
+        key: from the run's seed and the number.
+        outputs: name -> float32 [n, D], that output of the method for every training example, in
+            the order of their indices, as probes extract it. Each call reads the whole split.
+    """
+
+    number: int
+    key: PRNGKeyArray
+    outputs: Callable[[str], Float[np.ndarray, "n D"]]
