@@ -21,7 +21,7 @@ def get_config(
     path: str = "data/pairs.npz",
     vocabulary: int = 64,
     batch: int = 128,
-    epochs: float = 30.0,
+    epochs: float = 10.0,
 ):
     given = config_lib.arguments(
         arguments, path=path, vocabulary=vocabulary, batch=batch, epochs=epochs

@@ -1,5 +1,6 @@
 """Views of pairs: a crop of the image, the text as it is."""
 
+import functools
 import re
 
 import jax
@@ -25,8 +26,8 @@ def test_an_image_is_cropped_by_its_own_key_and_its_text_stays():
     @quick_jit
     def views_and_crops(keys, examples):
         views = image_and_text(size=6, min_area=0.3)(keys, examples)
-        pairs = zip(keys, examples["image"], strict=True)
-        return views, [random_resized_crop(key, image, **options) for key, image in pairs]
+        crop = functools.partial(random_resized_crop, **options)
+        return views, jax.vmap(crop)(keys, examples["image"])
 
     views, crops = views_and_crops(KEYS, {**PAIRS, "text_mask": mask})
     assert views["image"].shape == (3, 1, 6, 6, 2)
