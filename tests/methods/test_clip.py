@@ -268,9 +268,13 @@ def test_outputs_are_those_of_what_the_inputs_hold(on_one_device):
         given = variables, {kind: examples[kind] for kind in kinds}
         found = jax.eval_shape(method.outputs, *given)
         assert {name: value.shape for name, value in found.items()} == shapes
-    found = quick_jit(method.outputs)(*given)
+    outputs = quick_jit(method.outputs)
+    found = outputs(*given)
     for name in ("projection", "text/projection"):
         np.testing.assert_allclose(np.linalg.norm(found[name], axis=1), 1, atol=1e-5)
+    padded = np.where(examples["text_mask"], examples["text"], 99)
+    again = outputs(variables, {**given[1], "text": padded})
+    np.testing.assert_array_equal(again["text/projection"], found["text/projection"])
     with pytest.raises(UserError, match="examples have label, and networks want image or text"):
         method.outputs(variables, {"label": examples["label"]})
 
