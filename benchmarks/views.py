@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from jcl.augment.image import to_float
+from jcl.augment.image import examples_as_floats
 
 
 def random_images(count: int, size: int) -> np.ndarray:
@@ -20,5 +20,7 @@ def compile_views(
 ) -> Callable[[], jax.Array]:
     """The views of a fixed batch of bytes, from bytes to `dtype` as in the train step."""
     keys = jax.random.split(jax.random.key(0), len(images))
-    views = jax.jit(lambda keys, images: make_views(keys, to_float(images, dtype)))
+    views = jax.jit(
+        lambda keys, images: make_views(keys, examples_as_floats({"image": images}, dtype))
+    )
     return lambda: views(keys, images)

@@ -30,7 +30,7 @@ def train(layout):
     losses, seen = [], np.full((config.total_steps, config.batch_size), -1)
     stream = batches(
         tiny_source(),
-        seed=config.seed,
+        order=experiment.order,
         batch_size=config.batch_size,
         sharding=batch_sharding(mesh),
         start_step=0,

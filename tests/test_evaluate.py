@@ -41,7 +41,7 @@ def evaluated(workdir, *flags, **options):
 def test_all_that_a_run_is_measured_by(run, tmp_path, caplog):
     export = tmp_path / "features.npz"
     # 0.01 of 64 examples is too little.
-    flags = "--config.probe.shares=(0.01,0.5)", "--config.probe.projection=True"
+    flags = "--config.probe.shares=(0.01,0.5)", "--config.probe.outputs=('features','projection')"
     results = evaluated(run, *flags, export_features=export)
     assert "0.01 of 64 training examples leaves 8, and 10 are needed" in caplog.text
     table = results_table(results)

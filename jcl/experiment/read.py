@@ -16,6 +16,7 @@ from jcl.config.saved import Resolved, changes
 from jcl.config.sections import full_key, opened, set_option, swapped
 from jcl.config.upgrade import first_default, renames, upgrade_patterns
 from jcl.errors import UserError
+from jcl.experiment.predictor_width import with_predictor_width
 from jcl.experiment.tables import (
     NETWORKS,
     TABLES,
@@ -101,6 +102,7 @@ def resolved_options(
         config: opened.
         default: section, name, option and today's default -> the default.
     """
+    config = with_predictor_width(config)
     used, found = _used_sections(config), {}
     for title, taken in taken_options(config).items():
         if title not in used:

@@ -3,6 +3,7 @@
 METHODS = {
     "simclr": "jcl.methods.simclr:SimCLR",
     "dcl": "jcl.methods.dcl:DCL",
+    "moco_v3": "jcl.methods.moco_v3:MoCoV3",
     "sogclr": "jcl.methods.sogclr:SogCLR",
     "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jcl.config.checks import check_share
 from jcl.losses import sogclr
 from jcl.methods.base import Outcome
+from jcl.methods.parts import table
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.two_view import CosineContrast
 
@@ -34,8 +35,9 @@ class SogCLR(CosineContrast):
     def init(self, key, views, data):
         """See `Method.init`; no example was seen yet."""
         dtype = jnp.promote_types(jax.tree.leaves(views)[0].dtype, jnp.float32)  # as the loss
-        table = {"log_estimates": jnp.full(data.examples, -jnp.inf, dtype)}
-        return super().init(key, views, data)._replace(method_state=table)
+        never = {"log_estimates": jnp.asarray(-jnp.inf, dtype)}
+        made = super().init(key, views, data)
+        return made._replace(method_state=table.start(data.examples, never))
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """The loss, given what earlier batches left; see `Method.objective`.
@@ -48,16 +50,16 @@ class SogCLR(CosineContrast):
         loss, log_estimates = sogclr(
             z0,
             z1,
-            variables.method_state["log_estimates"][index],
+            table.read(variables.method_state, index)["log_estimates"],
             temperature=self.temperature,
             gamma=self.gamma,
             mesh=mesh,
         )
         metrics = {**two_view_diagnostics(z0, z1), "log_estimate": log_estimates.mean()}
-        return Outcome(loss, metrics, {"index": index, "log_estimates": log_estimates})
+        rows = {"log_estimates": log_estimates}
+        return Outcome(loss, metrics, {"index": index, "rows": rows})
 
     def after_update(self, variables, carry, clock):
         """Writes the new estimates of the batch's examples; all others stay."""
-        table = variables.method_state["log_estimates"]
-        table = table.at[carry["index"]].set(carry["log_estimates"])
-        return variables._replace(method_state={"log_estimates": table})
+        estimates = table.write(variables.method_state, carry["index"], carry["rows"])
+        return variables._replace(method_state=estimates)

@@ -17,14 +17,21 @@ from tests.augment.quick_jit import quick_jit
 BATCH = 32
 KEYS = jax.random.split(jax.random.key(0), BATCH)
 UNCROPPED = (("min_area", 1.0), ("brightness", 0.3), ("contrast", 0.5))  # of crop_flip_light
-OF_IMAGES = [name for name in VIEWS if name != "feature_noise"]
+# Recipes of two views of one size; those of several sizes and kinds have tests of their own.
+OTHERS = ("feature_noise", "multi_crop", "shapes_multi_crop", "image_and_text")
+OF_IMAGES = [name for name in VIEWS if name not in OTHERS]
+
+
+def of_images(recipe):
+    """The recipe as a function of keys and images alone."""
+    return lambda keys, images: recipe(keys, {"image": images})["image"]
 
 
 def named(name, **options):
     """The recipe that a config with these options asks for."""
     config = base()
     config.views.update({"name": name, **options})
-    return build("views", config.views, VIEWS)
+    return of_images(build("views", config.views, VIEWS))
 
 
 @functools.cache
@@ -278,8 +285,8 @@ def test_recipes_that_turn_images_refuse_oblong_ones():
     oblong = jnp.zeros((1, 8, 6, 3))
     for recipe in (recipes.shapes, recipes.crop_light):
         with pytest.raises(UserError, match=r"square images, these are 8x6; views.size"):
-            jax.eval_shape(recipe(), KEYS[:1], oblong)
-        views = jax.eval_shape(recipe(size=4), KEYS[:1], oblong)
+            jax.eval_shape(of_images(recipe()), KEYS[:1], oblong)
+        views = jax.eval_shape(of_images(recipe(size=4)), KEYS[:1], oblong)
         assert views.shape == (1, 2, 4, 4, 3)
 
 
@@ -294,4 +301,4 @@ def test_recipes_for_images_refuse_feature_vectors(name):
 
 def test_colour_recipes_refuse_gray_images():
     with pytest.raises(UserError, match="3 channels"):
-        recipes.shapes()(KEYS[:1], jnp.zeros((1, 8, 8, 1)))
+        of_images(recipes.shapes())(KEYS[:1], jnp.zeros((1, 8, 8, 1)))

@@ -13,9 +13,15 @@ KEYS = jax.random.split(jax.random.key(0), BATCH)
 VECTORS = jax.random.normal(jax.random.key(1), (BATCH, FEATURES))
 
 
+def noisy(**options):
+    """The recipe as a function of keys and vectors alone."""
+    recipe = feature_noise(**options)
+    return lambda keys, vectors: recipe(keys, {"features": vectors})["features"]
+
+
 @pytest.fixture(scope="module")
 def views():
-    return np.asarray(jax.jit(feature_noise(noise=0.5, mask=0.3))(KEYS, VECTORS))
+    return np.asarray(jax.jit(noisy(noise=0.5, mask=0.3))(KEYS, VECTORS))
 
 
 def test_the_noise_is_normal_with_its_deviation(views):
@@ -48,7 +54,7 @@ def test_views_and_features_are_independent(views):
 
 def test_a_view_depends_on_its_key_alone(views):
     order = np.random.default_rng(1).permutation(BATCH)
-    make = jax.jit(feature_noise(noise=0.5, mask=0.3))
+    make = jax.jit(noisy(noise=0.5, mask=0.3))
     np.testing.assert_array_equal(make(KEYS[order], VECTORS[order]), views[order])
     assert views.dtype == np.float32
     assert views.shape == (BATCH, 2, FEATURES)
@@ -57,18 +63,18 @@ def test_a_view_depends_on_its_key_alone(views):
 
 def test_nothing_and_everything():
     np.testing.assert_array_equal(
-        feature_noise(noise=0.0, mask=0.0)(KEYS[:4], VECTORS[:4]), np.stack([VECTORS[:4]] * 2, 1)
+        noisy(noise=0.0, mask=0.0)(KEYS[:4], VECTORS[:4]), np.stack([VECTORS[:4]] * 2, 1)
     )
-    assert not np.asarray(feature_noise(mask=1.0)(KEYS[:4], VECTORS[:4])).any()
+    assert not np.asarray(noisy(mask=1.0)(KEYS[:4], VECTORS[:4])).any()
 
 
 def test_double_precision_stays():
     with jax.enable_x64(True):
         vectors = jax.ShapeDtypeStruct((BATCH, 3), jnp.float64)
-        assert jax.eval_shape(feature_noise(), KEYS, vectors).dtype == jnp.float64
+        assert jax.eval_shape(noisy(), KEYS, vectors).dtype == jnp.float64
 
 
 def test_images_are_refused():
     message = r"views.name='feature_noise' takes feature vectors \[B, F\].*float32\[2, 8, 8, 1\]"
     with pytest.raises(UserError, match=message):
-        feature_noise()(KEYS[:2], jnp.zeros((2, 8, 8, 1)))
+        noisy()(KEYS[:2], jnp.zeros((2, 8, 8, 1)))

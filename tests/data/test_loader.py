@@ -13,6 +13,8 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jcl.data import InMemorySource, loader, order
+from jcl.data.dataset_shape import shape_of
+from jcl.data.order import shuffled
 from jcl.data.sources.tfds import open_tfds
 from jcl.errors import UserError
 
@@ -45,7 +47,7 @@ def shard_over(devices, shape=None, names=("data",), spec=None):
 def load(source, sharding, start=0, stop=8, **kwargs):
     return loader.batches(
         source,
-        seed=SEED,
+        order=shuffled(shape_of(source), batch_size=B, seed=SEED),
         batch_size=B,
         sharding=sharding,
         start_step=start,
@@ -169,13 +171,16 @@ def test_leaving_without_closing_ends_the_interpreter(small_dir):
         import sys
         import jax
         from jcl.data import loader
+        from jcl.data.dataset_shape import shape_of
+        from jcl.data.order import shuffled
         from jcl.data.sources import tfds
         source = tfds.open_tfds("small", "train", dir=sys.argv[1], image_key="image",
                                 label_key=None, in_memory_bytes=0)
         mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
         sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
-        batches = [loader.batches(source, seed=0, batch_size=16, sharding=sharding, start_step=0,
-                                  stop_step=10**6, num_workers=n) for n in (0, 1)]
+        order = shuffled(shape_of(source), batch_size=16, seed=0)
+        batches = [loader.batches(source, order=order, batch_size=16, sharding=sharding,
+                                  start_step=0, stop_step=10**6, num_workers=n) for n in (0, 1)]
         for b in batches:
             next(b)
         print("left")
@@ -199,6 +204,8 @@ def test_a_process_loads_exactly_what_its_devices_hold():
         jax.config.update("jax_num_cpu_devices", 2)
         jax.distributed.initialize(address, 2, process)
         from jcl.data import InMemorySource, loader
+        from jcl.data.dataset_shape import images_of
+        from jcl.data.order import shuffled
 
         class Recording(InMemorySource):
             read = []
@@ -211,8 +218,9 @@ def test_a_process_loads_exactly_what_its_devices_hold():
         devices = [by_process[p][i] for i in (0, 1) for p in (0, 1)]
         sharding = jax.sharding.NamedSharding(
             jax.sharding.Mesh(np.array(devices), ("data",)), jax.sharding.PartitionSpec("data"))
-        batches = loader.batches(source, seed=3, batch_size=16, sharding=sharding, start_step=5,
-                                 stop_step=6)
+        order = shuffled(images_of(1, 1, 1, examples=100), batch_size=16, seed=3)
+        batches = loader.batches(source, order=order, batch_size=16, sharding=sharding,
+                                 start_step=5, stop_step=6)
         batch = next(batches)
         shards = {s.index[0].start or 0: s.data[:, 0].astype(int).tolist()
                   for s in batch["features"].addressable_shards}

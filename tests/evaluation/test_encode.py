@@ -1,12 +1,13 @@
 """What probes see of an image."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jcl
 from jcl.errors import UserError
-from jcl.evaluation.encode import feature_function
+from jcl.evaluation.encode import output_function
 from jcl.runtime import workdir
 from jcl.training.checkpoint import Checkpoints
 from tests.tiny import one_device, tiny_config, tiny_experiment, tiny_source
@@ -18,12 +19,20 @@ def test_probes_see_the_middle_where_views_have_a_size_of_their_own():
     for size in (None, 4):
         experiment = tiny_experiment(tiny_config(**{"views.name": "weak", "views.size": size}))
         state = experiment.init_state(one_device())
-        apply = feature_function(experiment.config, experiment.method.features)
-        features[size] = apply(state.params, state.model_state, images)
+        apply = output_function(experiment.config, experiment.method, "features")
+        features[size] = apply(state.probed, {"image": images})
     middle = images[:, 2:6, 2:6].astype(jnp.float32) / 255
-    expected = experiment.method.features(state.params, state.model_state, middle)
+    expected = experiment.method.outputs(state.probed, {"image": middle})["features"]
     np.testing.assert_allclose(features[4], expected, atol=1e-6)
     assert np.abs(features[4] - features[None]).max() > 1e-3
+
+
+def test_an_output_that_the_method_does_not_have_is_named_with_those_it_has():
+    experiment = tiny_experiment(tiny_config())
+    apply = output_function(experiment.config, experiment.method, "projections")
+    state, images = experiment.state_shapes(one_device()), tiny_source().arrays["image"][:2]
+    with pytest.raises(UserError, match=r"'projections' is asked for.* features, projection of"):
+        jax.eval_shape(apply, state.probed, {"image": images})
 
 
 def test_loaded_features_refuse_images_of_another_size_than_the_run_saw(tmp_path):

@@ -19,7 +19,12 @@ from tests.tiny import one_device, tiny_config
 
 
 def same_twice():
-    return lambda keys, vectors: jnp.stack([vectors, vectors], axis=1)
+
+    def make(keys, examples):
+        vectors = examples["features"]
+        return {"features": jnp.stack([vectors, vectors], axis=1)}
+
+    return make
 
 
 def source(n, seed):

@@ -12,6 +12,8 @@ from jcl.errors import UserError
 from jcl.experiment import check_needs, make_experiment
 from jcl.losses import supremix
 from jcl.mesh import batch_sharding, make_mesh
+from jcl.methods.base import Variables
+from jcl.methods.clock import Clock
 from jcl.methods.cross_entropy import CrossEntropy
 from jcl.methods.regression import L1, MSE
 from jcl.methods.rnc import RankNContrast
@@ -37,7 +39,8 @@ def loss(method, embeddings=EMBEDDINGS, key=None):
     key = jax.random.key(1) if key is None else key
     batch = jax.tree.map(jnp.asarray, SIDE)
     embeddings = jax.tree.map(jnp.asarray, embeddings)
-    return method.objective({}, embeddings, batch, {}, key, None).loss
+    variables = Variables({}, {})
+    return method.objective(variables, embeddings, batch, Clock(0, 1, 1), key, None).loss
 
 
 @pytest.mark.parametrize(
@@ -82,9 +85,10 @@ def test_supremix_hands_every_option_and_the_key_to_its_loss():
 def test_projections_are_what_the_loss_compares():
     small = {"encoder": MLPEncoder(widths=(16,)), "projector": MLP(hidden_dim=16, output_dim=3)}
     inputs = jnp.asarray(EMBEDDINGS[:, 0])
-    params, model_state = SupReMix(**small).init(jax.random.key(0), jnp.asarray(EMBEDDINGS))
+    views = {"features": jnp.asarray(EMBEDDINGS)}
+    variables = SupReMix(**small).init(jax.random.key(0), views, None)
     unit, raw = (
-        np.asarray(method(**small).project(params, model_state, inputs))
+        np.asarray(method(**small).outputs(variables, {"features": inputs})["projection"])
         for method in (SupReMix, RankNContrast)
     )
     norms = np.linalg.norm(raw, axis=1, keepdims=True)
@@ -123,7 +127,12 @@ def test_cross_entropy_and_regression_against_numpy():
 
 def halves():
     """Views of vectors: the first as they are, the second with signs changed."""
-    return lambda keys, vectors: jnp.stack([vectors, -vectors], axis=1)
+
+    def make(keys, examples):
+        vectors = examples["features"]
+        return {"features": jnp.stack([vectors, -vectors], axis=1)}
+
+    return make
 
 
 def vectors(n=64):
@@ -158,9 +167,9 @@ def test_a_regression_on_vectors_keeps_the_statistics_of_the_targets_it_saw():
         batch = {**{k: v[rows] for k, v in data.items()}, "index": rows.astype(np.int32)}
         if t:
             # The head is still small: it predicts about the mean of what was seen.
-            predicted = method.predict(
-                state.params, state.model_state, jnp.asarray(data["features"])
-            )
+            inputs = {"features": jnp.asarray(data["features"])}
+            predicted = method.outputs(state.probed, inputs)["prediction"]
+            assert predicted.shape == (64,)
             assert abs(np.mean(predicted) - np.mean(seen)) < 3 * np.std(seen)
         state, metrics = step(state, jax.device_put(batch, batch_sharding(mesh)))
         seen = np.concatenate([seen, data["target"][rows].astype(np.float64)])
@@ -232,7 +241,7 @@ def test_data_without_what_a_method_needs_are_refused(name, missing, says):
 
 def test_supcon_with_bins_needs_targets():
     config = tiny_config(**{"method.name": "supcon", "method.bin_width": 1.0})
-    example = {"image": images_of(8, 8, 3, examples=64).inputs}
+    example = {"image": images_of(8, 8, 3, examples=64).example["image"]}
     with pytest.raises(UserError, match="needs a target"):
         check_needs(make_experiment(config, DatasetShape(example, 64, None)))
 

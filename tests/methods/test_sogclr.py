@@ -17,6 +17,7 @@ from jcl.methods.sogclr import SogCLR
 from jcl.runtime.metrics import read_metrics
 from jcl.train import train as train_binary
 from jcl.training.checkpoint import Checkpoints
+from jcl.training.warm_start import warm_start
 from tests.binaries import untimed
 from tests.tiny import assert_same_bits, one_device, tiny_config, tiny_experiment, train
 
@@ -25,7 +26,12 @@ GAMMA, TEMPERATURE = 0.7, 0.2
 
 def mirrored():
     """Two views that differ and compile fast."""
-    return lambda keys, images: jnp.stack([images, images[:, :, ::-1]], axis=1)
+
+    def make(keys, examples):
+        images = examples["image"]
+        return {"image": jnp.stack([images, images[:, :, ::-1]], axis=1)}
+
+    return make
 
 
 def config(**overrides):
@@ -47,8 +53,8 @@ def config(**overrides):
 class Watched(SogCLR):
     """Logs the embeddings that the objective gets."""
 
-    def objective(self, params, embeddings, batch, method_state, key, mesh):
-        outcome = super().objective(params, embeddings, batch, method_state, key, mesh)
+    def objective(self, variables, embeddings, batch, clock, key, mesh):
+        outcome = super().objective(variables, embeddings, batch, clock, key, mesh)
         return outcome._replace(metrics={**outcome.metrics, "embeddings": embeddings})
 
 
@@ -157,8 +163,10 @@ def test_a_run_that_lost_its_last_steps_computes_the_same_again(straight, tmp_pa
 
 
 def test_the_networks_of_another_run_come_without_its_estimates(straight):
-    state, experiment = newest(straight)
-    table = experiment.renew_method_state(state).method_state["log_estimates"]
+    _, experiment = newest(straight)
+    state = experiment.init_state(make_mesh())
+    state, _ = warm_start(state, str(straight), step=None, part="everything")
+    table = experiment.adopt(state).method_state["log_estimates"]
     np.testing.assert_array_equal(table, np.full(64, -np.inf))
 
 

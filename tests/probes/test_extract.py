@@ -22,8 +22,8 @@ def make_source(n=23):
     )
 
 
-def mean_colour(images):
-    return jnp.mean(images.astype(jnp.float32), axis=(1, 2))
+def mean_colour(examples):
+    return jnp.mean(examples["image"].astype(jnp.float32), axis=(1, 2))
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 23, 64])
@@ -40,9 +40,9 @@ def test_one_compilation_although_the_last_batch_is_short():
     shapes = []
 
     @jax.jit
-    def apply(images):
-        shapes.append(images.shape)  # runs when traced
-        return mean_colour(images)
+    def apply(examples):
+        shapes.append(examples["image"].shape)  # runs when traced
+        return mean_colour(examples)
 
     extract(apply, make_source(), batch_size=10)
     assert shapes == [(10, 4, 4, 3)]
@@ -59,7 +59,9 @@ def test_images_alone_have_no_labels_and_bfloat16_becomes_float32():
 
 def test_feature_vectors_can_be_encoded_too():
     vectors = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
-    extracted = extract(lambda x: 2 * x, InMemorySource({"features": vectors}), batch_size=4)
+    extracted = extract(
+        lambda x: 2 * x["features"], InMemorySource({"features": vectors}), batch_size=4
+    )
     np.testing.assert_array_equal(extracted.features, 2 * vectors)
 
 

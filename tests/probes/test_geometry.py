@@ -58,7 +58,7 @@ def test_tolerance_is_the_mean_cosine_within_classes(features, labels):
 
 def test_geometry_holds_all_four(features, labels):
     other, targets = features + np.float32(0.1), features[:, 0] + features[:, 1]
-    measured = geometry(features, other, features, labels, targets)
+    measured = geometry((features, other), features, labels, targets)
     assert measured == {
         "alignment": alignment(features, other),
         "uniformity": uniformity(features),
@@ -66,7 +66,8 @@ def test_geometry_holds_all_four(features, labels):
         "ordinality": ordinality(features, targets),
     }
     assert all(type(value) is float for value in measured.values())
-    assert set(geometry(features, other, features)) == {"alignment", "uniformity"}
+    assert set(geometry((features, other), features)) == {"alignment", "uniformity"}
+    assert set(geometry(None, features)) == {"uniformity"}
 
 
 def test_what_is_not_defined_is_none(features):

@@ -77,7 +77,7 @@ def test_batch_norm_sees_a_chunk_which_is_the_same_on_any_mesh():
 class Recorder:
     """Networks that are y = w x, whose state counts and whose extra loss is w^2 x."""
 
-    def embed(self, params, model_state, x, number):
+    def embed(self, params, model_state, x):
         y = params["w"] * x
         return Embedded(y, {"extra": params["w"] ** 2 * x * model_state}, model_state + 1.0)
 

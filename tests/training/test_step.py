@@ -44,7 +44,7 @@ def test_weight_ema_is_the_running_average_of_the_parameters():
         average = jax.tree.map(lambda a, p: 0.75 * a + 0.25 * p, average, params)
     assert largest_difference(state.ema_params, average) < 1e-6
     assert largest_difference(state.ema_params, state.params) > 1e-4
-    assert state.probed_params is state.ema_params
+    assert state.probed.params is state.ema_params
 
 
 def test_clipping_scales_the_whole_gradient_to_the_norm():
@@ -88,7 +88,7 @@ def test_the_same_batch_gets_other_views_at_another_step_and_position():
     class Enough(Exception):
         """What comes after the views takes long where nothing is compiled."""
 
-    def spy(keys, images):
+    def spy(keys, examples):
         drawn.append(np.asarray(jax.random.key_data(keys)))
         raise Enough
 

@@ -103,8 +103,11 @@ def test_a_step_that_is_not_there_is_named(source):
 class Keeping(SimCLR):
     """Keeps a copy of its networks, as methods with momentum encoders do."""
 
-    def init_method_state(self, key, variables, views, examples):
-        return jax.tree.map(jnp.copy, variables.params)
+    def init(self, key, views, data):
+        return self.adopt(super().init(key, views, data))
+
+    def adopt(self, variables):
+        return variables._replace(method_state=jax.tree.map(jnp.copy, variables.params))
 
 
 def test_what_a_method_derives_from_its_networks_follows_them(source):
@@ -113,7 +116,7 @@ def test_what_a_method_derives_from_its_networks_follows_them(source):
     state = experiment.init_state(one_device())
     assert_same_bits(state.method_state, state.params)
     state, _ = warm_start(state, workdir, step=None, part="everything")
-    state = experiment.renew_method_state(state)
+    state = experiment.adopt(state)
     assert_same_bits(state.method_state, states[2].ema_params)
 
 

@@ -113,6 +113,9 @@ class Chain(abc.ABC):
 
     instead: ClassVar[Mapping[str, str]] = {}
 
+    def __post_init__(self):  # noqa: B027  most classes have no options
+        """Nothing to check; classes that bring options check these, and call this."""
+
     @property
     def needs(self) -> tuple[str, ...]:
         """See `Method`: nothing but what the views are made of."""

@@ -55,6 +55,7 @@ class CosineContrast(TwoViewNetworks):
     temperature: float = 0.1
 
     def __post_init__(self):
+        super().__post_init__()
         check_positive("method.temperature", self.temperature)
 
 

@@ -1,0 +1,45 @@
+"""MoCo v3: predictions of one view against momentum keys of the other (Chen et al. 2021)."""
+
+import dataclasses
+
+from jcl.losses import query_key_nce
+from jcl.methods.base import Outcome
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.momentum import Momentum
+from jcl.methods.parts.predictor import Predicted
+from jcl.methods.parts.two_view import CosineContrast
+
+
+@dataclasses.dataclass(frozen=True)
+class MoCoV3(Momentum, Predicted, CosineContrast):
+    """Contrast with the batch's keys, which a moving average of the networks makes.
+
+    Take it for large batches, and for ViTs. SimCLR has no second forward pass and gives keys
+    gradients; MoCo v2 makes up for a small batch by a queue; BYOL has no negatives.
+
+    The ImageNet recipe for ViTs also holds the patch embedding still (`frozen`), and has a
+    projector of three layers and a predictor of two, each with BatchNorm after its last layer.
+
+    Attributes:
+        temperature: that cosines are divided by; 0.2 for ViTs and 1 for ResNet-50 in the paper.
+        decay: of the moving average in the first step; 0.99 in the paper, 0.996 for 1000 epochs of
+            a ResNet-50.
+        decay_end: what a cosine takes the decay to by the end of the run.
+
+    Source: Chen, Xie & He 2021, "An Empirical Study of Training Self-Supervised Vision
+    Transformers", Eq. 1 and Alg. 1.
+    """
+
+    temperature: float = 0.2
+    decay_end: float | None = 1.0
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """2 t (CE of queries of view 0 and keys of view 1, plus the reverse), symmetric.
+
+        The factor 2 t keeps the size of the gradient where the temperature changes.
+        """
+        q, k = embeddings["online"]["prediction"], embeddings["momentum"]
+        pairs = (q[:, 0], k[:, 1]), (q[:, 1], k[:, 0])
+        losses = [query_key_nce(*p, temperature=self.temperature, mesh=mesh) for p in pairs]
+        metrics = {**two_view_diagnostics(q[:, 0], q[:, 1]), "decay": 1 - self.share(clock)}
+        return Outcome(2 * self.temperature * sum(losses), metrics, {})

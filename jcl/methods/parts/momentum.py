@@ -1,0 +1,127 @@
+"""Networks that follow others by a moving average of their parameters, and get no gradient.
+
+The copies' parameters are `method_state["momentum"]` and their own running statistics are
+`model_state["momentum"]`, each by the names of the networks that they follow.
+"""
+
+import dataclasses
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+
+from jcl.config.checks import check_probability
+from jcl.methods.base import Embedded, Variables
+from jcl.methods.clock import Clock
+from jcl.methods.parts.chain import Networks, embed_chain
+
+PyTree = Any
+
+MOMENTUM = "momentum"
+_NAMES = ("encoder", "projector")
+
+
+def with_copies(variables: Variables, names: tuple[str, ...]) -> Variables:
+    """The variables with new copies of the networks of these names, whatever copies were there."""
+    params, model_state, method_state = variables
+    copied = {name: params[name] for name in names}
+    statistics = {name: model_state[name] for name in names}
+    # New arrays: a step that is given the state's memory may not be given the same twice.
+    copied, statistics = jax.tree.map(jnp.copy, (copied, statistics))
+    return Variables(
+        params, {**model_state, MOMENTUM: statistics}, {**method_state, MOMENTUM: copied}
+    )
+
+
+def embed_copies(
+    networks: Networks,
+    variables: Variables,
+    views: PyTree,
+    keys: Shaped[PRNGKeyArray, " B"] | None,
+) -> tuple[dict[str, Float[Array, "B V ..."]], dict[str, PyTree]]:
+    """Passes views through the copies in training mode, as `embed_chain` through the originals.
+
+    No gradient reaches the copies, because the step differentiates by `params` alone.
+
+    Args:
+        networks: those that have copies, in order; or some of the first ones.
+        variables: with copies.
+        views: kind -> leaves [B, V, ...].
+        keys: one an example. Dropout differs from that of the originals; None drops nothing.
+
+    Returns:
+        The output of each copy [B, V, ...], by its network's name, and the new statistics.
+    """
+    if keys is not None:
+        keys = jax.vmap(lambda key: jax.random.fold_in(key, zlib.crc32(MOMENTUM.encode())))(keys)
+    params, statistics = variables.method_state[MOMENTUM], variables.model_state[MOMENTUM]
+    outputs, new = embed_chain(networks, params, statistics, views, keys)
+    return outputs, {**statistics, **new}
+
+
+def follow(variables: Variables, share: Float[Array, ""] | float) -> Variables:
+    """Moves the parameters of the copies towards those that they follow.
+
+    Args:
+        variables: after the optimizer's update.
+        share: of the new parameters, 1 minus the decay: 0 holds the copies still, 1 copies.
+    """
+    before = variables.method_state[MOMENTUM]
+    now = {name: variables.params[name] for name in before}
+    moved = optax.incremental_update(now, before, share)
+    return variables._replace(method_state={**variables.method_state, MOMENTUM: moved})
+
+
+@dataclasses.dataclass(frozen=True)
+class Momentum:
+    """Encoder and projector of a two-view method have copies that follow them.
+
+    It stands before the class that has the networks: `class MoCoV2(Momentum, CosineContrast)`. The
+    embeddings are then {"online": those of that class, "momentum": what the projector's copy gives,
+    [B, V, d] and raw}. A method that copies other networks, or shows the copies other views, takes
+    the functions of this file instead.
+
+    Attributes:
+        decay: of the moving average in the first step: 1 holds the copies still, 0 copies.
+        decay_end: what a cosine takes the decay to by the end of the run; None holds it constant.
+
+    Source: He et al. 2020 (MoCo), Eq. 2; the cosine is Grill et al. 2020 (BYOL), section 3.3.
+    """
+
+    decay: float = 0.99
+    decay_end: float | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        for key in ("decay", "decay_end"):
+            check_probability(f"method.{key}", getattr(self, key))
+
+    def share(self, clock: Clock) -> Float[Array, ""]:
+        """1 minus the decay of a step, which float32 holds more exactly than the decay."""
+        end = self.decay if self.decay_end is None else self.decay_end
+        return clock.cosine(1 - self.decay, 1 - end)
+
+    def init(self, key, views, data) -> Variables:
+        """See `Method.init`; the copies begin as the networks do."""
+        return self.adopt(super().init(key, views, data))
+
+    def adopt(self, variables) -> Variables:
+        """See `Method`: the copies are those of the networks that came."""
+        return with_copies(variables, _NAMES)
+
+    def embed(self, variables, views, keys) -> Embedded:
+        """See `Method.embed`; all views pass the copies too."""
+        online = super().embed(variables, views, keys)
+        copied = {name: self.networks[name] for name in _NAMES}
+        outputs, statistics = embed_copies(copied, variables, views, keys)
+        return online._replace(
+            embeddings={"online": online.embeddings, MOMENTUM: outputs[_NAMES[-1]]},
+            model_state={**online.model_state, MOMENTUM: statistics},
+        )
+
+    def after_update(self, variables, carry, clock) -> Variables:
+        """The copies follow."""
+        return follow(super().after_update(variables, carry, clock), self.share(clock))

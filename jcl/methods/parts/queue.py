@@ -1,0 +1,65 @@
+"""A queue of the newest keys, as negatives or neighbours beyond the batch.
+
+Take it where other examples are to be compared with, whichever they are; where a step needs what an
+earlier one found of its own examples, take `jcl.methods.parts.table`.
+"""
+
+from typing import TypedDict
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from jcl.errors import UserError
+from jcl.losses import unit_rows
+
+
+class Queue(TypedDict):
+    """The state of a queue; `rows` is what losses take.
+
+    Attributes:
+        rows: unit vectors [K, d].
+        position: int32 [], the row that is oldest and written next.
+    """
+
+    rows: Float[Array, "K d"]
+    position: Int[Array, ""]
+
+
+def start(key: PRNGKeyArray, size: int, width: int, dtype: DTypeLike = jnp.float32) -> Queue:
+    """A queue of random directions, which stand in for keys until there are some.
+
+    Args:
+        key: of the directions.
+        size: K.
+        width: d.
+        dtype: float32, or float64 where keys are.
+
+    Source: He et al. 2020 (MoCo), the code.
+    """
+    rows = unit_rows(jax.random.normal(key, (size, width), dtype))
+    return {"rows": rows, "position": jnp.zeros((), jnp.int32)}
+
+
+def push(queue: Queue, keys: Float[Array, "B d"]) -> Queue:
+    """Writes a batch of keys over the oldest; after K / B pushes it holds the last K keys.
+
+    Args:
+        queue: before.
+        keys: raw, in the order of the global batch; their unit vectors are stored.
+
+    Raises:
+        UserError: K does not divide by B.
+    """
+    rows, position = queue["rows"], queue["position"]
+    size, batch = len(rows), len(keys)
+    if size % batch:
+        raise UserError(
+            f"a queue of {size} keys does not divide by the batch of {batch}: its size is a "
+            "multiple of the batch's"
+        )
+    rows = jax.lax.dynamic_update_slice_in_dim(
+        rows, unit_rows(keys).astype(rows.dtype), position, axis=0
+    )
+    return {"rows": rows, "position": (position + batch) % size}

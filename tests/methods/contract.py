@@ -1,0 +1,136 @@
+"""What every method's contract is tested with: tiny networks, tiny views, every kind of example."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jcl.config import base
+from jcl.data import InMemorySource
+from jcl.data.dataset_shape import shape_of
+from jcl.data.order import batch_indices
+from jcl.experiment import make_experiment
+from jcl.experiment.tables import networks_of
+from jcl.mesh import batch_sharding
+from jcl.models.batch_norm import batch_norm
+from jcl.models.dropout import Dropout
+from jcl.training.step import compile_train_step
+
+BATCH, EXAMPLES, WORDS = 16, 48, 6
+
+
+class Dropping(nn.Module):
+    """Examples pass alone: a Dense layer and dropout."""
+
+    dtype: jnp.dtype = jnp.float32
+    param_dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images, *, train, keys=None):
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        x = nn.Dense(12, name="dense", **types)(images.mean((1, 2)))
+        return Dropout(0.2, name="dropout")(nn.tanh(x), keys=keys)
+
+
+class Normalised(nn.Module):
+    """Examples pass together: a Dense layer and BatchNorm."""
+
+    dtype: jnp.dtype = jnp.float32
+    param_dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images, *, train):
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        x = nn.Dense(12, name="dense", **types)(images.mean((1, 2)))
+        return nn.tanh(batch_norm(train=train, name="norm", **types)(x))
+
+
+def waved(sizes=(("image", 2, 8),)):
+    """Views that are the image's corner and waves of random phase: kind, how many, side.
+
+    The phase is the key's own bits: a random number generator takes a second to compile.
+    """
+
+    def make(keys, examples):
+        images, views = examples["image"], {}
+        phases = jax.random.key_data(keys).astype(images.dtype) / 2.0**31
+        for kind, count, side in sizes:
+            corner = images[:, None, :side, :side]
+            of_view = phases[:, :1] + phases[:, 1:] * jnp.arange(1, count + 1)
+            waves = jnp.sin(of_view[..., None] + jnp.arange(corner[0].size))
+            views[kind] = corner + 0.2 * waves.reshape(-1, count, *corner.shape[2:])
+        return views
+
+    return make
+
+
+def crops():
+    """Two views and three small ones."""
+    return waved((("image", 2, 8), ("image_small", 3, 4)))
+
+
+HERE = __name__
+NETWORKS = {
+    "encoder": {"name": f"{HERE}:Normalised"},
+    "projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
+    "predictor": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
+}
+# What a method needs besides; a method of two views of an image needs no line.
+OVERRIDES = {}
+
+
+def source():
+    random = np.random.RandomState(0)
+    words = random.randint(1, 7, (EXAMPLES, WORDS))
+    return InMemorySource(
+        {
+            "image": random.randint(0, 256, (EXAMPLES, 8, 8, 3), np.uint8),
+            "text": words.astype(np.int32),
+            "text_mask": np.arange(WORDS) < random.randint(2, WORDS + 1, (EXAMPLES, 1)),
+            "label": random.randint(0, 4, EXAMPLES).astype(np.int32),
+            "target": random.normal(size=EXAMPLES).astype(np.float32),
+        },
+        n_classes=4,
+    )
+
+
+def make_config(method, **more):
+    """Four steps of `method`, more than an epoch; `more` replaces sections or sets keys."""
+    config = base()
+    config.batch_size, config.total_steps = BATCH, 4
+    config.optimizer = {"name": "sgd", "learning_rate": 0.1}
+    config.method = {"name": method}
+    config.views = {"name": f"{HERE}:waved"}
+    sections = {**NETWORKS, **OVERRIDES.get(method, {}), **more}
+    networks = networks_of(method)
+    for title, section in sections.items():
+        if title in networks or title not in NETWORKS:
+            config[title] = section
+    return config
+
+
+class Run:
+    """The compiled step of a config on a mesh, and how to take it."""
+
+    def __init__(self, config, mesh):
+        self.mesh, self.source = mesh, source()
+        self.experiment = make_experiment(config, shape_of(self.source))
+        shapes = self.experiment.state_shapes(mesh)
+        step = compile_train_step(shapes, mesh=mesh, **self.experiment.step_options())
+        self._step = step.lower(shapes, self.experiment.data.batch(BATCH)).compile()
+
+    def start(self):
+        return self.experiment.init_state(self.mesh)
+
+    def batch(self, t):
+        rows = batch_indices(t, n=EXAMPLES, batch_size=BATCH, seed=0)
+        batch = {**self.source.batch(rows), "index": rows.astype(np.int32)}
+        return jax.device_put(batch, batch_sharding(self.mesh))
+
+    def steps(self, state, first, last):
+        """The state after steps first..last-1 from `state`, and their losses."""
+        losses = []
+        for t in range(first, last):
+            state, metrics = self._step(state, self.batch(t))
+            losses.append(float(metrics["loss"]))
+        return state, losses

@@ -1,0 +1,115 @@
+"""The contract of every method that a config can name; a new method needs no test of its own here.
+
+A method that needs more than two views of an image adds a line to `tests.methods.contract`.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jcl.augment.image import examples_as_floats
+from jcl.config.options import descriptions, options
+from jcl.errors import UserError
+from jcl.experiment import make_method, open_config
+from jcl.experiment.tables import target
+from jcl.mesh import make_mesh
+from jcl.methods import METHODS
+from jcl.training.checkpoint import Checkpoints
+from tests.methods.contract import HERE, Run, make_config
+from tests.tiny import assert_same_bits, largest_difference, one_device
+
+# Outputs of methods by name; the others have features and projection.
+OUTPUTS = {
+    **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse")},
+    "clip": {"features", "projection", "text/features", "text/projection"},
+}
+DOUBLE = {"precision": "float64", "fsdp_min_size": 1}
+DROPOUT = {"encoder": {"name": f"{HERE}:Dropping"}}
+
+
+def shapes_of(state):
+    return jax.tree.map(lambda x: (x.shape, x.dtype), state)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_restored_run_is_the_straight_one_and_keeps_its_tree(name, tmp_path):
+    run = Run(make_config(name), one_device())
+    state = run.start()
+    before = shapes_of(state)
+    state, losses = run.steps(state, 0, 2)
+    assert shapes_of(state) == before
+    with Checkpoints(tmp_path, keep=1) as checkpoints:
+        checkpoints.save(state, 2)
+        straight, more = run.steps(state, 2, 4)
+        restored = checkpoints.restore_newest(run.experiment.state_shapes(one_device()))
+    again, once_more = run.steps(restored, 2, 4)
+    assert_same_bits(again, straight)
+    assert once_more == more
+    assert np.isfinite([*losses, *more]).all()
+    assert np.ptp([*losses, *more]) > 0
+    check_outputs(name, run, straight)
+
+
+def check_outputs(name, run, state):
+    @jax.jit
+    def outputs(examples):
+        return run.experiment.method.outputs(state.probed, examples_as_floats(examples))
+
+    found = outputs(run.source.batch(np.arange(5)))
+    assert set(found) == OUTPUTS.get(name, {"features", "projection"})
+    for kind, value in found.items():
+        assert len(value) == 5, kind
+        assert value.ndim == 2 or kind == "prediction"
+        assert np.isfinite(value).all()
+    # Statistics are frozen, and an example's outputs are its own.
+    among_others = outputs(run.source.batch(np.array([30, 3, 31, 32, 33])))
+    for kind, value in found.items():
+        np.testing.assert_allclose(among_others[kind][1], value[3], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_option_has_a_type_and_a_line_of_its_docstring(name):
+    method = target("method", name)
+    said = descriptions(method)
+    for key, option in options(method).items():
+        assert option.kind is not object, key
+        assert said.get(key), f"{name}.{key} has no line in the docstring"
+    config = make_config(name)
+    config.method[f"{next(iter(options(method)), 'option')}x"] = 1
+    message = rf"method\.\w+x=1 is set, but method.name='{name}' takes no such option"
+    with pytest.raises(UserError, match=message) as error:
+        open_config(config)
+    assert "\n" not in str(error.value)
+    make_method(open_config(make_config(name)), n_classes=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sections", [{}, DROPOUT], ids=["statistics", "dropout"])
+@pytest.mark.parametrize("name", METHODS)
+def test_any_mesh_computes_the_same(name, sections):
+    with jax.enable_x64(True):
+        alone = Run(make_config(name, **DOUBLE, **sections), one_device())
+        expected, losses = alone.steps(alone.start(), 0, 4)
+        places = [jax.devices()[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)]
+        for mesh in (make_mesh(), make_mesh(4, 2, devices=places)):
+            run = Run(make_config(name, **DOUBLE, **sections), mesh)
+            state, found = run.steps(run.start(), 0, 4)
+            np.testing.assert_allclose(found, losses, rtol=0, atol=1e-9)
+            assert largest_difference(finite(state), finite(expected)) < 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_microbatches_change_nothing_without_batch_norm(name):
+    with jax.enable_x64(True):
+        runs = [Run(make_config(name, **DOUBLE, **DROPOUT, microbatches=k), one_device()) for k in (1, 2)]
+        (one, losses), (two, found) = (run.steps(run.start(), 0, 4) for run in runs)
+    np.testing.assert_allclose(found, losses, rtol=0, atol=1e-9)
+    assert largest_difference(finite(one), finite(two)) < 1e-9
+
+
+def finite(state):
+    """What a method owns, without examples that it never visited."""
+    kept = state.params, state.model_state, state.method_state
+    return jax.tree.map(lambda x: jnp.where(jnp.isneginf(x), 0, x), kept)
