@@ -11,5 +11,6 @@ VIEWS = {
     "shapes_multi_crop": "jcl.augment.multi_crop:shapes_multi_crop",
     "weak": "jcl.augment.recipes:weak",
     "none": "jcl.augment.recipes:none",
+    "image_and_text": "jcl.augment.pairs:image_and_text",
     "feature_noise": "jcl.augment.vectors:feature_noise",
 }

@@ -27,6 +27,7 @@ from jcl.experiment.tables import (
     taken_options,
     target,
 )
+from jcl.models import TEXT_ENCODERS
 from jcl.optim.groups import groups_of
 from jcl.optim.patterns import matches, parameter_name
 from jcl.runtime import workdir as workdir_lib
@@ -269,8 +270,16 @@ def _drop_patterns(config: ConfigDict, title: str, given: Collection[str]) -> li
 def _names_of_parameters(config: ConfigDict, title: str) -> list[str]:
     types = {"dtype": jnp.float32, "param_dtype": jnp.float32}
     network = build(title, config[title], TABLES[title], **types)
-    side = config.views.get("size") or config.data.get("image_size") or _SIDE
-    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
-    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), image)
+    shape = _input_of(title, config)
+    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), shape)
     paths = jax.tree_util.tree_leaves_with_path({title: variables["params"]})
     return [parameter_name(path) for path, _ in paths]
+
+
+def _input_of(title: str, config: ConfigDict) -> Any:
+    """Something that a network of that section takes."""
+    if NETWORKS[title] is TEXT_ENCODERS:
+        kinds = {"ids": jnp.int32, "mask": bool}
+        return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}
+    side = config.views.get("size") or config.data.get("image_size") or _SIDE
+    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)

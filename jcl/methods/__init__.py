@@ -6,6 +6,7 @@ METHODS = {
     "moco_v3": "jcl.methods.moco_v3:MoCoV3",
     "sogclr": "jcl.methods.sogclr:SogCLR",
     "swav": "jcl.methods.swav:SwAV",
+    "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",
     "supremix": "jcl.methods.supremix:SupReMix",
     "rnc": "jcl.methods.rnc:RankNContrast",
