@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jcl.augment.pairs import text_of
 from jcl.config import base
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import shape_of
@@ -74,6 +75,17 @@ def crops():
     return _waved(("image", 2, 8), ("image_small", 3, 4))
 
 
+def with_text():
+    """One view of the image, and the text."""
+    images = _waved(("image", 1, 8))
+
+    def make(keys, examples):
+        text = jax.tree.map(lambda x: x[:, None], text_of(examples))
+        return {**images(keys, examples), "text": text}
+
+    return make
+
+
 HERE = __name__
 NETWORKS = {
     "encoder": {"name": f"{HERE}:Normalised"},
@@ -81,7 +93,17 @@ NETWORKS = {
     "predictor": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
 }
 # What a method needs besides; a method of two views of an image needs no line.
-OVERRIDES = {}
+OVERRIDES = {
+    "clip": {
+        "views": {"name": f"{HERE}:with_text"},
+        "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
+        "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
+    },
+    "swav": {
+        "views": {"name": f"{HERE}:crops"},
+        "method": {"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
+    },
+}
 # Networks under which examples pass alone.
 DROPPING = {"encoder": {"name": f"{HERE}:Dropping"}}
 
