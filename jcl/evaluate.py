@@ -41,6 +41,7 @@ from jcl.methods.base import Method, Variables, declared
 from jcl.probes import (
     Features,
     check_export,
+    collapse,
     embedding_map,
     extract,
     geometry,
@@ -341,6 +342,10 @@ def main(parsed) -> None:
     runtime.configure(config.precision, deterministic=config.deterministic)
     results = evaluate(config, workdir, step=_STEP.value, export_features=export)
     print(results_table(results))
+    first, *others = config.probe.outputs
+    for name, scores in ((first, results), *((name, results[name]) for name in others)):
+        if said := collapse(name, scores["geometry"]):
+            print(f"\n{said}")
     print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures*")
 
 

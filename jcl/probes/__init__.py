@@ -1,5 +1,6 @@
 """Probes: what frozen features are worth, in numbers and figures."""
 
+from jcl.probes.effective_rank import collapse, effective_rank, spread
 from jcl.probes.extract import Features, check_export, extract, raw_inputs, save_features
 from jcl.probes.geometry import alignment, geometry, tolerance, uniformity
 from jcl.probes.knn import knn_predict, knn_top1
@@ -18,6 +19,8 @@ __all__ = [
     "alignment",
     "check_export",
     "choose_share",
+    "collapse",
+    "effective_rank",
     "embedding_map",
     "extract",
     "geometry",
@@ -36,6 +39,7 @@ __all__ = [
     "results_table",
     "ridge_probe",
     "save_features",
+    "spread",
     "tolerance",
     "tsne",
     "uniformity",

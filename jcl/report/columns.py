@@ -101,11 +101,14 @@ COLUMNS = (
     Column("uniformity", ("geometry", "uniformity")),
     Column("tolerance", ("geometry", "tolerance")),
     Column("ordinality", ("geometry", "ordinality"), False, True),
+    Column("effective rank", ("geometry", "effective_rank")),
+    Column("spread", ("geometry", "spread")),
     *_top1("projection kNN", "projection", "knn"),
     *_errors("projection kNN", "projection", "knn"),
     *_top1("projection linear", "projection", "linear"),
     *_errors("projection ridge", "projection", "ridge"),
     Column("projection ordinality", ("projection", "geometry", "ordinality"), False, True),
+    Column("projection effective rank", ("projection", "geometry", "effective_rank")),
     Column("training, s", (), False, None),
 )
 
