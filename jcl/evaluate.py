@@ -187,7 +187,8 @@ def _probe(
     test_features = extract(apply, test, batch_size=min(FEATURE_BATCH, len(test)))
     scores = _score(config, train, train_features, test_features, shares=config.probe.shares)
     pair = _views_pair(experiment, name, variables, test)
-    scores["geometry"] = geometry(pair, *test_features)
+    known = test_features.label, test_features.target
+    scores["geometry"] = geometry(pair, test_features.features, *known)
     return scores, (train_features, test_features)
 
 

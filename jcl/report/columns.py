@@ -70,7 +70,15 @@ class Column:
 
 def _top1(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
     """The score of a probe of classes."""
-    return (Column(f"{name} top-1, %", (*path, "top1"), True, True, headline),)
+    return (
+        Column(f"{name} top-1, %", (*path, "top1"), True, True, headline),
+        Column(f"{name} balanced, %", (*path, "balanced"), True, True),
+    )
+
+
+def _shots(name: str, *path: str) -> tuple[Column, ...]:
+    """The scores of a probe of classes where they had many, some and few training examples."""
+    return (Column(f"{name} top-1, {{}}-shot, %", (*path, "shots", "*", "top1"), True, True),)
 
 
 def _errors(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
@@ -87,8 +95,10 @@ def _errors(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]
 # In the order of the table; those that no run has are left out.
 COLUMNS = (
     *_top1("kNN", "knn", headline=True),
+    *_shots("kNN", "knn"),
     *_errors("kNN", "knn", headline=True),
     *_top1("linear", "linear", headline=True),
+    *_shots("linear", "linear"),
     *_top1("linear, {} of labels,", "linear", "low_shot", "*"),
     *_errors("ridge", "ridge", headline=True),
     Column("ridge MAE, {}-shot", ("ridge", "regions", "*", "mae"), False, False),

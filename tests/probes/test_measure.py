@@ -17,7 +17,11 @@ OPTIONS = {"k": 5, "temperature": 0.07, "seeds": (0,), "bin_width": 1.0}
 
 def split(seed, n=300):  # the shapes of test_linear.py, so that nothing is compiled again
     features, label = blobs(n, seed=seed)
-    return Features(features, label, features[:, 0] + features[:, 1])
+    return Features(features, {"label": label, "target": features[:, 0] + features[:, 1]})
+
+
+def without(features, *names):
+    return features._replace(known={k: v for k, v in features.known.items() if k not in names})
 
 
 def test_labels_and_targets_are_both_measured():
@@ -43,7 +47,7 @@ def test_float64_is_measured_too():
 
 
 def test_what_one_split_alone_has_does_not_count():
-    bare = split(1)._replace(label=None, target=None)
+    bare = without(split(1), "label", "target")
     assert measure(split(0), bare, n_classes=5, shares=(), **OPTIONS) == {}
 
 
@@ -77,11 +81,11 @@ def test_low_shot_probes_are_those_of_scikit_learn_on_the_same_rows():
 
 
 def test_only_what_the_data_has_is_measured():
-    targeted = [split(seed)._replace(label=None) for seed in (0, 1)]
+    targeted = [without(split(seed), "label") for seed in (0, 1)]
     scores = measure(*targeted, n_classes=None, shares=(), **OPTIONS)
     assert set(scores) == {"knn", "ridge"}
     assert "top1" not in scores["knn"]
     assert "low_shot" not in scores["ridge"]
-    bare = [features._replace(target=None) for features in targeted]
+    bare = [without(features, "target") for features in targeted]
     assert measure(*bare, n_classes=None, shares=(0.5,), **OPTIONS) == {}
     assert np.isfinite(scores["ridge"]["mae"])
