@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jcl.probes.checks import check_features
+from jcl.probes.unit import unit
 
 # Added to every share of the singular values, as in the paper.
 _EPSILON = 1e-7
@@ -67,10 +68,8 @@ def spread(features: Float[Array | np.ndarray, "n D"]) -> float:
         UserError: not a finite matrix.
     """
     check_features("Features", features)
-    x = np.asarray(features)
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    x = x / np.where(norms == 0, 1, norms)
-    return float(x.std(0, dtype=np.float64).mean() * x.shape[1] ** 0.5)
+    deviations = unit(features).std(0)
+    return float(deviations.mean() * len(deviations) ** 0.5)
 
 
 def collapse(name: str, geometry: Mapping[str, float | None]) -> str | None:

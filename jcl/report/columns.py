@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jcl.errors import UserError
+from jcl.probes.further_scores import FURTHER_SCORES
 from jcl.report.runs import Group, Run
 
 MISSING = "\N{EN DASH}"
@@ -70,15 +71,7 @@ class Column:
 
 def _top1(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
     """The score of a probe of classes."""
-    return (
-        Column(f"{name} top-1, %", (*path, "top1"), True, True, headline),
-        Column(f"{name} balanced, %", (*path, "balanced"), True, True),
-    )
-
-
-def _shots(name: str, *path: str) -> tuple[Column, ...]:
-    """The scores of a probe of classes where they had many, some and few training examples."""
-    return (Column(f"{name} top-1, {{}}-shot, %", (*path, "shots", "*", "top1"), True, True),)
+    return (Column(f"{name} top-1, %", (*path, "top1"), True, True, headline),)
 
 
 def _errors(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
@@ -95,10 +88,8 @@ def _errors(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]
 # In the order of the table; those that no run has are left out.
 COLUMNS = (
     *_top1("kNN", "knn", headline=True),
-    *_shots("kNN", "knn"),
     *_errors("kNN", "knn", headline=True),
     *_top1("linear", "linear", headline=True),
-    *_shots("linear", "linear"),
     *_top1("linear, {} of labels,", "linear", "low_shot", "*"),
     *_errors("ridge", "ridge", headline=True),
     Column("ridge MAE, {}-shot", ("ridge", "regions", "*", "mae"), False, False),
@@ -111,8 +102,7 @@ COLUMNS = (
     Column("uniformity", ("geometry", "uniformity")),
     Column("tolerance", ("geometry", "tolerance")),
     Column("ordinality", ("geometry", "ordinality"), False, True),
-    Column("effective rank", ("geometry", "effective_rank")),
-    Column("spread", ("geometry", "spread")),
+    *(Column(*score) for score in FURTHER_SCORES),
     *_top1("projection kNN", "projection", "knn"),
     *_errors("projection kNN", "projection", "knn"),
     *_top1("projection linear", "projection", "linear"),
