@@ -27,6 +27,7 @@ from jcl.evaluation.encode import (
 )
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
+from jcl.evaluation.pairs import score_pairs
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
 from jcl.experiment import (
     Experiment,
@@ -94,8 +95,9 @@ def evaluate(
         `probe.outputs`; every further output has a section of its name, such as "projection", with
         the same probes. A method that was trained with labels has a "head", which is scored too on
         the dataset it was trained on; `probe.finetune` adds "finetune"
-        (`jcl.evaluation.finetune`). "settings" and "data" are the config's sections `probe` and
-        `data`.
+        (`jcl.evaluation.finetune`). Two towers add "retrieval" and, where bad pairs are planted,
+        "planted" (`jcl.evaluation.pairs`). `jcl.probes.measure` has further scores, which few data
+        have. "settings" and "data" are the config's sections `probe` and `data`.
 
     Raises:
         UserError: no such checkpoint, one that does not fit the config or the data, data that
@@ -119,7 +121,8 @@ def evaluate(
     first, *others = config.probe.outputs
     scores, trained = _probe(experiment, first, variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
-    results = {"step": at_step, **about, **scores}
+    pairs = score_pairs(config, experiment.method, variables, train, test)
+    results = {"step": at_step, **about, **scores, **pairs}
     if own_head and _has_prediction(experiment, variables, train, *trained):
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:

@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 
 from jcl.probes import cell_probe, linear_probe
 from tests.probes.blobs import blobs
 
 
+@pytest.mark.slow
 def test_every_cell_is_an_example_and_negative_ones_are_none():
     (x, y), (test_x, test_y) = blobs(300, seed=0), blobs(300, seed=1)
     options = {"n_classes": 5, "seeds": (0,), "l2_grid": (0.1,)}
