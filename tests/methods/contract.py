@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jcl.augment.pairs import text_of
 from jcl.config import base
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import shape_of
@@ -69,6 +70,17 @@ def crops():
     return waved((("image", 2, 8), ("image_small", 3, 4)))
 
 
+def captioned():
+    """One view of the image, and the text."""
+    image = waved((("image", 1, 8),))
+
+    def make(keys, examples):
+        text = jax.tree.map(lambda x: x[:, None], text_of(examples))
+        return {**image(keys, examples), "text": text}
+
+    return make
+
+
 HERE = __name__
 NETWORKS = {
     "encoder": {"name": f"{HERE}:Normalised"},
@@ -76,7 +88,13 @@ NETWORKS = {
     "predictor": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
 }
 # What a method needs besides; a method of two views of an image needs no line.
-OVERRIDES = {}
+OVERRIDES = {
+    "clip": {
+        "views": {"name": f"{HERE}:captioned"},
+        "text_encoder": {"name": "token_bag", "vocabulary": WORDS + 1, "width": 8},
+        "text_projector": NETWORKS["projector"],
+    },
+}
 
 
 def source():
