@@ -18,7 +18,7 @@ from jcl.errors import UserError
 from jcl.experiment import make_experiment, open_config, read_command_line
 from jcl.experiment.tables import networks_of
 from jcl.mesh import batch_sharding, make_mesh
-from jcl.optim.patterns import is_frozen
+from jcl.optim.groups import held
 from jcl.training.step import compile_train_step
 
 ROOT = Path(__file__).parent.parent
@@ -95,7 +95,7 @@ def test_one_step_of_the_reduced_config(name):
     assert all(np.isfinite(value) for value in jax.tree.leaves(metrics))
     assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {jnp.dtype("float32")}
     moved = jax.tree.map(lambda a, b: bool((a != np.asarray(b)).any()), before, state.params)
-    frozen = jax.tree.leaves(is_frozen(before, config.frozen or ()))
+    frozen = jax.tree.leaves(held(before, experiment.groups))
     for trained, is_held in zip(jax.tree.leaves(moved), frozen, strict=True):
         assert trained != is_held
 

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from jcl.config.base import NAMED, base
 from jcl.config.sections import full_key
 from jcl.config.upgrade import upgrade_config
+from jcl.config.values import as_tuples
 from jcl.errors import UserError
 
 # Option -> value, such as {"seed": 0, "method.temperature": 0.2}; tuples are lists, as in JSON.
@@ -45,10 +46,8 @@ def update(config: ConfigDict, values: Mapping[str, Any], prefix: str = "") -> N
         if isinstance(config.get(key), ConfigDict):
             update(config[key], value, f"{prefix}{key}.")
         else:
-            if isinstance(value, list):  # JSON has no tuples
-                value = tuple(value)
             try:
-                config[key] = value
+                config[key] = as_tuples(value)
             except TypeError as error:
                 said = str(error).splitlines()[0]
                 raise UserError(f"config key {prefix}{key}={value!r}: {said}") from error
@@ -81,12 +80,9 @@ def changes(before: Resolved, now: Resolved, *, free: set[str] = frozenset()) ->
         if key in free or (missing and (renamed or key not in before)):
             continue
         if before.get(key) != now.get(key):
-            found.append(f"{key}: {_said(before.get(key))} -> {_said(now.get(key))}")
+            then, today = as_tuples(before.get(key)), as_tuples(now.get(key))
+            found.append(f"{key}: {then!r} -> {today!r}")
     return found
-
-
-def _said(value: Any) -> str:
-    return repr(tuple(value) if isinstance(value, list) else value)
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from jcl.augment.views import InContext, Views, in_context
 from jcl.mesh import batch_sharding, replicated
 from jcl.methods.base import Method, Variables
 from jcl.methods.clock import Clock
-from jcl.optim.patterns import without_gradient
+from jcl.optim.groups import Group, without_gradient
 from jcl.training.fsdp import gather
 from jcl.training.microbatches import loss_and_gradient
 from jcl.training.state import TrainState
@@ -39,7 +39,7 @@ def train_step(
     mesh: Mesh | None = None,
     params_sharding: PyTree | None = None,
     weight_ema: float | None = None,
-    frozen: tuple[str, ...] = (),
+    groups: tuple[Group, ...] = (),
     microbatches: int = 1,
     dtype: DTypeLike = jnp.float32,
 ) -> tuple[TrainState, Metrics]:
@@ -63,8 +63,8 @@ def train_step(
         mesh: over whose axes all the batch is sharded; None: as one device would.
         params_sharding: how the parameters lie between steps (`jcl.training.fsdp`); None: whole.
         weight_ema: decay of the average of the weights; None keeps none.
-        frozen: patterns of parameters that get no gradient (`jcl.optim.patterns`); the
-            optimizer must leave them alone too.
+        groups: of parameters (`jcl.optim.groups`); those that are held still get no gradient, and
+            the optimizer must leave them alone too.
         microbatches: how many chunks the batch is embedded in, to save memory; see
             `jcl.training.microbatches`.
         dtype: of images, features and views.
@@ -89,12 +89,12 @@ def train_step(
         views = recipe(view_keys, examples_as_floats(examples, dtype))
         if mesh is not None:
             views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
-        params = gather(without_gradient(params, frozen), params_sharding)
+        params = gather(without_gradient(params, groups), params_sharding)
         variables = before._replace(params=params, model_state=model_state)
         return method.embed(variables, views, embed_keys)
 
     def objective(params, embeddings):
-        params = gather(without_gradient(params, frozen), params_sharding)
+        params = gather(without_gradient(params, groups), params_sharding)
         variables = before._replace(params=params)
         return method.objective(variables, embeddings, batch, clock, objective_key, mesh)
 
