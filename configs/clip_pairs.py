@@ -39,7 +39,7 @@ def get_config(
         name="token_transformer", vocabulary=given["vocabulary"], width=64, depth=2, heads=4
     )
     config.projector = dict(name="mlp", layers=1, output_dim=64)
-    config.text_projector = dict(name="mlp", layers=1, output_dim=64)
+    config.text_projector = dict(name="mlp", layers=1)  # as wide as the projector
     config.method = dict(name="clip", temperature=0.07)
     config.optimizer = dict(name="adamw", learning_rate=3e-3, warmup_epochs=1.0, weight_decay=1e-2)
     config.checkpoint = dict(every_steps=200)

@@ -17,7 +17,6 @@ from jcl.config.sections import full_key, opened, set_option, swapped
 from jcl.config.upgrade import first_default, renames, upgrade_options, upgrade_patterns
 from jcl.config.values import as_lists
 from jcl.errors import UserError
-from jcl.experiment.predictor_width import with_predictor_width
 from jcl.experiment.tables import (
     NETWORKS,
     OF_METHODS,
@@ -27,6 +26,7 @@ from jcl.experiment.tables import (
     taken_options,
     target,
 )
+from jcl.experiment.widths import with_widths
 from jcl.models import TEXT_ENCODERS
 from jcl.optim.groups import groups_of
 from jcl.optim.patterns import matches, parameter_name
@@ -104,7 +104,7 @@ def resolved_options(
         config: opened.
         default: section, name, option and today's default -> the default.
     """
-    config = with_predictor_width(config)
+    config = with_widths(config)
     used, found = _used_sections(config), {}
     for title, taken in taken_options(config).items():
         if title not in used:

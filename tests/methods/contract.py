@@ -75,13 +75,13 @@ def crops():
     return _waved(("image", 2, 8), ("image_small", 3, 4))
 
 
-def captioned():
+def with_text():
     """One view of the image, and the text."""
-    image = _waved(("image", 1, 8))
+    images = _waved(("image", 1, 8))
 
     def make(keys, examples):
         text = jax.tree.map(lambda x: x[:, None], text_of(examples))
-        return {**image(keys, examples), "text": text}
+        return {**images(keys, examples), "text": text}
 
     return make
 
@@ -95,9 +95,13 @@ NETWORKS = {
 # What a method needs besides; a method of two views of an image needs no line.
 OVERRIDES = {
     "clip": {
-        "views": {"name": f"{HERE}:captioned"},
-        "text_encoder": {"name": "token_bag", "vocabulary": WORDS + 1, "width": 8},
-        "text_projector": NETWORKS["projector"],
+        "views": {"name": f"{HERE}:with_text"},
+        "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
+        "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
+    },
+    "swav": {
+        "views": {"name": f"{HERE}:crops"},
+        "method": {"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
     },
 }
 # Networks under which examples pass alone.
