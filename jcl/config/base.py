@@ -28,6 +28,8 @@ NAMED = {
     "encoder": "convnet",
     "projector": "mlp",
     "predictor": "mlp",
+    "text_encoder": "token_transformer",
+    "text_projector": "mlp",
     "method": "simclr",
     "optimizer": "adamw",
 }

@@ -22,9 +22,9 @@ from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
 from jcl.data.order import Order, shuffled
 from jcl.errors import UserError
-from jcl.experiment.predictor_width import with_predictor_width
 from jcl.experiment.read import open_config
 from jcl.experiment.tables import NETWORKS, networks_of, sections_of, target
+from jcl.experiment.widths import with_widths
 from jcl.methods import METHODS
 from jcl.methods.base import Method, Variables, check_protocol, declared
 from jcl.methods.clock import Clock
@@ -167,7 +167,7 @@ def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
         # Parameters and statistics keep float32 where bfloat16 computes.
         "param_dtype": image_dtype(config),
     }
-    config = with_predictor_width(config)
+    config = with_widths(config)
     supplied = {
         title: build(title, config[title], NETWORKS[title], **types)
         for title in networks_of(config.method.name)

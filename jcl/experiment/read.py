@@ -17,7 +17,6 @@ from jcl.config.sections import full_key, opened, set_option, swapped
 from jcl.config.upgrade import first_default, renames, upgrade_options, upgrade_patterns
 from jcl.config.values import as_lists
 from jcl.errors import UserError
-from jcl.experiment.predictor_width import with_predictor_width
 from jcl.experiment.tables import (
     NETWORKS,
     OF_METHODS,
@@ -27,6 +26,8 @@ from jcl.experiment.tables import (
     taken_options,
     target,
 )
+from jcl.experiment.widths import with_widths
+from jcl.models import TEXT_ENCODERS
 from jcl.optim.groups import groups_of
 from jcl.optim.patterns import matches, parameter_name
 from jcl.runtime import workdir as workdir_lib
@@ -103,7 +104,7 @@ def resolved_options(
         config: opened.
         default: section, name, option and today's default -> the default.
     """
-    config = with_predictor_width(config)
+    config = with_widths(config)
     used, found = _used_sections(config), {}
     for title, taken in taken_options(config).items():
         if title not in used:
@@ -269,8 +270,16 @@ def _drop_patterns(config: ConfigDict, title: str, given: Collection[str]) -> li
 def _names_of_parameters(config: ConfigDict, title: str) -> list[str]:
     types = {"dtype": jnp.float32, "param_dtype": jnp.float32}
     network = build(title, config[title], TABLES[title], **types)
-    side = config.views.get("size") or config.data.get("image_size") or _SIDE
-    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
-    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), image)
+    shape = _input_of(title, config)
+    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), shape)
     paths = jax.tree_util.tree_leaves_with_path({title: variables["params"]})
     return [parameter_name(path) for path, _ in paths]
+
+
+def _input_of(title: str, config: ConfigDict) -> Any:
+    """Something that a network of that section takes."""
+    if NETWORKS[title] is TEXT_ENCODERS:
+        kinds = {"ids": jnp.int32, "mask": bool}
+        return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}
+    side = config.views.get("size") or config.data.get("image_size") or _SIDE
+    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)

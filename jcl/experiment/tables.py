@@ -11,11 +11,17 @@ from jcl.config.names import resolve
 from jcl.config.options import Option, options
 from jcl.data import SOURCES, source_options
 from jcl.methods import METHODS
-from jcl.models import ENCODERS, PROJECTORS
+from jcl.models import ENCODERS, PROJECTORS, TEXT_ENCODERS
 from jcl.optim.optimizers import OPTIMIZERS
 
 # Sections that name a network.
-NETWORKS = {"encoder": ENCODERS, "projector": PROJECTORS, "predictor": PROJECTORS}
+NETWORKS = {
+    "encoder": ENCODERS,
+    "projector": PROJECTORS,
+    "predictor": PROJECTORS,
+    "text_encoder": TEXT_ENCODERS,
+    "text_projector": PROJECTORS,
+}
 # Sections that a method is built from, of which it takes those that its constructor names.
 OF_METHODS = (*NETWORKS, "teacher")
 TABLES: Mapping[str, Mapping[str, str]] = {
