@@ -253,9 +253,12 @@ def _has_prediction(
     """Whether the method predicts what it was told, and both splits know it."""
     config = experiment.config
     examples = train.batch(np.arange(1))
-    inputs = evaluation_inputs(examples, config.views.get("size"), image_dtype(config))
-    outputs = jax.eval_shape(experiment.method.outputs, variables, inputs)
-    return "prediction" in outputs and all(
+    size, dtype = config.views.get("size"), image_dtype(config)
+
+    def outputs(examples):
+        return experiment.method.outputs(variables, evaluation_inputs(examples, size, dtype))
+
+    return "prediction" in jax.eval_shape(outputs, examples) and all(
         getattr(split, _told(experiment)) is not None for split in (train_features, test_features)
     )
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 
 from rich import box
 from rich.console import Console
@@ -10,13 +11,6 @@ from rich.table import Table
 from jcl.probes.further_scores import FURTHER_SCORES
 
 _NOTHING = "\N{EN DASH}"
-_SHORT = {
-    "raw inputs": "raw",
-    "raw pixels": "raw",
-    "untrained encoder": "untrained",
-    "trained encoder": "trained",
-    "its projection": "projection",
-}
 
 
 def results_table(results: dict) -> str:
@@ -152,12 +146,17 @@ def _heads(results: dict) -> Table:
 
 def _further_scores(rows) -> Table:
     """A row for each score that anything has, a column for all features."""
-    table = _table("score", *(_SHORT[name.partition(",")[0]] for name, _ in rows))
+    table = _table("score", *(_short(name) for name, _ in rows))
     found = [_further(scores) for _, scores in rows]
     for score in FURTHER_SCORES:
         if any(score.title in cells for cells in found):
             table.add_row(score.title, *(cells.get(score.title, _NOTHING) for cells in found))
     return table
+
+
+def _short(name: str) -> str:
+    """The name of features, as a column's: "trained" of "trained encoder, step 400"."""
+    return re.sub(r"^(raw|its) |( encoder)?(, step \d+)?$", "", name)
 
 
 def _further(scores: dict) -> dict[str, str]:
