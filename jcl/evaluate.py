@@ -19,11 +19,12 @@ from jcl.augment.image import examples_as_floats
 from jcl.augment.views import FEATURES, IMAGES, in_context
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
+from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import (
     FEATURE_BATCH,
     chosen_output,
-    evaluation_inputs,
     output_function,
+    output_names,
 )
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
@@ -93,8 +94,9 @@ def evaluate(
         and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
         feature vectors, "inputs" stands for "pixels". All of these are of the first of
         `probe.outputs`; every further output has a section of its name, such as "projection", with
-        the same probes. A method that was trained with labels has a "head", which is scored too on
-        the dataset it was trained on; `probe.finetune` adds "finetune"
+        the same probes, and "projection", where there is one, has a short "geometry" in any case. A
+        method that was trained with labels has a "head", which is scored too on the dataset it was
+        trained on; `probe.finetune` adds "finetune"
         (`jcl.evaluation.finetune`). Two towers add "retrieval" and, where bad pairs are planted,
         "planted" (`jcl.evaluation.pairs`). `jcl.probes.measure` has further scores, which few data
         have. "settings" and "data" are the config's sections `probe` and `data`.
@@ -127,6 +129,8 @@ def evaluate(
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
         results[name], _ = _probe(experiment, name, variables, train, test)
+    if PROJECTION not in config.probe.outputs:
+        results |= _projection_geometry(experiment, variables, test)
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
         results["untrained"], _ = _probe(experiment, first, start.probed, train, test)
@@ -195,6 +199,15 @@ def _probe(
     return scores, (train_features, test_features)
 
 
+def _projection_geometry(experiment: Experiment, variables: Variables, test: Source) -> dict:
+    """What tells whether the projection has collapsed, where the method has one."""
+    config, method = experiment.config, experiment.method
+    if PROJECTION not in output_names(config, method, variables, test):
+        return {}
+    apply = functools.partial(jax.jit(output_function(config, method, PROJECTION)), variables)
+    return {PROJECTION: {"geometry": embedding_geometry(apply, test)}}
+
+
 def _views_pair(
     experiment: Experiment, name: str, variables: Variables, test: Source
 ) -> tuple[np.ndarray, np.ndarray] | None:
@@ -251,14 +264,8 @@ def _has_prediction(
     test_features: Features,
 ) -> bool:
     """Whether the method predicts what it was told, and both splits know it."""
-    config = experiment.config
-    examples = train.batch(np.arange(1))
-    size, dtype = config.views.get("size"), image_dtype(config)
-
-    def outputs(examples):
-        return experiment.method.outputs(variables, evaluation_inputs(examples, size, dtype))
-
-    return "prediction" in jax.eval_shape(outputs, examples) and all(
+    names = output_names(experiment.config, experiment.method, variables, train)
+    return "prediction" in names and all(
         getattr(split, _told(experiment)) is not None for split in (train_features, test_features)
     )
 
@@ -339,6 +346,15 @@ def _draw(
         embedding_map(positions, test_features.target, figures / "targets.png")
 
 
+def _collapses(results: dict) -> Iterator[str]:
+    """A sentence for each output that has collapsed."""
+    first, *others = results["settings"]["outputs"]
+    for name in dict.fromkeys([first, *others, PROJECTION]):
+        scores = results if name == first else results.get(name, {})
+        if said := collapse(name, scores.get("geometry", {})):
+            yield said
+
+
 def main(parsed) -> None:
     """The binary."""
     config, lines = parsed
@@ -349,10 +365,8 @@ def main(parsed) -> None:
     runtime.configure(config.precision, deterministic=config.deterministic)
     results = evaluate(config, workdir, step=_STEP.value, export_features=export)
     print(results_table(results))
-    first, *others = config.probe.outputs
-    for name, scores in ((first, results), *((name, results[name]) for name in others)):
-        if said := collapse(name, scores["geometry"]):
-            print(f"\n{said}")
+    for said in _collapses(results):
+        print(f"\n{said}")
     print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures*")
 
 

@@ -7,8 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jcl.data import Source
-from jcl.evaluation.encode import FEATURE_BATCH, evaluation_inputs, output_function
-from jcl.experiment import image_dtype
+from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
 from jcl.methods.base import Method, Variables
 from jcl.probes.extract import Features, extract
 from jcl.probes.planted import planted_recall
@@ -40,16 +39,17 @@ def score_pairs(
     """
     scores = {}
     embed = functools.partial(_embed, config, method, variables)
-    if _has(config, method, variables, test, OUTPUTS):
+    if {*OUTPUTS} <= output_names(config, method, variables, test):
         images, texts = (embed(test, name) for name in OUTPUTS)
         pair = images.known.get("pair", np.arange(len(images.features)))
         _, first, described = np.unique(pair, return_index=True, return_inverse=True)
         scores["retrieval"] = retrieval(images.features[first], texts.features, described)
     if "planted" not in (example := train.batch(np.arange(1))):
         return scores
-    if "partner" in example and _has(config, method, variables, train, OUTPUTS[:1]):
+    names = output_names(config, method, variables, train)
+    if "partner" in example and OUTPUTS[0] in names:
         sides = embed(train, OUTPUTS[0]), embed(train, OUTPUTS[0], kind="partner")
-    elif _has(config, method, variables, train, OUTPUTS):
+    elif {*OUTPUTS} <= names:
         sides = embed(train, OUTPUTS[0]), embed(train, OUTPUTS[1])
     else:
         return scores
@@ -58,25 +58,6 @@ def score_pairs(
         left, right = (unit(side.features) for side in sides)
         scores["planted"] = planted_recall(np.sum(left * right, axis=1), planted)
     return scores
-
-
-def _has(
-    config: ConfigDict,
-    method: Method,
-    variables: Variables,
-    source: Source,
-    names: tuple[str, ...],
-) -> bool:
-    """Whether the method has all these outputs of such examples, of which it needs images."""
-    examples = source.batch(np.arange(1))
-    if "image" not in examples or ("text" not in examples and len(names) > 1):
-        return False
-    size, dtype = config.views.get("size"), image_dtype(config)
-
-    def outputs(examples):
-        return method.outputs(variables, evaluation_inputs(examples, size, dtype))
-
-    return {*names} <= jax.eval_shape(outputs, examples).keys()
 
 
 def _embed(

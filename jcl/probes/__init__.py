@@ -3,7 +3,7 @@
 from jcl.probes.anomaly import anomaly_scores
 from jcl.probes.cells import cell_probe
 from jcl.probes.class_scores import class_scores
-from jcl.probes.effective_rank import collapse, effective_rank, spread
+from jcl.probes.effective_rank import collapse, effective_rank, rank_and_spread, spread
 from jcl.probes.episodes import episodes
 from jcl.probes.extract import Features, check_export, extract, raw_inputs, save_features
 from jcl.probes.geometry import alignment, geometry, tolerance, uniformity
@@ -48,6 +48,7 @@ __all__ = [
     "multi_label_probe",
     "ordinality",
     "planted_recall",
+    "rank_and_spread",
     "raw_inputs",
     "recall_at",
     "regions",

@@ -72,6 +72,12 @@ def spread(features: Float[Array | np.ndarray, "n D"]) -> float:
     return float(deviations.mean() * len(deviations) ** 0.5)
 
 
+def rank_and_spread(features: Float[Array | np.ndarray, "n D"]) -> dict[str, float | int | None]:
+    """{"effective_rank", "spread", "width": D}: what `collapse` looks at."""
+    measured = {"effective_rank": effective_rank(features), "spread": spread(features)}
+    return {**measured, "width": features.shape[1]}
+
+
 def collapse(name: str, geometry: Mapping[str, float | None]) -> str | None:
     """One sentence where features have collapsed, with what to try; None where they have not.
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Real
 from jcl.errors import UserError
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.probes.checks import check_features
-from jcl.probes.effective_rank import effective_rank, spread
+from jcl.probes.effective_rank import rank_and_spread
 from jcl.probes.ordinality import ordinality
 
 
@@ -121,9 +121,7 @@ def geometry(
     """
     measured = {} if pair is None else {"alignment": alignment(*pair)}
     measured["uniformity"] = uniformity(features)
-    measured["effective_rank"] = effective_rank(features)
-    measured["spread"] = spread(features)
-    measured["width"] = features.shape[1]
+    measured |= rank_and_spread(features)
     if labels is not None:
         measured["tolerance"] = tolerance(features, labels)
     if targets is not None:

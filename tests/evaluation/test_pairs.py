@@ -26,8 +26,8 @@ class Lookup:
     def outputs(self, variables, inputs):
         table = variables.params
         image = jnp.round(inputs["image"][:, 0, 0, 0] * 255).astype(int)
-        text = inputs.get("text", jnp.zeros((len(image), 1), int))[:, 0]
-        return dict(zip(self.towers, (table[image], table[text]), strict=False))
+        rows = (image, *((inputs["text"][:, 0],) if "text" in inputs else ()))
+        return dict(zip(self.towers, (table[x] for x in rows), strict=False))
 
 
 def source(image, text, **known):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jcl.methods.parts.diagnostics import two_view_diagnostics
-from jcl.probes import collapse, effective_rank, spread
+from jcl.probes import collapse, effective_rank, rank_and_spread, spread
 
 
 def normal(n, width, seed=0):
@@ -38,8 +38,7 @@ def test_spread_is_what_methods_log_while_training():
 
 
 def said(features):
-    found = {"effective_rank": effective_rank(features), "spread": spread(features)}
-    return collapse("projection", {**found, "width": features.shape[1]})
+    return collapse("projection", rank_and_spread(features))
 
 
 def test_collapse_is_told_and_its_absence_is_not():
