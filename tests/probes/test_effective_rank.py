@@ -46,8 +46,16 @@ def test_collapse_is_told_and_its_absence_is_not():
     few = normal(200, 1)  # of either sign along one line: spread, but of one direction
     for collapsed in (constant, constant + 0.01 * normal(200, 32), few * constant, 0 * constant):
         assert "'projection' has collapsed: of 32 dimensions" in said(collapsed)
+    # Of many directions, each with next to nothing.
+    wide = np.ones((200, 512), np.float32) + 0.01 * normal(200, 512)
+    assert effective_rank(wide) > 2
+    assert "of 512 dimensions" in said(wide)
     # As a ReLU leaves them; a wide cone; a plane, of which more cannot be asked.
     for healthy in (np.maximum(normal(200, 32), 0), constant + normal(200, 32), normal(200, 2)):
         assert said(healthy) is None
     assert said(constant + 0.1 * normal(200, 32)) is None
+    # Of two dimensions, one is much: features on a short arc.
+    arc = constant[:, :2] + 0.15 * normal(200, 2)
+    assert effective_rank(arc) < 1.5
+    assert said(arc) is None
     assert collapse("features", {"uniformity": 0.0}) is None  # of results from before
