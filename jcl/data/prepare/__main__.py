@@ -56,7 +56,9 @@ _IMAGE_FOLDER = flags.DEFINE_string(
     "image_folder", None, "Folder with train/CLASS/*.png|jpg and test/CLASS/*.png|jpg."
 )
 _SOURCE = flags.DEFINE_string(
-    "source", None, "What data.name takes, with default options, such as shapes: held in memory."
+    "source",
+    None,
+    "What data.name takes, with default options, such as shapes or, in --data_dir, tfds:NAME.",
 )
 _DIAMONDS = flags.DEFINE_boolean(
     "diamonds", False, "The prices of 53,940 diamonds, out of the installed package plotnine."
@@ -69,6 +71,7 @@ _VERSION = flags.DEFINE_string(
     "Version of the dataset. Default: the version of TFDS's own dataset of that name, so that "
     "TFDS too finds this one, or 1.0.0 where it has none.",
 )
+_CLASSES = flags.DEFINE_list("classes", None, "Keep the examples of these classes, such as 0,3.")
 _ROTATE = flags.DEFINE_float(
     "rotate",
     None,
@@ -88,7 +91,6 @@ _TRAIN_EXAMPLES = flags.DEFINE_integer(
 _TEST_EXAMPLES = flags.DEFINE_integer(
     "test_examples", None, "Number of test examples to choose, at random without a density."
 )
-_CLASSES = flags.DEFINE_list("classes", None, "Keep the examples of these classes, such as 0,3.")
 _CLASS_RATIO = flags.DEFINE_float(
     "class_ratio",
     None,
@@ -114,10 +116,10 @@ _TREE = flags.DEFINE_string(
     "tree", None, 'Add the path to each class in a tree, such as "((0, 2), 1), (3, 4)".'
 )
 _ALSO = flags.DEFINE_string(
-    "also", None, "An archive, as --npz takes, whose training examples follow the others."
+    "also", None, "Another dataset, as --source takes, whose training examples follow the others."
 )
 _TIMES = flags.DEFINE_integer("times", 1, "With --also: multiplicity of the others.")
-_ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of the archive's.")
+_ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of that dataset.")
 _LABEL_NOISE = flags.DEFINE_enum(
     "label_noise",
     None,
@@ -138,7 +140,7 @@ _PLANTED_WRONG = flags.DEFINE_float(
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
 _SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
 _CHANGES = (
-    *(_ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASSES, _CLASS_RATIO, _STYLES),
+    *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
     *(_CLASS_COLOUR, _TURNED_OUTLIERS, _TREE, _ALSO, _LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
 )
 _OF_RECORDS = {"image", "label", "target"}
@@ -175,13 +177,15 @@ def _read() -> Splits:
         _refuse("--diamonds", _ROTATE, _VERSION)
         return read_diamonds(_SEED.value)
     if _SOURCE.value:
-        return read_source(_SOURCE.value)
+        return read_source(_SOURCE.value, _DATA_DIR.value)
     return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
 
 
 def _changed(splits: Splits) -> Splits:
     """The examples that the flags ask for, changed as they ask."""
     seed = _SEED.value
+    if _CLASSES.value:
+        splits = keep_classes(splits, _CLASSES.value)
     if _ROTATE.value is not None:
         splits = rotate_images(splits, degrees=_ROTATE.value, seed=seed)
     splits = take_subset(
@@ -191,8 +195,6 @@ def _changed(splits: Splits) -> Splits:
         target_density=_TARGET_DENSITY.value,
         seed=seed,
     )
-    if _CLASSES.value:
-        splits = keep_classes(splits, _CLASSES.value)
     if _CLASS_RATIO.value is not None:
         splits = thin_classes(splits, ratio=_CLASS_RATIO.value, seed=seed)
     if _STYLES.value:
@@ -205,7 +207,7 @@ def _changed(splits: Splits) -> Splits:
     if _TREE.value:
         splits = add_paths(splits, _TREE.value)
     if _ALSO.value:
-        other = read_arrays(_ALSO.value)
+        other = read_source(_ALSO.value, _DATA_DIR.value)
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
     if _LABEL_NOISE.value:
         rate = _LABEL_NOISE_RATE.value

@@ -216,7 +216,7 @@ def test_binary_makes_variants(tmp_path):
         f"--idx={tmp_path} --class_ratio=3 --name=tailed {to}",
         f"--idx={tmp_path} --class_ratio=3 --label_noise=symmetric --name=noisy {to}",
         f"--npz={out}/noisy.npz --planted_wrong=0.5 --classes=0,1,2,3 --name=pairs {to}",
-        f"--npz={out}/noisy.npz --also={out}/noisy.npz --times=2 --name=joined {to}",
+        f"--idx={tmp_path} --also=tfds:tailed --times=2 --name=joined {to}",
         f"--idx={tmp_path} --styles=cast --class_colour=1 --tree=(0,1),2,3,4,5,6,7,8,9 "
         f"--turned_outliers --name=every {to}",
         f"--source=tests.data.test_address:zeros --label_noise=symmetric --name=x {to}",
@@ -237,7 +237,7 @@ def test_binary_makes_variants(tmp_path):
     np.testing.assert_array_equal(noisy["label_true"], tailed)
     assert (noisy["label"] != tailed).sum() == 7  # 0.4 of 18
     assert open_source(f"arrays:{out}/pairs.npz", "train").arrays["planted"].any()
-    assert len(open_source(f"arrays:{out}/joined.npz", "train")) == 3 * 18
+    assert len(open_source(f"arrays:{out}/joined.npz", "train")) == 2 * 30 + 18
     every = open_source(f"arrays:{out}/every.npz", "test")
     assert (len(every), every.image_shape) == (40, (28, 28, 3))
     assert {"domain", "colour", "path", "turn", "outlier"} < every.arrays.keys()
