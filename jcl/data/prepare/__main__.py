@@ -23,8 +23,8 @@ For regression, --rotate turns every image by an angle of its own, which becomes
     python -m jcl.data.prepare --idx=DIR --rotate=60 --target_density=exponential \
         --train_examples=10000 --test_examples=2000 --name=fashion_angle --data_dir=OUT
 
-docs/variants.md has the other changes, such as long tails, noisy labels and planted pairs. They
-happen in the order in which the flags stand below.
+docs/variants.md has the other changes, such as long tails, noisy labels and planted pairs, and the
+order in which they happen.
 """
 
 from absl import flags
