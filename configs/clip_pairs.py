@@ -8,8 +8,11 @@ Data: an .npz archive with train_image uint8 [n, H, W, C], train_text integer [n
     python -c "from tests.pairs import write_pairs; write_pairs('data/pairs.npz')"
 Command:
     python -m jcl.train --config=configs/clip_pairs.py:path=data/pairs.npz --workdir=runs/clip_pairs
-Expected time: TODO
-Expected score: TODO
+Expected time: of the toy, half a minute with compilation, on 2 CPU cores with other jobs beside it.
+Expected score: of the toy, one seed, recall@1 among its 128 test pairs: image to text 96.9, text to
+    image 99.2; of the 32 combinations that training has not, 96.9 and 100 (chance is 0.8). This is
+    what tests/methods/test_clip.py measures. kNN top-1 of the shape 81.2, linear 95.3 (untrained
+    77.3 and 81.2).
 """
 
 from jcl import config as config_lib

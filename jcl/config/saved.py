@@ -62,27 +62,35 @@ def flatten(config: ConfigDict, title: str = "") -> dict[str, Any]:
     return flat
 
 
-def changes(before: Resolved, now: Resolved, *, free: set[str] = frozenset()) -> list[str]:
+def changes(
+    before: Resolved, now: Resolved, *, defaults: Resolved, free: set[str] = frozenset()
+) -> list[str]:
     """Lists "key: before -> now" for each option that differs.
 
-    An option that `before` does not have came later, with a default under which nothing changes.
-
     Args:
-        before: the options that a run was made with.
+        before: the options that a run was made with. One that it does not have came later, with a
+            default under which nothing changes.
         now: those that it is asked to go on with.
+        defaults: today's.
         free: options that may differ.
     """
+    later = {key: value for key, value in defaults.items() if key in now and key not in before}
+    before = {**before, **{k: v for k, v in later.items() if not _renamed(k, before, now)}}
     found = []
     for key in [*before, *(key for key in now if key not in before)]:
-        named = key.rpartition(".")[0] + ".name"
-        renamed = before.get(named) != now.get(named) and key != named
         missing = key not in before or key not in now
-        if key in free or (missing and (renamed or key not in before)):
+        if key in free or (missing and (_renamed(key, before, now) or key not in before)):
             continue
         if before.get(key) != now.get(key):
             then, today = as_tuples(before.get(key)), as_tuples(now.get(key))
             found.append(f"{key}: {then!r} -> {today!r}")
     return found
+
+
+def _renamed(key: str, before: Resolved, now: Resolved) -> bool:
+    """Whether an option's section names another thing now."""
+    named = key.rpartition(".")[0] + ".name"
+    return key != named and before.get(named) != now.get(named)
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _everything() -> str:
 def _names(title: str) -> str:
     names = ", ".join(TABLES[title])
     return textwrap.fill(
-        f"{title:<12}{names}", _WIDTH, subsequent_indent=" " * 12, break_on_hyphens=False
+        f"{title:<16}{names}", _WIDTH, subsequent_indent=" " * 16, break_on_hyphens=False
     )
 
 

@@ -156,13 +156,14 @@ def changes_on_resume(workdir: Path, config: ConfigDict) -> list[str]:
     if before is None:  # a run from before options were recorded
         before = resolved_options(_opened(saved), first_default)
     before = upgrade_options(before)
-    free = {
-        full_key(title, key)
-        for title, taken in taken_options(config).items()
-        for key, option in taken.items()
-        if option.free_on_resume
+    taken = {
+        full_key(title, key): option
+        for title, options_of in taken_options(config).items()
+        for key, option in options_of.items()
     }
-    return changes(before, resolved_options(config), free=free)
+    defaults = {key: as_lists(option.default) for key, option in taken.items()}
+    free = {key for key, option in taken.items() if option.free_on_resume}
+    return changes(before, resolved_options(config), defaults=defaults, free=free)
 
 
 def _opened(config: ConfigDict) -> ConfigDict:

@@ -41,7 +41,7 @@ class CLIP:
         temperature: that cosines are divided by at first, from 0.01 to 1; it is learned.
 
     Raises:
-        UserError: a temperature that is not within the limits.
+        UserError: a temperature that is not within the limits, or views of an image alone.
     """
 
     encoder: nn.Module
@@ -62,6 +62,11 @@ class CLIP:
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; views of the kinds "image" and "text"."""
         del data
+        if missing := [kind for kind in self.needs if kind not in views]:
+            raise UserError(
+                f"method.name='clip' contrasts views of an image and of a text, and these views "
+                f"have no {missing[0]}; views.name='image_and_text' makes both"
+            )
         image, text = (
             init_chain(of_tower, self._tower(kind), {kind: views[kind]})
             for of_tower, kind in zip(jax.random.split(key), self.needs, strict=True)

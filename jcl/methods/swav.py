@@ -8,6 +8,7 @@ from jax.scipy.special import entr
 from jaxtyping import Array, Float
 
 from jcl.config.checks import check_count, check_not_negative, check_positive
+from jcl.errors import UserError
 from jcl.losses import sinkhorn
 from jcl.methods.base import Outcome, Variables
 from jcl.methods.parts import prototypes as prototypes_lib
@@ -70,6 +71,11 @@ class SwAV(TwoViewNetworks):
 
         The metric `prototypes_used` is `effective_codes`: 1 shows a collapse.
         """
+        if embeddings.shape[1] < CODE_VIEWS:
+            raise UserError(
+                "the method takes two views of an example or more, and the recipe of views "
+                f"(views.name) makes {embeddings.shape[1]}"
+            )
         prototypes = variables.params["prototypes"]
         held = prototypes_lib.held(prototypes, clock.step, self._held_steps(clock))
         scores = prototypes_lib.scores(embeddings, held)

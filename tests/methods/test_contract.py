@@ -107,8 +107,8 @@ def test_microbatches_change_nothing_without_batch_norm(name):
             for k in (1, 2)
         ]
         (one, losses), (two, found) = (run.steps(run.start(), 0, 4) for run in runs)
-    np.testing.assert_allclose(found, losses, rtol=0, atol=1e-9)
-    assert largest_difference(finite(one), finite(two)) < 1e-9
+        np.testing.assert_allclose(found, losses, rtol=0, atol=1e-9)
+        assert largest_difference(finite(one), finite(two)) < 1e-9
 
 
 def finite(state):

@@ -54,7 +54,7 @@ def make_moving(split: str, examples: int, *, seed: int = 0) -> InMemorySource:
         seed: of the generator.
 
     Returns:
-        A source with clip uint8 [n, 8, 32, 32, 3]; label int32 [n], the class of the shape, i mod 8
+        A source with video uint8 [n, 8, 32, 32, 3]; label int32 [n], the class of the shape, i mod 8
         (`CLASSES`); motion int32 [n], i div 8 mod 4 (`MOTIONS`).
     """
     number = np.arange(examples, dtype=np.int32)
@@ -64,7 +64,7 @@ def make_moving(split: str, examples: int, *, seed: int = 0) -> InMemorySource:
         part = slice(start, min(start + _CHUNK, examples))
         words = random_words("moving", split, seed, start=start, stop=part.stop, each=_WORDS)
         clip[part] = _render(words, label[part], motion[part])
-    arrays = {"clip": clip, "label": label, "motion": motion}
+    arrays = {"video": clip, "label": label, "motion": motion}
     return InMemorySource(arrays, n_classes=len(CLASSES), class_names=CLASSES)
 
 

@@ -15,8 +15,8 @@ def test_every_class_has_every_motion(moving):
     counts = np.zeros((8, 4), int)
     np.add.at(counts, (moving["label"], moving["motion"]), 1)
     assert (counts == 4).all()
-    assert moving["clip"].shape == (128, 8, 32, 32, 3)
-    assert moving["clip"].dtype == np.uint8
+    assert moving["video"].shape == (128, 8, 32, 32, 3)
+    assert moving["video"].dtype == np.uint8
 
 
 def tracks(clip):
@@ -31,7 +31,7 @@ def tracks(clip):
 
 
 def test_motions_are_what_they_are_called(moving):
-    area, centre = tracks(moving["clip"].astype(float))
+    area, centre = tracks(moving["video"].astype(float))
     growth = area[:, -1] / area[:, 0]
     path = np.linalg.norm(np.diff(centre, axis=1), axis=-1).sum(axis=1)
     direct = np.linalg.norm(centre[:, -1] - centre[:, 0], axis=-1)
@@ -49,7 +49,7 @@ def test_motions_are_what_they_are_called(moving):
 
 
 def test_noise_is_new_in_every_frame(moving):
-    corner = moving["clip"][:, :, 0, 0].astype(float)
+    corner = moving["video"][:, :, 0, 0].astype(float)
     assert (np.ptp(corner, axis=1).max(axis=-1) > 0).mean() > 0.95
 
 

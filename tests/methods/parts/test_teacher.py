@@ -40,14 +40,15 @@ class Distilled(TwoViewNetworks):
 
 
 NAME = f"{__name__}:Distilled"
-MLP = {"encoder.name": "mlp", "encoder.widths": (8,), "views.name": "none"}  # fast to compile
+ENCODER = {"name": "tests.methods.contract:Normalised"}  # fast to compile
 
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
     """A workdir of a run with labels and an average of its weights, which nothing is like."""
     workdir = tmp_path_factory.mktemp("teacher")
-    config = tiny_config(**MLP, **{"method.name": "cross_entropy", "optimizer.weight_ema": 0.9})
+    config = tiny_config(**{"method.name": "cross_entropy", "optimizer.weight_ema": 0.9})
+    config.encoder, config.views = ENCODER, {"name": "none"}
     config.method = {"name": "cross_entropy"}
     state = tiny_experiment(config).init_state(one_device())
     state = state.replace(
@@ -63,15 +64,15 @@ def teacher(tmp_path_factory):
 def distilling(workdir, **overrides):
     config = tiny_config(
         **{
-            **MLP,
             "total_steps": 2,
-            "encoder.widths": (6, 8),
+            "views.name": "none",
+            "projector.output_dim": 12,
             "method.name": NAME,
             "teacher.workdir": workdir,
             **overrides,
         }
     )
-    config.method = {"name": NAME}
+    config.encoder, config.method = ENCODER, {"name": NAME}
     return config
 
 
@@ -91,7 +92,7 @@ def test_a_teacher_is_kept_as_it_was_and_says_what_its_run_says(teacher, curve):
     images = np.random.RandomState(1).randint(0, 256, (4, 8, 8, 3), np.uint8)
     features, variables = jcl.load(workdir)
     made = make_method(open_config(distilling(workdir))).teacher
-    told = made.outputs(kept, {"image": jnp.asarray(images / np.float32(255))})
+    told = jax.jit(made.outputs)(kept, {"image": images / np.float32(255)})
     np.testing.assert_allclose(told["features"], features(variables, images), rtol=1e-5, atol=1e-6)
     assert np.ptp(told["features"]) > 0.1
     assert told["prediction"].shape == (4, 4)
@@ -125,7 +126,8 @@ def test_features_are_computed_where_the_teacher_is_gone(curve, tmp_path):
         checkpoints.save(curve.state, 2)
     write_config(workdir, config)
     features, variables = jcl.load(workdir)
-    assert features(variables, np.zeros((2, 8, 8, 3), np.uint8)).shape == (2, 8)
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    assert jax.eval_shape(features, variables, images).shape == (2, 12)
     assert_same_bits(variables["method_state"]["teacher"], curve.state.method_state["teacher"])
     with pytest.raises(UserError, match=f"{gone} is not a workdir of jcl"):
         _ = method.teacher.method
