@@ -3,7 +3,7 @@
 import hashlib
 
 import numpy as np
-from jaxtyping import Float64, Integer, Shaped, UInt64
+from jaxtyping import Float64, Integer, UInt64
 
 
 def random_words(
@@ -37,13 +37,6 @@ def uniform(words: UInt64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"
 def one_of(words: UInt64[np.ndarray, "*shape"], n: int) -> Integer[np.ndarray, "*shape"]:
     """Integers in [0, n), one a word."""
     return np.floor(uniform(words) * n).astype(np.int32)
-
-
-def uniform_rows(
-    purpose: str, split: str, seed: int, rows: Shaped[np.ndarray, "n ..."]
-) -> Float64[np.ndarray, " n"]:
-    """A number in [0, 1) for each row of an array."""
-    return uniform(random_words(purpose, split, seed, stop=len(rows))[:, 0])
 
 
 def chosen_rows(

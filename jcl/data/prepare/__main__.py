@@ -35,13 +35,13 @@ from jcl.data.prepare.concatenated import concatenate
 from jcl.data.prepare.density import DENSITIES
 from jcl.data.prepare.diamonds import read_diamonds
 from jcl.data.prepare.idx import read_idx_folder
-from jcl.data.prepare.labels import Splits
 from jcl.data.prepare.long_tailed import thin_classes
 from jcl.data.prepare.noisy_labels import KINDS, corrupt_labels
 from jcl.data.prepare.outliers import turn_outliers
 from jcl.data.prepare.planted import plant_pairs
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
+from jcl.data.prepare.splits import Splits
 from jcl.data.prepare.styles import STYLES, style_images
 from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths

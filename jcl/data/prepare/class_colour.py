@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from jcl.data.draws import one_of, random_words, uniform
-from jcl.data.prepare.labels import Splits, check_images, check_keys, check_share, count_classes
+from jcl.data.prepare.splits import Splits, check_images, check_keys, check_share, count_classes
 
 _CHUNK = 512
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jcl.data.prepare.labels import Splits, check_keys, take_rows
+from jcl.data.prepare.splits import Splits, check_keys, take_rows
 from jcl.errors import UserError
 
 

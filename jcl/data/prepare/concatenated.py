@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jcl.data.prepare.labels import Splits
+from jcl.data.prepare.splits import Splits
 from jcl.errors import UserError
 
 
@@ -34,10 +34,7 @@ def concatenate(splits: Splits, other: Splits, *, times: int, other_times: int) 
         raise UserError(f"datasets that are joined must hold the same, but they hold {kinds}")
     if "origin" in first:
         raise UserError("joined datasets get an origin, and these have one")
-    counts = (
-        len(first["image" if "image" in first else next(iter(first))]),
-        len(next(iter(second.values()))),
-    )
+    counts = [len(next(iter(arrays.values()))) for arrays in (first, second)]
     rows = [np.tile(np.arange(n), k) for n, k in zip(counts, (times, other_times), strict=True)]
     train = {key: np.concatenate([a[rows[0]], second[key][rows[1]]]) for key, a in first.items()}
     train["origin"] = np.repeat(np.arange(2, dtype=np.int32), [len(r) for r in rows])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jcl.data.draws import random_words
-from jcl.data.prepare.labels import Splits, check_keys, count_classes, take_rows
+from jcl.data.prepare.splits import Splits, check_keys, count_classes, take_rows
 from jcl.errors import UserError
 
 

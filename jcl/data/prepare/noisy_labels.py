@@ -3,7 +3,7 @@
 import numpy as np
 
 from jcl.data.draws import chosen_rows, one_of, random_words
-from jcl.data.prepare.labels import Splits, check_keys, check_share, count_classes
+from jcl.data.prepare.splits import Splits, check_keys, check_share, count_classes
 from jcl.errors import UserError
 
 KINDS = ("symmetric", "asymmetric")

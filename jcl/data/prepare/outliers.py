@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jcl.data.prepare.labels import Splits, check_keys, take_rows
+from jcl.data.prepare.splits import Splits, check_keys, take_rows
 from jcl.errors import UserError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jcl.data.draws import random_words
-from jcl.data.prepare.labels import Splits, check_keys, check_share
+from jcl.data.prepare.splits import Splits, check_keys, check_share
 from jcl.errors import UserError
 
 GOOD, NOISE, WRONG = range(3)
@@ -12,8 +12,8 @@ GOOD, NOISE, WRONG = range(3)
 def plant_pairs(splits: Splits, *, noise: float, wrong: float, seed: int) -> Splits:
     """Examples become pairs of an image and its partner, some of which are bad.
 
-    Without a text the partner is the image itself, for recipes that draw one view of each (`views.
-    name="partners"`); where examples have a text, that is the partner.
+    Where examples have a text, that is the partner. Else it is the image itself, and
+    `views.name="partners"` draws one view of each.
 
     Args:
         splits: for train and test, image uint8 [n, H, W, C], optionally text and its mask, and

@@ -7,7 +7,7 @@ import tqdm
 from jaxtyping import Float32, Float64, UInt8
 
 from jcl.data.draws import one_of, random_words, uniform
-from jcl.data.prepare.labels import Splits, check_images, check_keys
+from jcl.data.prepare.splits import Splits, check_images, check_keys
 from jcl.errors import UserError
 
 STYLES = ("plain", "cast", "gradient", "contrast")

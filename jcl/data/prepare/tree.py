@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32
 
-from jcl.data.prepare.labels import Splits, check_keys, count_classes
+from jcl.data.prepare.splits import Splits, check_keys, count_classes
 from jcl.errors import UserError
 
 

@@ -54,8 +54,8 @@ def make_moving(split: str, examples: int, *, seed: int = 0) -> InMemorySource:
         seed: of the generator.
 
     Returns:
-        A source with video uint8 [n, 8, 32, 32, 3]; label int32 [n], the class of the shape, i mod 8
-        (`CLASSES`); motion int32 [n], i div 8 mod 4 (`MOTIONS`).
+        A source with video uint8 [n, 8, 32, 32, 3]; label int32 [n], the class of the shape, i mod
+        8 (`CLASSES`); motion int32 [n], i div 8 mod 4 (`MOTIONS`).
     """
     number = np.arange(examples, dtype=np.int32)
     label, motion = number % len(CLASSES), number // len(CLASSES) % len(MOTIONS)

@@ -1,4 +1,4 @@
-"""What the variants of a labelled dataset share: checks of labels and images."""
+"""The splits of a dataset as writers and variants pass them on: what they hold is checked here."""
 
 import numpy as np
 
