@@ -19,14 +19,16 @@ from jcl.augment.image import examples_as_floats
 from jcl.augment.views import FEATURES, IMAGES, in_context
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
+from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import (
     FEATURE_BATCH,
     chosen_output,
-    evaluation_inputs,
     output_function,
+    output_names,
 )
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
+from jcl.evaluation.pairs import score_pairs
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
 from jcl.experiment import (
     Experiment,
@@ -41,6 +43,7 @@ from jcl.methods.base import Method, Variables, declared
 from jcl.probes import (
     Features,
     check_export,
+    collapse,
     embedding_map,
     extract,
     geometry,
@@ -91,10 +94,12 @@ def evaluate(
         and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
         feature vectors, "inputs" stands for "pixels". All of these are of the first of
         `probe.outputs`; every further output has a section of its name, such as "projection", with
-        the same probes. A method that was trained with labels has a "head", which is scored too on
-        the dataset it was trained on; `probe.finetune` adds "finetune"
-        (`jcl.evaluation.finetune`). "settings" and "data" are the config's sections `probe` and
-        `data`.
+        the same probes, and "projection", where there is one, has a short "geometry" in any case. A
+        method that was trained with labels has a "head", which is scored too on the dataset it was
+        trained on; `probe.finetune` adds "finetune"
+        (`jcl.evaluation.finetune`). Two towers add "retrieval" and, where bad pairs are planted,
+        "planted" (`jcl.evaluation.pairs`). `jcl.probes.measure` has further scores, which few data
+        have. "settings" and "data" are the config's sections `probe` and `data`.
 
     Raises:
         UserError: no such checkpoint, one that does not fit the config or the data, data that
@@ -118,11 +123,14 @@ def evaluate(
     first, *others = config.probe.outputs
     scores, trained = _probe(experiment, first, variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
-    results = {"step": at_step, **about, **scores}
+    pairs = score_pairs(config, experiment.method, variables, train, test)
+    results = {"step": at_step, **about, **scores, **pairs}
     if own_head and _has_prediction(experiment, variables, train, *trained):
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
         results[name], _ = _probe(experiment, name, variables, train, test)
+    if PROJECTION not in config.probe.outputs:
+        results |= _projection_geometry(experiment, variables, test)
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
         results["untrained"], _ = _probe(experiment, first, start.probed, train, test)
@@ -186,8 +194,18 @@ def _probe(
     test_features = extract(apply, test, batch_size=min(FEATURE_BATCH, len(test)))
     scores = _score(config, train, train_features, test_features, shares=config.probe.shares)
     pair = _views_pair(experiment, name, variables, test)
-    scores["geometry"] = geometry(pair, *test_features)
+    known = test_features.label, test_features.target
+    scores["geometry"] = geometry(pair, test_features.features, *known)
     return scores, (train_features, test_features)
+
+
+def _projection_geometry(experiment: Experiment, variables: Variables, test: Source) -> dict:
+    """What tells whether the projection has collapsed, where the method has one."""
+    config, method = experiment.config, experiment.method
+    if PROJECTION not in output_names(config, method, variables, test):
+        return {}
+    apply = functools.partial(jax.jit(output_function(config, method, PROJECTION)), variables)
+    return {PROJECTION: {"geometry": embedding_geometry(apply, test)}}
 
 
 def _views_pair(
@@ -246,11 +264,8 @@ def _has_prediction(
     test_features: Features,
 ) -> bool:
     """Whether the method predicts what it was told, and both splits know it."""
-    config = experiment.config
-    examples = train.batch(np.arange(1))
-    inputs = evaluation_inputs(examples, config.views.get("size"), image_dtype(config))
-    outputs = jax.eval_shape(experiment.method.outputs, variables, inputs)
-    return "prediction" in outputs and all(
+    names = output_names(experiment.config, experiment.method, variables, train)
+    return "prediction" in names and all(
         getattr(split, _told(experiment)) is not None for split in (train_features, test_features)
     )
 
@@ -331,6 +346,15 @@ def _draw(
         embedding_map(positions, test_features.target, figures / "targets.png")
 
 
+def _collapses(results: dict) -> Iterator[str]:
+    """A sentence for each output that has collapsed."""
+    first, *others = results["settings"]["outputs"]
+    for name in dict.fromkeys([first, *others, PROJECTION]):
+        scores = results if name == first else results.get(name, {})
+        if said := collapse(name, scores.get("geometry", {})):
+            yield said
+
+
 def main(parsed) -> None:
     """The binary."""
     config, lines = parsed
@@ -341,6 +365,8 @@ def main(parsed) -> None:
     runtime.configure(config.precision, deterministic=config.deterministic)
     results = evaluate(config, workdir, step=_STEP.value, export_features=export)
     print(results_table(results))
+    for said in _collapses(results):
+        print(f"\n{said}")
     print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures*")
 
 

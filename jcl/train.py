@@ -4,6 +4,7 @@ Started again with the same workdir, it goes on from the newest checkpoint.
 """
 
 import contextlib
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from jcl.data.loader import batches
 from jcl.data.order import batch_hash
 from jcl.errors import UserError
 from jcl.evaluation.at_epoch import make_at_epoch
-from jcl.evaluation.periodic import make_knn_probe
+from jcl.evaluation.periodic import make_online_probe
 from jcl.experiment import (
     check_needs,
     check_resume,
@@ -102,7 +103,7 @@ def prepare(
         source = open_split(config, "train")
     experiment = make_experiment(config, shape_of(source))
     check_needs(experiment)
-    probe = make_knn_probe(experiment, source, mesh)
+    probe = make_online_probe(experiment, source, mesh)
     at_epoch = make_at_epoch(experiment, source, mesh)
     state, origin = _first_state(experiment, workdir, mesh)
     checkpoints = _enter(workdir, config, accept=accept_config_changes, closing=closing)
@@ -156,7 +157,7 @@ def prepare(
         trace=trace,
         watchdog=watchdog,
         must_stop=must_stop,
-        probe=probe,
+        probe=probe and functools.partial(probe, tell=report.write_score),
         at_epoch=at_epoch,
     )
 

@@ -59,6 +59,8 @@ def test_all_that_a_run_is_measured_by(run, tmp_path, caplog):
         assert block["linear"]["low_shot"]["0.5"]["examples"] == 32
         assert 0 < block["ridge"]["low_shot"]["0.5"]["mae"] < 1
     assert {"alignment", "uniformity", "tolerance", "ordinality"} <= set(results["geometry"])
+    assert 1 <= results["geometry"]["effective_rank"] <= results["geometry"]["width"] == 8
+    assert 0 < results["geometry"]["spread"] < 1
     assert results["knn"]["k"] == 20
     for name in ("views", "loss", "embeddings", "targets"):
         assert (run / "figures" / f"{name}.png").stat().st_size > 1000

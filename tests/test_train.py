@@ -102,10 +102,17 @@ def test_periodic_knn_keeps_the_best_beside_the_newest(tmp_path, monkeypatch):
         seen.append((features[0].shape, features[2].shape, settings["k"]))
         return {"top1": next(scores)}
 
+    told = []
     monkeypatch.setattr("jcl.evaluation.periodic.knn_top1", knn_top1)
+    monkeypatch.setattr(
+        "jcl.runtime.metrics.Report.write_score", lambda self, *score: told.append(score)
+    )
     config = shapes_config(**{"probe.every_steps": 4, "checkpoint.keep": 1, "probe.knn_k": 7})
     train(config, tmp_path / "run", accept_config_changes=False)
     assert seen == [((64, 8), (32, 8), 7)] * 3
+    ranks = [score[1:] for score in told if score[1] == "effective_rank"]
+    assert len(ranks) == 3
+    assert all(1 <= rank <= 8 for _, rank in ranks)
     kept = sorted(int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir())
     assert kept == [4, 12]
 

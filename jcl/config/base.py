@@ -20,6 +20,7 @@ from jcl.errors import UserError
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
 SCALINGS = ("none", "linear", "sqrt")
+ONLINE_PROBES = ("knn", "linear")
 
 # The sections that name a thing, with what `base()` names; the thing's options join the section.
 NAMED = {
@@ -198,7 +199,8 @@ class Probe:
     """How frozen features are measured.
 
     Attributes:
-        every_steps: updates between two kNN scores while training; None measures at the end alone.
+        every_steps: updates between two scores while training; None measures at the end alone.
+        online: what scores while training: knn, or linear, which needs labels and takes longer.
         knn_k: neighbours that vote.
         knn_temperature: of the neighbours' votes.
         linear_seeds: linear probes that are averaged.
@@ -217,6 +219,7 @@ class Probe:
     """
 
     every_steps: int | None = None
+    online: str = "knn"
     knn_k: int = 20
     knn_temperature: float = 0.07
     linear_seeds: int = 3
@@ -233,6 +236,7 @@ class Probe:
     finetune_encoder_scale: float = 0.1
 
     def __post_init__(self):
+        check_choice("probe.online", self.online, ONLINE_PROBES)
         for key in ("every_steps", "knn_k", "linear_seeds"):
             check_count(f"probe.{key}", getattr(self, key))
         for key in ("finetune_batch_size", "finetune_least_steps"):

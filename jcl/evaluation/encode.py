@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from jcl.augment.crop import evaluation_view
 from jcl.augment.image import examples_as_floats
+from jcl.data import Source
 from jcl.errors import UserError
 from jcl.experiment import image_dtype, make_method, open_config
 from jcl.methods.base import Method, Variables
@@ -54,6 +56,18 @@ def chosen_output(
             f"with {', '.join(inputs)}"
         )
     return found[name]
+
+
+def output_names(
+    config: ConfigDict, method: Method, variables: Variables, source: Source
+) -> set[str]:
+    """Names of the outputs that the method has of such examples; nothing is computed."""
+    size, dtype = config.views.get("size"), image_dtype(config)
+
+    def outputs(examples):
+        return method.outputs(variables, evaluation_inputs(examples, size, dtype))
+
+    return {*jax.eval_shape(outputs, source.batch(np.arange(1)))}
 
 
 def evaluation_inputs(

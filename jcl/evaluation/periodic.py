@@ -1,71 +1,113 @@
-"""The periodic kNN score of a run, by which the best checkpoint is kept."""
+"""The periodic score of a run, by which the best checkpoint is kept, and signs of collapse."""
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
+from absl import logging
 from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
 from jcl.data import Source
 from jcl.errors import UserError
-from jcl.evaluation.encode import FEATURE_BATCH, output_function
+from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
+from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
 from jcl.experiment import Experiment, open_split
 from jcl.mesh import replicated
-from jcl.probes.extract import extract
+from jcl.probes.effective_rank import collapse
+from jcl.probes.extract import Features, extract
 from jcl.probes.knn import knn_top1
 from jcl.probes.knn_regression import knn_predict_target
+from jcl.probes.linear import linear_probe
 from jcl.training.state import TrainState
 
 
-def make_knn_probe(
-    experiment: Experiment, train: Source, mesh: Mesh
-) -> Callable[[TrainState, Callable[[], None]], tuple[str, float]] | None:
-    """Returns state -> what kNN scores on the test split, or None where the config asks for none.
+@runtime_checkable
+class OnlineProbe(Protocol):
+    """Measures a state; `after_batch` is called after each batch, `tell` with signs of collapse."""
 
-    That is "knn_top1" and a share of 1, or, for a method that is trained with targets, "knn_mae"
-    and the mean absolute error, of the first of `probe.outputs`. The function's other argument is
-    called after each batch.
+    def __call__(
+        self,
+        state: TrainState,
+        after_batch: Callable[[], None],
+        *,
+        tell: Callable[[int, str, float], None],
+    ) -> tuple[str, float]:
+        """Returns the name of the run's score and its value."""
+
+
+def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> OnlineProbe | None:
+    """Returns what scores a state on the test split, or None where the config asks for nothing.
+
+    The score, of the first of `probe.outputs`, is that of `probe.online`: "knn_top1" or
+    "linear_top1", a share of 1, or, for a method that is trained with targets, "knn_mae", the mean
+    absolute error. Besides, "effective_rank" and "spread" of the embeddings are told; where these
+    have collapsed, a sentence is logged. Effective ranks are measured here and not in every step,
+    because accelerators take singular values slowly.
 
     Raises:
-        UserError: `probe.every_steps` is set and the data has no labels or no test split.
+        UserError: `probe.every_steps` is set and the data has no labels or no test split, or a
+            linear probe is asked for a method that is trained with targets.
     """
     config = experiment.config
     if config.probe.every_steps is None:
         return None
     test = open_split(config, "test")
     by_target = "target" in experiment.method.needs
+    if by_target and config.probe.online != "knn":
+        raise UserError(
+            f"probe.online={config.probe.online!r} scores labels, but method.name="
+            f"{config.method.name!r} is trained with targets: set probe.online=knn"
+        )
     if train.n_classes is None and not by_target:
         raise UserError(
-            f"probe.every_steps={config.probe.every_steps} asks for kNN, but data.name="
-            f"{config.data.name!r} has no labels"
+            f"probe.every_steps={config.probe.every_steps} asks for {config.probe.online} scores, "
+            f"but data.name={config.data.name!r} has no labels"
         )
-    # Every process computes all of it, as each needs all of it.
-    apply = jax.jit(
-        output_function(config, experiment.method, config.probe.outputs[0]),
-        out_shardings=replicated(mesh),
-    )
 
-    def probe(state: TrainState, after_batch: Callable[[], None]) -> tuple[str, float]:
-        def embed(examples):
-            after_batch()
-            return apply(state.probed, examples)
+    def function_of(name):
+        # Every process computes all of it, as each needs all of it.
+        output = output_function(config, experiment.method, name)
+        return jax.jit(output, out_shardings=replicated(mesh))
 
-        train_features = extract(embed, train, batch_size=min(FEATURE_BATCH, len(train)))
-        test_features = extract(embed, test, batch_size=min(FEATURE_BATCH, len(test)))
-        options = {"k": config.probe.knn_k, "temperature": config.probe.knn_temperature}
-        if by_target:
-            predicted = knn_predict_target(
-                train_features.features, train_features.target, test_features.features, **options
-            )
-            return "knn_mae", float(np.abs(predicted - test_features.target).mean())
-        top1 = knn_top1(
-            train_features.features,
-            train_features.label,
-            test_features.features,
-            test_features.label,
-            n_classes=train.n_classes,
-            **options,
-        )["top1"]
-        return "knn_top1", top1
+    scored, embeddings = function_of(config.probe.outputs[0]), function_of(PROJECTION)
+
+    def probe(state, after_batch, *, tell):
+        variables = state.probed
+
+        def apply_to(function):
+            def apply(examples):
+                after_batch()
+                return function(variables, examples)
+
+            return apply
+
+        splits = (
+            extract(apply_to(scored), split, batch_size=min(FEATURE_BATCH, len(split)))
+            for split in (train, test)
+        )
+        score = _score(config, train.n_classes, by_target, *splits)
+        if PROJECTION in output_names(config, experiment.method, variables, test):
+            geometry = embedding_geometry(apply_to(embeddings), test)
+            for name in ("effective_rank", "spread"):
+                tell(int(state.step), name, geometry[name] or 0.0)
+            if said := collapse(PROJECTION, geometry):
+                logging.warning("step %d: %s", int(state.step), said)
+        return score
 
     return probe
+
+
+def _score(
+    config: ConfigDict, n_classes: int | None, by_target: bool, train: Features, test: Features
+) -> tuple[str, float]:
+    options = {"k": config.probe.knn_k, "temperature": config.probe.knn_temperature}
+    if by_target:
+        predicted = knn_predict_target(train.features, train.target, test.features, **options)
+        return "knn_mae", float(np.abs(predicted - test.target).mean())
+    labelled = train.features, train.label, test.features, test.label
+    if config.probe.online == "linear":
+        scores = linear_probe(*labelled, n_classes=n_classes, seeds=(0,))
+        return "linear_top1", scores["top1"]
+    return "knn_top1", knn_top1(*labelled, n_classes=n_classes, **options)["top1"]

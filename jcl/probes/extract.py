@@ -3,14 +3,14 @@
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, Shaped, UInt8
 from tqdm import tqdm
 
 from jcl.data.source import InMemorySource, Source
@@ -19,12 +19,29 @@ from jcl.errors import UserError
 THUMBNAIL = 32  # pixels on a side
 
 
+# What is known of an example and is more than a number: multi-hot classes, a way down a tree.
+_KNOWN_VECTORS = ("labels", "path")
+
+
 class Features(NamedTuple):
-    """Rows in dataset order, with the label and the target of each where there are any."""
+    """Rows in dataset order, with what the data know of each besides what networks see.
+
+    That is every number an example has, such as label, target, weight or planted, [n] each, and
+    labels [n, C] and path [n, depth].
+    """
 
     features: Float[np.ndarray, "n D"]
-    label: Int[np.ndarray, " n"] | None
-    target: Float[np.ndarray, " n"] | None
+    known: Mapping[str, Shaped[np.ndarray, "n ..."]]
+
+    @property
+    def label(self) -> Int[np.ndarray, " n"] | None:
+        """The class of each row, where there are any."""
+        return self.known.get("label")
+
+    @property
+    def target(self) -> Float[np.ndarray, " n"] | None:
+        """The target of each row, where there are any."""
+        return self.known.get("target")
 
 
 def extract(
@@ -48,8 +65,7 @@ def extract(
         description: stands beside the progress bar, which shows on a terminal only.
 
     Returns:
-        `Features`: float32 [n, D], and int32 labels and float32 targets [n] where the source has
-        them.
+        `Features`: float32 [n, D], and what the source knows, as it has it.
 
     Raises:
         UserError: no images, a batch_size below 1, or an `apply` that does not return [b, D].
@@ -106,8 +122,8 @@ def check_export(path: Path) -> None:
 def save_features(path: str | os.PathLike, train: Features, test: Features) -> None:
     """Write both splits to an .npz file that `data.name=arrays:PATH.npz` reads.
 
-    Its keys are train_features, train_label, train_target and the same with test_; a label or
-    target that is None is left out.
+    Its keys are train_features, train_label and so on for all that is known, and the same with
+    test_.
 
     Raises:
         UserError: path does not end in .npz, or cannot be written.
@@ -117,8 +133,7 @@ def save_features(path: str | os.PathLike, train: Features, test: Features) -> N
     arrays = {
         f"{split}_{name}": array
         for split, features in (("train", train), ("test", test))
-        for name, array in features._asdict().items()
-        if array is not None
+        for name, array in {**features.known, "features": features.features}.items()
     }
     np.savez(path, **arrays)
 
@@ -175,15 +190,12 @@ class _Table:
 
     def append(self, features, batch: dict, n_real: int, n: int) -> None:
         end = self._filled + n_real
-        values_of = {**batch, "features": np.asarray(features)}
-        for key, dtype in (("features", np.float32), ("label", np.int32), ("target", np.float32)):
-            if key not in values_of:
-                continue
-            values = values_of[key]
+        known = {k: v for k, v in batch.items() if np.ndim(v) == 1 or k in _KNOWN_VECTORS}
+        for key, values in (known | {"features": np.asarray(features, np.float32)}).items():
             if key not in self._arrays:
-                self._arrays[key] = np.empty((n, *values.shape[1:]), dtype)
+                self._arrays[key] = np.empty((n, *values.shape[1:]), values.dtype)
             self._arrays[key][self._filled : end] = values[:n_real]
         self._filled = end
 
     def finish(self) -> Features:
-        return Features(*(self._arrays.get(key) for key in Features._fields))
+        return Features(self._arrays.pop("features"), self._arrays)

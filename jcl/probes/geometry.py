@@ -1,4 +1,4 @@
-"""How features lie on the unit sphere: alignment, uniformity, tolerance, ordinality."""
+"""How features lie in space: alignment, uniformity, tolerance, ordinality, rank and spread."""
 
 from functools import partial
 
@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Real
 from jcl.errors import UserError
 from jcl.losses.engine.embeddings import unit_rows
 from jcl.probes.checks import check_features
+from jcl.probes.effective_rank import rank_and_spread
 from jcl.probes.ordinality import ordinality
 
 
@@ -104,7 +105,7 @@ def geometry(
     labels: Int[Array | np.ndarray, " m"] | None = None,
     targets: Real[Array | np.ndarray, " m"] | None = None,
 ) -> dict[str, float | None]:
-    """Alignment of two views; uniformity, tolerance and ordinality of features.
+    """Alignment of two views; uniformity, tolerance, ordinality, rank and spread of features.
 
     Args:
         pair: float [n, D] twice, features of two augmented views of n examples; None where there
@@ -114,11 +115,13 @@ def geometry(
         targets: [m], or None.
 
     Returns:
-        {"uniformity": ..}, "alignment" where there is a pair, "tolerance" where labels are given,
-        and "ordinality" where targets are; None where a score is not defined.
+        {"uniformity", "effective_rank", "spread", "width": D}, "alignment" where there is a pair,
+        "tolerance" where labels are given, and "ordinality" where targets are; None where a score
+        is not defined.
     """
     measured = {} if pair is None else {"alignment": alignment(*pair)}
     measured["uniformity"] = uniformity(features)
+    measured |= rank_and_spread(features)
     if labels is not None:
         measured["tolerance"] = tolerance(features, labels)
     if targets is not None:

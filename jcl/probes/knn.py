@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jcl.probes.checks import check_labels
+from jcl.probes.class_scores import class_scores, is_unbalanced
 from jcl.probes.neighbours import neighbours
 
 
@@ -70,7 +71,8 @@ def knn_top1(
     Args and errors are those of `knn_predict`; `test_labels` are integers [m] in [0, n_classes).
 
     Returns:
-        {"top1": fraction, "k": k, "temperature": temperature, "metric": "cosine"}.
+        {"top1": fraction, "k": k, "temperature": temperature, "metric": "cosine"}, and what
+        `class_scores` returns where the training labels are unbalanced.
     """
     check_labels("Test labels", test_labels, n=len(test_features), n_classes=n_classes)
     predicted = knn_predict(
@@ -83,7 +85,10 @@ def knn_top1(
         block_size=block_size,
     )
     top1 = float(np.mean(predicted == np.asarray(test_labels)))
-    return {"top1": top1, "k": k, "temperature": float(temperature), "metric": "cosine"}
+    scores = {"top1": top1, "k": k, "temperature": float(temperature), "metric": "cosine"}
+    if is_unbalanced(train_labels):
+        scores |= class_scores(predicted, test_labels, train_labels)
+    return scores
 
 
 @partial(jax.jit, static_argnames="n_classes")

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 from jcl.errors import UserError
 from jcl.probes import logistic
 from jcl.probes.checks import check_features, check_labels, check_same_width
+from jcl.probes.class_scores import class_scores, is_unbalanced
 from jcl.probes.standardise import column_statistics
 
 L2_GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -54,7 +55,8 @@ def linear_probe(
         {"top1": mean over seeds, "top1_std": population standard deviation over seeds,
         "l2": chosen, a seed each, "held_out_top1": its accuracy there, a seed each, "seeds",
         "l2_grid", "held_out", "iterations": of the final fits, a seed each, "converged": whether
-        every fit did}. Accuracies are fractions.
+        every fit did}, and what `class_scores` returns where the training labels are unbalanced.
+        Accuracies are fractions.
 
     Raises:
         UserError: an argument out of its range, or features and labels that do not fit.
@@ -133,21 +135,22 @@ def _fit_and_score(
         held_out_top1.append(scores[best])
 
     test_x = jnp.asarray(((np.asarray(test_features, np.float32) - shift) / scale).T)
-    final = {}  # l2 -> (test accuracy, iterations)
+    final = {}  # l2 -> (predicted test labels, iterations)
     for l2 in dict.fromkeys(chosen):
         model = fit(train_x, everything, l2, start[l2])
         unconverged += not model.converged
-        predicted = np.asarray(logistic.predict(model, test_x))
-        accuracy = float(np.mean(predicted == np.asarray(test_labels)))
-        final[l2] = accuracy, int(model.iterations)
+        final[l2] = np.asarray(logistic.predict(model, test_x)), int(model.iterations)
     if unconverged:
         logging.warning(
             "Linear probe: %d fits stopped at the cap of %d iterations.",
             unconverged,
             max_iterations,
         )
-    top1 = [final[l2][0] for l2 in chosen]
+    predicted = np.stack([final[l2][0] for l2 in chosen])
+    top1 = (predicted == np.asarray(test_labels)).mean(1)
+    unbalanced = is_unbalanced(train_labels)
     return {
+        **(class_scores(predicted, test_labels, train_labels) if unbalanced else {}),
         "top1": float(np.mean(top1)),
         "top1_std": float(np.std(top1)),
         "l2": chosen,

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from jcl.probes.anomaly import anomaly_scores
+from jcl.probes.episodes import episodes
 from jcl.probes.extract import Features
 from jcl.probes.knn import knn_top1
 from jcl.probes.knn_regression import knn_target_scores
 from jcl.probes.linear import L2_GRID, linear_probe
 from jcl.probes.low_shot import low_shot
+from jcl.probes.multi_label import multi_label_probe
 from jcl.probes.regression_scores import SCORES
 from jcl.probes.ridge import ridge_probe
+from jcl.probes.similarity import tree_scores
 
 # Few examples are separable: the weakest penalties take the longest, and are not what they need.
 LOW_SHOT_L2_GRID = L2_GRID[2:]
@@ -39,10 +45,13 @@ def measure(
 
     Returns:
         With labels "knn": {"top1", ..} and "linear": {"top1", .., "low_shot": {..}}; with targets
-        "knn": {"mae", ..} and "ridge": {"mae", .., "low_shot": {..}}; with both, all of these;
-        with neither {}. What only one of the splits has does not count. See `knn_top1`,
-        `knn_target_scores`, `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes
-        choose from `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
+        "knn": {"mae", ..} and "ridge": {"mae", .., "low_shot": {..}}; with both, all of these.
+        What only one of the splits has does not count. See `knn_top1`, `knn_target_scores`,
+        `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes choose from
+        `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
+        Besides, "episodes" where test labels have enough classes, "multi_label" where examples have
+        multi-hot `labels`; of the test split, "anomaly" where some have `outlier`, and "tree" where
+        they have a `path`. With none of all these {}.
 
     Raises:
         jcl.errors.UserError: features, labels or targets that do not fit.
@@ -82,4 +91,22 @@ def measure(
         scores["ridge"] = ridge_probe(*targeted, seeds=seeds, bin_width=bin_width)
         if shares:
             scores["ridge"]["low_shot"] = low_shot(ridge, shares, n=n, seeds=seeds, names=SCORES)
-    return scores
+    return scores | _further(train_features, test_features)
+
+
+def _further(train: Features, test: Features) -> dict[str, dict]:
+    """Scores of what few data know of their examples."""
+    scores = {}
+    if train.label is not None and test.label is not None:
+        scores["episodes"] = episodes(test.features, test.label)
+    if "labels" in train.known and "labels" in test.known:
+        labelled = ((split.features, split.known["labels"]) for split in (train, test))
+        scores["multi_label"] = multi_label_probe(*next(labelled), *next(labelled))
+    if len(np.unique(test.known.get("outlier", 0))) > 1:
+        inliers = train.known.get("outlier", np.zeros(len(train.features))) == 0
+        scores["anomaly"] = anomaly_scores(
+            train.features[inliers], test.features, test.known["outlier"]
+        )
+    if "path" in test.known:
+        scores["tree"] = tree_scores(test.features, test.known["path"])
+    return {name: found for name, found in scores.items() if found}

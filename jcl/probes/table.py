@@ -2,10 +2,13 @@
 
 import io
 import math
+import re
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+from jcl.probes.further_scores import FURTHER_SCORES
 
 _NOTHING = "\N{EN DASH}"
 
@@ -13,9 +16,9 @@ _NOTHING = "\N{EN DASH}"
 def results_table(results: dict) -> str:
     """Scores of raw inputs, of the untrained and the trained encoder, and of further outputs.
 
-    Up to four tables, 80 columns wide: classification, regression where anything has a mean
-    absolute error, low-shot probes, and networks that were trained or fine-tuned with labels, where
-    there are any.
+    Up to five tables, 80 columns wide: classification, regression where anything has a mean
+    absolute error, low-shot probes, networks that were trained or fine-tuned with labels, and
+    `FURTHER_SCORES`, where there are any.
 
     Args:
         results: what results.json holds: {"step": k, "knn": {"top1": x, "mae": e}, "linear":
@@ -45,6 +48,8 @@ def results_table(results: dict) -> str:
         tables.append(_low_shot(rows))
     if results.get("head") or results.get("finetune"):
         tables.append(_heads(results))
+    if any(_further(scores) for _, scores in rows):
+        tables.append(_further_scores(rows))
     return "\n\n".join(map(_text, tables))
 
 
@@ -137,6 +142,33 @@ def _heads(results: dict) -> Table:
         }
         table.add_row(name, *(cells[column] for column in columns))
     return table
+
+
+def _further_scores(rows) -> Table:
+    """A row for each score that anything has, a column for all features."""
+    table = _table("score", *(_short(name) for name, _ in rows))
+    found = [_further(scores) for _, scores in rows]
+    for score in FURTHER_SCORES:
+        if any(score.title in cells for cells in found):
+            table.add_row(score.title, *(cells.get(score.title, _NOTHING) for cells in found))
+    return table
+
+
+def _short(name: str) -> str:
+    """The name of features, as a column's: "trained" of "trained encoder, step 400"."""
+    return re.sub(r"^(raw|its) |( encoder)?(, step \d+)?$", "", name)
+
+
+def _further(scores: dict) -> dict[str, str]:
+    """What features have of `FURTHER_SCORES`, by title."""
+    cells = {}
+    for score in FURTHER_SCORES:
+        value = scores
+        for key in score.path:
+            value = (value or {}).get(key)
+        if value is not None:
+            cells[score.title] = f"{100 * value:.1f}" if score.percent else f"{value:.3g}"
+    return cells
 
 
 def _mae(scores: dict) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jcl.errors import UserError
+from jcl.probes.further_scores import FURTHER_SCORES
 from jcl.report.runs import Group, Run
 
 MISSING = "\N{EN DASH}"
@@ -101,11 +102,13 @@ COLUMNS = (
     Column("uniformity", ("geometry", "uniformity")),
     Column("tolerance", ("geometry", "tolerance")),
     Column("ordinality", ("geometry", "ordinality"), False, True),
+    *(Column(*score) for score in FURTHER_SCORES),
     *_top1("projection kNN", "projection", "knn"),
     *_errors("projection kNN", "projection", "knn"),
     *_top1("projection linear", "projection", "linear"),
     *_errors("projection ridge", "projection", "ridge"),
     Column("projection ordinality", ("projection", "geometry", "ordinality"), False, True),
+    Column("projection effective rank", ("projection", "geometry", "effective_rank")),
     Column("training, s", (), False, None),
 )
 

@@ -25,7 +25,15 @@ _FREE = {"data.dir"} | {
 }
 _SECTIONS = ["", *NAMED, *(title for title in FIXED if title and title not in NAMED)]
 # Of the section `probe`: what adds scores and changes none.
-_ONLY_ADD = ("finetune", "finetune_shares", "baselines", "outputs", "shares", "every_steps")
+_ONLY_ADD = (
+    "finetune",
+    "finetune_shares",
+    "baselines",
+    "outputs",
+    "shares",
+    "every_steps",
+    "online",
+)
 
 
 @dataclasses.dataclass(frozen=True)

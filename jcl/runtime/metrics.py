@@ -18,6 +18,14 @@ from jcl.runtime.wandb_writer import WandbWriter
 from jcl.runtime.workdir import write_atomically
 
 JSONL = "metrics.jsonl"
+# What a periodic probe measures, and how it is said.
+SCORES = {
+    "knn_top1": "kNN top-1 {:.1%}",
+    "knn_mae": "kNN MAE {:.4g}",
+    "linear_top1": "linear top-1 {:.1%}",
+    "effective_rank": "effective rank {:.3g}",
+    "spread": "spread {:.3g}",
+}
 
 
 class Report:
@@ -58,9 +66,8 @@ class Report:
                 writer.write_scalars(step, values)
 
     def write_score(self, step: int, name: str, value: float) -> None:
-        """Logs what a periodic probe measured: knn_top1, a share of 1, or knn_mae."""
-        said = {"knn_top1": "kNN top-1 {:.1%}", "knn_mae": "kNN MAE {:.4g}"}[name].format(value)
-        self.say(f"step {step}  {said}")
+        """Logs what a periodic probe measured: one of `SCORES`; shares of 1 are said in percent."""
+        self.say(f"step {step}  {SCORES[name].format(value)}")
         with _told_in_one_sentence(step):
             for writer in self._writers:
                 writer.write_scalars(step, {name: value})

@@ -57,6 +57,19 @@ def test_images_alone_have_no_labels_and_bfloat16_becomes_float32():
     assert extracted.target is None
 
 
+def test_all_that_is_known_is_kept_and_nothing_that_networks_see():
+    source, n = make_source(), 23
+    arrays = {
+        "labels": np.arange(n * 4).reshape(n, 4).astype(np.uint8),
+        "planted": np.arange(n) % 3 == 0,
+        "text": np.zeros((n, 6), np.int32),
+    }
+    known = raw_inputs(InMemorySource({**source.arrays, **arrays}), batch_size=5).known
+    assert set(known) == {"label", "target", "labels", "planted"}
+    for name in ("labels", "planted"):
+        np.testing.assert_array_equal(known[name], arrays[name], strict=True)
+
+
 def test_feature_vectors_can_be_encoded_too():
     vectors = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
     extracted = extract(
@@ -112,13 +125,14 @@ def test_batches_that_are_read_in_threads_keep_their_order():
     slow = SlowStart(source.arrays)
     object.__setattr__(slow, "in_memory", False)
     expected, ours = (raw_inputs(s, batch_size=5) for s in (source, slow))
-    for left, right in zip(expected, ours, strict=True):
-        np.testing.assert_array_equal(left, right)
+    np.testing.assert_array_equal(expected.features, ours.features)
+    for name in ("label", "target"):
+        np.testing.assert_array_equal(expected.known[name], ours.known[name])
 
 
 def test_saved_features_come_back(tmp_path):
     train = raw_inputs(make_source())
-    test = Features(train.features[:3], train.label[:3], None)
+    test = Features(train.features[:3], {"label": train.label[:3]})
     path = tmp_path / "new" / "features.npz"
     save_features(path, train, test)
     with np.load(path, allow_pickle=False) as saved:

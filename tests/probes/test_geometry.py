@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from jcl.errors import UserError
-from jcl.probes import alignment, geometry, ordinality, tolerance, uniformity
+from jcl.probes import (
+    alignment,
+    effective_rank,
+    geometry,
+    ordinality,
+    spread,
+    tolerance,
+    uniformity,
+)
 
 
 @pytest.fixture
@@ -56,18 +64,22 @@ def test_tolerance_is_the_mean_cosine_within_classes(features, labels):
     assert tolerance(features, labels) == pytest.approx(np.mean(cosines), abs=1e-6)
 
 
-def test_geometry_holds_all_four(features, labels):
+def test_geometry_holds_all_of_them(features, labels):
     other, targets = features + np.float32(0.1), features[:, 0] + features[:, 1]
     measured = geometry((features, other), features, labels, targets)
     assert measured == {
         "alignment": alignment(features, other),
         "uniformity": uniformity(features),
+        "effective_rank": effective_rank(features),
+        "spread": spread(features),
+        "width": 6,
         "tolerance": tolerance(features, labels),
         "ordinality": ordinality(features, targets),
     }
-    assert all(type(value) is float for value in measured.values())
-    assert set(geometry((features, other), features)) == {"alignment", "uniformity"}
-    assert set(geometry(None, features)) == {"uniformity"}
+    assert all(type(value) in (float, int) for value in measured.values())
+    alone = {"uniformity", "effective_rank", "spread", "width"}
+    assert set(geometry((features, other), features)) == {"alignment", *alone}
+    assert set(geometry(None, features)) == alone
 
 
 def test_what_is_not_defined_is_none(features):

@@ -17,12 +17,16 @@ OPTIONS = {"k": 5, "temperature": 0.07, "seeds": (0,), "bin_width": 1.0}
 
 def split(seed, n=300):  # the shapes of test_linear.py, so that nothing is compiled again
     features, label = blobs(n, seed=seed)
-    return Features(features, label, features[:, 0] + features[:, 1])
+    return Features(features, {"label": label, "target": features[:, 0] + features[:, 1]})
+
+
+def without(features, *names):
+    return features._replace(known={k: v for k, v in features.known.items() if k not in names})
 
 
 def test_labels_and_targets_are_both_measured():
     scores = measure(split(0), split(1), n_classes=5, shares=(1.0,), **OPTIONS)
-    assert set(scores) == {"knn", "linear", "ridge"}
+    assert set(scores) == {"knn", "linear", "ridge", "episodes"}
     assert {"top1", "mae", "mae_interval", "spearman", "regions", "k"} <= set(scores["knn"])
     low = scores["linear"]["low_shot"]["1"]
     assert low["examples"] == scores["ridge"]["low_shot"]["1"]["examples"] == 300
@@ -43,7 +47,7 @@ def test_float64_is_measured_too():
 
 
 def test_what_one_split_alone_has_does_not_count():
-    bare = split(1)._replace(label=None, target=None)
+    bare = without(split(1), "label", "target")
     assert measure(split(0), bare, n_classes=5, shares=(), **OPTIONS) == {}
 
 
@@ -77,11 +81,40 @@ def test_low_shot_probes_are_those_of_scikit_learn_on_the_same_rows():
 
 
 def test_only_what_the_data_has_is_measured():
-    targeted = [split(seed)._replace(label=None) for seed in (0, 1)]
+    targeted = [without(split(seed), "label") for seed in (0, 1)]
     scores = measure(*targeted, n_classes=None, shares=(), **OPTIONS)
     assert set(scores) == {"knn", "ridge"}
     assert "top1" not in scores["knn"]
     assert "low_shot" not in scores["ridge"]
-    bare = [features._replace(target=None) for features in targeted]
+    bare = [without(features, "target") for features in targeted]
     assert measure(*bare, n_classes=None, shares=(0.5,), **OPTIONS) == {}
     assert np.isfinite(scores["ridge"]["mae"])
+
+
+def test_further_scores_are_of_what_the_data_know():
+    random = np.random.RandomState(0)
+    known = {
+        "outlier": np.arange(300) % 4 == 0,
+        "path": random.randint(0, 2, (300, 3)).astype(np.int32),
+    }
+    train, test = (Features(split(seed).features, known) for seed in (0, 1))
+    outlying = test.features[known["outlier"]]
+    # What lies opposite is an outlier; training outliers are none of the examples that count.
+    test.features[known["outlier"]] = train.features[known["outlier"]] = -outlying
+    scores = measure(train, test, n_classes=None, shares=(), **OPTIONS)
+    assert set(scores) == {"anomaly", "tree"}
+    assert scores["anomaly"] == {"auroc": pytest.approx(1, abs=0.1), "outliers": 75}
+    assert abs(scores["tree"]["spearman"]) < 0.1
+    json.dumps(scores, allow_nan=False)
+    bare = Features(test.features, {"outlier": np.zeros(300, bool)})
+    assert measure(train, bare, n_classes=None, shares=(), **OPTIONS) == {}
+
+
+@pytest.mark.slow
+def test_multi_hot_labels_are_measured():
+    known = {"labels": (split(0).features[:, :3] > 0).astype(np.uint8)}
+    same = Features(split(0).features, known)
+    scores = measure(same, same, n_classes=None, shares=(), **OPTIONS)
+    assert set(scores) == {"multi_label"}
+    assert scores["multi_label"]["map"] == pytest.approx(1, abs=0.02)
+    assert measure(same, split(0)._replace(known={}), n_classes=None, shares=(), **OPTIONS) == {}

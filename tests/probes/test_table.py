@@ -88,3 +88,24 @@ def test_networks_trained_with_labels_have_a_table_of_their_own():
     tuned = ["fine-tuned,", "1%", "(100)", "50.0", "4.00", "[1.80,", "2.25]", "0.900"]
     assert lines[1] == tuned
     assert "whole network" not in results_table({"step": 3, "knn": {"mae": 5.0}})
+
+
+def test_further_scores_have_a_row_each_where_anything_has_them():
+    results = {
+        "step": 3,
+        "knn": {"top1": 0.5, "balanced": 0.4, "shots": {"few": {"top1": 0.125, "n": 8}}},
+        "retrieval": {"image_to_text": {"r1": 0.25, "r5": 1.0}},
+        "geometry": {"effective_rank": 12.345, "spread": None},
+        "untrained": {"knn": {"top1": 0.2, "balanced": 0.1}, "geometry": {"effective_rank": 2.0}},
+    }
+    table = results_table(results).split("\n\n")[-1]
+    assert table.splitlines()[0].split() == ["score", "untrained", "trained"]
+    rows = [[x for x in line.split("  ") if x.strip()] for line in table.splitlines()[2:]]
+    nothing = "\N{EN DASH}"
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["kNN balanced, %", "10.0", "40.0"],
+        ["kNN few-shot, %", nothing, "12.5"],
+        ["image to text R@1, %", nothing, "25.0"],
+        ["image to text R@5, %", nothing, "100.0"],
+        ["effective rank", "2", "12.3"],
+    ]

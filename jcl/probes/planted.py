@@ -1,0 +1,35 @@
+"""Whether pairs that were spoilt on purpose are those that look least alike."""
+
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jcl.errors import UserError
+from jcl.probes.checks import check_targets
+
+
+def planted_recall(
+    similarity: Float[Array | np.ndarray, " n"],
+    planted: Bool[Array | np.ndarray, " n"] | Int[Array | np.ndarray, " n"],
+) -> dict[str, float]:
+    """The share of P planted bad pairs that are among the P least similar pairs.
+
+    As many are flagged as were planted, so precision and recall are the same number (R-precision).
+    Of equally similar pairs the later ones are flagged last.
+
+    Args:
+        similarity: [n], of each pair: a cosine, or a method's own weight; small is suspicious.
+        planted: [n], 0 or False for a good pair, anything else for a planted one.
+
+    Returns:
+        {"recall": fraction, "planted": P}.
+
+    Raises:
+        UserError: shapes that do not fit, numbers that are not finite, or nothing planted.
+    """
+    planted = np.asarray(planted) != 0
+    check_targets("Similarities", similarity, n=len(planted))
+    count = int(planted.sum())
+    if not count:
+        raise UserError("No pair was planted, so none can be found.")
+    flagged = np.argsort(np.asarray(similarity), kind="stable")[:count]
+    return {"recall": float(planted[flagged].mean()), "planted": count}
