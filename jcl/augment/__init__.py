@@ -10,6 +10,7 @@ VIEWS = {
     "multi_crop": "jcl.augment.multi_crop:multi_crop",
     "shapes_multi_crop": "jcl.augment.multi_crop:shapes_multi_crop",
     "weak": "jcl.augment.recipes:weak",
+    "partners": "jcl.augment.partners:partners",
     "none": "jcl.augment.recipes:none",
     "image_and_text": "jcl.augment.pairs:image_and_text",
     "feature_noise": "jcl.augment.vectors:feature_noise",

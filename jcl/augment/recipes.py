@@ -102,12 +102,36 @@ def crop_flip_light(
     check_options(size=size, min_area=min_area, brightness=brightness, contrast=contrast)
 
     def view(key, image):
-        crop, flip, level = jax.random.split(key, 3)
-        image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size)
-        image = random_flip(flip, image)
-        return _random_levels(level, image, brightness, contrast)
+        return light_view(
+            key, image, size=size, min_area=min_area, brightness=brightness, contrast=contrast
+        )
 
     return two_views(view, name="crop_flip_light")
+
+
+def light_view(
+    key: Key,
+    image: Image,
+    *,
+    size: int | None,
+    min_area: float,
+    brightness: float,
+    contrast: float,
+) -> Float[Array, "size_H size_W C"]:
+    """Makes one view of `crop_flip_light`.
+
+    Args:
+        key: of all that is random.
+        image: in [0, 1].
+        size: side of the view in pixels; None keeps the image's.
+        min_area: smallest share of the image that the crop covers, in (0, 1].
+        brightness: largest relative change of all values, in [0, 1].
+        contrast: largest relative change of the distance to the mean luma, in [0, 1].
+    """
+    crop, flip, level = jax.random.split(key, 3)
+    image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size)
+    image = random_flip(flip, image)
+    return _random_levels(level, image, brightness, contrast)
 
 
 def crop_light(

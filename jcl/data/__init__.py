@@ -17,6 +17,9 @@ __all__ = ["SOURCES", "InMemorySource", "Source", "open_source", "source_options
 # Each is called with the split and options, those with a colon with what stands after it first.
 SOURCES = {
     "shapes": "jcl.data.sources.shapes:shapes_source",
+    "scenes": "jcl.data.sources.scenes:scenes_source",
+    "textured": "jcl.data.sources.textured:textured_source",
+    "moving": "jcl.data.sources.moving:moving_source",
     "tfds:NAME": "jcl.data.sources.tfds:tfds_source",
     "arrays:PATH.npz": "jcl.data.sources.arrays:arrays_source",
 }
@@ -26,9 +29,10 @@ def open_source(name: str, split: str, **given: Any) -> Source:
     """Opens one split of the dataset that a config names.
 
     Args:
-        name: "shapes" (generated), "tfds:NAME", "arrays:PATH.npz", or an address
-            "package.module:function", which is called with the split and, as keywords, the options
-            that are set, and returns a `Source`: a dataset of one's own needs no fork.
+        name: "shapes", "scenes", "textured" or "moving" (generated), "tfds:NAME",
+            "arrays:PATH.npz", or an address "package.module:function", which is called with the
+            split and, as keywords, the options that are set, and returns a `Source`: a dataset of
+            one's own needs no fork.
         split: "train" or "test".
         **given: the options of that source (`source_options`); None stands for their default.
 

@@ -7,7 +7,9 @@ from jcl.errors import UserError
 
 @pytest.mark.parametrize("name", ["", "shape", "tfds", "tfds:", "arrays:", "imagenet", "a b:c"])
 def test_unknown_name_lists_the_allowed_ones(name):
-    with pytest.raises(UserError, match=r"allowed: shapes, tfds:NAME, arrays:PATH\.npz, or an add"):
+    with pytest.raises(
+        UserError, match=r"shapes, scenes, .*, tfds:NAME, arrays:PATH\.npz, or an add"
+    ):
         open_source(name, "train")
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import shutil
 
 import flax.linen as nn
 import jax
@@ -15,8 +16,19 @@ from jcl.methods.base import Variables
 from jcl.methods.clock import Clock
 from jcl.methods.swav import SwAV, effective_codes
 from jcl.plan import step_flops
+from jcl.runtime.metrics import read_metrics
+from jcl.train import train as train_binary
+from jcl.training.checkpoint import read_variables
+from tests.binaries import untimed
 from tests.losses import one_way_formulas as formulas
-from tests.tiny import largest_difference, one_device, tiny_config, tiny_experiment, train
+from tests.tiny import (
+    assert_same_bits,
+    largest_difference,
+    one_device,
+    tiny_config,
+    tiny_experiment,
+    train,
+)
 
 TEMPERATURE, EPSILON, K = 0.3, 0.2, 5
 
@@ -40,7 +52,7 @@ def of_two_sizes():
     def make(keys, examples):
         images = examples["image"]
         mirrored, turned = images[:, :, ::-1], jnp.swapaxes(images, 1, 2)
-        small = jnp.stack([images[:, :4, 4:], turned[:, ::2, 1::2]], axis=1)
+        small = jnp.stack([images[:, ::2, ::2], turned[:, 1::2, ::2]], axis=1)
         return {"image": jnp.stack([images, mirrored], axis=1), "image_small": small}
 
     return make
@@ -210,9 +222,26 @@ def test_the_same_on_a_mesh(on_one_device):
     assert_same(on_mesh, on_one_device)
 
 
+RUN = {"data.train_examples": 64, "checkpoint.every_steps": 1, "checkpoint.keep": 9}
+
+
+def run(workdir):
+    with pytest.MonkeyPatch.context() as patch:  # TensorFlow takes long to import
+        patch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
+        train_binary(config(**RUN), workdir, accept_config_changes=False)
+
+
 @pytest.mark.slow
-def test_the_same_in_microbatches(on_one_device):
-    assert_same(double_precision(one_device(), microbatches=2), on_one_device)
+@pytest.mark.parametrize("lost", [(2, 3, 4, 5, 6), (4, 5, 6)], ids=["while held", "later"])
+def test_a_run_that_lost_its_last_steps_computes_the_same_again(lost, tmp_path):
+    run(tmp_path / "straight")
+    workdir = shutil.copytree(tmp_path / "straight", tmp_path / "run")
+    for step in lost:
+        shutil.rmtree(workdir / "checkpoints" / str(step))
+    run(workdir)
+    again, expected = (read_variables(folder, 6)[0] for folder in (workdir, tmp_path / "straight"))
+    assert_same_bits(again, expected)
+    assert untimed(read_metrics(workdir)) == untimed(read_metrics(tmp_path / "straight"))
 
 
 def test_operations_of_a_step_are_those_counted_by_hand():

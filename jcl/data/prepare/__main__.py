@@ -3,6 +3,7 @@ r"""Turns local files into a dataset on disk, which a config then names.
     python -m jcl.data.prepare --idx=DIR          --name=fashion_mnist --data_dir=OUT
     python -m jcl.data.prepare --npz=PATH.npz     --name=my_images     --data_dir=OUT
     python -m jcl.data.prepare --image_folder=DIR --name=my_photos     --data_dir=OUT
+    python -m jcl.data.prepare --source=shapes    --name=my_shapes     --data_dir=OUT
     python -m jcl.data.prepare --diamonds         --name=diamonds      --data_dir=OUT
 
 Of images the result is OUT/NAME/VERSION with the splits train and test, the features image, label
@@ -13,23 +14,37 @@ Arrays are stored as PNG, image files as they are; where these differ in size, t
 them to one, which --config.data.image_size names. The dataset appears under its name only when
 it is complete. Neither writing nor reading needs TensorFlow.
 
-The diamonds are feature vectors, and the result is OUT/NAME.npz, for
---config.data.name=arrays:OUT/NAME.npz.
+Feature vectors, such as the diamonds, and what holds more than image, label and target become
+OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
 
 For regression, --rotate turns every image by an angle of its own, which becomes its target, and
 --target_density chooses examples by their target:
 
     python -m jcl.data.prepare --idx=DIR --rotate=60 --target_density=exponential \
         --train_examples=10000 --test_examples=2000 --name=fashion_angle --data_dir=OUT
+
+docs/variants.md has the other changes, such as long tails, noisy labels and planted pairs, and the
+order in which they happen.
 """
 
 from absl import flags
 
+from jcl.data.prepare.class_colour import colour_by_class
+from jcl.data.prepare.classes import keep_classes
+from jcl.data.prepare.concatenated import concatenate
 from jcl.data.prepare.density import DENSITIES
 from jcl.data.prepare.diamonds import read_diamonds
 from jcl.data.prepare.idx import read_idx_folder
+from jcl.data.prepare.long_tailed import thin_classes
+from jcl.data.prepare.noisy_labels import KINDS, corrupt_labels
+from jcl.data.prepare.outliers import turn_outliers
+from jcl.data.prepare.planted import plant_pairs
 from jcl.data.prepare.rotated import rotate_images
+from jcl.data.prepare.source import read_source
+from jcl.data.prepare.splits import Splits
+from jcl.data.prepare.styles import STYLES, style_images
 from jcl.data.prepare.subset import take_subset
+from jcl.data.prepare.tree import add_paths
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
 from jcl.data.sources.arrays import read_arrays
@@ -39,6 +54,11 @@ _IDX = flags.DEFINE_string("idx", None, "Folder of IDX files named as MNIST's ar
 _NPZ = flags.DEFINE_string("npz", None, "Archive with the keys that arrays:PATH.npz takes.")
 _IMAGE_FOLDER = flags.DEFINE_string(
     "image_folder", None, "Folder with train/CLASS/*.png|jpg and test/CLASS/*.png|jpg."
+)
+_SOURCE = flags.DEFINE_string(
+    "source",
+    None,
+    "What data.name takes, with default options, such as shapes or, in --data_dir, tfds:NAME.",
 )
 _DIAMONDS = flags.DEFINE_boolean(
     "diamonds", False, "The prices of 53,940 diamonds, out of the installed package plotnine."
@@ -51,6 +71,7 @@ _VERSION = flags.DEFINE_string(
     "Version of the dataset. Default: the version of TFDS's own dataset of that name, so that "
     "TFDS too finds this one, or 1.0.0 where it has none.",
 )
+_CLASSES = flags.DEFINE_list("classes", None, "Keep the examples of these classes, such as 0,3.")
 _ROTATE = flags.DEFINE_float(
     "rotate",
     None,
@@ -70,52 +91,136 @@ _TRAIN_EXAMPLES = flags.DEFINE_integer(
 _TEST_EXAMPLES = flags.DEFINE_integer(
     "test_examples", None, "Number of test examples to choose, at random without a density."
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of angles, of chosen examples, of the diamonds' splits.")
-_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _DIAMONDS)
+_CLASS_RATIO = flags.DEFINE_float(
+    "class_ratio",
+    None,
+    "Thin the training classes until they are long-tailed: the first is so many times the last.",
+)
+_STYLES = flags.DEFINE_enum(
+    "styles",
+    None,
+    ("none", *STYLES),
+    "Give images one of several styles, of which this one is of the test images alone; none holds "
+    "no style out.",
+)
+_CLASS_COLOUR = flags.DEFINE_float(
+    "class_colour",
+    None,
+    "Give images a colour: this share of the training images that of their class, all others one "
+    "at random.",
+)
+_TURNED_OUTLIERS = flags.DEFINE_boolean(
+    "turned_outliers", False, "Add the test images in three quarter turns each, as outliers."
+)
+_TREE = flags.DEFINE_string(
+    "tree", None, 'Add the path to each class in a tree, such as "((0, 2), 1), (3, 4)".'
+)
+_ALSO = flags.DEFINE_string(
+    "also", None, "Another dataset, as --source takes, whose training examples follow the others."
+)
+_TIMES = flags.DEFINE_integer("times", 1, "With --also: multiplicity of the others.")
+_ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of that dataset.")
+_LABEL_NOISE = flags.DEFINE_enum(
+    "label_noise",
+    None,
+    KINDS,
+    "Make training labels wrong: symmetric takes any other class, asymmetric the next one.",
+)
+_LABEL_NOISE_RATE = flags.DEFINE_float(
+    "label_noise_rate", 0.4, "With --label_noise: share of the training labels that become wrong."
+)
+_PLANTED_NOISE = flags.DEFINE_float(
+    "planted_noise", 0.0, "Share of the training images that become noise; makes pairs."
+)
+_PLANTED_WRONG = flags.DEFINE_float(
+    "planted_wrong",
+    0.0,
+    "Share of the training images whose partner becomes another's; makes pairs.",
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
+_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
+_CHANGES = (
+    *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
+    *(_CLASS_COLOUR, _TURNED_OUTLIERS, _TREE, _ALSO, _LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
+)
+_OF_RECORDS = {"image", "label", "target"}
 
 
 def main(argv: list[str]) -> None:
-    """Runs the binary: one of the four sources, into --data_dir."""
+    """Runs the binary: one of the sources, into --data_dir."""
     given = [flag for flag in _SOURCES if flag.value]
     if len(argv) > 1 or len(given) != 1 or not _NAME.value or not _DATA_DIR.value:
         raise UserError(
-            "give --name, --data_dir and exactly one of --idx, --npz, --image_folder and --diamonds"
+            "give --name, --data_dir and exactly one of --idx, --npz, --image_folder, --source and "
+            "--diamonds"
         )
-    if _IMAGE_FOLDER.value:
-        _refuse("--image_folder", _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES)
-    if _DIAMONDS.value:
-        _refuse("--diamonds", _ROTATE, _VERSION)
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
-    if _DIAMONDS.value:
-        path = write_npz(_choose(read_diamonds(_SEED.value)), **to)
-        print(f"Wrote {path}: use --config.data.name=arrays:{path}")
-        return
     if _IMAGE_FOLDER.value:
+        _refuse("--image_folder", *_CHANGES)
         path = write_image_folder(_IMAGE_FOLDER.value, **to, version=_VERSION.value)
     else:
-        arrays = read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
-        if _ROTATE.value is not None:
-            arrays = rotate_images(arrays, degrees=_ROTATE.value, seed=_SEED.value)
-        path = write_arrays(_choose(arrays), **to, version=_VERSION.value)
+        splits = _changed(_read())
+        if set(splits["train"]) - _OF_RECORDS:
+            _refuse("an archive", _VERSION)
+            path = write_npz(splits, **to)
+            print(f"Wrote {path}: use --config.data.name=arrays:{path}")
+            return
+        path = write_arrays(splits, **to, version=_VERSION.value)
     print(
         f"Wrote {path}: use --config.data.name=tfds:{to['name']} --config.data.dir={to['data_dir']}"
     )
 
 
-def _choose(arrays: dict) -> dict:
-    """The examples that the flags ask for."""
-    return take_subset(
-        arrays,
+def _read() -> Splits:
+    """All examples of the source that the flags name."""
+    if _DIAMONDS.value:
+        _refuse("--diamonds", _ROTATE, _VERSION)
+        return read_diamonds(_SEED.value)
+    if _SOURCE.value:
+        return read_source(_SOURCE.value, _DATA_DIR.value)
+    return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
+
+
+def _changed(splits: Splits) -> Splits:
+    """The examples that the flags ask for, changed as they ask."""
+    seed = _SEED.value
+    if _CLASSES.value:
+        splits = keep_classes(splits, _CLASSES.value)
+    if _ROTATE.value is not None:
+        splits = rotate_images(splits, degrees=_ROTATE.value, seed=seed)
+    splits = take_subset(
+        splits,
         train_examples=_TRAIN_EXAMPLES.value,
         test_examples=_TEST_EXAMPLES.value,
         target_density=_TARGET_DENSITY.value,
-        seed=_SEED.value,
+        seed=seed,
     )
+    if _CLASS_RATIO.value is not None:
+        splits = thin_classes(splits, ratio=_CLASS_RATIO.value, seed=seed)
+    if _STYLES.value:
+        held_out = None if _STYLES.value == "none" else _STYLES.value
+        splits = style_images(splits, held_out=held_out, seed=seed)
+    if _CLASS_COLOUR.value is not None:
+        splits = colour_by_class(splits, share=_CLASS_COLOUR.value, seed=seed)
+    if _TURNED_OUTLIERS.value:
+        splits = turn_outliers(splits)
+    if _TREE.value:
+        splits = add_paths(splits, _TREE.value)
+    if _ALSO.value:
+        other = read_source(_ALSO.value, _DATA_DIR.value)
+        splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
+    if _LABEL_NOISE.value:
+        rate = _LABEL_NOISE_RATE.value
+        splits = corrupt_labels(splits, kind=_LABEL_NOISE.value, rate=rate, seed=seed)
+    if _PLANTED_NOISE.value or _PLANTED_WRONG.value:
+        noise, wrong = _PLANTED_NOISE.value, _PLANTED_WRONG.value
+        splits = plant_pairs(splits, noise=noise, wrong=wrong, seed=seed)
+    return splits
 
 
 def _refuse(source: str, *others: flags.FlagHolder) -> None:
     """Raises UserError where a flag is set that the source does not take."""
-    if names := [f"--{flag.name}" for flag in others if flag.value is not None]:
+    if names := [f"--{flag.name}" for flag in others if flag.present]:
         raise UserError(f"{source} does not go together with {' and '.join(names)}")
 
 

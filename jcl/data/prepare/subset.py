@@ -4,9 +4,8 @@ import numpy as np
 
 from jcl.data.order import permute
 from jcl.data.prepare.density import check_examples, sample_by_density
+from jcl.data.prepare.splits import Splits, take_rows
 from jcl.errors import UserError
-
-Splits = dict[str, dict[str, np.ndarray]]
 
 
 def take_subset(
@@ -56,5 +55,5 @@ def take_subset(
             rows = sample_by_density(
                 arrays["target"], examples=examples, density=density, seed=seed
             )
-        subset[split] = {key: array[rows] for key, array in arrays.items()}
+        subset[split] = take_rows(arrays, rows)
     return subset

@@ -111,7 +111,7 @@ def test_binary_refuses_in_one_sentence(tmp_path):
     process = run_binary("--name=x", "--npz=a.npz", "--idx=b", f"--data_dir={tmp_path}")
     assert process.returncode == 2
     assert process.stderr.count("\n") == 1
-    assert "exactly one of --idx, --npz, --image_folder and --diamonds" in process.stderr
+    assert "exactly one of --idx, --npz, --image_folder, --source and --diamonds" in process.stderr
 
 
 def prepare_each(*commands):
@@ -205,6 +205,42 @@ def test_binary_makes_regression_of_images_and_of_diamonds(tmp_path):
     assert gems["train"].arrays["features"].shape == (90, 9)
     counts = np.histogram(gems["train"].arrays["target"], 10)[0]
     assert counts.max() - counts.min() <= 6  # 53,940 as they are differ by a factor of 10
+
+
+def test_binary_makes_variants(tmp_path):
+    """What holds more than image, label and target becomes an archive, and can be varied again."""
+    write_idx(tmp_path)
+    out = tmp_path / "out"
+    to = f"--data_dir={out}"
+    said = prepare_each(
+        f"--idx={tmp_path} --class_ratio=3 --name=tailed {to}",
+        f"--idx={tmp_path} --class_ratio=3 --label_noise=symmetric --name=noisy {to}",
+        f"--npz={out}/noisy.npz --planted_wrong=0.5 --classes=0,1,2,3 --name=pairs {to}",
+        f"--idx={tmp_path} --also=tfds:tailed --times=2 --name=joined {to}",
+        f"--idx={tmp_path} --styles=cast --class_colour=1 --tree=(0,1),2,3,4,5,6,7,8,9 "
+        f"--turned_outliers --name=every {to}",
+        f"--source=tests.data.test_address:zeros --label_noise=symmetric --name=x {to}",
+        f"--idx={tmp_path} --label_noise=symmetric --version=1.0.0 --name=x {to}",
+        f"--image_folder={tmp_path} --label_noise=symmetric --turned_outliers --name=x {to}",
+    )
+    assert said[0].startswith(f"Wrote {out}/tailed/1.0.0")
+    for sentence, name in zip(said[1:5], ("noisy", "pairs", "joined", "every"), strict=True):
+        use = f"use --config.data.name=arrays:{out}/{name}.npz"
+        assert sentence == f"Wrote {out}/{name}.npz: {use}"
+    assert "label_noise needs a label, and the train split has none" in said[5]
+    assert "an archive does not go together with --version" in said[6]
+    assert "does not go together with --turned_outliers and --label_noise" in said[7]
+
+    tailed = open_source("tfds:tailed", "train", dir=str(out)).arrays["label"]
+    assert np.bincount(tailed).tolist() == [3, 3, 2, 2, 2, 2, 1, 1, 1, 1]
+    noisy = open_source(f"arrays:{out}/noisy.npz", "train").arrays
+    np.testing.assert_array_equal(noisy["label_true"], tailed)
+    assert (noisy["label"] != tailed).sum() == 7  # 0.4 of 18
+    assert open_source(f"arrays:{out}/pairs.npz", "train").arrays["planted"].any()
+    assert len(open_source(f"arrays:{out}/joined.npz", "train")) == 2 * 30 + 18
+    every = open_source(f"arrays:{out}/every.npz", "test")
+    assert (len(every), every.image_shape) == (40, (28, 28, 3))
+    assert {"domain", "colour", "path", "turn", "outlier"} < every.arrays.keys()
 
 
 def test_an_archive_is_whole_or_absent(tmp_path, monkeypatch):

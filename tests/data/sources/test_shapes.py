@@ -97,53 +97,6 @@ def test_roundness_changes_every_shape_a_little():
         assert 0.01 < changed[label == c].mean() < 0.2, shapes.CLASSES[c]
 
 
-@pytest.mark.parametrize(
-    ("name", "roundness", "area"),
-    [
-        ("disc", 1.0, np.pi * 0.9**2),
-        ("triangle", 0.0, 3 * 3**0.5 / 4),
-        ("square", 0.0, 1.44**2),
-        ("square", 1.0, 1.44**2 - (4 - np.pi) * 0.25**2),
-        ("hexagon", 0.0, 3 * 3**0.5 / 2),
-        ("ring", 1.0, np.pi * (0.9**2 - 0.45**2)),
-        ("plus", 0.0, 2 * 1.9 * 0.6 - 0.6**2),
-        ("half-disc", 0.0, np.pi / 2),
-    ],
-)
-def test_areas(name, roundness, area):
-    axis = np.linspace(-1.2, 1.2, 801, dtype=np.float32)
-    x, y = np.meshgrid(axis, axis)
-    distance = shapes._SIGNED_DISTANCES[shapes.CLASSES.index(name)](
-        x[None], y[None], np.full((1, 1, 1), roundness, np.float32)
-    )
-    assert (distance < 0).sum() * (2.4 / 800) ** 2 == pytest.approx(area, rel=0.01)
-
-
-@pytest.mark.parametrize("name", [c for c in shapes.CLASSES if c != "five-petal"])
-@pytest.mark.parametrize("roundness", [0.0, 0.5, 0.99])
-def test_distances_are_distances_outside(name, roundness):
-    """The slope of the distance is 1, or edges would be blurred or jagged."""
-    axis = np.linspace(-1.2, 1.2, 401, dtype=np.float32)
-    x, y = np.meshgrid(axis, axis)
-    distance = shapes._SIGNED_DISTANCES[shapes.CLASSES.index(name)](
-        x[None], y[None], np.full((1, 1, 1), roundness, np.float32)
-    )[0].astype(np.float64)
-    step = 2.4 / 400
-    dy, dx = np.gradient(distance, step)
-    slope = np.hypot(dx, dy)
-    near = (distance > step) & (distance < 0.1)
-    assert np.quantile(np.abs(slope[near] - 1), 0.95) < 0.05
-
-
-def test_cos_sin():
-    turns = np.linspace(0, 1, 10001)[:-1]
-    cos, sin = shapes._cos_sin(turns)
-    # Any angle, each once: the start does not matter.
-    angle = np.unwrap(np.arctan2(sin, cos))
-    np.testing.assert_allclose(np.hypot(cos, sin), 1, atol=1e-9)
-    np.testing.assert_allclose(np.diff(angle), 2 * np.pi / 10000, atol=1e-8)
-
-
 def test_number_of_examples_must_be_positive():
     with pytest.raises(UserError, match="train_examples=0"):
         open_source("shapes", "train", train_examples=0)

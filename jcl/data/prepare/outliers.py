@@ -1,0 +1,40 @@
+"""Turns test images, which become outliers to be told from those that stand upright."""
+
+import numpy as np
+
+from jcl.data.prepare.splits import Splits, check_keys, take_rows
+from jcl.errors import UserError
+
+
+def turn_outliers(splits: Splits) -> Splits:
+    """Each test image at four angles: upright it is an inlier, turned an outlier.
+
+    Take this for one class of upright photographs (`keep_classes`): training sees inliers alone.
+
+    Args:
+        splits: for train and test, image uint8 [n, H, H, C] and whatever else.
+
+    Returns:
+        The splits with turn int32 [n], 0 to 3 quarter turns counter-clockwise, and outlier
+        bool [n]; the test split has four times as many examples, one turn after the other.
+
+    Raises:
+        UserError: no images, or images that are not square.
+
+    Source: Hendrycks et al. 2019, "Using self-supervised learning can improve model robustness and
+    uncertainty", sec. 4, where turned images tell a class from outliers; Tack et al. 2020 (CSI).
+    """
+    check_keys("turned_outliers", splits, "image", new=("turn", "outlier"))
+    height, width = splits["test"]["image"].shape[1:3]
+    if height != width:
+        raise UserError(f"turned_outliers takes square images, but these are {height}x{width}")
+    train, test = splits["train"], splits["test"]
+    n = len(test["image"])
+    turned = take_rows(test, np.tile(np.arange(n), 4))
+    turned["image"] = np.concatenate([np.rot90(test["image"], k, (1, 2)) for k in range(4)])
+    turn = {"train": np.zeros(len(train["image"]), np.int32)}
+    turn["test"] = np.repeat(np.arange(4, dtype=np.int32), n)
+    return {
+        split: {**arrays, "turn": turn[split], "outlier": turn[split] > 0}
+        for split, arrays in {"train": train, "test": turned}.items()
+    }

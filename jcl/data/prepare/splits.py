@@ -1,0 +1,50 @@
+"""The splits of a dataset as writers and variants pass them on: what they hold is checked here."""
+
+import numpy as np
+
+from jcl.errors import UserError
+
+Splits = dict[str, dict[str, np.ndarray]]
+
+
+def check_keys(variant: str, splits: Splits, *needed: str, new: tuple[str, ...] = ()) -> None:
+    """Raises UserError where a split lacks what a variant needs, or has what it would write.
+
+    Args:
+        variant: the flag that asks for it, for messages.
+        splits: for train and test, arrays by key.
+        *needed: keys that both splits must have.
+        new: keys that neither may have.
+    """
+    for split, arrays in splits.items():
+        for key in needed:
+            if key not in arrays:
+                raise UserError(f"{variant} needs a {key}, and the {split} split has none")
+        for key in new:
+            if key in arrays:
+                raise UserError(f"{variant} would replace the {key} that the {split} split has")
+
+
+def check_images(variant: str, splits: Splits, *channels: int) -> None:
+    """Raises UserError where images are missing or have another number of channels."""
+    check_keys(variant, splits, "image")
+    for arrays in splits.values():
+        if (found := arrays["image"].shape[-1]) not in channels:
+            allowed = " or ".join(map(str, channels))
+            raise UserError(f"{variant} takes images of {allowed} channels, but these have {found}")
+
+
+def check_share(variant: str, share: float) -> None:
+    """Raises UserError for a share that is not in [0, 1]."""
+    if not 0 <= share <= 1:
+        raise UserError(f"{variant}={share:g} is impossible: it is a share, from 0 to 1")
+
+
+def count_classes(splits: Splits) -> int:
+    """1 more than the highest label."""
+    return 1 + max(int(arrays["label"].max()) for arrays in splits.values())
+
+
+def take_rows(arrays: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The same rows of every array of a split."""
+    return {key: array[rows] for key, array in arrays.items()}

@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from jcl.data.prepare.outliers import turn_outliers
+from jcl.data.prepare.rotated import rotate
+from jcl.errors import UserError
+from tests.data.prepare.labelled import assert_same_arrays, labelled
+
+
+def test_test_images_are_turned_and_training_images_are_not():
+    whole = labelled(test=10)
+    made = turn_outliers(whole)
+    assert_same_arrays(whole["train"], made["train"])
+    assert not made["train"]["outlier"].any()
+    test = made["test"]
+    assert np.bincount(test["turn"]).tolist() == [10] * 4
+    np.testing.assert_array_equal(test["outlier"], test["turn"] > 0)
+    for image, position, turn in zip(test["image"], test["position"], test["turn"], strict=True):
+        expected = rotate(whole["test"]["image"][position], 90.0 * turn)
+        np.testing.assert_array_equal(image, expected)
+
+
+def test_refuses_in_one_sentence():
+    with pytest.raises(UserError, match="square images, but these are 4x6"):
+        turn_outliers(labelled(shape=(4, 6, 1)))
+    with pytest.raises(UserError, match="would replace the turn"):
+        turn_outliers(turn_outliers(labelled()))
