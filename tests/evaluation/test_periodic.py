@@ -41,7 +41,8 @@ SCORES = {
 }
 
 
-@pytest.mark.parametrize("name", ["knn", pytest.param("linear", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCORES)
 def test_the_probe_scores_and_rank_and_spread_are_told(name, caplog):
     experiment, state, score, told = probed(**{"probe.online": name, "probe.knn_k": 5})
     outputs = {}

@@ -19,6 +19,7 @@ def scenes(seed, n=200):
     return features.astype(np.float32), labels
 
 
+@pytest.mark.slow
 def test_map_is_that_of_scikit_learn_with_the_penalty_it_chooses_on_held_out_rows():
     (x, y), (test_x, test_y) = scenes(0), scenes(1)
     grid = (1.0, 1e-2)
