@@ -1,19 +1,28 @@
-"""What `benchmarks.losses` compares: a loss in somebody's implementation."""
+"""What `benchmarks.losses` compares: a loss, its inputs, and who implements it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 
 class Inputs(NamedTuple):
-    """What a loss may use of one global batch of B examples."""
+    """One global batch, by the names that arguments have in `jcl.losses`."""
 
-    z0: jax.Array  # float32 [B, d], the first views
-    z1: jax.Array  # float32 [B, d], the second views
-    labels: jax.Array  # int32 [B], classes
-    targets: jax.Array  # float32 [B], whole numbers
-    key: jax.Array  # uint32 [2], of a PRNG
+    embeddings: dict[str, jax.Array]  # which get gradients
+    beside: dict[str, jax.Array]  # labels, queues and the like, which get none
+
+
+class Compared(NamedTuple):
+    """A loss of the table."""
+
+    # Of M rows of d dimensions.
+    make_inputs: Callable[[np.random.Generator, int, int], Inputs]
+    # Products of M x M x d numbers: those of the logits, and one for each side that gets gradients.
+    products: float
+    # By whom -> the function of all arrays of `Inputs`, by name. Ours comes first.
+    functions: dict[str, Callable[..., jax.Array]]
 
 
 class Implementation(NamedTuple):
@@ -23,4 +32,4 @@ class Implementation(NamedTuple):
     name: str
     peak_bytes: int  # what a call needs, about
     xla_temporary: int | None  # bytes that XLA's program takes besides inputs and outputs
-    call: Callable[[Inputs], tuple[Any, tuple[Any, Any]]]  # value, gradients of z0 and z1
+    call: Callable[[Inputs], tuple[Any, dict[str, Any]]]  # value, gradients of the embeddings

@@ -15,7 +15,7 @@ python="${PYTHON:-.venv/bin/python}"
 sweep() { # folder, config, data, seeds, then what is swept
   "$python" -m launch.sweep --config="$2" --workdir="$root/$1" --seeds="$4" \
     --config.data.name="$3" --config.probe.linear_seeds=1 --config.probe.baselines=False \
-    --config.probe.projection=True "${@:5}"
+    "--config.probe.outputs=('features', 'projection')" "${@:5}"
 }
 
 task() { # the same, then the encoder with the projector at its end

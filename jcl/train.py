@@ -161,15 +161,14 @@ def prepare(
     )
 
 
-def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, dict | None]:
-    """The state before the first step, and where its networks come from if from another run."""
+def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, list[dict] | None]:
+    """The state before the first step, and where its networks come from if from other runs."""
     config, state = experiment.config, experiment.init_state(mesh)
     if config.init_from is None or saved_steps(workdir):  # a checkpoint wins over `init_from`
         return state, None
-    # A run that was killed before its first checkpoint takes the same one again.
-    step = config.init_step or workdir_lib.read_origin_step(workdir, config.init_from)
-    state, step = warm_start(state, config.init_from, step=step, part=config.init_part)
-    origin = {"workdir": config.init_from, "step": step, "part": config.init_part}
+    # A run that was killed before its first checkpoint takes the same ones again.
+    earlier = workdir_lib.read_origin_steps(workdir)
+    state, origin = warm_start(state, config.init_from, step=config.init_step, earlier=earlier)
     return experiment.adopt(state), origin
 
 
@@ -249,8 +248,8 @@ def _say_plan(experiment, state, mesh, workdir, start, n, origin) -> None:
     )
     if config.mesh.fsdp > 1:
         _say(describe_split(state.params, state))
-    if origin is not None:
-        _say("networks: {part}, from step {step} of {workdir}".format(**origin))
+    for taken in origin or ():
+        _say("networks: {part}, from step {step} of {workdir}".format(**taken))
 
 
 def _say(message: str) -> None:

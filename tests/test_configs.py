@@ -18,7 +18,7 @@ from jcl.errors import UserError
 from jcl.experiment import make_experiment, open_config, read_command_line
 from jcl.experiment.tables import networks_of
 from jcl.mesh import batch_sharding, make_mesh
-from jcl.optim.patterns import is_frozen
+from jcl.optim.groups import held
 from jcl.training.step import compile_train_step
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def test_the_header_says_what_a_user_must_know(name):
 
 
 # Compilation takes the time, and these have the networks of others.
-KIN = ("dcl_", "sogclr_", "supcon_", "simclr_cifar10", "simclr_fashion_mnist")
+KIN = ("clip_", "dcl_", "sogclr_", "supcon_", "simclr_cifar10", "simclr_fashion_mnist")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,12 @@ def test_one_step_of_the_reduced_config(name):
         "label": random.randint(0, 10, 8).astype(np.int32),
         "target": np.linspace(-9, 9, 8, dtype=np.float32),
     }
-    if config.data.name.startswith("arrays:"):
+    takes_text = "text_encoder" in networks_of(config.method.name)
+    if takes_text:
+        config.text_encoder.update({"width": 8, "depth": 1, "heads": 2})
+        config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
+        side["text"] = random.randint(0, 64, (8, 5)).astype(np.int32)
+    if config.data.name.startswith("arrays:") and not takes_text:
         source = InMemorySource({"features": random.normal(size=(8, 9)).astype(np.float32), **side})
     else:
         channels = 1 if "fashion" in config.data.name else 3
@@ -95,7 +100,7 @@ def test_one_step_of_the_reduced_config(name):
     assert all(np.isfinite(value) for value in jax.tree.leaves(metrics))
     assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {jnp.dtype("float32")}
     moved = jax.tree.map(lambda a, b: bool((a != np.asarray(b)).any()), before, state.params)
-    frozen = jax.tree.leaves(is_frozen(before, config.frozen or ()))
+    frozen = jax.tree.leaves(held(before, experiment.groups))
     for trained, is_held in zip(jax.tree.leaves(moved), frozen, strict=True):
         assert trained != is_held
 

@@ -36,8 +36,8 @@ def checkout(tmp_path_factory):
     return folder
 
 
-def test_all_five_kinds_have_an_example_and_a_command():
-    assert len(EXAMPLES) == 5
+def test_all_six_kinds_have_an_example_and_a_command():
+    assert len(EXAMPLES) == 6
     for name in EXAMPLES:
         module = name.removesuffix(".py").replace("/", ".")
         assert any(f"{module}:" in word for words in COMMANDS for word in words)
@@ -72,7 +72,7 @@ def test_commands_run_as_they_stand_but_shorter(words, checkout):
     _, _, module, *arguments = words
     if module == "jcl.evaluate":
         shorter = []
-    if "--config.data.name=lab.stripes:stripes" in words:
+    if "--config.data.name=lab.captioned:captioned" in words:
         shorter = [word for word in shorter if "_examples" not in word]
     if "--config.encoder.name=lab.patches:Patches" in words:
         shorter = [word for word in shorter if "encoder." not in word]

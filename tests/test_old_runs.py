@@ -5,6 +5,7 @@ the sixth alone, and what was logged of all. Their command lines stand in run.js
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,9 @@ def flags_of(workdir, *, today=True):
     flags = [flag for flag in flags if not flag.startswith("--workdir=")]
     if workdir.name == "supervised" and today:  # options that were taken, and did nothing
         flags = [flag for flag in flags if not flag.startswith("--config.projector.")]
+    if today:
+        groups = r"--config.optimizer.groups=(('encoder', {'scale': \1}),)"
+        flags = [re.sub("--config.optimizer.encoder_scale=(.*)", groups, flag) for flag in flags]
     return flags
 
 

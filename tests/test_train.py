@@ -116,9 +116,8 @@ def test_a_run_that_starts_from_another_begins_with_its_networks(straight, tmp_p
     config = shapes_config(
         total_steps=2,
         seed=5,
-        init_from=str(straight),
+        init_from=(("encoder", str(straight)),),
         init_step=8,
-        init_part="encoder",
         frozen=("encoder/",),
     )
     train(config, workdir, accept_config_changes=False)
@@ -126,7 +125,7 @@ def test_a_run_that_starts_from_another_begins_with_its_networks(straight, tmp_p
     ended, _ = read_model(workdir)
     assert_same_bits(ended["params"]["encoder"], taken["params"]["encoder"])
     origin = json.loads((workdir / "run.json").read_text())["init_from"]
-    assert origin == {"workdir": str(straight), "step": 8, "part": "encoder"}
+    assert origin == [{"workdir": str(straight), "step": 8, "part": "encoder"}]
     # A second launch finds its own checkpoint and does not need the other run any more.
     config.init_from = str(tmp_path / "gone")
     config.total_steps = 3

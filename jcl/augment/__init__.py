@@ -7,7 +7,10 @@ VIEWS = {
     "simclr_imagenet": "jcl.augment.simclr:simclr_imagenet",
     "simclr_cifar": "jcl.augment.simclr:simclr_cifar",
     "byol": "jcl.augment.byol:byol",
+    "multi_crop": "jcl.augment.multi_crop:multi_crop",
+    "shapes_multi_crop": "jcl.augment.multi_crop:shapes_multi_crop",
     "weak": "jcl.augment.recipes:weak",
     "none": "jcl.augment.recipes:none",
+    "image_and_text": "jcl.augment.pairs:image_and_text",
     "feature_noise": "jcl.augment.vectors:feature_noise",
 }

@@ -5,6 +5,7 @@ Those for feature vectors are in `jcl.augment.vectors`.
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from jcl.augment.color import (
     adjust_brightness,
@@ -45,15 +46,42 @@ def shapes(
     check_options(size=size, min_area=min_area, channel_mix=channel_mix, grayscale=grayscale)
 
     def view(key, image):
-        check_colour("shapes", image)
-        crop, turn, mix, gray = jax.random.split(key, 4)
-        image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size)
-        check_square("shapes", image)
-        image = random_quarter_turn(turn, image)
-        image = random_channel_mix(mix, image, strength=channel_mix)
-        return random_grayscale(gray, image, probability=grayscale)
+        area = (min_area, 1.0)
+        return shapes_view(
+            key, image, "shapes", size=size, area=area, channel_mix=channel_mix, grayscale=grayscale
+        )
 
     return two_views(view, name="shapes")
+
+
+def shapes_view(
+    key: Key,
+    image: Image,
+    name: str,
+    *,
+    size: int | None,
+    area: tuple[float, float],
+    channel_mix: float,
+    grayscale: float,
+) -> Float[Array, "size_H size_W 3"]:
+    """Makes one view of `shapes`.
+
+    Args:
+        key: of all that is random.
+        image: in [0, 1].
+        name: of the recipe, for the message where an image does not fit.
+        size: side of the view in pixels; None keeps the image's, which must be square.
+        area: smallest and largest share of the image that the crop covers.
+        channel_mix: share of the colours that is mixed at random, in [0, 1].
+        grayscale: probability of losing all colour.
+    """
+    check_colour(name, image)
+    crop, turn, mix, gray = jax.random.split(key, 4)
+    image = random_resized_crop(crop, image, area=area, size=size)
+    check_square(name, image)
+    image = random_quarter_turn(turn, image)
+    image = random_channel_mix(mix, image, strength=channel_mix)
+    return random_grayscale(gray, image, probability=grayscale)
 
 
 def crop_flip_light(

@@ -1,11 +1,13 @@
 """The views of SimCLR (Chen et al. 2020)."""
 
 import jax
+from jaxtyping import Array, Float
 
 from jcl.augment.blur import random_gaussian_blur
 from jcl.augment.color import random_grayscale
 from jcl.augment.crop import random_resized_crop
 from jcl.augment.flip import random_flip
+from jcl.augment.image import Image, Key
 from jcl.augment.jitter import random_color_jitter
 from jcl.augment.views import Views, check_options, two_views
 
@@ -34,9 +36,10 @@ def simclr_imagenet(
     check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale, blur=blur)
 
     def view(key, image):
-        image_key, blur_key = jax.random.split(key)
-        image = _crop_and_color(image_key, image, size, min_area, strength, grayscale)
-        return random_gaussian_blur(blur_key, image, probability=blur)
+        area = (min_area, 1.0)
+        return simclr_view(
+            key, image, size=size, area=area, strength=strength, grayscale=grayscale, blur=blur
+        )
 
     return two_views(view, name="simclr_imagenet")
 
@@ -59,15 +62,42 @@ def simclr_cifar(
     Source: Chen et al. 2020, App. B.9.
     """
     check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale)
+    area = (min_area, 1.0)
     return two_views(
-        lambda key, image: _crop_and_color(key, image, size, min_area, strength, grayscale),
+        lambda key, image: _crop_and_color(key, image, size, area, strength, grayscale),
         name="simclr_cifar",
     )
 
 
-def _crop_and_color(key, image, size, min_area, strength, grayscale):
+def simclr_view(
+    key: Key,
+    image: Image,
+    *,
+    size: int | None,
+    area: tuple[float, float],
+    strength: float,
+    grayscale: float,
+    blur: float,
+) -> Float[Array, "size_H size_W C"]:
+    """Makes one view of `simclr_imagenet`.
+
+    Args:
+        key: of all that is random.
+        image: in [0, 1].
+        size: side of the view in pixels; None keeps the image's.
+        area: smallest and largest share of the image that the crop covers.
+        strength: of the colour jitter, in [0, 1].
+        grayscale: probability of losing all colour.
+        blur: probability of a Gaussian blur.
+    """
+    image_key, blur_key = jax.random.split(key)
+    image = _crop_and_color(image_key, image, size, area, strength, grayscale)
+    return random_gaussian_blur(blur_key, image, probability=blur)
+
+
+def _crop_and_color(key, image, size, area, strength, grayscale):
     crop, flip, jitter, gray = jax.random.split(key, 4)
-    image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size, method="cubic")
+    image = random_resized_crop(crop, image, area=area, size=size, method="cubic")
     image = random_flip(flip, image)
     image = random_color_jitter(
         jitter,

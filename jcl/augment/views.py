@@ -1,9 +1,9 @@
-"""What every recipe of views shares: drawing two views a batch, checking options."""
+"""What every recipe of views shares: drawing the views of a batch, checking options."""
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +51,49 @@ def in_context(recipe: Views | InContext, key: PRNGKeyArray, batch: Mapping[str,
     return functools.partial(recipe.make, context=recipe.context(key, batch))
 
 
+class Drawing(NamedTuple):
+    """How the views of one kind are drawn.
+
+    Attributes:
+        view: maps a key, an example, and one of each of the numbers, to a view.
+        count: V, how many are drawn of each example.
+        numbers: sequences of length V; view i is drawn with the i-th of each.
+    """
+
+    view: Callable
+    count: int
+    numbers: Sequence[Sequence[float]] = ()
+
+
+def several_views(
+    drawings: Mapping[str, Drawing], *, name: str | None = None, takes: str = IMAGES
+) -> Views:
+    """Draws views of several kinds, such as large and small ones, of each example of a batch.
+
+    Take this where views differ in shape, and `two_views` where there are two of one kind.
+
+    Args:
+        drawings: of each kind of views that there shall be.
+        name: of the recipe, for the message where examples are of another kind than it takes.
+        takes: IMAGES or FEATURES.
+    """
+    total = sum(drawing.count for drawing in drawings.values())
+
+    def of_example(key, example):
+        keys, first, views = jax.random.split(key, total), 0, {}
+        for kind, (view, count, numbers) in drawings.items():
+            numbers = [jnp.asarray(values) for values in numbers]
+            draw = jax.vmap(view, (0, None, *[0] * len(numbers)))
+            views[kind] = draw(keys[first : first + count], example, *numbers)
+            first += count
+        return views
+
+    def make(keys, examples):
+        return jax.vmap(of_example)(keys, taken_kind(name, examples, takes))
+
+    return make
+
+
 def two_views(
     view: Callable,
     *numbers: tuple[float, float],
@@ -65,15 +108,7 @@ def two_views(
         name: of the recipe, for the message where examples are of another kind than it takes.
         takes: IMAGES or FEATURES, which is also the kind of the views.
     """
-    numbers = [jnp.asarray(pair) for pair in numbers]
-    both = jax.vmap(view, (0, None, *[0] * len(numbers)))
-
-    def make(keys, examples):
-        inputs = taken_kind(name, examples, takes)
-        pairs = jax.vmap(lambda key: jax.random.split(key, 2))(keys)
-        return {takes: jax.vmap(lambda pair, example: both(pair, example, *numbers))(pairs, inputs)}
-
-    return make
+    return several_views({takes: Drawing(view, 2, numbers)}, name=name, takes=takes)
 
 
 def taken_kind(

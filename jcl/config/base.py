@@ -28,6 +28,8 @@ NAMED = {
     "encoder": "convnet",
     "projector": "mlp",
     "predictor": "mlp",
+    "text_encoder": "token_transformer",
+    "text_projector": "mlp",
     "method": "simclr",
     "optimizer": "adamw",
 }
@@ -43,10 +45,11 @@ class Run:
         total_steps: the run's length in updates; it wins over total_epochs.
         total_epochs: the run's length in passes over the training split.
         microbatches: chunks that a batch is embedded in; the objective sees the batch whole.
-        init_from: a workdir whose networks this run starts from.
-        init_step: which checkpoint of init_from; None takes the newest.
-        init_part: what is taken from init_from: everything, or encoder.
-        frozen: patterns of the names of parameters that are not trained.
+        init_from: a workdir whose networks this run starts from, or pairs (pattern, workdir), the
+            first that matches counts, of the parameters and statistics that are taken.
+        init_step: which checkpoint of init_from, of each workdir; None takes the newest.
+        frozen: patterns of the names of parameters that are not trained; they count before
+            optimizer.groups, as groups (pattern, None).
         log_every_steps: how often metrics are written.
         watchdog_seconds: a step that takes longer ends the process.
         peak_flops: FLOP/s of one device, where jcl's table is wrong or silent.
@@ -60,9 +63,8 @@ class Run:
     total_steps: int | None = None
     total_epochs: float | None = None
     microbatches: int = 1
-    init_from: str | None = None
+    init_from: str | tuple | None = None
     init_step: int | None = None
-    init_part: str = "everything"
     frozen: tuple | None = None
     log_every_steps: Annotated[int, FREE_ON_RESUME] = 10
     watchdog_seconds: Annotated[float, FREE_ON_RESUME] = 1800.0
@@ -80,19 +82,21 @@ class Run:
             check_positive(key, getattr(self, key))
         check_not_negative("fsdp_min_size", self.fsdp_min_size)
         check_choice("precision", self.precision, PRECISIONS)
-        check_choice("init_part", self.init_part, ("everything", "encoder"))
         if self.total_steps is None and self.total_epochs is None:
             raise UserError("the run has no length: set total_steps or total_epochs")
         if any(not isinstance(pattern, str) for pattern in self.frozen or ()):
             raise UserError(
                 f"frozen={self.frozen!r} is impossible: give patterns, which are strings"
             )
-        if self.init_from is None and (
-            self.init_step is not None or self.init_part != "everything"
+        if isinstance(self.init_from, tuple) and not (
+            self.init_from and all(map(_is_pair_of_strings, self.init_from))
         ):
             raise UserError(
-                "init_step and init_part say what to take from init_from, which is not set"
+                f"init_from={self.init_from!r} is impossible: give a workdir, or pairs "
+                "(pattern, workdir)"
             )
+        if self.init_from is None and self.init_step is not None:
+            raise UserError("init_step says which checkpoint of init_from, which is not set")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +109,9 @@ class Optimizer:
         warmup_steps: updates in which the rate rises from zero; it wins over warmup_epochs.
         warmup_epochs: the same in passes over the training split.
         gradient_clip_norm: the largest global norm that a gradient keeps.
-        encoder_scale: the encoder's learning rate, as a share of the others'.
+        groups: pairs (pattern, None) or (pattern, dict(scale=1.0, decay=True)) of parameters by
+            their names, the first that matches counts: None holds them still, scale multiplies
+            their updates, weight decay among them, decay=False takes the weight decay away.
         weight_ema: decay, a step, of a moving average of the weights, which probes then see.
     """
 
@@ -114,12 +120,12 @@ class Optimizer:
     warmup_steps: int | None = None
     warmup_epochs: float | None = None
     gradient_clip_norm: float | None = None
-    encoder_scale: float = 1.0
+    groups: tuple | None = None
     weight_ema: float | None = None
 
     def __post_init__(self):
         check_choice("optimizer.scaling", self.scaling, SCALINGS)
-        for key in ("learning_rate", "gradient_clip_norm", "encoder_scale"):
+        for key in ("learning_rate", "gradient_clip_norm"):
             check_positive(f"optimizer.{key}", getattr(self, key))
         for key in ("warmup_steps", "warmup_epochs"):
             check_not_negative(f"optimizer.{key}", getattr(self, key))
@@ -243,6 +249,19 @@ class Probe:
             check_shares(f"probe.{key}", getattr(self, key))
 
 
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """Another run, whose networks a method learns from that takes a teacher.
+
+    Attributes:
+        workdir: of the other run.
+        step: which of its checkpoints; None takes the newest.
+    """
+
+    workdir: str | None = None
+    step: int | None = None
+
+
 # The run's own keys, by section; "" is the config itself.
 FIXED: Mapping[str, Callable] = {
     "": Run,
@@ -252,6 +271,7 @@ FIXED: Mapping[str, Callable] = {
     "profile": Profile,
     "wandb": Wandb,
     "probe": Probe,
+    "teacher": Teacher,
 }
 
 
@@ -303,6 +323,10 @@ def arguments(text: str, **defaults: Any) -> dict[str, Any]:
         except ValueError as error:
             raise UserError(f"the config argument {item!r} cannot be read: {error}") from error
     return {**defaults, **given}
+
+
+def _is_pair_of_strings(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(x, str) for x in value)
 
 
 def _places(kind: Callable) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from ml_collections.config_flags.tuple_parser import TupleParser
 
 from jcl.config.options import Option
 from jcl.config.sections import refusal
+from jcl.config.upgrade import gone
+from jcl.config.values import fitted
 from jcl.errors import UserError
 
 _OVERRIDE = re.compile(r"--?(no)?config\.([^=]+)(?:=(.*))?", re.DOTALL)
@@ -72,28 +74,34 @@ def take_overrides(
             if i == len(argv) or argv[i].startswith("--"):
                 raise UserError(f"--config.{key} has no value")
             text, i = argv[i], i + 1
-        given[key] = read_value(key, text, known[key].kind)
+        given[key] = read_value(key, text, known[key])
     return [*rest, *argv[i:]], given
 
 
-def read_value(key: str, text: str, kind: type) -> Any:
-    """Reads a value of a type: `None` of any type, `1e5` as an int, `(4,8)` or `4,8` as a tuple."""
+def read_value(key: str, text: str, option: Option) -> Any:
+    """Reads a value of a type: `None` of any type, `1e5` as an int, `(4,8)` or `4,8` as a tuple.
+
+    Where there are several types, a literal of one of them is that, and all else is a string if
+    strings are among them: of str and tuple `runs/x` and `123` are strings.
+    """
     if text == "None":
         return None
     try:
-        if kind is int:
+        if option.kind is int:
             return _read_int(text)
-        if kind is object:
-            return _read_literal(text)
-        return _PARSERS[kind].parse(text)
+        if option.kind is object:
+            return _read_literal(text, option.kinds)
+        return _PARSERS[option.kind].parse(text)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{key}={text!r} cannot be read as {kind.__name__}") from error
+        raise UserError(f"{key}={text!r} cannot be read as {option.kind_name}") from error
 
 
 def _unknown_key(
     key: str, text: str | None, known: Collection[str], names: Mapping[str, str]
 ) -> str:
     """Says which keys were perhaps meant, those of the same section first."""
+    if said := gone(key, text):
+        return said
     section, _, leaf = key.rpartition(".")
     beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == section}
     if section in names:
@@ -115,8 +123,12 @@ def _read_int(text: str) -> int:
         return int(number)
 
 
-def _read_literal(text: str) -> Any:
+def _read_literal(text: str, kinds: tuple[type, ...]) -> Any:
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        return text
+        return fitted(text, kinds)
+    try:
+        return fitted(value, kinds)
+    except TypeError:
+        return fitted(text, kinds)

@@ -1,11 +1,13 @@
 """Config files: `configs/NAME.py`, or `configs/NAME.py:batch=4096` with arguments."""
 
+import re
 import runpy
 import traceback
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from jcl.config.upgrade import gone_by_leaf
 from jcl.errors import UserError
 
 
@@ -32,6 +34,8 @@ def read_config_file(named: str) -> ConfigDict:
         lines = [frame.lineno for frame in frames if frame.filename == path]
         where = f", line {lines[-1]}" if lines else ""
         said = str(error).strip("'\"").split(" Other fields present")[0].splitlines()[0]
+        if absent := re.match(r'Key "(\w+)" does not exist', said):
+            said = gone_by_leaf(absent[1]) or said
         raise UserError(f"the config file {path}{where}: {said}") from error
     if not isinstance(config, ConfigDict):
         raise UserError(f"the config file {path}: get_config returns no ConfigDict")

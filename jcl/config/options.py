@@ -24,16 +24,27 @@ class Option:
     """A parameter that a config may set.
 
     Attributes:
-        kind: bool, int, float, str or tuple; object where the signature does not say.
+        kinds: the types that the signature allows, of bool, int, float, str and tuple; object alone
+            where it does not say.
         default: the parameter's.
         nullable: whether the signature allows None.
         free_on_resume: whether a resumed run may change it.
     """
 
-    kind: type
+    kinds: tuple[type, ...]
     default: Any
     nullable: bool
     free_on_resume: bool
+
+    @property
+    def kind(self) -> type:
+        """The type, or object where there are several."""
+        return self.kinds[0] if len(self.kinds) == 1 else object
+
+    @property
+    def kind_name(self) -> str:
+        """The types, for people: "int", or "str|tuple"."""
+        return "|".join(kind.__name__ for kind in self.kinds)
 
 
 def options(
@@ -44,9 +55,9 @@ def options(
 ) -> dict[str, Option]:
     """The options of a class or a function, in the order of its signature.
 
-    An option is a parameter of type bool, int, float, str, tuple or a sequence, or one of these or
-    None. Without an annotation it has the type of its default. An option without a default has to
-    be set.
+    An option is a parameter of type bool, int, float, str, tuple or a sequence, or of several of
+    these, or None besides. Without an annotation it has the type of its default. An option without
+    a default has to be set.
 
     Args:
         target: what is called.
@@ -59,11 +70,11 @@ def options(
         name, annotation = parameter.name, parameter.annotation
         if parameter.kind is parameter.VAR_KEYWORD:
             found |= {key: option for key, option in others.items() if key not in found}
-        kind = _kind_of(parameter)
-        if kind is None or name in _OURS:
+        kinds = _kinds_of(parameter)
+        if not kinds or name in _OURS:
             continue
         found[name] = Option(
-            kind=kind,
+            kinds=kinds,
             default=None if parameter.default is parameter.empty else parameter.default,
             nullable=parameter.default is None or type(None) in _members(annotation),
             free_on_resume=FREE_ON_RESUME in getattr(annotation, "__metadata__", ()),
@@ -95,27 +106,28 @@ def owner(target: Callable, option: str) -> Any:
     return next((c for c in mro if option in vars(c).get("__annotations__", {})), option)
 
 
-def _kind_of(parameter: inspect.Parameter) -> type | None:
-    """The type of a parameter's values; None of what a config cannot hold."""
+def _kinds_of(parameter: inspect.Parameter) -> tuple[type, ...]:
+    """The types of a parameter's values; none of what a config cannot hold."""
     if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-        return None
+        return ()
     if parameter.annotation is not parameter.empty:
         return _plain(parameter.annotation)
     if parameter.default is None:
-        return object
+        return (object,)
     if parameter.default is parameter.empty:  # an argument of the run, unless it is keyword-only
-        return object if parameter.kind is parameter.KEYWORD_ONLY else None
-    return type(parameter.default) if type(parameter.default) in KINDS else None
+        return (object,) if parameter.kind is parameter.KEYWORD_ONLY else ()
+    return (type(parameter.default),) if type(parameter.default) in KINDS else ()
 
 
-def _plain(annotation: Any) -> type | None:
-    """Float of `float | None`, tuple of `Sequence[int]`, object of `int | str`."""
-    kinds = {_kind(member) for member in _members(annotation) if member is not type(None)}
-    if None in kinds or not kinds:
-        return None
-    if kinds == {int, float}:
-        return float
-    return kinds.pop() if len(kinds) == 1 else object
+def _plain(annotation: Any) -> tuple[type, ...]:
+    """Float of `float | None` and of `int | float`, tuple of `Sequence[int]`."""
+    members = [member for member in _members(annotation) if member is not type(None)]
+    kinds = dict.fromkeys(map(_kind, members))
+    if None in kinds:
+        return ()
+    if float in kinds:
+        kinds.pop(int, None)
+    return (object,) if object in kinds else tuple(kinds)
 
 
 def _members(annotation: Any) -> tuple:

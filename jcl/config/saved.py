@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from jcl.config.base import NAMED, base
 from jcl.config.sections import full_key
 from jcl.config.upgrade import upgrade_config
+from jcl.config.values import as_tuples
 from jcl.errors import UserError
 
 # Option -> value, such as {"seed": 0, "method.temperature": 0.2}; tuples are lists, as in JSON.
@@ -45,10 +46,8 @@ def update(config: ConfigDict, values: Mapping[str, Any], prefix: str = "") -> N
         if isinstance(config.get(key), ConfigDict):
             update(config[key], value, f"{prefix}{key}.")
         else:
-            if isinstance(value, list):  # JSON has no tuples
-                value = tuple(value)
             try:
-                config[key] = value
+                config[key] = as_tuples(value)
             except TypeError as error:
                 said = str(error).splitlines()[0]
                 raise UserError(f"config key {prefix}{key}={value!r}: {said}") from error
@@ -63,30 +62,35 @@ def flatten(config: ConfigDict, title: str = "") -> dict[str, Any]:
     return flat
 
 
-def changes(before: Resolved, now: Resolved, *, free: set[str] = frozenset()) -> list[str]:
+def changes(
+    before: Resolved, now: Resolved, *, defaults: Resolved, free: set[str] = frozenset()
+) -> list[str]:
     """Lists "key: before -> now" for each option that differs.
 
-    An option that `before` does not have came later, with a default under which nothing changes.
-
     Args:
-        before: the options that a run was made with.
+        before: the options that a run was made with. One that it does not have came later, with a
+            default under which nothing changes.
         now: those that it is asked to go on with.
+        defaults: today's.
         free: options that may differ.
     """
+    later = {key: value for key, value in defaults.items() if key in now and key not in before}
+    before = {**before, **{k: v for k, v in later.items() if not _renamed(k, before, now)}}
     found = []
     for key in [*before, *(key for key in now if key not in before)]:
-        named = key.rpartition(".")[0] + ".name"
-        renamed = before.get(named) != now.get(named) and key != named
         missing = key not in before or key not in now
-        if key in free or (missing and (renamed or key not in before)):
+        if key in free or (missing and (_renamed(key, before, now) or key not in before)):
             continue
         if before.get(key) != now.get(key):
-            found.append(f"{key}: {_said(before.get(key))} -> {_said(now.get(key))}")
+            then, today = as_tuples(before.get(key)), as_tuples(now.get(key))
+            found.append(f"{key}: {then!r} -> {today!r}")
     return found
 
 
-def _said(value: Any) -> str:
-    return repr(tuple(value) if isinstance(value, list) else value)
+def _renamed(key: str, before: Resolved, now: Resolved) -> bool:
+    """Whether an option's section names another thing now."""
+    named = key.rpartition(".")[0] + ".name"
+    return key != named and before.get(named) != now.get(named)
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

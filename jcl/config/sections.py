@@ -12,6 +12,8 @@ from typing import Any
 from ml_collections import ConfigDict, config_dict
 
 from jcl.config.options import Option, owner
+from jcl.config.upgrade import gone
+from jcl.config.values import fitted
 from jcl.errors import UserError
 
 
@@ -67,7 +69,10 @@ def set_option(
             raise UserError(f"{name}=None is impossible: it has to have a value")
         section[key] = None
         return
-    section[key] = _converted(name, value, option.kind)
+    try:
+        section[key] = fitted(value, option.kinds)
+    except TypeError:
+        raise UserError(f"{name}={value!r} is not of type {option.kind_name}") from None
 
 
 def swapped(
@@ -118,6 +123,8 @@ def refusal(title: str, name: str | None, key: str, value: Any, taken: Collectio
         value: of the key.
         taken: the keys that it may hold.
     """
+    if said := gone(full_key(title, key), value):
+        return said
     near = " or ".join(difflib.get_close_matches(str(key), taken, n=3))
     if name is None:
         meant = near or ", ".join(taken)
@@ -126,16 +133,3 @@ def refusal(title: str, name: str | None, key: str, value: Any, taken: Collectio
         f"{title}.{key}={value!r} is set, but {title}.name={name!r} takes no such option; "
         f"it takes {near or ', '.join(taken) or 'none'}"
     )
-
-
-def _converted(name: str, value: Any, kind: type) -> Any:
-    if kind is tuple and isinstance(value, list | tuple):
-        return tuple(value)
-    if kind is int and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-    if not fits:
-        raise UserError(f"{name}={value!r} is not of type {kind.__name__}")
-    return value

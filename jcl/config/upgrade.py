@@ -95,6 +95,13 @@ _LEAVES = ("/", "/kernel", "/bias", "/scale")
 _CONVNETS = ("convnet", "jcl.models.convnet:ConvNet")
 _MLPS = ("mlp", "jcl.models.projector:MLP")
 
+# Keys that went, with what to set instead of a value, and the value that needs nothing instead.
+_GONE = {
+    "init_part": ("init_from=(({value!r}, WORKDIR),)", "everything"),
+    "optimizer.encoder_scale": ("optimizer.groups=(('encoder', {{'scale': {value}}}),)", 1.0),
+    "probe.projection": ("probe.outputs=('features', 'projection')", False),
+}
+
 
 def upgrade_config(values: Mapping[str, Any]) -> dict[str, Any]:
     """Brings what a config.json holds to today's keys; today's stay as they are.
@@ -112,7 +119,47 @@ def upgrade_config(values: Mapping[str, Any]) -> dict[str, Any]:
         values["projector"] = {"name": values.get("projector", {}).get("name", "mlp")}
     if values.get("frozen"):
         values["frozen"] = upgrade_patterns(values["frozen"], renames(values))
+    return _nested(upgrade_options(_flat(values)))
+
+
+def upgrade_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Brings options to the keys of today; those of today stay as they are.
+
+    Args:
+        values: {"section.key": value}, such as run.json holds.
+    """
+    values = dict(values)
+    scale = values.pop("optimizer.encoder_scale", None)
+    if scale is not None:
+        values["optimizer.groups"] = None if scale == 1 else [["encoder", {"scale": scale}]]
+    part = values.pop("init_part", "everything")
+    if part != "everything" and values.get("init_from") is not None:
+        values["init_from"] = [[part, values["init_from"]]]
+    if values.pop("probe.projection", False):
+        values["probe.outputs"] = ["features", "projection"]
     return values
+
+
+def gone(key: str, value: Any) -> str | None:
+    """Says what took the place of a key that went; None of any other key.
+
+    Args:
+        key: such as "optimizer.encoder_scale".
+        value: that it was given, as text or as it is; None where that is not known.
+    """
+    if key not in _GONE:
+        return None
+    instead, nothing = _GONE[key]
+    if str(value).lower() in (str(nothing).lower(), str(nothing).removesuffix(".0")):
+        return f"config key {key} is gone: leave it out, as {nothing} is the rule"
+    value = "VALUE" if value is None else value
+    return f"config key {key} is gone: set {instead.format(value=value)}"
+
+
+def gone_by_leaf(leaf: str) -> str | None:
+    """What `gone` says of the key that ends so, of whatever value."""
+    found = [key for key in _GONE if key.rpartition(".")[2] == leaf]
+    return gone(found[0], None) if found else None
 
 
 def first_default(title: str, name: str, key: str, default: Any) -> Any:
@@ -207,6 +254,25 @@ def upgrade_patterns(patterns: Sequence[str], names: Renames) -> tuple[str, ...]
         found += [name + suffix.removesuffix("/") for name, suffix in old] if not new else []
         found += [] if old and not new else [pattern]
     return tuple(dict.fromkeys(found))
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for title, section in values.items():
+        if isinstance(section, Mapping):
+            found |= {f"{title}.{key}": value for key, value in section.items()}
+        else:
+            found[title] = section
+    return found
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in values.items():
+        title, _, key = name.rpartition(".")
+        if value is not None:
+            (found.setdefault(title, {}) if title else found)[key] = value
+    return found
 
 
 def _matched(pattern: str, layer: str) -> str | None:

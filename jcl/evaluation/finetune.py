@@ -158,7 +158,7 @@ def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:
     new.method.name = method
     new.optimizer.name = "adamw"
     new.optimizer.learning_rate = config.probe.finetune_learning_rate
-    new.optimizer.encoder_scale = config.probe.finetune_encoder_scale
+    new.optimizer.groups = (("encoder", {"scale": config.probe.finetune_encoder_scale}),)
     new.optimizer.warmup_steps = new.total_steps // 10
     return open_config(new)
 

@@ -1,7 +1,9 @@
 """From a config to the objects that a run is made of."""
 
 import dataclasses
+import functools
 import inspect
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,14 +22,18 @@ from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
 from jcl.data.order import Order, shuffled
 from jcl.errors import UserError
-from jcl.experiment.predictor_width import with_predictor_width
 from jcl.experiment.read import open_config
-from jcl.experiment.tables import NETWORKS, networks_of, target
+from jcl.experiment.tables import NETWORKS, networks_of, sections_of, target
+from jcl.experiment.widths import with_widths
 from jcl.methods import METHODS
-from jcl.methods.base import Method, check_protocol, declared
+from jcl.methods.base import Method, Variables, check_protocol, declared
 from jcl.methods.clock import Clock
+from jcl.methods.parts.teacher import Teacher
+from jcl.optim.groups import Group, groups_of
 from jcl.optim.optimizers import make_optimizer
 from jcl.optim.schedules import Durations, durations, make_schedule
+from jcl.runtime.workdir import read_config
+from jcl.training.checkpoint import read_variables
 from jcl.training.state import StateMaker, TrainState
 
 PyTree = Any
@@ -94,6 +100,11 @@ class Experiment:
         kinds = [tree for kind, tree in self._view_shapes().items() if kind != SIDE]
         return sum(jax.tree.leaves(tree)[0].shape[1] for tree in kinds)
 
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Groups of parameters, those that the method suggests among them."""
+        return groups_of(self.config, declared(self.method, "groups"))
+
     def step_options(self) -> dict:
         """Keyword arguments of `jcl.training.step.train_step`, all but the mesh."""
         return {
@@ -104,7 +115,7 @@ class Experiment:
             "clock": Clock(0, self.length.steps_per_epoch, self.length.total_steps),
             "seed": self.config.seed,
             "weight_ema": self.config.optimizer.weight_ema,
-            "frozen": self.config.frozen or (),
+            "groups": self.groups,
             "microbatches": self.config.microbatches,
             "dtype": image_dtype(self.config),
         }
@@ -139,13 +150,13 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
         order=order,
         length=length,
         schedule=schedule,
-        optimizer=make_optimizer(config, schedule),
+        optimizer=make_optimizer(config, schedule, declared(method, "groups")),
         data=data,
     )
 
 
 def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
-    """Builds a method and the networks that it takes; needs no data.
+    """Builds a method and the networks that it takes; needs no data and reads no file.
 
     Args:
         config: from `jcl.config.base()`.
@@ -156,16 +167,29 @@ def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
         # Parameters and statistics keep float32 where bfloat16 computes.
         "param_dtype": image_dtype(config),
     }
-    config = with_predictor_width(config)
+    config = with_widths(config)
     supplied = {
         title: build(title, config[title], NETWORKS[title], **types)
         for title in networks_of(config.method.name)
     }
+    if "teacher" in sections_of(config.method.name):
+        supplied["teacher"] = Teacher(
+            functools.partial(_method_of, config.teacher.workdir),
+            functools.partial(_variables_of, config.teacher.workdir, config.teacher.step),
+        )
     if "n_classes" in inspect.signature(target("method", config.method.name)).parameters:
         supplied["n_classes"] = n_classes
     method = build("method", config.method, METHODS, **supplied)
     check_protocol(config.method.name, method)
     return method
+
+
+def _method_of(workdir: str) -> Method:
+    return make_method(open_config(read_config(Path(workdir))))
+
+
+def _variables_of(workdir: str, step: int | None) -> Variables:
+    return read_variables(workdir, step)[0]
 
 
 def describe_networks(config: ConfigDict) -> str:

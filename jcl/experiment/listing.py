@@ -6,7 +6,7 @@ import textwrap
 from jcl.config.base import FIXED, NAMED
 from jcl.config.options import Option, descriptions, options
 from jcl.errors import UserError
-from jcl.experiment.tables import TABLES, named_options, networks_of, target
+from jcl.experiment.tables import TABLES, named_options, sections_of, target
 
 ALL = "all"
 _RUN = "run"  # the title of the run's own keys that stand in no section
@@ -53,7 +53,7 @@ def _everything() -> str:
 def _names(title: str) -> str:
     names = ", ".join(TABLES[title])
     return textwrap.fill(
-        f"{title:<12}{names}", _WIDTH, subsequent_indent=" " * 12, break_on_hyphens=False
+        f"{title:<16}{names}", _WIDTH, subsequent_indent=" " * 16, break_on_hyphens=False
     )
 
 
@@ -62,8 +62,8 @@ def _thing(title: str, name: str) -> str:
     thing = getattr(thing, "func", thing)
     summary = (inspect.getdoc(thing) or "").splitlines() or [""]
     lines = [f"{title}.name={name}: {summary[0]}"]
-    if title == "method" and (networks := networks_of(name)):
-        lines.append(f"networks, each a section of its own: {', '.join(networks)}")
+    if title == "method" and (sections := sections_of(name)):
+        lines.append(f"built from sections of their own: {', '.join(sections)}")
     return "\n".join([*lines, _options(named_options(title, name), descriptions(thing))])
 
 
@@ -71,7 +71,7 @@ def _options(taken: dict[str, Option], said: dict[str, str]) -> str:
     if not taken:
         return "takes no options"
     rows = [
-        (key, o.kind.__name__ + ("?" if o.nullable else ""), repr(o.default))
+        (key, o.kind_name + ("?" if o.nullable else ""), repr(o.default))
         for key, o in taken.items()
     ]
     widths = [max(len(row[column]) for row in rows) + 2 for column in range(3)]

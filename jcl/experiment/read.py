@@ -14,21 +14,25 @@ from jcl.config.names import build
 from jcl.config.options import Option, options
 from jcl.config.saved import Resolved, changes
 from jcl.config.sections import full_key, opened, set_option, swapped
-from jcl.config.upgrade import first_default, renames, upgrade_patterns
+from jcl.config.upgrade import first_default, renames, upgrade_options, upgrade_patterns
+from jcl.config.values import as_lists
 from jcl.errors import UserError
-from jcl.experiment.predictor_width import with_predictor_width
 from jcl.experiment.tables import (
     NETWORKS,
+    OF_METHODS,
     TABLES,
     named_options,
-    networks_of,
+    sections_of,
     taken_options,
     target,
 )
+from jcl.experiment.widths import with_widths
+from jcl.models import TEXT_ENCODERS
+from jcl.optim.groups import groups_of
 from jcl.optim.patterns import matches, parameter_name
 from jcl.runtime import workdir as workdir_lib
 
-_NAME = Option(str, None, nullable=False, free_on_resume=False)
+_NAME = Option((str,), None, nullable=False, free_on_resume=False)
 _SIDE = 224  # pixels of an image; names of parameters do not depend on it
 
 
@@ -71,7 +75,7 @@ def read_command_line(
     names = {t: n for t, n in names_given(argv).items() if t in NAMED and n != config[t].name}
     dropped = {title: _replace(config, title, name) for title, name in names.items()}
     if "method" in names:
-        dropped |= _reset_networks(config)
+        dropped |= _reset_sections(config)
     config = _opened(config)
     taken = taken_options(config)
     known = {f"{title}.name": _NAME for title in NAMED} | {
@@ -84,9 +88,8 @@ def read_command_line(
             section, unset = config[title] if title else config, leaf not in _fixed(title)
             set_option(title, section, leaf, value, taken[title][leaf], unset=unset)
     lines = _dropped_lines(dropped, given)
-    if config.frozen and "frozen" not in given:
-        for title in names.keys() & NETWORKS.keys():
-            lines += _drop_frozen_patterns(config, title)
+    for title in names.keys() & NETWORKS.keys():
+        lines += _drop_patterns(config, title, given)
     _finish(config)
     return config, rest, lines
 
@@ -101,7 +104,7 @@ def resolved_options(
         config: opened.
         default: section, name, option and today's default -> the default.
     """
-    config = with_predictor_width(config)
+    config = with_widths(config)
     used, found = _used_sections(config), {}
     for title, taken in taken_options(config).items():
         if title not in used:
@@ -114,7 +117,7 @@ def resolved_options(
             value = section.get(key)
             if value is None:
                 value = default(title, name, key, option.default)
-            found[full_key(title, key)] = list(value) if isinstance(value, tuple) else value
+            found[full_key(title, key)] = as_lists(value)
     return found
 
 
@@ -152,13 +155,15 @@ def changes_on_resume(workdir: Path, config: ConfigDict) -> list[str]:
     before = workdir_lib.read_options(workdir)
     if before is None:  # a run from before options were recorded
         before = resolved_options(_opened(saved), first_default)
-    free = {
-        full_key(title, key)
-        for title, taken in taken_options(config).items()
-        for key, option in taken.items()
-        if option.free_on_resume
+    before = upgrade_options(before)
+    taken = {
+        full_key(title, key): option
+        for title, options_of in taken_options(config).items()
+        for key, option in options_of.items()
     }
-    return changes(before, resolved_options(config), free=free)
+    defaults = {key: as_lists(option.default) for key, option in taken.items()}
+    free = {key for key, option in taken.items() if option.free_on_resume}
+    return changes(before, resolved_options(config), defaults=defaults, free=free)
 
 
 def _opened(config: ConfigDict) -> ConfigDict:
@@ -181,17 +186,23 @@ def _finish(config: ConfigDict) -> None:
     check_fixed(config)
     if config.frozen:
         config.frozen = upgrade_patterns(config.frozen, renames(config.to_dict()))
-    for title in NETWORKS:
-        if title not in _used_sections(config) and (keys := _set_keys(config[title])):
+    groups_of(config)
+    used = _used_sections(config)
+    for title in OF_METHODS:
+        if title not in used and (keys := _set_keys(config[title])):
             raise UserError(
                 f"{title}.{keys[0]}={config[title][keys[0]]!r} is set, but method.name="
                 f"{config.method.name!r} takes no {title}"
             )
+    if "teacher" in used and config.teacher.workdir is None:
+        raise UserError(
+            f"method.name={config.method.name!r} learns from another run: set teacher.workdir"
+        )
 
 
 def _used_sections(config: ConfigDict) -> list[str]:
-    networks = networks_of(config.method.name)
-    return [title for title in ("", *FIXED, *NAMED) if title not in NETWORKS or title in networks]
+    own, sections = sections_of(config.method.name), dict.fromkeys(["", *FIXED, *NAMED])
+    return [title for title in sections if title not in OF_METHODS or title in own]
 
 
 def _fixed(title: str) -> list[str]:
@@ -215,12 +226,13 @@ def _replace(config: ConfigDict, title: str, name: str) -> tuple[str, list[str]]
     return name, gone
 
 
-def _reset_networks(config: ConfigDict) -> dict[str, tuple[str, list[str]]]:
-    """Unsets the options of networks that the method does not take."""
+def _reset_sections(config: ConfigDict) -> dict[str, tuple[str, list[str]]]:
+    """Unsets the options of networks, and of a teacher, that the method does not take."""
     dropped = {}
-    for title in NETWORKS.keys() - set(networks_of(config.method.name)):
-        dropped[title] = config.method.name, [f"{title}.{k}" for k in _set_keys(config[title])]
-        config[title] = ConfigDict({"name": config[title].name})
+    for title in set(OF_METHODS) - set(sections_of(config.method.name)):
+        section = config[title]
+        dropped[title] = config.method.name, [f"{title}.{key}" for key in _set_keys(section)]
+        config[title] = ConfigDict({"name": section.name} if "name" in section else {})
     return dropped
 
 
@@ -236,22 +248,39 @@ def _dropped_lines(
     ]
 
 
-def _drop_frozen_patterns(config: ConfigDict, title: str) -> list[str]:
-    """Drops patterns for layers of the replaced network that the new one does not have."""
+def _drop_patterns(config: ConfigDict, title: str, given: Collection[str]) -> list[str]:
+    """Drops groups of layers of the replaced network that the new one does not have."""
+    groups = [group for group in groups_of(config) if group.key not in given]
+    groups = [group for group in groups if group.pattern.startswith(f"{title}/")]
+    if not groups:
+        return []
+    names = _names_of_parameters(config, title)
+    gone = [group for group in groups if not any(matches(group.pattern, name) for name in names)]
+    keys = {(group.key, group.pattern) for group in gone}
+    if config.frozen:
+        config.frozen = tuple(p for p in config.frozen if ("frozen", p) not in keys)
+    if config.optimizer.groups:
+        kept = (g for g in config.optimizer.groups if ("optimizer.groups", g[0]) not in keys)
+        config.optimizer.groups = tuple(kept)
+    return [
+        f"{group} of the config file: dropped, {config[title].name} has no such part"
+        for group in gone
+    ]
+
+
+def _names_of_parameters(config: ConfigDict, title: str) -> list[str]:
     types = {"dtype": jnp.float32, "param_dtype": jnp.float32}
     network = build(title, config[title], TABLES[title], **types)
-    side = config.views.get("size") or config.data.get("image_size") or _SIDE
-    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
-    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), image)
+    shape = _input_of(title, config)
+    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), shape)
     paths = jax.tree_util.tree_leaves_with_path({title: variables["params"]})
-    names = [parameter_name(path) for path, _ in paths]
-    gone = [
-        pattern
-        for pattern in config.frozen
-        if pattern.startswith(f"{title}/") and not any(matches(pattern, name) for name in names)
-    ]
-    config.frozen = tuple(pattern for pattern in config.frozen if pattern not in gone)
-    return [
-        f"frozen={pattern!r} of the config file: dropped, {config[title].name} has no such part"
-        for pattern in gone
-    ]
+    return [parameter_name(path) for path, _ in paths]
+
+
+def _input_of(title: str, config: ConfigDict) -> Any:
+    """Something that a network of that section takes."""
+    if NETWORKS[title] is TEXT_ENCODERS:
+        kinds = {"ids": jnp.int32, "mask": bool}
+        return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}
+    side = config.views.get("size") or config.data.get("image_size") or _SIDE
+    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)

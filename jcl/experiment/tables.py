@@ -11,11 +11,19 @@ from jcl.config.names import resolve
 from jcl.config.options import Option, options
 from jcl.data import SOURCES, source_options
 from jcl.methods import METHODS
-from jcl.models import ENCODERS, PROJECTORS
+from jcl.models import ENCODERS, PROJECTORS, TEXT_ENCODERS
 from jcl.optim.optimizers import OPTIMIZERS
 
-# Sections that name a network; a method takes those that its constructor names.
-NETWORKS = {"encoder": ENCODERS, "projector": PROJECTORS, "predictor": PROJECTORS}
+# Sections that name a network.
+NETWORKS = {
+    "encoder": ENCODERS,
+    "projector": PROJECTORS,
+    "predictor": PROJECTORS,
+    "text_encoder": TEXT_ENCODERS,
+    "text_projector": PROJECTORS,
+}
+# Sections that a method is built from, of which it takes those that its constructor names.
+OF_METHODS = (*NETWORKS, "teacher")
 TABLES: Mapping[str, Mapping[str, str]] = {
     "data": SOURCES,
     "views": VIEWS,
@@ -35,17 +43,22 @@ def named_options(title: str, name: str) -> dict[str, Option]:
     return source_options(name) if title == "data" else options(target(title, name))
 
 
-def networks_of(method_name: str) -> list[str]:
-    """The sections that a method's networks are built from.
+def sections_of(method_name: str) -> list[str]:
+    """The sections that a method is built from: its networks, and a teacher.
 
     They are the parameters of its constructor that have no default and are named like a section.
     """
     parameters = inspect.signature(target("method", method_name)).parameters
     return [
         title
-        for title in NETWORKS
+        for title in OF_METHODS
         if title in parameters and parameters[title].default is inspect.Parameter.empty
     ]
+
+
+def networks_of(method_name: str) -> list[str]:
+    """Those of these sections that a method's networks are built from."""
+    return [title for title in sections_of(method_name) if title in NETWORKS]
 
 
 def taken_options(config: ConfigDict) -> dict[str, dict[str, Option]]:

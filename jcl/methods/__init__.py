@@ -5,6 +5,8 @@ METHODS = {
     "dcl": "jcl.methods.dcl:DCL",
     "moco_v3": "jcl.methods.moco_v3:MoCoV3",
     "sogclr": "jcl.methods.sogclr:SogCLR",
+    "swav": "jcl.methods.swav:SwAV",
+    "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",
     "supremix": "jcl.methods.supremix:SupReMix",
     "rnc": "jcl.methods.rnc:RankNContrast",

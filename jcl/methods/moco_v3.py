@@ -7,7 +7,7 @@ from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.momentum import Momentum
 from jcl.methods.parts.predictor import Predicted
-from jcl.methods.parts.two_view import CosineContrast
+from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +38,9 @@ class MoCoV3(Momentum, Predicted, CosineContrast):
 
         The factor 2 t keeps the size of the gradient where the temperature changes.
         """
-        q, k = embeddings["online"]["prediction"], embeddings["momentum"]
-        pairs = (q[:, 0], k[:, 1]), (q[:, 1], k[:, 0])
+        q0, q1 = pair_of(embeddings["online"]["prediction"])
+        k0, k1 = pair_of(embeddings["momentum"])
+        pairs = (q0, k1), (q1, k0)
         losses = [query_key_nce(*p, temperature=self.temperature, mesh=mesh) for p in pairs]
-        metrics = {**two_view_diagnostics(q[:, 0], q[:, 1]), "decay": 1 - self.share(clock)}
+        metrics = {**two_view_diagnostics(q0, q1), "decay": 1 - self.share(clock)}
         return Outcome(2 * self.temperature * sum(losses), metrics, {})

@@ -80,6 +80,8 @@ class Regression(Supervised):
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
         """`features` [N, D], and `prediction` [N]: targets, in their unit."""
         found = super().outputs(variables, inputs)
+        if "prediction" not in found:
+            return found
         seen = variables.model_state["seen_targets"]
         return {**found, "prediction": found["prediction"][:, 0] * _scale(seen) + seen["mean"]}
 

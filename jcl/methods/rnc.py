@@ -7,7 +7,7 @@ from jcl.losses import rank_n_contrast
 from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.targets import NO_ORDER
-from jcl.methods.parts.two_view import TwoViewNetworks
+from jcl.methods.parts.two_view import TwoViewNetworks, pair_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RankNContrast(TwoViewNetworks):
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """Rank-N-Contrast over the global batch."""
-        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        z0, z1 = pair_of(embeddings)
         loss = rank_n_contrast(z0, z1, batch["target"], temperature=self.temperature, mesh=mesh)
         return Outcome(loss, two_view_diagnostics(z0, z1), {})
 

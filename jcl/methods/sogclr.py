@@ -10,7 +10,7 @@ from jcl.losses import sogclr
 from jcl.methods.base import Outcome
 from jcl.methods.parts import table
 from jcl.methods.parts.diagnostics import two_view_diagnostics
-from jcl.methods.parts.two_view import CosineContrast
+from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SogCLR(CosineContrast):
         The metric `log_estimate` is the mean of the batch's new log u; times the temperature it
         has the scale of a similarity.
         """
-        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        z0, z1 = pair_of(embeddings)
         index = batch["index"]
         loss, log_estimates = sogclr(
             z0,

@@ -9,7 +9,7 @@ from jcl.losses import supcon
 from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.targets import Binned
-from jcl.methods.parts.two_view import CosineContrast
+from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SupCon(Binned, CosineContrast):
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """SupCon over the global batch."""
-        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        z0, z1 = pair_of(embeddings)
         if self.bin_width is None:
             labels = batch["label"]
         else:

@@ -10,7 +10,7 @@ from jcl.losses import supremix
 from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.targets import NO_ORDER, Binned
-from jcl.methods.parts.two_view import CosineContrast
+from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 _MOST_BINS = 64  # within the window; the authors have 5
 
@@ -63,7 +63,7 @@ class SupReMix(Binned, CosineContrast):
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """SupReMix over the global batch; `key` draws the mixtures."""
-        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        z0, z1 = pair_of(embeddings)
         loss = supremix(
             z0,
             z1,

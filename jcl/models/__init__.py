@@ -1,4 +1,4 @@
-"""Encoders and projectors (Flax Linen), by the names that configs use."""
+"""Encoders, of texts too, and projectors (Flax Linen), by the names that configs use."""
 
 ENCODERS = {
     "convnet": "jcl.models.convnet:ConvNet",
@@ -12,5 +12,9 @@ ENCODERS = {
     "vit_s": "jcl.models.vit:vit_s",
     "vit_b": "jcl.models.vit:vit_b",
     "vit_l": "jcl.models.vit:vit_l",
+}
+TEXT_ENCODERS = {
+    "token_transformer": "jcl.models.text:TokenTransformer",
+    "token_bag": "jcl.models.text:TokenBag",
 }
 PROJECTORS = {"mlp": "jcl.models.projector:MLP"}

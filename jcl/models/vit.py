@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jcl.config.checks import check_choice, check_count
 from jcl.errors import UserError
@@ -36,12 +36,14 @@ class TransformerBlock(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "N T D"]) -> Float[Array, "N T D"]:
-        """Maps tokens to tokens."""
+    def __call__(
+        self, x: Float[Array, "N T D"], mask: Bool[Array, "N T"] | None = None
+    ) -> Float[Array, "N T D"]:
+        """Maps tokens to tokens; the mask is that of `SelfAttention`."""
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         width = x.shape[-1]
         y = nn.LayerNorm(epsilon=1e-6, name="attention_norm", **types)(x)
-        x = x + SelfAttention(self.heads, name="attention", **types)(y)
+        x = x + SelfAttention(self.heads, name="attention", **types)(y, mask)
         y = nn.LayerNorm(epsilon=1e-6, name="mlp_norm", **types)(x)
         y = _dense(4 * width, name="mlp_hidden", **types)(y)
         y = nn.gelu(y, approximate=False)

@@ -1,15 +1,24 @@
 """Optimizers, by the names that configs use."""
 
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import jax
 import optax
 from ml_collections import ConfigDict
 
 from jcl.config.base import Optimizer
 from jcl.config.checks import check_decay, check_not_negative, check_positive
-from jcl.config.names import build
+from jcl.config.names import build, resolve
 from jcl.config.options import options
-from jcl.optim.patterns import freeze, matches, parameter_name
+from jcl.errors import UserError
+from jcl.optim.groups import Group, grouped, groups_of, in_groups
+from jcl.optim.patterns import parameter_name
 from jcl.optim.schedules import Schedule
+
+PyTree = Any
+Mask = Callable[[PyTree], PyTree]  # parameters -> the tree of booleans
 
 OPTIMIZERS = {
     "adamw": "jcl.optim.optimizers:adamw",
@@ -22,27 +31,51 @@ OPTIMIZERS = {
 _PLAIN = ("bias", "scale", "position_embedding")
 
 
-def make_optimizer(config: ConfigDict, schedule: Schedule) -> optax.GradientTransformation:
-    """The named optimizer behind optional clipping by the global norm, and `frozen`.
+def is_weight(params):
+    """The tree of booleans that tells weights from biases, norm scales and the like."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: leaf.ndim > 1 and parameter_name(path[-1:]) not in _PLAIN, params
+    )
 
-    Its updates of the encoder, weight decay among them, are multiplied by `encoder_scale`.
+
+def make_optimizer(
+    config: ConfigDict, schedule: Schedule, suggested: Sequence[Any] = ()
+) -> optax.GradientTransformation:
+    """The named optimizer behind optional clipping by the global norm, with its groups.
+
+    Args:
+        config: opened.
+        schedule: of the learning rate.
+        suggested: groups that the method suggests (`jcl.optim.groups`).
     """
-    common = options(Optimizer)
+    groups, common = groups_of(config, suggested), options(Optimizer)
     section = {key: value for key, value in config.optimizer.items() if key not in common}
-    optimizer = build("optimizer", section, OPTIMIZERS, learning_rate=schedule)
+    given = {"learning_rate": schedule, **_decayed(config.optimizer.name, groups)}
+    optimizer = build("optimizer", section, OPTIMIZERS, **given)
     clip = config.optimizer.gradient_clip_norm
     if clip is not None:
         optimizer = optax.chain(optax.clip_by_global_norm(clip), optimizer)
-    if config.optimizer.encoder_scale != 1:
-        scale = optax.scale(config.optimizer.encoder_scale)
-        optimizer = optax.chain(optimizer, optax.masked(scale, _is_encoder))
-    return freeze(optimizer, config.frozen or ())
+    return grouped(optimizer, groups)
 
 
-def _is_encoder(params):
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: matches("encoder", parameter_name(path)), params
-    )
+def _decayed(name: str, groups: Sequence[Group]) -> dict[str, Mask]:
+    """What an optimizer is told of groups without weight decay; {} where there are none."""
+    without = [group for group in groups if not group.decay]
+    if not without:
+        return {}
+    if "decayed" not in inspect.signature(resolve("optimizer", name, OPTIMIZERS)).parameters:
+        if asked := [group for group in without if group.key is not None]:
+            raise UserError(
+                f"{asked[0]} has decay=False, but optimizer.name={name!r} takes no `decayed`, "
+                "which maps parameters to what of them is decayed"
+            )
+        return {}  # a suggestion is followed where it can be
+
+    def decayed(params):
+        spared = in_groups(params, groups, lambda group: not group.decay)
+        return jax.tree.map(lambda weight, spare: weight and not spare, is_weight(params), spared)
+
+    return {"decayed": decayed}
 
 
 def adamw(
@@ -51,6 +84,7 @@ def adamw(
     weight_decay: float = 1e-4,
     beta1: float = 0.9,
     beta2: float = 0.999,
+    decayed: Mask = is_weight,
 ) -> optax.GradientTransformation:
     """AdamW (Loshchilov & Hutter 2019, Algorithm 2); biases and norm scales are not decayed.
 
@@ -59,11 +93,12 @@ def adamw(
         weight_decay: share of a weight that a step takes away, times the learning rate.
         beta1: decay, a step, of the gradient's average.
         beta2: decay, a step, of the squared gradient's average.
+        decayed: parameters -> which of them are decayed.
     """
     check_not_negative("optimizer.weight_decay", weight_decay)
     check_decay("optimizer.beta1", beta1)
     check_decay("optimizer.beta2", beta2)
-    return optax.adamw(learning_rate, b1=beta1, b2=beta2, weight_decay=weight_decay, mask=is_weight)
+    return optax.adamw(learning_rate, b1=beta1, b2=beta2, weight_decay=weight_decay, mask=decayed)
 
 
 def lars(
@@ -72,6 +107,7 @@ def lars(
     weight_decay: float = 1e-6,
     momentum: float = 0.9,
     trust_coefficient: float = 0.001,
+    decayed: Mask = is_weight,
 ) -> optax.GradientTransformation:
     """LARS (You et al. 2017), as SimCLR uses it (Chen et al. 2020, section 2.3).
 
@@ -84,6 +120,7 @@ def lars(
         weight_decay: share of a weight that joins its gradient.
         momentum: share of the last update that a step keeps.
         trust_coefficient: ratio of an update's norm to that of its weights, before the rate.
+        decayed: parameters -> which of them are decayed.
     """
     check_not_negative("optimizer.weight_decay", weight_decay)
     check_decay("optimizer.momentum", momentum)
@@ -91,7 +128,7 @@ def lars(
     return optax.lars(
         learning_rate,
         weight_decay=weight_decay,
-        weight_decay_mask=is_weight,
+        weight_decay_mask=decayed,
         trust_coefficient=trust_coefficient,
         trust_ratio_mask=is_weight,
         momentum=momentum,
@@ -99,7 +136,11 @@ def lars(
 
 
 def sgd(
-    *, learning_rate: Schedule, momentum: float = 0.9, weight_decay: float = 0.0
+    *,
+    learning_rate: Schedule,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    decayed: Mask = is_weight,
 ) -> optax.GradientTransformation:
     """SGD with momentum; the decay enters the gradient, biases and norm scales are not decayed.
 
@@ -107,17 +148,11 @@ def sgd(
         learning_rate: of each step.
         momentum: share of the last update that a step keeps.
         weight_decay: share of a weight that joins its gradient.
+        decayed: parameters -> which of them are decayed.
     """
     check_decay("optimizer.momentum", momentum)
     check_not_negative("optimizer.weight_decay", weight_decay)
     return optax.chain(
-        optax.add_decayed_weights(weight_decay, mask=is_weight),
+        optax.add_decayed_weights(weight_decay, mask=decayed),
         optax.sgd(learning_rate, momentum=momentum),
-    )
-
-
-def is_weight(params):
-    """The tree of booleans that tells weights from biases, norm scales and the like."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: leaf.ndim > 1 and parameter_name(path[-1:]) not in _PLAIN, params
     )

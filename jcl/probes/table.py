@@ -11,7 +11,7 @@ _NOTHING = "\N{EN DASH}"
 
 
 def results_table(results: dict) -> str:
-    """Scores of the raw inputs, the untrained and the trained encoder, and its projection, as text.
+    """Scores of raw inputs, of the untrained and the trained encoder, and of further outputs.
 
     Up to four tables, 80 columns wide: classification, regression where anything has a mean
     absolute error, low-shot probes, and networks that were trained or fine-tuned with labels, where
@@ -21,8 +21,9 @@ def results_table(results: dict) -> str:
         results: what results.json holds: {"step": k, "knn": {"top1": x, "mae": e}, "linear":
             {"top1": x, "top1_std": s, "low_shot": {"0.01": {"top1", "examples"}, ..}}, "ridge":
             {"mae": e, "mae_interval": [low, high], "r2": r, "spearman": r, "low_shot": {..}},
-            "untrained": {"knn": .., "linear": ..}, "pixels": {..}, "projection": {..}}; "inputs"
-            stands for "pixels" where examples are feature vectors; "head" and, by the share of
+            "untrained": {"knn": .., "linear": ..}, "pixels": {..}, "projection": {..}}, with a
+            section for each output after the first of "settings"; "inputs" stands for "pixels"
+            where examples are feature vectors; "head" and, by the share of
             labels, "finetune": {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions;
             anything absent shows as an en dash, a row without any score not at all.
 
@@ -48,12 +49,21 @@ def results_table(results: dict) -> str:
 
 
 def _rows(results: dict) -> list[tuple[str, dict]]:
-    trained = "trained encoder"
+    # Runs from before outputs had names probed features, and the projection where it was asked.
+    settings = results.get("settings", {})
+    first, *others = settings.get("outputs") or ("features", "projection")
+    trained, untrained = (
+        f"{kind} encoder" if first == "features" else f"{first}, {kind}"
+        for kind in ("trained", "untrained")
+    )
     if "step" in results:
         trained += f", step {results['step']}"
     raw = ("raw inputs", "inputs") if "inputs" in results else ("raw pixels", "pixels")
-    baselines = (raw[0], results.get(raw[1])), ("untrained encoder", results.get("untrained"))
-    rows = [*baselines, (trained, results), ("its projection", results.get("projection"))]
+    baselines = (raw[0], results.get(raw[1])), (untrained, results.get("untrained"))
+    further = [
+        ("its projection" if name == "projection" else name, results.get(name)) for name in others
+    ]
+    rows = [*baselines, (trained, results), *further]
     return [(name, scores) for name, scores in rows if scores or scores is results]
 
 

@@ -105,6 +105,7 @@ def read_run(workdir: Path) -> Run:
     """
     try:
         config = flatten(workdir_lib.read_config(workdir))
+        config = {key: _hashable(value) for key, value in config.items()}
         metrics = read_metrics(workdir)
         results_file = workdir / workdir_lib.RESULTS
         results = json.loads(results_file.read_text()) if results_file.exists() else None
@@ -181,6 +182,15 @@ def other_settings(runs: Sequence[Run]) -> list[str]:
 def show(value: Any) -> str:
     """A config value as text; None is the default of the thing that takes the key."""
     return "default" if value is None else str(value)
+
+
+def _hashable(value: Any) -> Any:
+    """The value; its text where it holds dicts, as groups of parameters do."""
+    try:
+        hash(value)
+    except TypeError:
+        return str(value)
+    return value
 
 
 def _matters(key: str) -> bool:

@@ -26,7 +26,7 @@ class Meter:
 
     def _restart(self) -> None:
         self._start, self._steps, self._waited = time.perf_counter(), 0, 0.0
-        self._aside = {"checkpoint": 0.0, "probe": 0.0}
+        self._aside = {"checkpoint": 0.0, "probe": 0.0, "epoch": 0.0}
 
     def count_step(self) -> None:
         """Counts one step; call it after each."""
@@ -41,7 +41,7 @@ class Meter:
 
     @contextlib.contextmanager
     def aside(self, what: str) -> Iterator[None]:
-        """Within this the loop is busy with what is no part of a step: "checkpoint", "probe"."""
+        """Within this the loop does what is no part of a step: "checkpoint", "probe", "epoch"."""
         before = time.perf_counter()
         yield
         self._aside[what] += time.perf_counter() - before

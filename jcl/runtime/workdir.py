@@ -65,25 +65,26 @@ def write_config(workdir: Path, config: ConfigDict) -> None:
     write_atomically(workdir / CONFIG, config_lib.to_json(config))
 
 
-def read_origin_step(workdir: Path, init_from: str) -> int | None:
-    """The step of `init_from` that an earlier launch of this run started from, if there was one."""
+def read_origin_steps(workdir: Path) -> dict[str, int]:
+    """The workdirs that an earlier launch of this run started from, with their steps, if any."""
     try:
         origin = json.loads((workdir / RUN).read_text())["init_from"]
-        return origin["step"] if origin["workdir"] == init_from else None
+        origins = [origin] if isinstance(origin, dict) else origin  # up to 2026-11-28 there was one
+        return {origin["workdir"]: origin["step"] for origin in origins or ()}
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return {}
 
 
 def write_run(
-    workdir: Path, *, start_step: int, origin: dict | None, options: Mapping[str, Any]
+    workdir: Path, *, start_step: int, origin: list[dict] | None, options: Mapping[str, Any]
 ) -> None:
     """Records this launch: code, packages, command line, machine; earlier launches are kept.
 
     Args:
         workdir: of the run.
         start_step: completed updates.
-        origin: workdir, step and part that the networks were taken from; None where `init_from` is
-            unset or a checkpoint of the run itself was there.
+        origin: workdirs, steps and parts that the networks were taken from; None where `init_from`
+            is unset or a checkpoint of the run itself was there.
         options: resolved, defaults filled in: what a resumed run is compared with.
     """
     path = workdir / RUN

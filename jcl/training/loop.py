@@ -95,7 +95,7 @@ def run_loop(run: Run) -> TrainState:
         batch = _next_batch(run, step)
         if run.at_epoch is not None:
             beat = functools.partial(run.watchdog.beat, step, "between epochs")
-            with run.meter.aside("between epochs"):
+            with run.meter.aside("epoch"):
                 state = run.at_epoch(state, step - 1, beat)
         run.watchdog.beat(step, "training")
         run.trace.before(step)

@@ -16,7 +16,7 @@ from jcl.augment.views import InContext, Views, in_context
 from jcl.mesh import batch_sharding, replicated
 from jcl.methods.base import Method, Variables
 from jcl.methods.clock import Clock
-from jcl.optim.patterns import without_gradient
+from jcl.optim.groups import Group, without_gradient
 from jcl.training.fsdp import gather
 from jcl.training.microbatches import loss_and_gradient
 from jcl.training.state import TrainState
@@ -37,9 +37,9 @@ def train_step(
     clock: Clock,
     seed: int,
     mesh: Mesh | None = None,
-    params_sharding: PyTree | None = None,
+    state_sharding: TrainState | None = None,
     weight_ema: float | None = None,
-    frozen: tuple[str, ...] = (),
+    groups: tuple[Group, ...] = (),
     microbatches: int = 1,
     dtype: DTypeLike = jnp.float32,
 ) -> tuple[TrainState, Metrics]:
@@ -61,10 +61,10 @@ def train_step(
         clock: how long an epoch and the run are; its step is not used.
         seed: of views and the method's own randomness.
         mesh: over whose axes all the batch is sharded; None: as one device would.
-        params_sharding: how the parameters lie between steps (`jcl.training.fsdp`); None: whole.
+        state_sharding: how the state lies between steps (`jcl.training.fsdp`); None: whole.
         weight_ema: decay of the average of the weights; None keeps none.
-        frozen: patterns of parameters that get no gradient (`jcl.optim.patterns`); the
-            optimizer must leave them alone too.
+        groups: of parameters (`jcl.optim.groups`); those that are held still get no gradient, and
+            the optimizer must leave them alone too.
         microbatches: how many chunks the batch is embedded in, to save memory; see
             `jcl.training.microbatches`.
         dtype: of images, features and views.
@@ -83,19 +83,24 @@ def train_step(
     before = Variables(state.params, state.model_state, state.method_state)
     context_key = jax.random.fold_in(views_key, jnp.uint32(2**32 - 1))  # no example's
     recipe = in_context(make_views, context_key, examples_as_floats(batch, dtype))
+    lie = state_sharding or TrainState(*(None for _ in dataclasses.fields(TrainState)))
+
+    def whole(params):
+        return gather(without_gradient(params, groups), lie.params)
 
     def embed(params, model_state, examples):
         view_keys, embed_keys, examples = examples
         views = recipe(view_keys, examples_as_floats(examples, dtype))
         if mesh is not None:
             views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
-        params = gather(without_gradient(params, frozen), params_sharding)
-        variables = before._replace(params=params, model_state=model_state)
+        # Copies of networks are gathered as the networks are. A table that `embed` does not read is
+        # not: what no one uses is not computed.
+        method_state = gather(state.method_state, lie.method_state)
+        variables = Variables(whole(params), model_state, method_state)
         return method.embed(variables, views, embed_keys)
 
     def objective(params, embeddings):
-        params = gather(without_gradient(params, frozen), params_sharding)
-        variables = before._replace(params=params)
+        variables = before._replace(params=whole(params))
         return method.objective(variables, embeddings, batch, clock, objective_key, mesh)
 
     loss, gradient, outcome, model_state = loss_and_gradient(
@@ -137,7 +142,7 @@ def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:
     """
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
     return jax.jit(
-        functools.partial(train_step, mesh=mesh, params_sharding=shardings.params, **static),
+        functools.partial(train_step, mesh=mesh, state_sharding=shardings, **static),
         in_shardings=(shardings, batch_sharding(mesh)),
         out_shardings=(shardings, replicated(mesh)),
         donate_argnums=0,

@@ -40,6 +40,16 @@ def overridden(*flags, **changes):
         (["--config.probe.baselines=0"], "probe.baselines", False),
         (["--config.projector.output_norm"], "projector.output_norm", True),
         (["--config.init_from=", "--config.init_from=x"], "init_from", "x"),
+        (["--config.init_from=runs/x"], "init_from", "runs/x"),
+        (["--config.init_from", "123"], "init_from", "123"),
+        (["--config.init_from=1e5"], "init_from", "1e5"),
+        (["--config.init_from=(('encoder','runs/x'),)"], "init_from", (("encoder", "runs/x"),)),
+        (["--config.init_from=None"], "init_from", None),
+        (
+            ["--config.optimizer.groups=(('encoder', {'scale': 0.1}),('a.*/b', None))"],
+            "optimizer.groups",
+            (("encoder", {"scale": 0.1}), ("a.*/b", None)),
+        ),
         (["--config.optimizer.learning_rate=3e-4"], "optimizer.learning_rate", 3e-4),
     ],
 )
@@ -68,6 +78,21 @@ def test_values_are_read_by_the_type_of_their_key(flags, key, value):
         (["--config.method=simclr"], "config key method is unknown"),
         (["--config.method.name=simcrl"], "did you mean simclr?"),
         (["--config.probe.knn=1"], "did you mean probe.knn_k"),
+        (["--config.optimizer.groups=encoder"], "optimizer.groups has 'encoder', and takes pairs"),
+        (
+            ["--config.optimizer.encoder_scale=0.1"],
+            "encoder_scale is gone: set optimizer.groups=(('encoder', {'scale': 0.1}),)",
+        ),
+        (["--config.optimizer.encoder_scale=1"], "is gone: leave it out, as 1.0 is the rule"),
+        (
+            ["--config.init_part=encoder"],
+            "config key init_part is gone: set init_from=(('encoder', WORKDIR),)",
+        ),
+        (
+            ["--config.probe.projection"],
+            "key probe.projection is gone: set probe.outputs=('features', 'projection')",
+        ),
+        (["--config.probe.projection=False"], "is gone: leave it out, as False is the rule"),
         (["--config.probe.baselines=maybe"], "probe.baselines='maybe' cannot be read as bool"),
         (["--config.total_steps=0"], "total_steps=0 is impossible"),
     ],
@@ -116,6 +141,20 @@ def test_any_encoder_fits_any_config(get_config, name):
     experiment = make_experiment(config, images_of(256, 256, 1, examples=10**5))
     assert experiment.method.encoder.dtype
     assert config.frozen in (None, (), ("encoder/patch_embedding",))
+
+
+def test_groups_of_layers_go_with_the_network_that_has_them():
+    groups = (("encoder/class_token", None), ("encoder", {"scale": 0.1}), ("projector", None))
+    config = simclr_vit_imagenet.get_config()
+    config.optimizer.groups = groups
+    name = "--config.encoder.name=resnet18"
+    config, _, lines = read_command_line(config, [name])
+    assert config.optimizer.groups == groups[1:]
+    assert config.frozen == ()
+    for said in ("frozen: 'encoder/patch_embedding'", "optimizer.groups: 'encoder/class_token'"):
+        assert f"{said} of the config file: dropped, resnet18 has no such part" in lines
+    flag = "--config.optimizer.groups=(('encoder/class_token', None),)"
+    assert read_command_line(config, [name, flag])[0].optimizer.groups == groups[:1]
 
 
 def test_a_temperature_of_cosines_is_none_of_distances():
@@ -179,6 +218,11 @@ def test_a_config_file_takes_arguments_and_its_mistakes_have_a_line(tmp_path):
     for text, says in [
         ("    config = base()\n    config.total_stepz = 3", 'line 4: Key "total_stepz" does not'),
         ("    config = base()\n    config.batch_size = 'x'", "line 4: .*batch_size"),
+        ("    config = base()\n    config.init_part = 'x'", "line 4: .*'VALUE', WORKDIR"),
+        (
+            "    config = base()\n    config.probe.projection = True",
+            "line 4: .* set probe.outputs=",
+        ),
         ("    return {}", "returns no ConfigDict"),
         ("    pass\ndel get_config", "has no function get_config"),
     ]:

@@ -19,6 +19,7 @@ def thing(
     label: str = "x",
     widths: Sequence[int] = (1, 2),
     mixed: int | str = 1,
+    place: str | tuple | None = None,
     folder: Annotated[str | None, FREE_ON_RESUME] = None,
     callback: object.__class__ = type,
     bare=0.5,
@@ -48,10 +49,18 @@ def test_types_and_defaults():
         "label": (str, "x", False),
         "widths": (tuple, (1, 2), False),
         "mixed": (object, 1, False),
+        "place": (object, None, True),
         "folder": (str, None, True),
         "bare": (float, 0.5, False),
         "unknown": (object, None, True),
         "must": (object, None, False),
+    }
+    taken = options(thing, supplied=1)
+    assert {key: taken[key].kind_name for key in ("mixed", "place", "either", "unknown")} == {
+        "mixed": "int|str",
+        "place": "str|tuple",
+        "either": "float",
+        "unknown": "object",
     }
     assert [name for name, o in options(thing, supplied=1).items() if o.free_on_resume] == [
         "folder"

@@ -9,7 +9,7 @@ from jcl.config.saved import changes
 from jcl.config.upgrade import renames, upgrade_config, upgrade_patterns
 from jcl.errors import UserError
 from jcl.experiment import changes_on_resume, open_config, resolved_options
-from jcl.runtime.workdir import write_config, write_run
+from jcl.runtime.workdir import read_config, write_config, write_run
 from tests.tiny import tiny_config
 
 
@@ -25,6 +25,18 @@ def test_what_is_set_comes_back():
         assert again.encoder.widths == (4, 8)
     # An opened config is the same on disk.
     assert json.loads(config_lib.to_json(open_config(config))) == held
+
+
+def test_pairs_and_groups_come_back_as_they_were():
+    nested = {
+        "init_from": (("encoder", "runs/x"), (".*", "runs/y")),
+        "optimizer.groups": (("encoder", {"scale": 0.1, "decay": False}), ("projector", None)),
+    }
+    config = open_config(tiny_config(**nested))
+    again = open_config(config_lib.from_json(config_lib.to_json(config)))
+    assert (again.init_from, again.optimizer.groups) == tuple(nested.values())
+    options = resolved_options(config)
+    assert json.loads(json.dumps(options)) == options
 
 
 def test_a_file_of_something_else_is_a_sentence():
@@ -71,6 +83,11 @@ def test_what_computes_something_is_named(workdir):
         "optimizer.learning_rate: 0.01 -> 0.5",
         "total_steps: 24 -> 48",
     ]
+    grouped = tiny_config(**{"optimizer.groups": (("encoder", {"scale": 0.5}),), "init_from": "x"})
+    assert sorted(changes_on_resume(workdir, open_config(grouped))) == [
+        "init_from: None -> 'x'",
+        "optimizer.groups: None -> (('encoder', {'scale': 0.5}),)",
+    ]
     # Of another thing, what both take is compared and what one takes alone is not.
     other = open_config(tiny_config(**{"encoder.name": "mlp", "encoder.activation": "gelu"}))
     assert sorted(changes_on_resume(workdir, other)) == [
@@ -94,13 +111,62 @@ def test_the_folder_of_the_data_may_change_and_what_is_like_it_may_not(tmp_path)
     ]
 
 
+THEN = {"optimizer.encoder_scale": 1.0, "init_part": "everything", "probe.projection": False}
+
+
+@pytest.mark.parametrize(
+    ("old", "config"),
+    [
+        (
+            {"optimizer.encoder_scale": 0.5, "init_part": "encoder", "init_from": "x"},
+            {
+                "optimizer.groups": (("encoder", {"scale": 0.5}),),
+                "init_from": (("encoder", "x"),),
+            },
+        ),
+        ({"init_from": "x"}, {"init_from": "x"}),
+        ({"probe.projection": True}, {"probe.outputs": ("features", "projection")}),
+        ({}, {}),
+    ],
+)
+def test_a_run_with_keys_that_went_goes_on_with_those_of_today(old, config, workdir):
+    """Runs up to 2026-11-28, with their options in run.json, and older ones, without."""
+    nested, run = json.loads((workdir / "config.json").read_text()), workdir / "run.json"
+    recorded = json.loads(run.read_text())
+    for key in ("optimizer.groups", "probe.outputs", "teacher.workdir", "teacher.step"):
+        recorded["options"].pop(key, None)
+    for key, value in {**THEN, **old}.items():
+        title, _, leaf = key.rpartition(".")
+        (nested[title] if title else nested)[leaf] = value
+        recorded["options"][key] = value
+    nested.pop("teacher")
+    nested["probe"].pop("outputs")
+    (workdir / "config.json").write_text(json.dumps(nested))
+    run.write_text(json.dumps(recorded))
+    today = open_config(tiny_config(**config))
+    assert open_config(read_config(workdir)).to_dict() == today.to_dict()
+    assert changes_on_resume(workdir, today) == []
+    other = open_config(tiny_config(**config, **{"frozen": ("projector",)}))
+    other.optimizer.groups = (("encoder", {"scale": 0.25}),)
+    found = changes_on_resume(workdir, other)
+    assert [line.partition(":")[0] for line in found] == ["frozen", "optimizer.groups"]
+    run.unlink()
+    assert changes_on_resume(workdir, today) == []
+
+
 def test_changes_of_options_that_came_or_went():
     then = {"method.name": "a", "method.x": 1, "method.y": 2}
-    assert changes(then, {"method.name": "a", "method.x": 1, "method.y": 2, "method.new": 3}) == []
-    assert changes(then, {"method.name": "a", "method.x": 1}) == ["method.y: 2 -> None"]
-    assert changes(then, {"method.name": "b", "method.z": 1}) == ["method.name: 'a' -> 'b'"]
-    assert changes({"beta": [1, 2]}, {"beta": [1, 2]}) == []
-    assert changes({"beta": [1, 2]}, {"beta": [1, 3]}) == ["beta: (1, 2) -> (1, 3)"]
+
+    def found(before, now):
+        return changes(before, now, defaults={"method.new": 3, "method.z": 0})
+
+    same = {"method.name": "a", "method.x": 1, "method.y": 2}
+    assert found(then, {**same, "method.new": 3}) == []
+    assert found(then, {**same, "method.new": 4}) == ["method.new: 3 -> 4"]
+    assert found(then, {"method.name": "a", "method.x": 1}) == ["method.y: 2 -> None"]
+    assert found(then, {"method.name": "b", "method.z": 1}) == ["method.name: 'a' -> 'b'"]
+    assert found({"beta": [1, 2]}, {"beta": [1, 2]}) == []
+    assert found({"beta": [1, 2]}, {"beta": [1, 3]}) == ["beta: (1, 2) -> (1, 3)"]
 
 
 CONVNET = {"encoder": {"name": "convnet", "blocks": 1}, "projector": {"name": "mlp"}}

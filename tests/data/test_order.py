@@ -1,5 +1,7 @@
+import dataclasses
 import hashlib
 import itertools
+import pickle
 import struct
 from collections import Counter
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from jcl.data import order
+from jcl.data.dataset_shape import images_of
 from jcl.errors import UserError
 
 
@@ -106,3 +109,50 @@ def test_too_large_batch_names_both_numbers():
         order.steps_per_epoch(10, 0)
     with pytest.raises(UserError, match="batch_size=5"):
         order.batch_indices(0, n=4, batch_size=5, seed=0)
+
+
+GROUPS = np.array([3] * 9 + [1] * 4 + [8] * 13 + [2] * 3)[np.random.RandomState(5).permutation(29)]
+
+
+def grouped_order(seed=0):
+    data = dataclasses.replace(images_of(1, 1, 1, examples=29), read_groups=lambda: GROUPS)
+    return order.grouped(data, batch_size=4, seed=seed)
+
+
+def test_an_epoch_of_groups_has_all_full_batches_of_each_and_no_example_twice():
+    made = grouped_order()
+    assert made.steps_per_epoch == 2 + 1 + 3 + 0
+    for epoch in (0, 1):
+        batches = [made.batch_indices(6 * epoch + step) for step in range(6)]
+        groups = [np.unique(GROUPS[batch]) for batch in batches]
+        assert all(len(group) == 1 for group in groups)
+        assert sorted(np.concatenate(groups).tolist()) == [1, 3, 3, 8, 8, 8]
+        together = np.concatenate(batches)
+        assert len(np.unique(together)) == 24
+
+
+def test_epochs_and_seeds_order_groups_anew_and_any_step_is_its_own():
+    made, other = grouped_order(), grouped_order(seed=1)
+    epochs = [[made.batch_indices(6 * e + s).tolist() for s in range(6)] for e in range(4)]
+    assert len({str(epoch) for epoch in epochs}) == 4
+    # Which batch holds whom changes too, and the place of a group's batches in the epoch.
+    assert len({str(sorted(map(sorted, epoch))) for epoch in epochs}) == 4
+    assert len({str([GROUPS[b[0]] for b in epoch]) for epoch in epochs}) > 1
+    assert epochs[0] != [other.batch_indices(s).tolist() for s in range(6)]
+    again = pickle.loads(pickle.dumps(grouped_order().batch_indices))
+    assert again(13).tolist() == epochs[2][1]
+
+
+def test_groups_that_are_missing_or_too_small():
+    with pytest.raises(UserError, match="need a `group` of every example"):
+        order.grouped(images_of(1, 1, 1, examples=29), batch_size=4, seed=0)
+    data = dataclasses.replace(images_of(1, 1, 1, examples=29), read_groups=lambda: GROUPS)
+    with pytest.raises(UserError, match="batch_size=16 is larger than the largest of 4 groups"):
+        order.grouped(data, batch_size=16, seed=0)
+
+
+def test_the_usual_order_is_the_permutation_of_the_epoch():
+    made = order.shuffled(images_of(1, 1, 1, examples=29), batch_size=4, seed=3)
+    assert made.steps_per_epoch == 7
+    expected = order.batch_indices(9, n=29, batch_size=4, seed=3)
+    np.testing.assert_array_equal(made.batch_indices(9), expected)

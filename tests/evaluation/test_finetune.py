@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -14,7 +13,6 @@ from jcl.errors import UserError
 from jcl.evaluation.finetune import finetune
 from jcl.experiment import make_experiment
 from jcl.methods.base import Variables
-from jcl.optim.optimizers import make_optimizer
 from tests.tiny import one_device, tiny_config
 
 
@@ -116,17 +114,3 @@ def test_it_says_when_it_diverges(encoder):
     wild = config(**{"probe.finetune_learning_rate": 1e38, "probe.finetune_epochs": 1.0})
     with pytest.raises(UserError, match="diverged"):
         finetune(wild, encoder, TRAIN, ROWS, TEST, method="mse")
-
-
-def test_the_encoders_updates_are_scaled_and_no_others():
-    params = {"encoder": {"kernel": jnp.ones((2, 2))}, "encoder2": jnp.ones(2), "head": jnp.ones(2)}
-    gradient = jax.tree.map(jnp.ones_like, params)
-    optimizers = [
-        make_optimizer(
-            tiny_config(**{"optimizer.encoder_scale": scale}), optax.constant_schedule(0.1)
-        )
-        for scale in (1.0, 0.25)
-    ]
-    full, scaled = (o.update(gradient, o.init(params), params)[0] for o in optimizers)
-    expected = {**full, "encoder": jax.tree.map(lambda u: u / 4, full["encoder"])}
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), scaled, expected)

@@ -16,7 +16,7 @@ from jcl.experiment.tables import target
 from jcl.mesh import make_mesh
 from jcl.methods import METHODS
 from jcl.training.checkpoint import Checkpoints
-from tests.methods.contract import HERE, Run, make_config
+from tests.methods.contract import DROPPING, Run, make_config
 from tests.tiny import assert_same_bits, largest_difference, one_device
 
 # Outputs of methods by name; the others have features and projection.
@@ -25,7 +25,6 @@ OUTPUTS = {
     "clip": {"features", "projection", "text/features", "text/projection"},
 }
 DOUBLE = {"precision": "float64", "fsdp_min_size": 1}
-DROPOUT = {"encoder": {"name": f"{HERE}:Dropping"}}
 
 
 def shapes_of(state):
@@ -85,7 +84,7 @@ def test_every_option_has_a_type_and_a_line_of_its_docstring(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sections", [{}, DROPOUT], ids=["statistics", "dropout"])
+@pytest.mark.parametrize("sections", [{}, DROPPING], ids=["statistics", "dropout"])
 @pytest.mark.parametrize("name", METHODS)
 def test_any_mesh_computes_the_same(name, sections):
     with jax.enable_x64(True):
@@ -103,10 +102,13 @@ def test_any_mesh_computes_the_same(name, sections):
 @pytest.mark.parametrize("name", METHODS)
 def test_microbatches_change_nothing_without_batch_norm(name):
     with jax.enable_x64(True):
-        runs = [Run(make_config(name, **DOUBLE, **DROPOUT, microbatches=k), one_device()) for k in (1, 2)]
+        runs = [
+            Run(make_config(name, **DOUBLE, **DROPPING, microbatches=k), one_device())
+            for k in (1, 2)
+        ]
         (one, losses), (two, found) = (run.steps(run.start(), 0, 4) for run in runs)
-    np.testing.assert_allclose(found, losses, rtol=0, atol=1e-9)
-    assert largest_difference(finite(one), finite(two)) < 1e-9
+        np.testing.assert_allclose(found, losses, rtol=0, atol=1e-9)
+        assert largest_difference(finite(one), finite(two)) < 1e-9
 
 
 def finite(state):

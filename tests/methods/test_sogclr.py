@@ -165,7 +165,7 @@ def test_a_run_that_lost_its_last_steps_computes_the_same_again(straight, tmp_pa
 def test_the_networks_of_another_run_come_without_its_estimates(straight):
     _, experiment = newest(straight)
     state = experiment.init_state(make_mesh())
-    state, _ = warm_start(state, str(straight), step=None, part="everything")
+    state, _ = warm_start(state, str(straight))
     table = experiment.adopt(state).method_state["log_estimates"]
     np.testing.assert_array_equal(table, np.full(64, -np.inf))
 

@@ -165,16 +165,20 @@ def test_settings_are_told_apart_by_all_that_matters(tmp_path):
     for seed in (1, 0):
         write_workdir(tmp_path / f"x{seed}", seed=seed, method={"temperature": 0.1})
         write_workdir(tmp_path / f"y{seed}", seed=seed, encoder={"widths": (4, 8)})
+        scaled = {"groups": (("encoder", {"scale": 0.1}),)}  # a dict, which is no key of another
+        write_workdir(tmp_path / f"u{seed}", seed=seed, optimizer=scaled)
         write_workdir(tmp_path / f"z{seed}", seed=seed)
     groups, remarks = group_runs([read_run(w) for w in find_workdirs([tmp_path])])
     assert remarks == []
     assert [group.label for group in groups] == [
         "defaults",
+        "optimizer.groups=(('encoder', {'scale': 0.1}),)",
         "method.temperature=0.1",
         "encoder.widths=(4, 8)",
     ]
     assert [[run.workdir.name for run in group.runs] for group in groups] == [
         ["z0", "z1"],
+        ["u0", "u1"],
         ["x0", "x1"],
         ["y0", "y1"],
     ]

@@ -20,6 +20,7 @@ from jcl.methods.base import Embedded, Outcome, Variables
 PyTree = Any
 Networks = Mapping[str, nn.Module]
 
+# What a chain sees: views of these kinds, and of kinds that begin with these, as "image_small".
 _INPUTS = ("image", "features")
 
 
@@ -101,6 +102,21 @@ def input_of(inputs: Mapping[str, jax.Array]) -> jax.Array:
     raise UserError(f"examples have {', '.join(inputs)}, and networks want {' or '.join(_INPUTS)}")
 
 
+def views_of_inputs(views: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    """The views of images, or of feature vectors, of all sizes; not those of texts and the like.
+
+    Raises:
+        UserError: there are none.
+    """
+    found = {kind: tree for kind, tree in views.items() if kind.split("_")[0] in _INPUTS}
+    if not found:
+        raise UserError(
+            f"the encoder takes views of {' or '.join(_INPUTS)}, and the recipe of views "
+            f"(views.name) makes {', '.join(views)}"
+        )
+    return found
+
+
 @dataclasses.dataclass(frozen=True)
 class Chain(abc.ABC):
     """An encoder and what follows it, all views through all of it; a subclass says what follows.
@@ -129,11 +145,12 @@ class Chain(abc.ABC):
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; views [B, V, ...] of any kinds."""
         del data
-        return init_chain(key, self.networks, views)
+        return init_chain(key, self.networks, views_of_inputs(views))
 
     def embed(self, variables, views, keys) -> Embedded:
         """See `Method.embed`; the embeddings are what the last network gives [B, V, d]."""
         params, model_state, _ = variables
+        views = views_of_inputs(views)
         outputs, new_state = embed_chain(self.networks, params, model_state, views, keys)
         return Embedded(list(outputs.values())[-1], {}, {**model_state, **new_state})
 

@@ -1,4 +1,4 @@
-"""What to watch while two views are contrasted: similarities and collapse."""
+"""What to watch while two views, or two towers, are contrasted: similarities and collapse."""
 
 import jax
 import jax.numpy as jnp
@@ -37,4 +37,26 @@ def two_view_diagnostics(
         "positive_similarity": positives / z0.shape[0],
         "negative_similarity": negatives / count,
         "embedding_spread": jnp.sqrt(jnp.maximum(variance, 0)).mean() * dimension**0.5,
+    }
+
+
+def two_tower_diagnostics(
+    z0: Float[Array, "B d"], z1: Float[Array, "B d"]
+) -> dict[str, Float[Array, ""]]:
+    """Like `two_view_diagnostics`, of towers whose rows are never compared among themselves.
+
+    Args:
+        z0: raw embeddings of one tower, any float dtype.
+        z1: raw embeddings of the other; row i belongs to the same example as row i of z0.
+
+    Returns:
+        positive_similarity: mean cosine of the B pairs.
+        negative_similarity: mean cosine of a row of z0 and another example's row of z1.
+    """
+    z0, z1 = (jax.lax.stop_gradient(unit_rows(z)) for z in (z0, z1))
+    batch, positives = z0.shape[0], (z0 * z1).sum()
+    negatives = z0.sum(0) @ z1.sum(0) - positives
+    return {
+        "positive_similarity": positives / batch,
+        "negative_similarity": negatives / float(max(batch * (batch - 1), 1)),
     }

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 from jcl.config.checks import check_probability
 from jcl.methods.base import Embedded, Variables
 from jcl.methods.clock import Clock
-from jcl.methods.parts.chain import Networks, embed_chain
+from jcl.methods.parts.chain import Networks, embed_chain, views_of_inputs
 
 PyTree = Any
 
@@ -116,6 +116,7 @@ class Momentum:
         """See `Method.embed`; all views pass the copies too."""
         online = super().embed(variables, views, keys)
         copied = {name: self.networks[name] for name in _NAMES}
+        views = views_of_inputs(views)
         outputs, statistics = embed_copies(copied, variables, views, keys)
         return online._replace(
             embeddings={"online": online.embeddings, MOMENTUM: outputs[_NAMES[-1]]},

@@ -7,7 +7,7 @@ import flax.linen as nn
 
 from jcl.errors import UserError
 from jcl.methods.base import Embedded
-from jcl.methods.parts.chain import embed_chain
+from jcl.methods.parts.chain import embed_chain, views_of_inputs
 from jcl.methods.parts.two_view import TwoViewNetworks
 
 
@@ -38,6 +38,7 @@ class Predicted(TwoViewNetworks):
     def embed(self, variables, views, keys) -> Embedded:
         """See `Method.embed`; the embeddings are `projection` and `prediction`, each [B, V, d]."""
         params, model_state, _ = variables
+        views = views_of_inputs(views)
         outputs, new_state = embed_chain(self.networks, params, model_state, views, keys)
         embeddings = {"projection": outputs["projector"], "prediction": outputs["predictor"]}
         return Embedded(embeddings, {}, {**model_state, **new_state})

@@ -7,7 +7,7 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jcl.methods.parts.chain import Chain
+from jcl.methods.parts.chain import Chain, infer_chain, input_of
 from jcl.models.linear_head import LinearHead
 
 
@@ -28,12 +28,22 @@ class Supervised(Chain):
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The encoder, and the head on its features."""
-        # Not in bfloat16: it would round predictions to a hundredth of the targets' deviation.
-        dtype = self.encoder.param_dtype
-        head = LinearHead(self.outputs_of_head, dtype=dtype, param_dtype=dtype)
-        return {"encoder": self.encoder, "head": head}
+        return {"encoder": self.encoder, "head": self._head(self.outputs_of_head)}
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """`features` [N, D], and what the head says of them, `prediction` [N, outputs]."""
-        found = self.infer(variables, inputs, "encoder", "head")
-        return {"features": found["encoder"], "prediction": found["head"]}
+        """`features` [N, D], and what the head says of them, `prediction` [N, outputs].
+
+        The prediction is missing where the parameters have no head.
+        """
+        networks = {"encoder": self.encoder}
+        # It may be left out where data have other classes; it alone tells how many it has.
+        if "head" in variables.params:
+            networks["head"] = self._head(variables.params["head"]["dense"]["bias"].size)
+        found = infer_chain(networks, *variables[:2], input_of(inputs))
+        names = {"features": "encoder", "prediction": "head"}
+        return {name: found[network] for name, network in names.items() if network in found}
+
+    def _head(self, outputs: int) -> nn.Module:
+        # Not in bfloat16: it would round predictions to a hundredth of the targets' deviation.
+        dtype = self.encoder.param_dtype
+        return LinearHead(outputs, dtype=dtype, param_dtype=dtype)

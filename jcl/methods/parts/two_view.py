@@ -9,10 +9,26 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from jcl.config.checks import check_positive
+from jcl.errors import UserError
 from jcl.losses import unit_rows
 from jcl.methods.base import Outcome
 from jcl.methods.parts.chain import Chain
 from jcl.methods.parts.diagnostics import two_view_diagnostics
+
+
+def pair_of(embeddings: Float[Array, "B V d"]) -> tuple[Float[Array, "B d"], Float[Array, "B d"]]:
+    """The embeddings of the two views of each example.
+
+    Raises:
+        UserError: there are not two views, of which an index would not complain.
+    """
+    count = embeddings.shape[1]
+    if count != 2:
+        raise UserError(
+            f"the method takes two views of an example, and the recipe of views (views.name) makes "
+            f"{count}"
+        )
+    return embeddings[:, 0], embeddings[:, 1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,5 +87,5 @@ class TwoViewMethod(CosineContrast):
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """See `Method.objective`."""
-        z0, z1 = embeddings[:, 0], embeddings[:, 1]
+        z0, z1 = pair_of(embeddings)
         return Outcome(self.loss(z0, z1, mesh), two_view_diagnostics(z0, z1), {})

@@ -1,4 +1,4 @@
-"""The width of a predictor that no one gave one."""
+"""The width of a network that no one gave one."""
 
 import importlib
 from pathlib import Path

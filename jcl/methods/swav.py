@@ -1,0 +1,135 @@
+"""SwAV: each view predicts which prototypes another view was assigned to (Caron et al. 2020)."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import entr
+from jaxtyping import Array, Float
+
+from jcl.config.checks import check_count, check_not_negative, check_positive
+from jcl.errors import UserError
+from jcl.losses import sinkhorn
+from jcl.methods.base import Outcome, Variables
+from jcl.methods.parts import prototypes as prototypes_lib
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.two_view import TwoViewNetworks
+
+CODE_VIEWS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class SwAV(TwoViewNetworks):
+    """Swapped assignments to prototypes, balanced over the global batch.
+
+    The first two views are assigned to prototypes by `jcl.losses.sinkhorn`, without gradient, and
+    every other view of the example predicts these codes. Further views, of any size, come from
+    `views.name="multi_crop"`. Take this and not SimCLR for several small views, or where other
+    examples of the same kind must not be pushed away: no example is another's negative. A batch of
+    fewer examples than prototypes makes codes coarse; the paper's queue for that is not here.
+
+    The prototypes [K, d] are a parameter, `prototypes`, whose rows are scaled to norm one after
+    every update. While they are held still, updates by decay and momentum are undone too.
+
+    Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster
+    Assignments" (https://arxiv.org/abs/2006.09882), Eq. 2 and 6; that prototypes are held in the
+    first epoch is from the code released with it.
+
+    Attributes:
+        temperature: that cosines with prototypes are divided by where views predict codes.
+        epsilon: that cosines are divided by where codes are made; smaller makes them harder, and a
+            loss that stays at log K (collapse) calls for less.
+        prototypes: how many, K; 3000 in the paper, three for each class of ImageNet.
+        iterations: of Sinkhorn and Knopp's algorithm.
+        hold_epochs: for how many epochs at the start the prototypes stay as they were drawn.
+    """
+
+    temperature: float = 0.1
+    epsilon: float = 0.05
+    prototypes: int = 3000
+    iterations: int = 3
+    hold_epochs: float = 1.0
+
+    def __post_init__(self):
+        check_positive("method.temperature", self.temperature)
+        check_positive("method.epsilon", self.epsilon)
+        check_count("method.prototypes", self.prototypes)
+        check_count("method.iterations", self.iterations)
+        check_not_negative("method.hold_epochs", self.hold_epochs)
+
+    def init(self, key, views, data) -> Variables:
+        """See `Method.init`; the networks, and prototypes as wide as the embeddings."""
+        networks_key, prototypes_key = jax.random.split(key)
+        made = super().init(networks_key, views, data)
+        embeddings = jax.eval_shape(lambda: self.embed(made, views, None)).embeddings
+        dtype = jnp.promote_types(jax.tree.leaves(views)[0].dtype, jnp.float32)
+        drawn = prototypes_lib.start(prototypes_key, self.prototypes, embeddings.shape[-1], dtype)
+        return made._replace(params={**made.params, "prototypes": drawn})
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """See `Method.objective`; embeddings [B, V, d], raw, of which the first two make codes.
+
+        The metric `prototypes_used` is `effective_codes`: 1 shows a collapse.
+        """
+        if embeddings.shape[1] < CODE_VIEWS:
+            raise UserError(
+                "the method takes two views of an example or more, and the recipe of views "
+                f"(views.name) makes {embeddings.shape[1]}"
+            )
+        prototypes = variables.params["prototypes"]
+        held = prototypes_lib.held(prototypes, clock.step, self._held_steps(clock))
+        scores = prototypes_lib.scores(embeddings, held)
+        codes = jnp.stack(
+            [
+                sinkhorn(
+                    scores[:, view], epsilon=self.epsilon, iterations=self.iterations, mesh=mesh
+                )
+                for view in range(CODE_VIEWS)
+            ],
+            axis=1,
+        )
+        diagnostics = two_view_diagnostics(embeddings[:, 0], embeddings[:, 1])
+        metrics = {**diagnostics, "prototypes_used": effective_codes(codes)}
+        loss = swapped_cross_entropy(scores / self.temperature, codes)
+        return Outcome(loss, metrics, {"prototypes": prototypes})
+
+    def after_update(self, variables, carry, clock) -> Variables:
+        """Scales prototypes to norm one, or puts the old ones back while they are held."""
+        is_held = prototypes_lib.is_held(clock.step, self._held_steps(clock))
+        moved = prototypes_lib.normalised(variables.params["prototypes"])
+        prototypes = jnp.where(is_held, carry["prototypes"], moved)
+        return variables._replace(params={**variables.params, "prototypes": prototypes})
+
+    def adopt(self, variables) -> Variables:
+        """Scales another run's prototypes to norm one, as a moving average's are shorter."""
+        prototypes = prototypes_lib.normalised(variables.params["prototypes"])
+        return variables._replace(params={**variables.params, "prototypes": prototypes})
+
+    def _held_steps(self, clock) -> int:
+        return round(self.hold_epochs * clock.steps_per_epoch)
+
+
+def swapped_cross_entropy(
+    logits: Float[Array, "B V K"], codes: Float[Array, "B C K"]
+) -> Float[Array, ""]:
+    """Mean cross-entropy of every view's prediction against the code of every other view.
+
+    Args:
+        logits: of all views, V > 1.
+        codes: of the first C views, each a distribution; mean over these C and, for each, over the
+            V - 1 views that are not its own.
+    """
+    log_predictions = jax.nn.log_softmax(logits)
+    # Of each code's other views at once: all of them less its own, with no array [B, C, V, K].
+    others = log_predictions.sum(1, keepdims=True) - log_predictions[:, : codes.shape[1]]
+    return -(codes * others).sum(-1).mean() / (logits.shape[1] - 1)
+
+
+def effective_codes(codes: Float[Array, "B C K"]) -> Float[Array, ""]:
+    """How many kinds of examples codes tell apart: exp of their mutual information with examples.
+
+    It is 1 where all codes are the same, as after a collapse, where Sinkhorn's are all uniform; and
+    K where every example has one prototype and every prototype as many examples.
+    """
+    mean = codes.mean((0, 1))
+    return jnp.exp(entr(mean).sum() - entr(codes).sum(-1).mean())

@@ -1,0 +1,168 @@
+"""Groups of parameters that are trained otherwise than the rest: held still, slower, undecayed.
+
+A parameter belongs to the first group whose pattern matches its name (`jcl.optim.patterns`). What
+`frozen` names comes first, then `optimizer.groups`, then what the method suggests. Running
+statistics of BatchNorm are no parameters and go on being updated.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import optax
+from ml_collections import ConfigDict
+
+from jcl.config.checks import check_positive
+from jcl.config.options import options
+from jcl.config.values import fitted
+from jcl.errors import UserError
+from jcl.optim.patterns import check_pattern, matches, parameter_name
+
+PyTree = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Parameters whose names a pattern matches, and how they are trained.
+
+    Attributes:
+        pattern: of their names.
+        scale: that updates are multiplied by, weight decay among them; None: the parameters are
+            held still, without a gradient and a state of the optimizer.
+        decay: False takes the weight decay away.
+        key: of the config that the group stands in; None: the method suggests it, and it may match
+            nothing.
+    """
+
+    pattern: str
+    scale: float | None = 1.0
+    decay: bool = True
+    key: str | None = None
+
+    def __str__(self):
+        return f"{self.key}: {self.pattern!r}"
+
+
+def groups_of(config: ConfigDict, suggested: Sequence[Any] = ()) -> tuple[Group, ...]:
+    """All groups, in the order in which they count.
+
+    Args:
+        config: opened.
+        suggested: what the method suggests, in the form of `optimizer.groups`.
+
+    Raises:
+        UserError: something is no group, or a pattern no regular expression.
+    """
+    frozen = [(pattern, None) for pattern in config.frozen or ()]
+    suggestions = [_read_group("the method's groups", pair) for pair in suggested]
+    return (
+        *(_read_group("frozen", pair) for pair in frozen),
+        *(_read_group("optimizer.groups", pair) for pair in config.optimizer.groups or ()),
+        *(dataclasses.replace(group, key=None) for group in suggestions),
+    )
+
+
+def _read_group(key: str, pair: Any) -> Group:
+    """Reads (pattern, None) or (pattern, {"scale": 0.1, "decay": False})."""
+    is_pair = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
+    if not is_pair or not isinstance(pair[1], Mapping | None):
+        raise UserError(
+            f"{key} has {pair!r}, and takes pairs: (pattern, None), or (pattern, dict(scale=0.1, "
+            "decay=False))"
+        )
+    pattern, how = pair
+    check_pattern(key, pattern)
+    if how is None:
+        return Group(pattern, scale=None, key=key)
+    said, taken = f"{key}: {pattern!r}", options(Group)
+    for name, value in how.items():
+        if name not in ("scale", "decay"):
+            raise UserError(f"{said} has {name!r}, and a group takes scale and decay")
+        try:
+            fitted(value, taken[name].kinds)
+        except TypeError as error:
+            raise UserError(f"{said} {name}: {error}") from None
+    check_positive(f"{said} scale", how.get("scale"))
+    return Group(pattern, **how, key=key)
+
+
+def check_groups(params: PyTree, groups: Sequence[Group]) -> None:
+    """Raises UserError where a group of the config has no parameter, or none is left to train."""
+    names = [parameter_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    for group in groups:
+        if group.key is not None and not any(matches(group.pattern, name) for name in names):
+            raise UserError(
+                f"{group} matches no parameter and no part; "
+                f"there are {len(names)}, such as {', '.join(names[:3])}"
+            )
+    if all(jax.tree.leaves(held(params, groups))):
+        said = ", ".join(str(group) for group in groups if group.scale is None)
+        raise UserError(f"{said} leaves no parameter to train")
+
+
+def held(params: PyTree, groups: Sequence[Group]) -> PyTree:
+    """The tree of booleans that says which parameters are held still."""
+    return in_groups(params, groups, lambda group: group.scale is None)
+
+
+def in_groups(params: PyTree, groups: Sequence[Group], wanted: Callable[[Group], bool]) -> PyTree:
+    """The tree of booleans that says which parameters belong to a group that is wanted."""
+
+    def is_wanted(path, _):
+        name = parameter_name(path)
+        group = next((group for group in groups if matches(group.pattern, name)), None)
+        return group is not None and wanted(group)
+
+    return jax.tree_util.tree_map_with_path(is_wanted, params)
+
+
+def without_gradient(params: PyTree, groups: Sequence[Group]) -> PyTree:
+    """The same values; no gradient reaches those that are held still, nor is it computed."""
+    return jax.tree.map(
+        lambda leaf, still: jax.lax.stop_gradient(leaf) if still else leaf,
+        params,
+        held(params, groups),
+    )
+
+
+def grouped(
+    optimizer: optax.GradientTransformation, groups: Sequence[Group]
+) -> optax.GradientTransformation:
+    """Scales an optimizer's updates by group, and keeps it from what is held still.
+
+    Its `init` checks that the groups fit the parameters (`check_groups`).
+
+    Args:
+        optimizer: it is returned as it is where there are no groups.
+        groups: whether they decay is the optimizer's own matter.
+    """
+    if not groups:
+        return optimizer
+    # The structure, and the labels below, are those of checkpoints of older versions of jcl.
+    scales = [
+        optax.masked(optax.scale(group.scale), _belongs_to(group, groups))
+        for group in groups
+        if group.scale not in (None, 1)
+    ]
+    if scales:
+        optimizer = optax.chain(optimizer, *scales)
+    if any(group.scale is None for group in groups):
+        optimizer = optax.partition(
+            {"trained": optimizer, "frozen": optax.set_to_zero()},
+            lambda params: jax.tree.map(_label, held(params, groups)),
+        )
+
+    def init(params):
+        check_groups(params, groups)
+        return optimizer.init(params)
+
+    return optax.GradientTransformationExtraArgs(init, optimizer.update)
+
+
+def _label(still: bool) -> str:
+    return "frozen" if still else "trained"
+
+
+def _belongs_to(group: Group, groups: Sequence[Group]) -> Callable[[PyTree], PyTree]:
+    return lambda params: in_groups(params, groups, lambda found: found is group)

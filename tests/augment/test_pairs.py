@@ -1,0 +1,83 @@
+"""Views of pairs: a crop of the image, the text as it is."""
+
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jcl.augment.crop import random_resized_crop
+from jcl.augment.pairs import image_and_text, text_of
+from jcl.errors import UserError
+from tests.augment.quick_jit import quick_jit
+
+KEYS = jax.random.split(jax.random.key(0), 3)
+IMAGES = jax.random.uniform(jax.random.key(1), (3, 9, 8, 2))
+IDS = np.arange(12).reshape(3, 4)
+PAIRS = {"image": IMAGES, "text": jnp.asarray(IDS), "label": jnp.arange(3)}
+
+
+def test_an_image_is_cropped_by_its_own_key_and_its_text_stays():
+    mask = jnp.asarray(IDS % 4 < 3)
+    options = {"area": (0.3, 1.0), "size": 6, "method": "cubic"}
+
+    @quick_jit
+    def views_and_crops(keys, examples):
+        views = image_and_text(size=6, min_area=0.3)(keys, examples)
+        crop = functools.partial(random_resized_crop, **options)
+        return views, jax.vmap(crop)(keys, examples["image"])
+
+    views, crops = views_and_crops(KEYS, {**PAIRS, "text_mask": mask})
+    assert views["image"].shape == (3, 1, 6, 6, 2)
+    np.testing.assert_allclose(views["image"][:, 0], crops, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(views["text"]["ids"], IDS[:, None])
+    np.testing.assert_array_equal(views["text"]["mask"], mask[:, None])
+
+
+def test_a_view_has_the_size_of_its_image_where_none_is_asked():
+    views = jax.eval_shape(image_and_text(), KEYS, PAIRS)
+    assert views["image"].shape == (3, 1, 9, 8, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.int32])
+def test_ids_and_masks_of_any_integers(dtype):
+    mask = np.array([[1, 1, 0, 0]] * 3)
+    text = text_of({"text": jnp.asarray(IDS, dtype), "text_mask": jnp.asarray(mask, dtype)})
+    assert (text["ids"].dtype, text["mask"].dtype) == (jnp.int32, jnp.bool_)
+    np.testing.assert_array_equal(text["ids"], IDS)
+    np.testing.assert_array_equal(text["mask"], mask.astype(bool))
+
+
+def test_without_a_mask_all_tokens_count():
+    assert text_of({"text": jnp.asarray(IDS)})["mask"].all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": None}, "takes images [B, H, W, C], these examples have text, label"),
+        (
+            {"image": jnp.ones((3, 5))},
+            "takes images [B, H, W, C], these examples are float32[3, 5]",
+        ),
+        (
+            {"text": None},
+            "a text is integer token ids [B, L], and these examples have image",
+        ),
+        ({"text": jnp.ones((3, 4))}, "these examples have float32[3, 4] as text"),
+        ({"text": jnp.arange(3)}, "these examples have int32[3] as text"),
+        ({"text_mask": jnp.ones((3, 5))}, "text_mask is [3, 5], but it has the shape of text"),
+    ],
+)
+def test_examples_that_are_no_pairs_are_refused(changes, message):
+    examples = {kind: x for kind, x in {**PAIRS, **changes}.items() if x is not None}
+    with pytest.raises(UserError, match=re.escape(message)) as error:
+        image_and_text()(KEYS, examples)
+    assert "\n" not in str(error.value)
+
+
+def test_impossible_options_are_named():
+    with pytest.raises(UserError, match=r"views.min_area=0.0 is impossible"):
+        image_and_text(min_area=0.0)
