@@ -101,7 +101,7 @@ def test_copies_have_dropout_of_their_own():
         ),
         ({"decay": 1.0, "decay_end": 0.0}, lambda t: (1 + math.cos(math.pi * t / 8)) / 2),
     ],
-    ids=["0", "1", "constant", "cosine to 1", "cosine to 0"],
+    ids=["copied", "held", "constant", "rising", "falling"],
 )
 def test_copies_follow_at_the_decay_of_the_step(options, decay):
     for step in (0, 3, 8):
