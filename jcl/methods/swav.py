@@ -38,9 +38,10 @@ class SwAV(TwoViewNetworks):
     Attributes:
         temperature: that cosines with prototypes are divided by where views predict codes.
         epsilon: that cosines are divided by where codes are made; smaller makes them harder, and a
-            loss that stays at log K (collapse) calls for less.
-        prototypes: how many, K; 3000 in the paper, three for each class of ImageNet.
-        iterations: of Sinkhorn and Knopp's algorithm.
+            `prototypes_used` that falls to 1 (collapse) calls for less.
+        prototypes: how many, K; 3000 in the paper, three for each class of ImageNet. Fewer than the
+            embeddings have dimensions leave a place where all cosines are equal, a way to collapse.
+        iterations: of Sinkhorn and Knopp's algorithm; a small epsilon needs more for balance.
         hold_epochs: for how many epochs at the start the prototypes stay as they were drawn.
     """
 
