@@ -45,7 +45,16 @@ def test_the_header_says_what_a_user_must_know(name):
 
 
 # Compilation takes the time, and these have the networks of others.
-KIN = ("clip_", "dcl_", "sogclr_", "supcon_", "simclr_cifar10", "simclr_fashion_mnist")
+KIN = (
+    "clip_",
+    "dcl_",
+    "moco_",
+    "sogclr_",
+    "supcon_",
+    "swav_",
+    "simclr_cifar10",
+    "simclr_fashion_mnist",
+)
 
 
 @pytest.mark.parametrize(

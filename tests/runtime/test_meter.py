@@ -109,8 +109,12 @@ def test_a_run_tells_weights_and_biases_jsonl_and_a_profiler(tmp_path, monkeypat
         "resume": "allow",
     }
     assert last == "finished"
-    assert {"step": 6, "knn_top1": logged[-1]["knn_top1"]} == logged[-1]
-    assert [line["loss"] for line in logged[:-1]] == [line["loss"] for line in lines]
+    scores = [line for line in logged if "loss" not in line]
+    assert [line.keys() for line in scores] == [
+        {"step", name} for name in ("effective_rank", "spread", "knn_top1")
+    ]
+    assert {line["step"] for line in scores} == {6}
+    assert [line["loss"] for line in logged if "loss" in line] == [line["loss"] for line in lines]
     assert list(workdir.glob("profile/plugins/profile/*/*.xplane.pb"))
 
 
