@@ -84,15 +84,19 @@ def test_every_option_has_a_type_and_a_line_of_its_docstring(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sections", [{}, DROPPING], ids=["statistics", "dropout"])
+@pytest.mark.parametrize(
+    ("sections", "layouts"),
+    [({}, ((8, 1), (4, 2))), (DROPPING, ((4, 2),))],
+    ids=["statistics", "dropout"],
+)
 @pytest.mark.parametrize("name", METHODS)
-def test_any_mesh_computes_the_same(name, sections):
+def test_any_mesh_computes_the_same(name, sections, layouts):
+    places = [jax.devices()[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)]
     with jax.enable_x64(True):
         alone = Run(make_config(name, **DOUBLE, **sections), one_device())
         expected, losses = alone.steps(alone.start(), 0, 4)
-        places = [jax.devices()[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)]
-        for mesh in (make_mesh(), make_mesh(4, 2, devices=places)):
-            run = Run(make_config(name, **DOUBLE, **sections), mesh)
+        for layout in layouts:
+            run = Run(make_config(name, **DOUBLE, **sections), make_mesh(*layout, devices=places))
             state, found = run.steps(run.start(), 0, 4)
             np.testing.assert_allclose(found, losses, rtol=0, atol=1e-9)
             assert largest_difference(finite(state), finite(expected)) < 1e-9
