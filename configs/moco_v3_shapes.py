@@ -3,7 +3,7 @@
 Method: Chen, Xie & He 2021, "An Empirical Study of Training Self-Supervised Vision Transformers".
 Command: python -m jcl.train --config=configs/moco_v3_shapes.py --workdir=runs/moco_v3_shapes
 Expected time: about a minute of steps on 2 CPU cores.
-Expected score: kNN top-1 about 48, from 28 untrained (benchmarks/RESULTS.md).
+Expected score: kNN top-1 45 to 63, from 28 untrained, in three seeds (benchmarks/RESULTS.md).
 """
 
 from jcl import config as config_lib
