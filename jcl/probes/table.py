@@ -58,8 +58,7 @@ def _rows(results: dict) -> list[tuple[str, dict]]:
     settings = results.get("settings", {})
     first, *others = settings.get("outputs") or ("features", "projection")
     trained, untrained = (
-        f"{kind} encoder" if first == "features" else f"{first}, {kind}"
-        for kind in ("trained", "untrained")
+        f"{kind} {'encoder' if first == 'features' else first}" for kind in ("trained", "untrained")
     )
     if "step" in results:
         trained += f", step {results['step']}"
