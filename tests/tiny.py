@@ -51,6 +51,16 @@ def tiny_source(n=64, shape=(8, 8, 3)):
     )
 
 
+def mirrored():
+    """Two views that differ and compile fast, as a config names them."""
+
+    def make(keys, examples):
+        images = examples["image"]
+        return {"image": jnp.stack([images, images[:, :, ::-1]], axis=1)}
+
+    return make
+
+
 def one_device():
     return make_mesh(devices=jax.devices()[:1])
 

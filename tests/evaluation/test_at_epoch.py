@@ -19,6 +19,7 @@ from tests.binaries import untimed
 from tests.methods import contract
 from tests.tiny import one_device
 
+SEEN = []  # projections and keys of all calls
 BEFORE = {"centre": jnp.zeros(8), "epoch": jnp.full((), -1)}
 
 
@@ -38,7 +39,7 @@ class Centred(SimCLR):
 
     def at_epoch(self, variables, epoch):
         projection = epoch.outputs("projection")
-        assert projection.shape == (contract.EXAMPLES, 8)
+        SEEN.append((projection, epoch.key))
         centre = projection.mean(0) + 0.01 * jax.random.normal(epoch.key, (8,))
         return variables._replace(
             method_state={"centre": centre, "epoch": jnp.full((), epoch.number)}
@@ -89,8 +90,13 @@ def test_the_outputs_are_those_of_all_examples_in_their_order():
     state, calls = experiment.init_state(one_device()), []
     after = at_epoch(state, 3, lambda: calls.append(1))
     images = jnp.asarray(source.arrays["image"]) / 255
-    expected = experiment.method.outputs(state.probed, {"image": images})["projection"].mean(0)
-    np.testing.assert_allclose(after.method_state["centre"], expected, atol=0.04)
+    expected = experiment.method.outputs(state.probed, {"image": images})["projection"]
+    projection, key = SEEN[-1]
+    np.testing.assert_allclose(projection, expected, rtol=1e-4, atol=1e-6)
+    assert np.ptp(expected, axis=0).min() > 1e-3  # so the order shows
+    centre = expected.mean(0) + 0.01 * jax.random.normal(key, (8,))
+    np.testing.assert_allclose(after.method_state["centre"], centre, rtol=1e-4, atol=1e-6)
+    assert int(after.method_state["epoch"]) == 1
     assert calls
     assert at_epoch(state, 4, lambda: None) is state
 

@@ -29,16 +29,6 @@ from tests.tiny import (
 TEMPERATURE = 0.2
 
 
-def mirrored():
-    """Two views that differ and compile fast."""
-
-    def make(keys, examples):
-        images = examples["image"]
-        return {"image": jnp.stack([images, images[:, :, ::-1]], axis=1)}
-
-    return make
-
-
 def config(**overrides):
     return tiny_config(
         **{
@@ -48,7 +38,7 @@ def config(**overrides):
             "encoder.activation": "tanh",
             "projector.hidden_dim": 12,
             "predictor.hidden_dim": 10,
-            "views.name": f"{__name__}:mirrored",
+            "views.name": "tests.tiny:mirrored",
             "method.name": "moco_v3",
             "method.temperature": TEMPERATURE,
             "optimizer.name": "sgd",

@@ -4,7 +4,6 @@ import dataclasses
 import shutil
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -24,16 +23,6 @@ from tests.tiny import assert_same_bits, one_device, tiny_config, tiny_experimen
 GAMMA, TEMPERATURE = 0.7, 0.2
 
 
-def mirrored():
-    """Two views that differ and compile fast."""
-
-    def make(keys, examples):
-        images = examples["image"]
-        return {"image": jnp.stack([images, images[:, :, ::-1]], axis=1)}
-
-    return make
-
-
 def config(**overrides):
     return tiny_config(
         **{
@@ -41,7 +30,7 @@ def config(**overrides):
             "encoder.name": "mlp",
             "encoder.widths": (16,),
             "projector.hidden_dim": 32,
-            "views.name": f"{__name__}:mirrored",
+            "views.name": "tests.tiny:mirrored",
             "method.name": "sogclr",
             "method.gamma": GAMMA,
             **overrides,
