@@ -11,25 +11,23 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 from absl import flags
 
 from jcl import runtime
-from jcl.augment.image import examples_as_floats
-from jcl.augment.views import FEATURES, IMAGES, in_context
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import (
     FEATURE_BATCH,
-    chosen_output,
     output_function,
     output_names,
 )
+from jcl.evaluation.figures import draw
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
 from jcl.evaluation.pairs import score_pairs
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
+from jcl.evaluation.views import views_pair
 from jcl.experiment import (
     Experiment,
     image_dtype,
@@ -44,28 +42,17 @@ from jcl.probes import (
     Features,
     check_export,
     collapse,
-    embedding_map,
     extract,
     geometry,
-    loss_curve,
     measure,
     raw_inputs,
     results_table,
     save_features,
-    tsne,
-    views_grid,
 )
-from jcl.probes.plots import LEAST_MAPPED
 from jcl.runtime import cli
 from jcl.runtime import workdir as workdir_lib
-from jcl.runtime.metrics import read_metrics
 from jcl.training.checkpoint import read_variables
 from jcl.training.warm_start import check_same_names
-
-# Test images whose two views alignment is measured on, and that a picture shows.
-_ALIGNMENT_IMAGES = 2000
-_PICTURED = 8
-_PROBED_KINDS = (IMAGES, FEATURES)
 
 
 def evaluate(
@@ -150,7 +137,7 @@ def evaluate(
         parts = _feature_parts(experiment.method, variables)
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
-    _draw(experiment, workdir, workdir / f"figures{suffix}", trained[1], test)
+    draw(experiment, workdir, workdir / f"figures{suffix}", trained[1], test)
     return results
 
 
@@ -193,7 +180,7 @@ def _probe(
     train_features = extract(apply, train, batch_size=min(FEATURE_BATCH, len(train)))
     test_features = extract(apply, test, batch_size=min(FEATURE_BATCH, len(test)))
     scores = _score(config, train, train_features, test_features, shares=config.probe.shares)
-    pair = _views_pair(experiment, name, variables, test)
+    pair = views_pair(experiment, name, variables, test)
     known = test_features.label, test_features.target
     scores["geometry"] = geometry(pair, test_features.features, *known)
     return scores, (train_features, test_features)
@@ -206,33 +193,6 @@ def _projection_geometry(experiment: Experiment, variables: Variables, test: Sou
         return {}
     apply = functools.partial(jax.jit(output_function(config, method, PROJECTION)), variables)
     return {PROJECTION: {"geometry": embedding_geometry(apply, test)}}
-
-
-def _views_pair(
-    experiment: Experiment, name: str, variables: Variables, test: Source
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """An output for two views of the first examples; None where it is not an output of views.
-
-    Where the recipe makes one view an example, the second is drawn as another example's would be.
-    """
-    output = jax.jit(functools.partial(chosen_output, experiment.method, name=name))
-    pairs, count = [], min(_ALIGNMENT_IMAGES, len(test))
-    for batches in zip(*(_views(experiment, test, count, draw) for draw in (0, 1)), strict=True):
-        views = [{k: v for k, v in drawn.items() if k in _PROBED_KINDS} for drawn in batches]
-        if not views[0] or name not in jax.eval_shape(
-            experiment.method.outputs, variables, {k: v[:, 0] for k, v in views[0].items()}
-        ):
-            return None
-        several = all(v.shape[1] > 1 for v in views[0].values())
-        chosen = ((views[0], 0), (views[0], 1)) if several else ((views[0], 0), (views[1], 0))
-        pairs.append(
-            [
-                np.asarray(output(variables, {k: v[:, i] for k, v in drawn.items()}))
-                for drawn, i in chosen
-            ]
-        )
-    first, second = np.concatenate(pairs, axis=1)
-    return first, second
 
 
 def _score(
@@ -297,53 +257,6 @@ def _feature_parts(method: Method, variables: Variables) -> dict[str, Variables]
         part: Variables(params[part], model_state.get(part, {}))
         for part in declared(method, "feature_parts")
     }
-
-
-def _views(
-    experiment: Experiment, source: Source, count: int, draw: int = 0
-) -> Iterator[dict[str, jax.Array]]:
-    """Views of the first examples, in batches, the same at every evaluation.
-
-    Args:
-        experiment: whose recipe of views is taken.
-        source: of the examples.
-        count: of the examples.
-        draw: views of another draw are independent of these.
-    """
-
-    @jax.jit
-    def make_views(keys, examples):
-        examples = examples_as_floats(examples, image_dtype(experiment.config))
-        return in_context(experiment.make_views, keys[0], examples)(keys, examples)
-
-    key = jax.random.key(experiment.config.seed, impl="threefry2x32")
-    keys = jax.random.split(jax.random.fold_in(key, draw) if draw else key, count)
-    for start in range(0, count, FEATURE_BATCH):
-        rows = np.arange(start, min(start + FEATURE_BATCH, count))
-        yield make_views(keys[rows], source.batch(rows))
-
-
-def _draw(
-    experiment: Experiment, workdir: Path, figures: Path, test_features: Features, test: Source
-) -> None:
-    figures.mkdir(exist_ok=True)
-    if test.image_shape is not None:
-        count = min(_PICTURED, len(test))
-        originals = test.batch(np.arange(count))["image"] / np.float32(255)
-        (views,) = _views(experiment, test, count)
-        drawn = np.asarray(views["image"], np.float32)
-        views_grid(drawn, figures / "views.png", originals=originals)
-    lines = read_metrics(workdir)
-    if lines:
-        loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")
-    if (test_features.label is None and test_features.target is None) or len(test) < LEAST_MAPPED:
-        return
-    positions = tsne(test_features.features)
-    if test_features.label is not None:
-        names = getattr(test, "class_names", None)
-        embedding_map(positions, test_features.label, figures / "embeddings.png", class_names=names)
-    if test_features.target is not None:
-        embedding_map(positions, test_features.target, figures / "targets.png")
 
 
 def _collapses(results: dict) -> Iterator[str]:

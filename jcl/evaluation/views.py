@@ -1,0 +1,68 @@
+"""Views of test examples: what alignment is measured on, and what a picture shows."""
+
+import functools
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jcl.augment.image import examples_as_floats
+from jcl.augment.views import FEATURES, IMAGES, in_context
+from jcl.data import Source
+from jcl.evaluation.encode import FEATURE_BATCH, chosen_output
+from jcl.experiment import Experiment, image_dtype
+from jcl.methods.base import Variables
+
+_MOST = 2000  # examples whose two views alignment is measured on
+_PROBED_KINDS = (IMAGES, FEATURES)
+
+
+def views_of(
+    experiment: Experiment, source: Source, count: int, draw: int = 0
+) -> Iterator[dict[str, jax.Array]]:
+    """Views of the first examples, in batches, the same at every evaluation.
+
+    Args:
+        experiment: whose recipe of views is taken.
+        source: of the examples.
+        count: of the examples.
+        draw: views of another draw are independent of these.
+    """
+
+    @jax.jit
+    def make_views(keys, examples):
+        examples = examples_as_floats(examples, image_dtype(experiment.config))
+        return in_context(experiment.make_views, keys[0], examples)(keys, examples)
+
+    key = jax.random.key(experiment.config.seed, impl="threefry2x32")
+    keys = jax.random.split(jax.random.fold_in(key, draw) if draw else key, count)
+    for start in range(0, count, FEATURE_BATCH):
+        rows = np.arange(start, min(start + FEATURE_BATCH, count))
+        yield make_views(keys[rows], source.batch(rows))
+
+
+def views_pair(
+    experiment: Experiment, name: str, variables: Variables, test: Source
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """An output for two views of the first examples; None where it is not an output of views.
+
+    Where the recipe makes one view an example, the second is drawn as another example's would be.
+    """
+    output = jax.jit(functools.partial(chosen_output, experiment.method, name=name))
+    pairs, count = [], min(_MOST, len(test))
+    for batches in zip(*(views_of(experiment, test, count, draw) for draw in (0, 1)), strict=True):
+        views = [{k: v for k, v in drawn.items() if k in _PROBED_KINDS} for drawn in batches]
+        if not views[0] or name not in jax.eval_shape(
+            experiment.method.outputs, variables, {k: v[:, 0] for k, v in views[0].items()}
+        ):
+            return None
+        several = all(v.shape[1] > 1 for v in views[0].values())
+        chosen = ((views[0], 0), (views[0], 1)) if several else ((views[0], 0), (views[1], 0))
+        pairs.append(
+            [
+                np.asarray(output(variables, {k: v[:, i] for k, v in drawn.items()}))
+                for drawn, i in chosen
+            ]
+        )
+    first, second = np.concatenate(pairs, axis=1)
+    return first, second
