@@ -26,10 +26,22 @@ class Run:
     Attributes:
         name: of its folder: the values that tell it from the others.
         overrides: config key -> value, as text, in the order of the command line.
+        arguments: of the config file, name -> value: what stands after the colon of its path.
     """
 
     name: str
     overrides: Mapping[str, str]
+    arguments: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def config_file(self, common: str) -> str:
+        """What --config takes.
+
+        Args:
+            common: the same for all runs, with arguments or without.
+        """
+        path, _, given = common.partition(":")
+        given = [given, *(f"{name}={value}" for name, value in self.arguments.items())]
+        return ":".join(filter(None, [path, ",".join(filter(None, given))]))
 
     def flags(self) -> list[str]:
         """The overrides as flags of `python -m jcl.train`."""
@@ -40,7 +52,8 @@ def expand(grids: Sequence[str], *, seeds: int, common: Sequence[str] = ()) -> l
     """Lists the runs of a sweep, seeds fastest, then the last grid.
 
     Args:
-        grids: "key=value,value,..." each; a comma within brackets does not split.
+        grids: "key=value,value,..." each; a comma within brackets does not split. A key that begins
+            with a colon is an argument of the config file.
         seeds: the seeds are 0 to `seeds` - 1.
         common: "--config.KEY=VALUE" each, for all runs.
 
@@ -62,7 +75,9 @@ def expand(grids: Sequence[str], *, seeds: int, common: Sequence[str] = ()) -> l
     runs = []
     for values in itertools.product(*(values for _, values in axes)):
         swept = dict(zip([key for key, _ in axes], values, strict=True))
-        runs.append(Run(run_name(swept), {**fixed, **swept}))
+        keys = {key: value for key, value in swept.items() if not key.startswith(":")}
+        arguments = {key[1:]: swept[key] for key in swept if key not in keys}
+        runs.append(Run(run_name(swept), {**fixed, **keys}, arguments))
     names = [run.name for run in runs]
     for name in names:
         if names.count(name) > 1:
@@ -93,9 +108,9 @@ def parse_grid(text: str) -> tuple[str, list[str]]:
 
 
 def run_name(swept: Mapping[str, str]) -> str:
-    """Names a folder by keys and values; all but ASCII letters, digits and . + - _ become "-"."""
+    """Names a folder by keys, without colons, and values; all but ASCII letters, digits and . + - _ become "-"."""
     return ",".join(
-        f"{key}={re.sub(r'[^A-Za-z0-9_.+-]+', '-', value.strip('()[] '))}"
+        f"{key.removeprefix(':')}={re.sub(r'[^A-Za-z0-9_.+-]+', '-', value.strip('()[] '))}"
         for key, value in swept.items()
     )
 
@@ -106,7 +121,7 @@ def resolve(run: Run, config_file: str) -> ConfigDict:
     Raises:
         UserError: a file, key, name, option or value that would end the run before it reads data.
     """
-    config = read_config_file(config_file)
+    config = read_config_file(run.config_file(config_file))
     try:
         config, _, _ = read_command_line(config, run.flags())
         make_method(config)

@@ -4,7 +4,7 @@
         --grid method.name=simclr,dcl --grid batch_size=64,256 --seeds=3 \
         [--config.KEY=VALUE ...] [--jobs=N] [--slurm=print|submit]
 
-From the checkout's root. Each run has a folder WORKDIR/NAME, named by what tells it from the
+From the checkout's root. `--grid :NAME=VALUE,...` sweeps an argument of the config file. Each run has a folder WORKDIR/NAME, named by what tells it from the
 others, and in it all that `python -m jcl.train` and `python -m jcl.evaluate` leave and say
 (log.txt). Runs that are done (sweep.json says so) are skipped and others go on where they stopped,
 so the same command carries on after anything. SIGTERM and Ctrl-C are passed on as a notice of
@@ -79,7 +79,7 @@ def sweep(config_file: str, root: Path, runs: Sequence[Run], *, jobs: int) -> in
     """Runs what is not done yet; returns the exit status.
 
     Args:
-        config_file: what --config takes, arguments after a colon included.
+        config_file: what --config takes, arguments of all runs after a colon included.
         root: the runs' folders are made in it.
         runs: each is trained and evaluated in processes of its own.
         jobs: how many at the same time.
@@ -148,6 +148,7 @@ def _run_one(
 ) -> tuple[str | None, float]:
     """Trains and evaluates a run; returns what went wrong, or None, and the seconds it took."""
     began = time.monotonic()
+    config_file = run.config_file(config_file)
     train = ["jcl.train", f"--config={config_file}", f"--workdir={folder}", *run.flags()]
     evaluate = ["jcl.evaluate", f"--workdir={folder}"]
     with open(folder / LOG, "a") as log:

@@ -37,3 +37,19 @@ def test_none_unsets_in_a_grid_too():
     assert [config.method.temperature for config in configs] == [None, None, 0.3, 0.3]
     assert [config.total_steps for config in configs] == [100, 7, 100, 7]
     assert runs[0].name == "method.temperature=None,total_steps=1e2,seed=0"
+
+
+def test_a_colon_sweeps_an_argument_of_the_config_file():
+    runs = expand([":batch=64,32", "method.name=simclr"], seeds=1)
+    assert [run.name for run in runs] == [
+        f"batch={batch},method.name=simclr,seed=0" for batch in (64, 32)
+    ]
+    assert runs[0].overrides == {"method.name": "simclr", "seed": "0"}
+    for given, expected in (
+        ("configs/simclr_shapes.py", "configs/simclr_shapes.py:batch=64"),
+        ("configs/simclr_shapes.py:epochs=3", "configs/simclr_shapes.py:epochs=3,batch=64"),
+    ):
+        assert runs[0].config_file(given) == expected
+    configs = [resolve(run, "configs/simclr_shapes.py:epochs=3") for run in runs]
+    assert [(c.batch_size, c.total_epochs) for c in configs] == [(64, 3.0), (32, 3.0)]
+    assert expand([], seeds=1)[0].config_file("a.py:b=1") == "a.py:b=1"

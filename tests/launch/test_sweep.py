@@ -50,6 +50,7 @@ CONFIG = "--config=configs/simclr_shapes.py"
         (["--seeds=0"], ["--seeds=0"]),
         (["--seeds=two"], ["two"]),
         (["--jobs=0"], ["--jobs=0"]),
+        (["--grid=:batc=4"], ["'batc=4' is unknown", "batch"]),
         (["--only=1"], ["--only=1"]),
         (["--only=0", "--slurm=print"], ["--slurm", "--only"]),
         (["--slrum=print"], ["--slrum=print"]),

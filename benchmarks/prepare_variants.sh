@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The data of configs/variant_baselines.py, each from a seed of its own. What is there stays.
+#
+#   benchmarks/prepare_variants.sh [FOLDER]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+data="${1:-data/variants}"
+fashion="${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}"
+python="${PYTHON:-.venv/bin/python}"
+
+prepare() { # name, then flags
+  [ -e "$data/$1.npz" ] || [ -e "$data/$1" ] ||
+    "$python" -m jcl.data.prepare --name="$1" --data_dir="$data" "${@:2}"
+}
+
+photographs() { # the same
+  prepare "$1" --idx="$fashion" --train_examples=10000 --test_examples=2000 "${@:2}"
+}
+
+for ratio in 1 10 100; do
+  photographs "fashion_tail$ratio" --class_ratio="$ratio"
+done
+photographs fashion_clean --label_noise=symmetric --label_noise_rate=0
+photographs fashion_symmetric --label_noise=symmetric --label_noise_rate=0.4
+photographs fashion_asymmetric --label_noise=asymmetric --label_noise_rate=0.3
+photographs fashion_styles_none --styles=none
+photographs fashion_styles_contrast --styles=contrast
+prepare fashion_turned --idx="$fashion" --classes=9 --turned_outliers
+photographs fashion_pairs
+photographs fashion_bad_pairs --planted_noise=0.05 --planted_wrong=0.05
+photographs fashion_tree --tree="((0, 2, 4, 6), 3), (5, 7, 9), 1, 8"
+prepare shapes_colour_0 --source=shapes --class_colour=0
+prepare shapes_colour_95 --source=shapes --class_colour=0.95
+# A thousand examples of five classes, alone and ten times beside ten thousand of five other classes.
+prepare fashion_few --idx="$fashion" --classes=0,1,2,3,4 --train_examples=1000 --test_examples=2000
+prepare fashion_others --idx="$fashion" --classes=5,6,7,8,9 --train_examples=10000
+prepare fashion_joined --source=tfds:fashion_few --also=tfds:fashion_others --times=10
