@@ -108,7 +108,10 @@ def parse_grid(text: str) -> tuple[str, list[str]]:
 
 
 def run_name(swept: Mapping[str, str]) -> str:
-    """Names a folder by keys, without colons, and values; all but ASCII letters, digits and . + - _ become "-"."""
+    """Names a folder by keys and values; all but ASCII letters, digits and . + - _ become "-".
+
+    A colon before a key is left out.
+    """
     return ",".join(
         f"{key.removeprefix(':')}={re.sub(r'[^A-Za-z0-9_.+-]+', '-', value.strip('()[] '))}"
         for key, value in swept.items()

@@ -9,6 +9,7 @@ from typing import Any
 
 from jcl.config.names import build, resolve
 from jcl.config.options import Option, options, takes_any_keyword
+from jcl.data.held_out import held_out_part
 from jcl.data.source import InMemorySource, Source, check_source
 from jcl.errors import UserError
 
@@ -25,7 +26,7 @@ SOURCES = {
 }
 
 
-def open_source(name: str, split: str, **given: Any) -> Source:
+def open_source(name: str, split: str, *, held_out: float | None = None, **given: Any) -> Source:
     """Opens one split of the dataset that a config names.
 
     Args:
@@ -34,7 +35,9 @@ def open_source(name: str, split: str, **given: Any) -> Source:
             split and, as keywords, the options that are set, and returns a `Source`: a dataset of
             one's own needs no fork.
         split: "train" or "test".
-        **given: the options of that source (`source_options`); None stands for their default.
+        held_out: the share of the training examples that takes the place of the test split, to
+            choose settings by; None takes the splits as they are.
+        **given: the options of that source; None stands for their default.
 
     Raises:
         UserError: unknown name or split, an option the source does not take, or data that
@@ -42,18 +45,20 @@ def open_source(name: str, split: str, **given: Any) -> Source:
     """
     if split not in ("train", "test"):
         raise UserError(f"split={split!r} is given, but it must be 'train' or 'test'")
-    source = build("data", {"name": name, **given}, SOURCES, split, others=_others(name))
+    of = split if held_out is None else "train"
+    source = build("data", {"name": name, **given}, SOURCES, of, others=_others(name))
     if name.partition(":")[0] not in {key.partition(":")[0] for key in SOURCES}:
         check_source(name, source)
-    return source
+    return source if held_out is None else held_out_part(split, source, held_out)
 
 
 def source_options(name: str) -> dict[str, Option]:
-    """The options of the source of that name.
+    """The options of the source of that name, and what `open_source` takes for every source.
 
     A function that takes any keyword takes what all of our sources do.
     """
-    return options(resolve("data", name, SOURCES), _others(name), supplied=1)
+    of_all = {"held_out": options(open_source)["held_out"]}
+    return {**options(resolve("data", name, SOURCES), _others(name), supplied=1), **of_all}
 
 
 def _others(name: str) -> Mapping[str, Option]:

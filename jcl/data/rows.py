@@ -31,6 +31,11 @@ class Rows:
         return self.whole.n_classes
 
     @property
+    def class_names(self):
+        """Those of the whole, where it has them."""
+        return getattr(self.whole, "class_names", None)
+
+    @property
     def in_memory(self):
         """Whether reading is a plain array lookup."""
         return self.whole.in_memory
