@@ -8,9 +8,9 @@ From the checkout's root. `--grid :NAME=VALUE,...` sweeps an argument of the con
 has a folder WORKDIR/NAME, named by what tells it from the others, and in it all that
 `python -m jcl.train` and `python -m jcl.evaluate` leave and say (log.txt). Runs that are done
 (sweep.json says so) are skipped and others go on where they stopped, so the same command carries on
-after anything. SIGTERM and Ctrl-C are passed on as a notice of preemption, and the status is 75 then;
-1 where a run failed, which does not keep the others from running; 2 for a mistake, before anything
-starts.
+after anything. SIGTERM and Ctrl-C are passed on as a notice of preemption, and the status is 75
+then; 1 where a run failed, which does not keep the others from running; 2 for a mistake, before
+anything starts.
 
 Runs at the same time (--jobs) share the machine's devices; a GPU's memory is JAX's first process's
 unless XLA_PYTHON_CLIENT_MEM_FRACTION says otherwise.
