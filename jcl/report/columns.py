@@ -4,7 +4,7 @@ import dataclasses
 import math
 import re
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jcl.errors import UserError
@@ -20,10 +20,12 @@ class Column:
 
     Attributes:
         title: "{}" in it stands for what "*" in the path found.
-        path: keys from the outside in, of results.json; "*" is any key. () is the training time.
+        path: keys from the outside in, of results.json; "*" is any key. () where `of_run` is given.
         percent: a share of 1, shown in percent.
         larger_is_better: None where neither is.
         headline: drawn against the batch size.
+        of_run: makes the number, where it does not stand in results.json.
+        digits: after the point.
     """
 
     title: str
@@ -31,10 +33,12 @@ class Column:
     percent: bool = False
     larger_is_better: bool | None = None
     headline: bool = False
+    of_run: Callable[[Run], float | None] | None = None
+    digits: int = 3
 
     def value(self, run: Run) -> float | None:
         """The run's number, in the unit that is shown; None where it has none."""
-        found = training_seconds(run) if not self.path else _look_up(run.results, self.path)
+        found = self.of_run(run) if self.of_run else _look_up(run.results, self.path)
         return self._scaled(found)
 
     def interval(self, run: Run) -> tuple[float, float] | None:
@@ -66,7 +70,7 @@ class Column:
         return (100.0 if self.percent else 1.0) * found if math.isfinite(found) else None
 
     def _text(self, value: float) -> str:
-        return f"{value:.{1 if self.percent or not self.path else 3}f}"
+        return f"{value:.{1 if self.percent else self.digits}f}"
 
 
 def _top1(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]:
@@ -83,6 +87,29 @@ def _errors(name: str, *path: str, headline: bool = False) -> tuple[Column, ...]
         Column(f"{name} Pearson", (*path, "pearson"), False, True),
         Column(f"{name} Spearman", (*path, "spearman"), False, True),
     )
+
+
+def training_seconds(run: Run) -> float | None:
+    """The time of all steps: each logged step's seconds, for it and the ones since the last."""
+    if not run.metrics:
+        return None
+    total, before = 0.0, 0
+    for line in run.metrics:
+        total += (line["step"] - before) * line["step_seconds"]
+        before = line["step"]
+    return total
+
+
+def step_milliseconds(run: Run) -> float | None:
+    """The median time of a step, over logged ones."""
+    seconds = [line["step_seconds"] for line in run.metrics]
+    return 1e3 * statistics.median(seconds) if seconds else None
+
+
+def step_megabytes(run: Run) -> float | None:
+    """Bytes that the compiled step needs on a device, in MiB."""
+    gib = [line["step_memory_gib"] for line in run.metrics if "step_memory_gib" in line]
+    return 1024 * gib[-1] if gib else None
 
 
 # In the order of the table; those that no run has are left out.
@@ -109,7 +136,9 @@ COLUMNS = (
     *_errors("projection ridge", "projection", "ridge"),
     Column("projection ordinality", ("projection", "geometry", "ordinality"), False, True),
     Column("projection effective rank", ("projection", "geometry", "effective_rank")),
-    Column("training, s", (), False, None),
+    Column("training, s", (), of_run=training_seconds, digits=1),
+    Column("a step, ms", (), of_run=step_milliseconds, digits=1),
+    Column("a step's memory, MiB", (), of_run=step_megabytes, digits=1),
 )
 
 
@@ -166,17 +195,6 @@ def best(column: Column, groups: Sequence[Group]) -> list[Group]:
     choose = max if column.larger_is_better else min
     best_mean = choose(mean for mean, _ in means)
     return [group for mean, group in means if mean == best_mean]
-
-
-def training_seconds(run: Run) -> float | None:
-    """The time of all steps: each logged step's seconds, for it and the ones since the last."""
-    if not run.metrics:
-        return None
-    total, before = 0.0, 0
-    for line in run.metrics:
-        total += (line["step"] - before) * line["step_seconds"]
-        before = line["step"]
-    return total
 
 
 def _look_up(tree: Any, path: Sequence[str]) -> Any:

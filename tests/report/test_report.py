@@ -11,7 +11,7 @@ import pytest
 
 from jcl import config as config_lib
 from jcl.report.__main__ import main
-from jcl.report.columns import training_seconds
+from jcl.report.columns import step_megabytes, step_milliseconds, training_seconds
 from jcl.report.runs import Run, find_workdirs, group_runs, read_run
 from tests.binaries import says_one_sentence
 
@@ -56,10 +56,10 @@ def test_table(study, tmp_path, capsys):
     assert main([str(study), f"--out={tmp_path}/out"]) == 0
     # Of 50 and 60: mean 55, deviation 10 / sqrt 2; 70 and 74: 72, 4 / sqrt 2; 10 x 0.5 + 10 x 1 s.
     table = (
-        "| `batch_size` | seeds | kNN top-1, % ↑ | linear top-1, % ↑ | training, s |\n"
-        "| --- | --: | --: | --: | --: |\n"
-        "| 64 | 2 | 55.0 ± 7.1 | 72.0 ± 2.8 | 15.0 ± 0.0 |\n"
-        "| 256 | 1 | **65.0** | – | 15.0 |\n"  # noqa: RUF001
+        "| `batch_size` | seeds | kNN top-1, % ↑ | linear top-1, % ↑ | training, s | a step, ms |\n"
+        "| --- | --: | --: | --: | --: | --: |\n"
+        "| 64 | 2 | 55.0 ± 7.1 | 72.0 ± 2.8 | 15.0 ± 0.0 | 750.0 ± 0.0 |\n"
+        "| 256 | 1 | **65.0** | – | 15.0 | 750.0 |\n"  # noqa: RUF001
     )
     said = capsys.readouterr().out
     assert said.startswith(table)
@@ -206,6 +206,15 @@ def test_results_of_an_earlier_step_are_named(tmp_path):
 def test_training_time_is_of_all_steps_not_of_the_logged_ones():
     lines = [{"step": 4, "step_seconds": 1.0}, {"step": 5, "step_seconds": 0.25}]
     assert training_seconds(Run(Path(), {}, lines, None)) == 4.25
+
+
+def test_a_step_has_its_median_time_and_its_memory():
+    lines = [{"step": i, "step_seconds": s} for i, s in enumerate((9.0, 0.25, 0.5))]
+    lines[-1]["step_memory_gib"] = 0.5
+    run = Run(Path(), {}, lines, None)
+    assert (step_milliseconds(run), step_megabytes(run)) == (500.0, 512.0)
+    nothing = Run(Path(), {}, [], None)
+    assert (step_milliseconds(nothing), step_megabytes(nothing)) == (None, None)
 
 
 def test_values_that_are_markup_are_shown_as_they_are(tmp_path):
