@@ -1,0 +1,30 @@
+"""Of each method of configs/self_supervised_shapes.py, the cell whose kNN probe scores best.
+
+    python -m benchmarks.best_rates FOLDER
+
+prints METHOD-FACTOR,METHOD-FACTOR,... out of FOLDER/cell=METHOD-FACTOR,seed=N/results.json. It is
+an error where the seeds or the test examples are not those of a choice: one seed, and a held-out
+part of the training split.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+
+def best_cells(folder: Path) -> list[str]:
+    """The best cell of each method, in the order of their names; of equal ones the smaller rate."""
+    scores: dict[str, list[tuple[float, float, str]]] = {}
+    for results in sorted(folder.glob("cell=*,seed=0/results.json")):
+        config = json.loads((results.parent / "config.json").read_text())
+        if config["data"]["held_out"] is None:
+            raise SystemExit(f"error: {results} scores test examples, which choose no setting")
+        cell = results.parent.name.removeprefix("cell=").removesuffix(",seed=0")
+        method, _, factor = cell.partition("-")
+        top1 = json.loads(results.read_text())["knn"]["top1"]
+        scores.setdefault(method, []).append((top1, -float(factor), cell))
+    return [max(found)[2] for found in scores.values()]
+
+
+if __name__ == "__main__":
+    print(*best_cells(Path(sys.argv[1])), sep=",")
