@@ -1,7 +1,7 @@
 """Self-supervised methods on the generated `shapes`, all with one encoder and one budget.
 
-Method: each as its own configs/NAME_shapes.py has it, but for the encoder, the batch, the length and
-    a factor of the learning rate. The budget is counted in passes of the encoder: a view of s of S
+Method: each as its own configs/NAME_shapes.py has it, but for the encoder, the batch, the length
+    and a factor of the rate. The budget is counted in passes of the encoder: a view of s of S
     pixels on a side is (s / S)^2 of one, and a third of that where no gradient follows.
 Command: python -m jcl.train --config=configs/self_supervised_shapes.py:cell=byol-1 \
     --workdir=runs/byol
