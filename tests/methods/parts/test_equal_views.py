@@ -106,7 +106,5 @@ def test_other_views_end_in_a_sentence():
     with pytest.raises(UserError, match=r"two views of an example or more, .* makes 1$"):
         method.objective(Variables({}, {}), jnp.zeros((4, 1, 2)), {}, None, None, None)
     views = {"image": 1, "image_small": 2, "side": 3}
-    with pytest.raises(
-        UserError, match=r"takes views of one size, .* makes image and image_small;"
-    ):
+    with pytest.raises(UserError, match=r"views of one size, .* makes image and image_small;"):
         method.embed(Variables({}, {}), views, None)
