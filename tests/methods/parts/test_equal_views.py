@@ -11,11 +11,14 @@ import pytest
 
 from jcl.errors import UserError
 from jcl.losses import dcl, nt_xent
+from jcl.mesh import make_mesh
 from jcl.methods.base import Variables
 from jcl.methods.dcl import DCL
 from jcl.methods.parts.equal_views import mean_over_pairs
 from jcl.methods.simclr import SimCLR
 from tests.losses.contrastive_formulas import two_view_loss
+from tests.methods import contract
+from tests.tiny import largest_difference, one_device
 
 TEMPERATURE, SIGMA = 0.3, 0.5
 METHODS = {
@@ -108,3 +111,20 @@ def test_other_views_end_in_a_sentence():
     views = {"image": 1, "image_small": 2, "side": 3}
     with pytest.raises(UserError, match=r"views of one size, .* makes image and image_small;"):
         method.embed(Variables({}, {}), views, None)
+
+
+@pytest.mark.slow
+def test_four_views_compute_the_same_on_a_mesh_and_in_chunks():
+    def run(mesh, **more):
+        views = {"name": f"{contract.HERE}:four"}
+        config = contract.make_config(
+            "simclr", precision="float64", views=views, **contract.DROPPING, **more
+        )
+        made = contract.Run(config, mesh)
+        return made.steps(made.start(), 0, 3)
+
+    with jax.enable_x64(True):
+        alone, expected = run(one_device())
+        together, found = run(make_mesh(), microbatches=2)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    assert largest_difference(together.params, alone.params) < 1e-9
