@@ -17,7 +17,7 @@ def get_config(arguments: str = "", *, batch: int = 64, views: int = 4, passes: 
     given = config_lib.arguments(arguments, batch=batch, views=views, passes=passes)
     config = config_lib.base()
     config.batch_size = given["batch"]
-    config.total_epochs = given["passes"] / given["views"]
+    config.total_epochs = given["passes"] / max(given["views"], 1)  # 0 is refused by its name
     config.data = dict(name="shapes")
     config.views = dict(name="shapes", count=given["views"])
     config.encoder = dict(name="convnet", widths=(16, 32, 64, 128))

@@ -26,8 +26,8 @@ def pair_of(embeddings: Float[Array, "B V d"]) -> tuple[Float[Array, "B d"], Flo
     count = embeddings.shape[1]
     if count != 2:
         raise UserError(
-            f"the method takes two views of an example, and the recipe of views (views.name) makes "
-            f"{count}"
+            "the method takes two views of an example, and the recipe of views (views.name, "
+            f"views.count) makes {count}"
         )
     return embeddings[:, 0], embeddings[:, 1]
 

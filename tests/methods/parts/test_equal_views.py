@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jcl.cost.flops import count_flops
 from jcl.errors import UserError
 from jcl.losses import dcl, nt_xent
 from jcl.mesh import make_mesh
@@ -95,6 +96,16 @@ def test_two_views_are_given_to_the_loss_as_they_are():
 
 def pairs_of(method, z):
     return mean_over_pairs(lambda z0, z1: method.loss(z0, z1, None), z)
+
+
+def test_the_mean_costs_as_much_as_its_pairs():
+    z = jax.ShapeDtypeStruct((8, 4, 5), jnp.float32)
+    method = SimCLR(nn.Dense(1), nn.Dense(1))
+    two, four = (
+        count_flops(jax.value_and_grad(lambda z, v=v: pairs_of(method, z[:, :v])), z)
+        for v in (2, 4)
+    )
+    assert four == 6 * two > 0
 
 
 @pytest.mark.parametrize(("views", "expected"), [(2, 21), (3, (21 + 31 + 32) / 3)])
