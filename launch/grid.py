@@ -8,9 +8,8 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from jcl.augment import VIEWS
+from jcl.augment.make import make_views
 from jcl.config.file import read_config_file
-from jcl.config.names import build
 from jcl.errors import UserError
 from jcl.experiment import make_method, read_command_line
 from jcl.optim.optimizers import make_optimizer
@@ -128,7 +127,7 @@ def resolve(run: Run, config_file: str) -> ConfigDict:
     try:
         config, _, _ = read_command_line(config, run.flags())
         make_method(config)
-        build("views", config.views, VIEWS)
+        make_views(config.views)
         make_optimizer(config, make_schedule(config, Durations(1, 0, 1)))
     except UserError as error:
         raise UserError(f"{run.name}: {error}") from error

@@ -4,7 +4,6 @@ Those for feature vectors are in `jcl.augment.vectors`.
 """
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jcl.augment.color import (
@@ -18,12 +17,10 @@ from jcl.augment.crop import evaluation_view, random_resized_crop
 from jcl.augment.flip import random_flip, random_quarter_turn
 from jcl.augment.image import Image, Key
 from jcl.augment.views import (
-    IMAGES,
     Views,
     check_colour,
     check_options,
     check_square,
-    taken_kind,
     two_views,
 )
 
@@ -181,19 +178,18 @@ def weak(*, size: int | None = None, min_area: float = 0.2) -> Views:
 
 
 def none(*, size: int | None = None) -> Views:
-    """The control: both views are the image, as probes see it.
+    """The control: all views are the image, as probes see it.
 
     Args:
         size: side of a view in pixels; None keeps the image's.
     """
     check_options(size=size)
 
-    def make(keys, examples):
-        del keys
-        images = evaluation_view(taken_kind("none", examples, IMAGES), size)
-        return {IMAGES: jnp.stack([images, images], 1)}
+    def view(key, image):
+        del key
+        return evaluation_view(image[None], size)[0]
 
-    return make
+    return two_views(view, name="none")
 
 
 def _random_levels(key: Key, image: Image, brightness: float, contrast: float) -> Image:

@@ -65,33 +65,58 @@ class Drawing(NamedTuple):
     numbers: Sequence[Sequence[float]] = ()
 
 
-def several_views(
-    drawings: Mapping[str, Drawing], *, name: str | None = None, takes: str = IMAGES
-) -> Views:
-    """Draws views of several kinds, such as large and small ones, of each example of a batch.
+@dataclasses.dataclass(frozen=True, eq=False)
+class SeveralViews:
+    """A recipe that draws each view with a key of its own, so there can be any number.
 
-    Take this where views differ in shape, and `two_views` where there are two of one kind.
-
-    Args:
+    Attributes:
         drawings: of each kind of views that there shall be.
         name: of the recipe, for the message where examples are of another kind than it takes.
         takes: IMAGES or FEATURES.
     """
-    total = sum(drawing.count for drawing in drawings.values())
 
-    def of_example(key, example):
+    drawings: Mapping[str, Drawing]
+    name: str | None = None
+    takes: str = IMAGES
+
+    def __call__(self, keys, examples):
+        """See `Views`."""
+        return jax.vmap(self._of_example)(keys, taken_kind(self.name, examples, self.takes))
+
+    def with_count(self, count: int) -> "SeveralViews":
+        """The recipe that draws so many views of the kind that it takes; of others, as many as now.
+
+        View i gets the numbers of view i mod V of today's V.
+        """
+        view, now, numbers = self.drawings[self.takes]
+        numbers = [[values[i % now] for i in range(count)] for values in numbers]
+        drawings = {**self.drawings, self.takes: Drawing(view, count, numbers)}
+        return dataclasses.replace(self, drawings=drawings)
+
+    def _of_example(self, key, example):
+        total = sum(drawing.count for drawing in self.drawings.values())
         keys, first, views = jax.random.split(key, total), 0, {}
-        for kind, (view, count, numbers) in drawings.items():
+        for kind, (view, count, numbers) in self.drawings.items():
             numbers = [jnp.asarray(values) for values in numbers]
             draw = jax.vmap(view, (0, None, *[0] * len(numbers)))
             views[kind] = draw(keys[first : first + count], example, *numbers)
             first += count
         return views
 
-    def make(keys, examples):
-        return jax.vmap(of_example)(keys, taken_kind(name, examples, takes))
 
-    return make
+def several_views(
+    drawings: Mapping[str, Drawing], *, name: str | None = None, takes: str = IMAGES
+) -> SeveralViews:
+    """Draws views of several kinds, such as large and small ones, of each example of a batch.
+
+    Take this where views differ in shape, and `two_views` where all are of one kind.
+
+    Args:
+        drawings: of each kind of views that there shall be.
+        name: of the recipe, for the message where examples are of another kind than it takes.
+        takes: IMAGES or FEATURES.
+    """
+    return SeveralViews(drawings, name, takes)
 
 
 def two_views(
@@ -99,8 +124,8 @@ def two_views(
     *numbers: tuple[float, float],
     name: str | None = None,
     takes: str = IMAGES,
-) -> Views:
-    """Draws two views of each example of a batch.
+) -> SeveralViews:
+    """Draws two views of each example of a batch, or as many as `views.count` says.
 
     Args:
         view: maps a key, an example, and one number of each pair, to a view.
@@ -109,6 +134,27 @@ def two_views(
         takes: IMAGES or FEATURES, which is also the kind of the views.
     """
     return several_views({takes: Drawing(view, 2, numbers)}, name=name, takes=takes)
+
+
+def with_count(recipe: Views | InContext, name: str, count: int | None) -> Views | InContext:
+    """The recipe with another number of views of each example.
+
+    Args:
+        recipe: as `views.name` makes it.
+        name: of the recipe in the config.
+        count: of the views of full size; None leaves the recipe as it is.
+
+    Raises:
+        UserError: the number of the recipe's views is its own.
+    """
+    if count is None:
+        return recipe
+    if not isinstance(recipe, SeveralViews) or recipe.takes not in recipe.drawings:
+        raise UserError(
+            f"views.count={count} is set, but views.name={name!r} has a number of views of its "
+            "own; recipes that return what two_views of jcl.augment.views makes have any number"
+        )
+    return recipe.with_count(count)
 
 
 def taken_kind(

@@ -101,6 +101,21 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
+class Views:
+    """The keys of the section `views` that mean the same whatever the recipe.
+
+    Attributes:
+        count: how many views of full size there are of each example; None takes as many as the
+            recipe makes by itself, which are two of most. Small crops come besides.
+    """
+
+    count: int | None = None
+
+    def __post_init__(self):
+        check_count("views.count", self.count)
+
+
+@dataclasses.dataclass(frozen=True)
 class Optimizer:
     """The keys of the section `optimizer` that mean the same whatever the optimizer.
 
@@ -269,6 +284,7 @@ class Teacher:
 # The run's own keys, by section; "" is the config itself.
 FIXED: Mapping[str, Callable] = {
     "": Run,
+    "views": Views,
     "optimizer": Optimizer,
     "mesh": Mesh,
     "checkpoint": Checkpoint,

@@ -63,5 +63,11 @@ def check_probability(key: str, value: int | float | None) -> None:
         raise UserError(f"{key}={value} is impossible: it lies between 0 and 1")
 
 
+def check_cosine(key: str, value: int | float | None) -> None:
+    """The value lies in [-1, 1]."""
+    if value is not None and not -1 <= value <= 1:
+        raise UserError(f"{key}={value} is impossible: a cosine lies between -1 and 1")
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -13,8 +13,8 @@ from jax.sharding import Mesh
 from jax.typing import DTypeLike
 from ml_collections import ConfigDict
 
-from jcl.augment import VIEWS
 from jcl.augment.image import examples_as_floats
+from jcl.augment.make import make_views
 from jcl.augment.views import SIDE, InContext, Views, in_context
 from jcl.config import PRECISIONS
 from jcl.config.names import build
@@ -146,7 +146,7 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
     return Experiment(
         config=config,
         method=method,
-        make_views=build("views", config.views, VIEWS),
+        make_views=make_views(config.views),
         order=order,
         length=length,
         schedule=schedule,

@@ -11,6 +11,9 @@ from jcl.methods.parts.two_view import TwoViewMethod
 class DCL(TwoViewMethod):
     """NT-Xent without the positive in the denominator: see `jcl.losses.dcl`.
 
+    More views (`views.count`) give the mean over pairs of them; MV-DHEL is the relative that
+    compares all at once.
+
     Attributes:
         temperature: that cosines are divided by; 0.1 in the published code.
         weight_sigma: None is DCL; a number (0.5 in the published code) is DCLW.

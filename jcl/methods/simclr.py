@@ -10,6 +10,9 @@ from jcl.methods.parts.two_view import TwoViewMethod
 class SimCLR(TwoViewMethod):
     """NT-Xent of two views: see `jcl.losses.nt_xent`.
 
+    More views (`views.count`) give the mean over pairs of them. MV-InfoNCE and MV-DHEL compare all
+    at once.
+
     Attributes:
         temperature: that cosines are divided by; 0.1 is SimCLR's choice for ImageNet, 0.5 for
             CIFAR-10.

@@ -70,6 +70,11 @@ def _waved(*sizes):
     return make
 
 
+def four():
+    """Four views."""
+    return _waved(("image", 4, 8))
+
+
 def crops():
     """Two views and three small ones."""
     return _waved(("image", 2, 8), ("image_small", 3, 4))
@@ -98,6 +103,13 @@ OVERRIDES = {
         "views": {"name": f"{HERE}:with_text"},
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
         "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
+    },
+    "mv_info_nce": {"views": {"name": f"{HERE}:four"}},
+    "mv_dhel": {"views": {"name": f"{HERE}:four"}},
+    "cacr": {"views": {"name": f"{HERE}:four"}},
+    "groco": {
+        "views": {"name": f"{HERE}:crops"},
+        "method": {"name": "groco", "neighbours": 3},
     },
     "swav": {
         "views": {"name": f"{HERE}:crops"},

@@ -95,6 +95,7 @@ def _keep_for_backward(vectors, temperature, mesh, block_size):
 
 def _backward(mesh, block_size, kept, cotangents):
     vectors, temperature, log_sum, count = kept
+    temperature = jnp.asarray(temperature)  # in a loop, a constant comes as an array of NumPy
     of_log_sum, of_positive, _ = cotangents
     known = Cotangents(log_sum, of_log_sum, of_positive / jnp.maximum(count, 1))
     if mesh is not None:

@@ -1,4 +1,4 @@
-"""What methods share that contrast two views of each example."""
+"""What methods share that contrast two views of each example, or more of them pair by pair."""
 
 import abc
 import dataclasses
@@ -13,7 +13,8 @@ from jcl.errors import UserError
 from jcl.losses import unit_rows
 from jcl.methods.base import Outcome
 from jcl.methods.parts.chain import Chain
-from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.diagnostics import several_view_diagnostics
+from jcl.methods.parts.equal_views import EqualViews, mean_over_pairs
 
 
 def pair_of(embeddings: Float[Array, "B V d"]) -> tuple[Float[Array, "B d"], Float[Array, "B d"]]:
@@ -25,8 +26,8 @@ def pair_of(embeddings: Float[Array, "B V d"]) -> tuple[Float[Array, "B d"], Flo
     count = embeddings.shape[1]
     if count != 2:
         raise UserError(
-            f"the method takes two views of an example, and the recipe of views (views.name) makes "
-            f"{count}"
+            "the method takes two views of an example, and the recipe of views (views.name, "
+            f"views.count) makes {count}"
         )
     return embeddings[:, 0], embeddings[:, 1]
 
@@ -76,16 +77,19 @@ class CosineContrast(TwoViewNetworks):
 
 
 @dataclasses.dataclass(frozen=True)
-class TwoViewMethod(CosineContrast):
-    """A loss of two views' embeddings and nothing else; a subclass gives the loss."""
+class TwoViewMethod(EqualViews, CosineContrast):
+    """A loss of two views' embeddings and nothing else; a subclass gives the loss.
+
+    Where an example has more views, the objective is the mean of the loss over all pairs of views.
+    """
 
     @abc.abstractmethod
     def loss(
         self, z0: Float[Array, "B d"], z1: Float[Array, "B d"], mesh: Mesh | None
     ) -> Float[Array, ""]:
-        """The loss of the raw embeddings of the two views."""
+        """The loss of the raw embeddings of two views."""
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """See `Method.objective`."""
-        z0, z1 = pair_of(embeddings)
-        return Outcome(self.loss(z0, z1, mesh), two_view_diagnostics(z0, z1), {})
+        """See `Method.objective`; embeddings [B, V, d], raw, V >= 2."""
+        loss = mean_over_pairs(lambda z0, z1: self.loss(z0, z1, mesh), embeddings)
+        return Outcome(loss, several_view_diagnostics(embeddings), {})

@@ -1,0 +1,38 @@
+"""SimCLR among hard negatives alone (Wang & Liu 2021)."""
+
+import dataclasses
+
+from jcl.config.checks import check_cosine
+from jcl.losses import hard_nt_xent
+from jcl.methods.parts.two_view import TwoViewMethod
+
+
+@dataclasses.dataclass(frozen=True)
+class HardSimCLR(TwoViewMethod):
+    """NT-Xent of negatives above a cosine: see `jcl.losses.hard_nt_xent`.
+
+    Take it to have hard negatives count at a high temperature, which would otherwise give easy ones
+    nearly the same weight. SimCLR with a low temperature weighs hard negatives more, and the
+    hardest the most. The paper's threshold is a quantile of each anchor's similarities; here it is
+    one cosine for all.
+
+    Attributes:
+        temperature: that cosines are divided by.
+        threshold: the cosine above which negatives count, in [-1, 1]. 0.1 keeps an eighth of those
+            that are spread evenly over the sphere in 128 dimensions.
+
+    Source: Wang & Liu 2021, "Understanding the Behaviour of Contrastive Loss"
+    (https://arxiv.org/abs/2012.09740), the hard contrastive loss.
+    """
+
+    threshold: float = 0.1
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_cosine("method.threshold", self.threshold)
+
+    def loss(self, z0, z1, mesh):
+        """NT-Xent among hard negatives over the global batch."""
+        return hard_nt_xent(
+            z0, z1, temperature=self.temperature, threshold=self.threshold, mesh=mesh
+        )
