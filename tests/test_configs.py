@@ -48,6 +48,8 @@ def test_the_header_says_what_a_user_must_know(name):
 KIN = (
     "clip_",
     "dcl_",
+    "feature_transformation_",
+    "mochi_",
     "moco_",
     "sogclr_",
     "supcon_",

@@ -3,7 +3,7 @@
 Inputs: queries, keys of a moving average, a queue of older keys, a random key
 Formula: mean_i [-s(q_i, k_i) + log(exp s(q_i, k_i) + sum_m exp s(q_i, n_m) + sum_{h in H(i)} exp
   s(q_i, h))]
-Cost: 6 B K d for a queue of K, B searches for the nearest of K, and 8 B S d for S mixtures
+Cost: 6 B (K + S) d for a queue of K and S mixtures, and B searches for the nearest of K
 Neighbours: Without mixtures it equals `query_queue_nce`. MoCHi.
 """
 

@@ -1,7 +1,7 @@
 """InfoNCE against a queue after queries, keys and the queue were moved: feature transformation.
 
 Inputs: queries, keys of a moving average, a queue of older keys, factors and partners
-Formula: mean_i [-s(q^_i, k^_i) + log(exp s(q^_i, k^_i) + sum_m exp s(q~_i, n^_m))], ^ and ~ moved
+Formula: mean_i [-s(q^_i, k^_i) + log(exp s(q^_i, k^_i) + sum_m exp s(q~_i, n^_m))], of moved rows
 Cost: 6 B K d for a queue of K
 Neighbours: With all factors 1 it equals `query_queue_nce`. Feature transformation.
 """
