@@ -76,6 +76,9 @@ def test_one_step_of_the_reduced_config(name):
     if "projector" in networks_of(config.method.name):
         config.projector.update({"hidden_dim": 8, "output_dim": 16})
     config.optimizer.warmup_steps = 0
+    if config.optimizer.scaling == "linear":
+        # In 3 steps the rate of so small a batch may move a scale by less than float32 tells.
+        config.optimizer.scaling = "none"
     if config.data.get("image_size") is not None:
         config.data.image_size = size
     if config.views.get("size") is not None:
