@@ -76,7 +76,7 @@ def transformed_queue_nce(
         ...     extrapolation=1.5, query_extrapolation=1.0, interpolation=0.5,
         ... )
         >>> round(float(loss), 4)  # log(1 + 2 e): the positive's product is -1.5, others' are -0.5
-        1.8620
+        1.862
 
     References:
         Zhu et al., "Improving Contrastive Learning by Visualizing Feature Transformation", ICCV
