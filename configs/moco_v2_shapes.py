@@ -18,8 +18,8 @@ def get_config(arguments: str = "", *, batch: int = 64, epochs: float = 15.0):
     config.data = dict(name="shapes")
     config.views = dict(name="shapes")
     config.encoder = dict(name="convnet", widths=(16, 32, 64, 128))
-    config.projector = dict(name="mlp", norm="none")
-    config.method = dict(name="moco_v2", temperature=0.2, decay=0.97, queue_size=2048)
+    # The queue is 16 steps old at most, and the copies take 100 to follow: its keys are alike.
+    config.method = dict(name="moco_v2", temperature=0.2, decay=0.99, queue_size=1024)
     config.optimizer = dict(name="adamw", learning_rate=3e-3, warmup_epochs=1.0, weight_decay=1e-4)
     config.checkpoint = dict(every_steps=500)
     return config

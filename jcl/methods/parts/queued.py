@@ -36,6 +36,10 @@ class MomentumQueue(Momentum, CosineContrast):
     batch, of queries and of keys apart. He et al. shuffle keys over devices instead, so that those
     of a device are not told by its statistics.
 
+    Keys wait `queue_size / batch_size` steps at most, which should be far fewer than the
+    `1 / (1 - decay)` steps that copies take to follow: 256 and 1,000 in the paper. Otherwise
+    queries can tell their own key from others by its age, whatever the images show.
+
     Attributes:
         queue_size: how many of the newest keys are negatives, a multiple of the batch; far fewer
             than there are training examples, or else most queries meet their own example there.
