@@ -64,6 +64,18 @@ def with_queue(random: np.random.Generator, rows: int, width: int) -> Inputs:
     return Inputs({"queries": queries}, {"keys": keys, "queue": queue})
 
 
+def with_queue_and(**beside: Callable) -> Callable:
+    """`with_queue`; `beside` makes the rest, from a generator and the size of the queue."""
+
+    def make(random, rows, width):
+        embeddings, others = with_queue(random, rows, width)
+        return Inputs(
+            embeddings, {**others, **{k: f(random, rows // 2) for k, f in beside.items()}}
+        )
+
+    return make
+
+
 def scores(random: np.random.Generator, rows: int, width: int) -> Inputs:
     """Of M / 2 examples and as many prototypes, like cosines. No gradient."""
     del width
@@ -84,6 +96,10 @@ def raw_key(random: np.random.Generator, batch: int) -> np.ndarray:
     """Of a PRNG of JAX."""
     del batch
     return random.integers(0, 2**32, 2, dtype=np.uint32)
+
+
+def permutation(random: np.random.Generator, size: int) -> np.ndarray:
+    return random.permutation(size).astype(np.int32)
 
 
 def log_estimates(random: np.random.Generator, batch: int) -> np.ndarray:

@@ -44,6 +44,8 @@ def _value_of_sogclr(*args, **options):
 _COSINES = {"temperature": TEMPERATURE}
 _VIEWS, _TOWERS = inputs.pair("z0", "z1"), inputs.pair("queries", "keys")
 _SOGCLR = {**_COSINES, "gamma": 0.9}
+_MIXTURES = {"hardest": 32, "mixed": 32, "mixed_with_query": 8}
+_FACTORS = {"extrapolation": 1.5, "query_extrapolation": 1.5, "interpolation": 0.5}
 _CACR = {"t_positive": 1.0, "t_negative": 2.0, "alpha": 1.0, "beta": 1.0}
 
 LOSSES: dict[str, Compared] = {
@@ -87,6 +89,17 @@ LOSSES: dict[str, Compared] = {
     "query_key_nce": Compared(inputs.with_queue, 1, _ours_and(towers.query_key_nce, **_COSINES)),
     "query_queue_nce": Compared(
         inputs.with_queue, 1 / 2, _ours_and(towers.query_queue_nce, **_COSINES)
+    ),
+    # Nobody else's to compare with: others would draw other mixtures.
+    "mixed_queue_nce": Compared(
+        inputs.with_queue_and(key=inputs.raw_key),
+        1 / 2,
+        {"jcl": partial(losses.mixed_queue_nce, **_COSINES, **_MIXTURES)},
+    ),
+    "transformed_queue_nce": Compared(
+        inputs.with_queue_and(partners=inputs.permutation),
+        1 / 2,
+        _ours_and(towers.transformed_queue_nce, **_COSINES, **_FACTORS),
     ),
     "soft_info_nce": Compared(
         inputs.pair("queries", "keys", targets=inputs.distributions),

@@ -42,6 +42,27 @@ def query_queue_nce(
     return -log_softmax(logits, axis=1)[:, 0].mean()
 
 
+def transformed_queue_nce(
+    queries: jax.Array,
+    keys: jax.Array,
+    queue: jax.Array,
+    partners: jax.Array,
+    *,
+    temperature: float,
+    extrapolation: float,
+    query_extrapolation: float,
+    interpolation: float,
+) -> jax.Array:
+    q, k, n = unit(queries), stop_gradient(unit(keys)), stop_gradient(unit(queue))
+    moved_q = extrapolation * q + (1 - extrapolation) * k
+    moved_k = extrapolation * k + (1 - extrapolation) * q
+    own = (moved_q * moved_k).sum(axis=1, keepdims=True)
+    q = query_extrapolation * q + (1 - query_extrapolation) * k
+    n = interpolation * n + (1 - interpolation) * n[partners]
+    logits = jnp.concatenate([own, products("id,jd->ij", q, n)], axis=1) / temperature
+    return -log_softmax(logits, axis=1)[:, 0].mean()
+
+
 def soft_info_nce(
     queries: jax.Array, keys: jax.Array, targets: jax.Array, *, temperature: float
 ) -> jax.Array:

@@ -49,6 +49,7 @@ from jcl.losses.filip import filip
 from jcl.losses.groco import groco
 from jcl.losses.hard_nt_xent import hard_nt_xent
 from jcl.losses.info_nce import info_nce
+from jcl.losses.mixed_queue_nce import mixed_queue_nce
 from jcl.losses.mv_dhel import mv_dhel
 from jcl.losses.mv_info_nce import mv_info_nce
 from jcl.losses.nt_xent import nt_xent
@@ -63,6 +64,7 @@ from jcl.losses.soft_info_nce import soft_info_nce
 from jcl.losses.sogclr import sogclr
 from jcl.losses.supcon import supcon
 from jcl.losses.supremix import supremix
+from jcl.losses.transformed_queue_nce import transformed_queue_nce
 
 __all__ = [
     "alignment_uniformity",
@@ -77,6 +79,7 @@ __all__ = [
     "info_nce",
     "inner_products",
     "map_rows",
+    "mixed_queue_nce",
     "mv_dhel",
     "mv_info_nce",
     "nt_xent",
@@ -91,5 +94,6 @@ __all__ = [
     "sogclr",
     "supcon",
     "supremix",
+    "transformed_queue_nce",
     "unit_rows",
 ]

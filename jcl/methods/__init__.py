@@ -3,6 +3,9 @@
 METHODS = {
     "simclr": "jcl.methods.simclr:SimCLR",
     "dcl": "jcl.methods.dcl:DCL",
+    "moco_v2": "jcl.methods.moco_v2:MoCoV2",
+    "mochi": "jcl.methods.mochi:MoCHi",
+    "feature_transformation": "jcl.methods.feature_transformation:FeatureTransformation",
     "moco_v3": "jcl.methods.moco_v3:MoCoV3",
     "sogclr": "jcl.methods.sogclr:SogCLR",
     "hard_simclr": "jcl.methods.hard_simclr:HardSimCLR",

@@ -111,6 +111,21 @@ OVERRIDES = {
         "views": {"name": f"{HERE}:crops"},
         "method": {"name": "groco", "neighbours": 3},
     },
+    "feature_transformation": {
+        "method": {"name": "feature_transformation", "queue_size": 32, "decay": 0.7}
+    },
+    "mochi": {
+        "method": {
+            "name": "mochi",
+            "queue_size": 32,
+            "decay": 0.7,
+            "hardest": 5,
+            "mixed": 4,
+            "mixed_with_query": 3,
+            "start_epochs": 0.5,
+        }
+    },
+    "moco_v2": {"method": {"name": "moco_v2", "queue_size": 32, "decay": 0.7}},
     "swav": {
         "views": {"name": f"{HERE}:crops"},
         "method": {"name": "swav", "prototypes": 5, "hold_epochs": 0.5},

@@ -28,6 +28,7 @@ _SCALARS = {
     "non-negative": lambda x: 0 <= x < math.inf,
     "finite": math.isfinite,
     "positive whole": lambda x: x >= 1,
+    "non-negative whole": lambda x: x >= 0,
 }
 
 
@@ -46,9 +47,10 @@ def check_arguments(
         may_be_empty: axes that may have the size 0. All others hold something.
         **arguments: by its name, each argument and what it must be. An array has its kind ("float",
             "integer", "real" for either of the two, or "bool") and its axes. Arrays that name an
-            axis alike have the same size there. A scalar is "positive", "non-negative", "finite" or
-            "positive whole". A scalar array of JAX passes as the first three whatever its value,
-            because the value may be traced. A whole number is one of Python or NumPy.
+            axis alike have the same size there. A scalar is "positive", "non-negative", "finite",
+            "positive whole" or "non-negative whole". A scalar array of JAX passes as the first
+            three whatever its value, because the value may be traced. A whole number is one of
+            Python or NumPy.
 
     Returns:
         The size of every axis that `arguments` name.
@@ -148,9 +150,9 @@ def _sizes(loss: str, name: str, array: Any, wanted: str) -> dict[str, int]:
 
 
 def _check_scalar(name: str, value: Any, wanted: str) -> None:
-    if wanted == "positive whole" and not isinstance(value, int | np.integer):
-        given = "traced" if isinstance(value, jax.core.Tracer) else repr(value)
-        raise UserError(f"{name} is {given}, but must be a positive whole number.")
+    if wanted.endswith("whole") and not isinstance(value, int | np.integer):
+        given = "traced" if isinstance(value, jax.core.Tracer) else " ".join(repr(value).split())
+        raise UserError(f"{name} is {given}, but must be a {wanted} number.")
     if isinstance(value, jax.Array | np.ndarray | np.generic):
         if value.shape != () or not _is_of_kind(value, "real"):
             given = f"{value.dtype} {list(value.shape)}"

@@ -40,6 +40,10 @@ ARGUMENTS = {
     "groco": ({**MANY, "anchors": MANY["z"][:, :1]}, {"neighbours": 1, "steepness": 1.0}),
     "hard_nt_xent": (VIEWS, {**COSINES, "threshold": 0.5}),
     "info_nce": (TOWERS, COSINES),
+    "mixed_queue_nce": (
+        {**TOWERS, "queue": Z0[:5]},
+        {**COSINES, "key": jax.random.key(0), "hardest": 2, "mixed": 2, "mixed_with_query": 1},
+    ),
     "mv_dhel": (MANY, COSINES),
     "mv_info_nce": (MANY, COSINES),
     "nt_xent": (VIEWS, COSINES),
@@ -54,6 +58,10 @@ ARGUMENTS = {
     "sogclr": ({**VIEWS, "log_estimates": TARGETS}, {**COSINES, "gamma": 0.5}),
     "supcon": ({**VIEWS, "labels": LABELS}, COSINES),
     "supremix": ({**VIEWS, "targets": TARGETS}, MIXING),
+    "transformed_queue_nce": (
+        {**TOWERS, "queue": Z0[:5], "partners": np.arange(5, dtype=np.int32)[::-1]},
+        {**COSINES, "extrapolation": 1.5, "query_extrapolation": 1.5, "interpolation": 0.5},
+    ),
 }
 NOT_LOSSES = {"distances", "inner_products", "map_rows", "unit_rows"}
 # Losses that need another example beside each.
@@ -70,8 +78,18 @@ FREE = {
 # What may be integers as well as floats.
 REAL = ("targets", "predictions", "weights")
 # What may be any finite number, or any that is not negative.
-FINITE = {"weight", "bias", "threshold", "alpha", "beta", "push"}
-NON_NEGATIVE = {"t_positive", "t_negative"}
+FINITE = {
+    "weight",
+    "bias",
+    "threshold",
+    "alpha",
+    "beta",
+    "push",
+    "extrapolation",
+    "query_extrapolation",
+    "interpolation",
+}
+NON_NEGATIVE = {"t_positive", "t_negative", "mixed", "mixed_with_query"}
 every_loss = pytest.mark.parametrize("name", ARGUMENTS)
 
 
@@ -168,10 +186,17 @@ def test_negatives_may_be_none_at_all_but_a_queue_alone_may_not():
     assert_refused("query_queue_nce", {**TOWERS, "queue": Z0[:0]}, COSINES, "K is 0 in queue")
 
 
-def test_key():
-    arrays, others = ARGUMENTS["supremix"]
+@pytest.mark.parametrize("name", ["mixed_queue_nce", "supremix"])
+def test_key(name):
+    arrays, others = ARGUMENTS[name]
     for mistake in (0, jax.random.split(jax.random.key(0)), np.zeros(2, np.int32)):
-        assert_refused("supremix", arrays, {**others, "key": mistake}, "takes key as one key")
+        assert_refused(name, arrays, {**others, "key": mistake}, "takes key as one key")
+
+
+def test_fewer_keys_in_the_queue_than_are_mixed():
+    arrays, others = ARGUMENTS["mixed_queue_nce"]
+    match = "^mixed_queue_nce needs at least 6 keys in the queue: it was given 5"
+    assert_refused("mixed_queue_nce", arrays, {**others, "hardest": 6}, match)
 
 
 def test_labels_that_32_bits_do_not_hold():

@@ -1,0 +1,15 @@
+"""Feature transformation on the generated `shapes`: `moco_v2_shapes`, all that meets moved.
+
+Method: Zhu et al. 2021, "Improving Contrastive Learning by Visualizing Feature Transformation".
+Command: python -m jcl.train --config=configs/feature_transformation_shapes.py --workdir=runs/ft
+Expected time: not measured here.
+Expected score: not measured here.
+"""
+
+from configs import moco_v2_shapes
+
+
+def get_config(arguments: str = ""):
+    config = moco_v2_shapes.get_config(arguments)
+    config.method.update(name="feature_transformation", positive_alpha=2.0, negative_alpha=1.6)
+    return config

@@ -1,0 +1,126 @@
+"""What methods share that contrast queries with the keys of copies and with a queue of older keys.
+
+The queue is `method_state["queue"]` (`jcl.methods.parts.queue`).
+"""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jcl.config.checks import check_count
+from jcl.errors import UserError
+from jcl.methods.base import Embedded, Outcome, Variables
+from jcl.methods.clock import Clock
+from jcl.methods.parts import queue as queue_lib
+from jcl.methods.parts.chain import embed_chain, views_of_inputs
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.momentum import MOMENTUM, Momentum, embed_copies
+from jcl.methods.parts.two_view import CosineContrast
+
+PyTree = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class MomentumQueue(Momentum, CosineContrast):
+    """View 0 passes the networks, view 1 their copies, and earlier batches' keys wait in a queue.
+
+    A subclass gives the loss. The embeddings are {"query": [B, d], "key": [B, d]}, both raw. A
+    step costs a forward and a backward pass of one view and a forward pass of the other, half of
+    what methods cost that show both views to both. BatchNorm's statistics are those of the global
+    batch, of queries and of keys apart. He et al. shuffle keys over devices instead, so that those
+    of a device are not told by its statistics.
+
+    Keys wait `queue_size / batch_size` steps at most, which should be far fewer than the
+    `1 / (1 - decay)` steps that copies take to follow: 256 and 1,000 in the paper. Otherwise
+    queries can tell their own key from others by its age, whatever the images show.
+
+    Attributes:
+        queue_size: how many of the newest keys are negatives, a multiple of the batch; far fewer
+            than there are training examples, or else most queries meet their own example there.
+    """
+
+    temperature: float = 0.2
+    decay: float = 0.999
+    queue_size: int = 65536
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_count("method.queue_size", self.queue_size)
+
+    def init(self, key, views, data) -> Variables:
+        """See `Method.init`; networks, their copies, and a queue as wide as the embeddings."""
+        networks_key, queue_key = jax.random.split(key)
+        made = super().init(networks_key, views, data)
+        embeddings = jax.eval_shape(lambda: self.embed(made, views, None)).embeddings
+        dtype = jnp.promote_types(jax.tree.leaves(views)[0].dtype, jnp.float32)
+        width = embeddings["key"].shape[-1]
+        queue = queue_lib.start(queue_key, self.queue_size, width, dtype)
+        return made._replace(method_state={**made.method_state, "queue": queue})
+
+    def embed(self, variables, views, keys) -> Embedded:
+        """See `Method.embed`; each view passes one of the two."""
+        params, model_state, _ = variables
+        first, second = _views_apart(views_of_inputs(views))
+        found, statistics = embed_chain(self.networks, params, model_state, first, keys)
+        copied = {name: self.networks[name] for name in variables.method_state[MOMENTUM]}
+        of_copies, statistics_of_copies = embed_copies(copied, variables, second, keys)
+        return Embedded(
+            {"query": found["projector"][:, 0], "key": of_copies["projector"][:, 0]},
+            {},
+            {**model_state, **statistics, MOMENTUM: statistics_of_copies},
+        )
+
+    @abc.abstractmethod
+    def loss(
+        self,
+        queries: Float[Array, "B d"],
+        keys: Float[Array, "B d"],
+        queue: Float[Array, "K d"],
+        clock: Clock,
+        key: PRNGKeyArray,
+        mesh: Mesh | None,
+    ) -> Float[Array, ""]:
+        """The loss of raw queries and keys, and of a queue that does not hold these keys yet."""
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """See `Method.objective`.
+
+        Raises:
+            UserError: the queue does not divide by the batch.
+        """
+        q, k = embeddings["query"], embeddings["key"]
+        if self.queue_size % len(k):
+            raise UserError(
+                f"method.queue_size={self.queue_size} is impossible with batch_size={len(k)}: "
+                "whole batches enter and leave the queue, so its size is a multiple of the batch's"
+            )
+        loss = self.loss(q, k, variables.method_state["queue"]["rows"], clock, key, mesh)
+        return Outcome(loss, two_view_diagnostics(q, k), {"keys": k})
+
+    def after_update(self, variables, carry, clock) -> Variables:
+        """The copies follow, and the batch's keys take the place of the oldest in the queue."""
+        variables = super().after_update(variables, carry, clock)
+        queue = queue_lib.push(variables.method_state["queue"], carry["keys"])
+        return variables._replace(method_state={**variables.method_state, "queue": queue})
+
+
+def _views_apart(views: Mapping[str, PyTree]) -> tuple[dict[str, PyTree], dict[str, PyTree]]:
+    """View 0 and view 1, each as views of its own.
+
+    Raises:
+        UserError: there are not two views of one kind, of which an index would not complain.
+    """
+    counts = {kind: jax.tree.leaves(tree)[0].shape[1] for kind, tree in views.items()}
+    if list(counts.values()) != [2]:
+        made = " and ".join(f"{count} of {kind!r}" for kind, count in counts.items())
+        raise UserError(
+            "the method takes two views of an example, one for the query and one for the key, and "
+            f"the recipe of views (views.name) makes {made}"
+        )
+    return tuple(jax.tree.map(lambda x, v=v: x[:, v : v + 1], dict(views)) for v in range(2))
