@@ -83,9 +83,6 @@ def test_one_step_of_the_reduced_config(name):
         config.method.neighbours = 3
     config.optimizer.warmup_steps = 0
     if config.optimizer.scaling == "linear":
-        config.optimizer.scaling = (
-            "none"  # float32 rounds updates away of a rate for eight examples
-        )
         # In 3 steps the rate of so small a batch may move a scale by less than float32 tells.
         config.optimizer.scaling = "none"
     if config.data.get("image_size") is not None:
