@@ -46,9 +46,12 @@ def test_the_header_says_what_a_user_must_know(name):
 
 # Compilation takes the time, and these have the networks of others.
 KIN = (
+    "byol_",
     "clip_",
     "dcl_",
+    "directpred_",
     "moco_",
+    "simsiam_",
     "sogclr_",
     "supcon_",
     "swav_",

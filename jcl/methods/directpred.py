@@ -80,7 +80,7 @@ class DirectPred(Momentum, TwoViewNetworks):
         projections = embeddings["online"].astype(predictor.dtype)
         predictions = jnp.matmul(projections, predictor, precision=_HIGHEST)
         agreement = swapped_cosine(predictions, embeddings["momentum"])
-        found = correlation(jax.lax.stop_gradient(projections))
+        found = correlation(projections)
         metrics = {
             **two_view_diagnostics(*pair_of(projections)),
             "correlation_dimensions": dimensions(found),

@@ -8,7 +8,7 @@ from jcl.methods.parts.two_view import pair_of
 
 
 def swapped_cosine(
-    predictions: Float[Array, "B 2 d"], targets: Float[Array, "B 2 d"]
+    predictions: Float[Array, "B V d"], targets: Float[Array, "B V d"]
 ) -> Float[Array, ""]:
     """Mean cosine of predictions of one view and targets of the other, over both directions.
 
@@ -16,7 +16,7 @@ def swapped_cosine(
     that targets get no gradient here, together with its predictor.
 
     Args:
-        predictions: of both views of each example, raw, of any float dtype.
+        predictions: of the two views of each example, raw, of any float dtype.
         targets: likewise; no gradient reaches them.
 
     Returns:
