@@ -17,7 +17,7 @@ def get_config(arguments: str = "", *, batch: int = 64, epochs: float = 13.0):
     config.data = dict(name="shapes")
     config.views = dict(name="shapes")
     config.encoder = dict(name="convnet", widths=(16, 32, 64, 128))
-    config.projector = dict(name="mlp", hidden_dim=256, output_dim=128)
+    config.projector = dict(name="mlp", hidden_dim=256, output_dim=128, output_norm=True)
     config.predictor = dict(name="mlp", hidden_dim=256)
     config.method = dict(name="byol", decay=0.96)
     config.optimizer = dict(name="adamw", learning_rate=3e-3, warmup_epochs=1.0, weight_decay=1e-4)

@@ -22,8 +22,6 @@ def get_config(arguments: str = "", *, batch: int = 64, epochs: float = 13.0):
     config.predictor = dict(name="mlp", hidden_dim=64)
     config.frozen = ("projector/batch_norm2",)  # its scale, so that the norm has no parameter
     config.method = dict(name="simsiam")
-    config.optimizer = dict(
-        name="sgd", learning_rate=0.1, momentum=0.9, weight_decay=1e-4, warmup_epochs=1.0
-    )
+    config.optimizer = dict(name="adamw", learning_rate=3e-3, warmup_epochs=1.0, weight_decay=1e-4)
     config.checkpoint = dict(every_steps=500)
     return config
