@@ -27,7 +27,7 @@ def get_config(arguments: str = "", *, batch: int = 128, epochs: float = 100.0):
     config.views = dict(name="simclr_cifar")
     config.encoder = dict(name="resnet18", stem="cifar")
     config.projector = dict(name="mlp", hidden_dim=512, output_dim=128)
-    config.method = dict(name="directpred", decay=0.996, decay_end=None)
+    config.method = dict(name="directpred", decay=0.996, decay_end=0.996)
     config.optimizer = dict(
         name="sgd",
         learning_rate=0.03,

@@ -36,8 +36,8 @@ class DirectPred(Momentum, TwoViewNetworks):
 
     Attributes:
         decay: of the moving average of the networks in the first step.
-        decay_end: what a cosine takes that decay to by the end of the run; None, as in the released
-            code, holds it constant.
+        decay_end: what a cosine takes that decay to by the end of the run; the same value holds it
+            constant, as in the released code.
         correlation_decay: of the moving average F, rho in the paper.
         epsilon: added to every eigenvalue of W, whose largest is 1 + epsilon. A huge one leaves the
             identity, up to a factor that cosines do not see: no predictor.
