@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs.directpred_shapes import get_config
 from jcl.errors import UserError
+from jcl.experiment import make_method, read_command_line
 from jcl.methods.base import Variables
 from jcl.methods.clock import Clock
 from jcl.methods.directpred import DirectPred, correlation, dimensions, predictor_of
@@ -164,3 +166,17 @@ def test_the_average_and_the_predictor_follow(every):
 def test_impossible_options_are_named(option, value):
     with pytest.raises(UserError, match=f"method.{option}={value} is impossible"):
         directpred(**{option: value})
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "layers"),
+    [
+        (["--config.method.name=byol", "--config.predictor.layers=1"], "byol", 1),
+        (["--config.method.epsilon=1e6"], "directpred", None),
+    ],
+)
+def test_the_runs_to_compare_with_differ_in_the_predictor_alone(flags, name, layers):
+    config, _, _ = read_command_line(get_config(), flags)
+    assert (config.method.name, config.method.decay) == (name, get_config().method.decay)
+    assert make_method(config).networks.keys() >= {"encoder", "projector"}
+    assert config.predictor.layers == layers
