@@ -3,7 +3,8 @@
 Method: Grill et al. 2020, "Bootstrap Your Own Latent".
 Command: python -m jcl.train --config=configs/byol_shapes.py --workdir=runs/byol_shapes
 Expected time: about a minute of steps on 2 CPU cores.
-Expected score: Not measured here.
+Expected score: Not measured here. Without a norm after the projector kNN top-1 fell to 22.8, from
+    28.4 untrained, in one seed, and embeddings did not collapse.
 """
 
 from jcl import config as config_lib
