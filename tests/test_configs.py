@@ -19,6 +19,7 @@ from jcl.experiment import make_experiment, open_config, read_command_line
 from jcl.experiment.tables import networks_of
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.optim.groups import held
+from jcl.optim.schedules import peak_learning_rate
 from jcl.training.step import compile_train_step
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +56,12 @@ KIN = (
     "mochi_",
     "moco_",
     "mv_",
+    "byol_",
+    "clip_",
+    "dcl_",
+    "directpred_",
+    "moco_",
+    "simsiam_",
     "sogclr_",
     "supcon_",
     "swav_",
@@ -74,6 +81,10 @@ def test_one_step_of_the_reduced_config(name):
     config = get_config(name)
     config = open_config(config)
     size = 20 if config.views.get("size") is not None else 16
+    # The rate of the whole batch: that of eight examples may move a scale of one by less than its
+    # rounding.
+    config.optimizer.learning_rate = peak_learning_rate(config)
+    config.optimizer.scaling = "none"
     config.batch_size = 8
     config.total_steps = 3
     config.encoder.update(SMALL[config.encoder.name])

@@ -125,9 +125,11 @@ class Optimizer:
         warmup_steps: updates in which the rate rises from zero; it wins over warmup_epochs.
         warmup_epochs: the same in passes over the training split.
         gradient_clip_norm: the largest global norm that a gradient keeps.
-        groups: pairs (pattern, None) or (pattern, dict(scale=1.0, decay=True)) of parameters by
-            their names, the first that matches counts: None holds them still, scale multiplies
-            their updates, weight decay among them, decay=False takes the weight decay away.
+        groups: pairs (pattern, None) or (pattern, dict(scale=1.0, decay=True, constant_rate=False))
+            of parameters by their names, the first that matches counts: None holds them still,
+            scale multiplies their updates, weight decay among them, decay=False takes the weight
+            decay away, constant_rate=True keeps the rate at its peak from the first step to the
+            last.
         weight_ema: decay, a step, of a moving average of the weights, which probes then see.
     """
 

@@ -18,6 +18,7 @@ from jcl.config.options import options
 from jcl.config.values import fitted
 from jcl.errors import UserError
 from jcl.optim.patterns import check_pattern, matches, parameter_name
+from jcl.optim.schedules import Schedule
 
 PyTree = Any
 
@@ -31,6 +32,8 @@ class Group:
         scale: that updates are multiplied by, weight decay among them; None: the parameters are
             held still, without a gradient and a state of the optimizer.
         decay: False takes the weight decay away.
+        constant_rate: True keeps the learning rate at its peak in every step, without warm-up and
+            cosine.
         key: of the config that the group stands in; None: the method suggests it, and it may match
             nothing.
     """
@@ -38,6 +41,7 @@ class Group:
     pattern: str
     scale: float | None = 1.0
     decay: bool = True
+    constant_rate: bool = False
     key: str | None = None
 
     def __str__(self):
@@ -64,7 +68,7 @@ def groups_of(config: ConfigDict, suggested: Sequence[Any] = ()) -> tuple[Group,
 
 
 def _read_group(key: str, pair: Any) -> Group:
-    """Reads (pattern, None) or (pattern, {"scale": 0.1, "decay": False})."""
+    """Reads (pattern, None) or (pattern, {"scale": 0.1, "decay": False, ...})."""
     is_pair = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
     if not is_pair or not isinstance(pair[1], Mapping | None):
         raise UserError(
@@ -77,8 +81,10 @@ def _read_group(key: str, pair: Any) -> Group:
         return Group(pattern, scale=None, key=key)
     said, taken = f"{key}: {pattern!r}", options(Group)
     for name, value in how.items():
-        if name not in ("scale", "decay"):
-            raise UserError(f"{said} has {name!r}, and a group takes scale and decay")
+        if name not in ("scale", "decay", "constant_rate"):
+            raise UserError(
+                f"{said} has {name!r}, and a group takes scale, decay and constant_rate"
+            )
         try:
             fitted(value, taken[name].kinds)
         except TypeError as error:
@@ -124,6 +130,34 @@ def without_gradient(params: PyTree, groups: Sequence[Group]) -> PyTree:
         params,
         held(params, groups),
     )
+
+
+def at_rates(
+    make: Callable[[Schedule], optax.GradientTransformation],
+    schedule: Schedule,
+    peak: float,
+    groups: Sequence[Group],
+) -> optax.GradientTransformation:
+    """An optimizer that follows the schedule, but for groups whose rate is constant.
+
+    Scaling updates by the ratio of the rates would not do: LARS has the rate inside its momentum,
+    and a schedule may be zero.
+
+    Args:
+        make: makes an optimizer from a schedule; it treats each parameter alone.
+        schedule: step to learning rate.
+        peak: the constant rate.
+        groups: what `make` gives is returned as it is where no group has a constant rate.
+    """
+    if not any(group.constant_rate for group in groups):
+        return make(schedule)
+
+    def labels(params):
+        constant = in_groups(params, groups, lambda group: group.constant_rate)
+        return jax.tree.map(lambda it_is: "constant" if it_is else "scheduled", constant)
+
+    constant = make(optax.constant_schedule(peak))
+    return optax.partition({"scheduled": make(schedule), "constant": constant}, labels)
 
 
 def grouped(

@@ -13,9 +13,9 @@ from jcl.config.checks import check_decay, check_not_negative, check_positive
 from jcl.config.names import build, resolve
 from jcl.config.options import options
 from jcl.errors import UserError
-from jcl.optim.groups import Group, grouped, groups_of, in_groups
+from jcl.optim.groups import Group, at_rates, grouped, groups_of, in_groups
 from jcl.optim.patterns import parameter_name
-from jcl.optim.schedules import Schedule
+from jcl.optim.schedules import Schedule, peak_learning_rate
 
 PyTree = Any
 Mask = Callable[[PyTree], PyTree]  # parameters -> the tree of booleans
@@ -50,8 +50,12 @@ def make_optimizer(
     """
     groups, common = groups_of(config, suggested), options(Optimizer)
     section = {key: value for key, value in config.optimizer.items() if key not in common}
-    given = {"learning_rate": schedule, **_decayed(config.optimizer.name, groups)}
-    optimizer = build("optimizer", section, OPTIMIZERS, **given)
+    decayed = _decayed(config.optimizer.name, groups)
+
+    def make(schedule):
+        return build("optimizer", section, OPTIMIZERS, learning_rate=schedule, **decayed)
+
+    optimizer = at_rates(make, schedule, peak_learning_rate(config), groups)
     clip = config.optimizer.gradient_clip_norm
     if clip is not None:
         optimizer = optax.chain(optax.clip_by_global_norm(clip), optimizer)

@@ -16,6 +16,7 @@ from jcl.optim.optimizers import is_weight, make_optimizer
 from tests.tiny import assert_same_bits, one_device, tiny_config, tiny_experiment, train
 
 RATES = (0.1, 0.3)
+PEAK = 0.2 * 16 / 256
 
 
 def schedule(step):
@@ -45,40 +46,46 @@ GROUPS = (
     ("encoder/first/bias", None),
     ("encoder/first", {"scale": 0.25, "decay": False}),
     ("encoder", {"scale": 0.5}),
+    ("head/kernel", {"scale": 0.5, "constant_rate": True}),
     ("head", {"decay": False}),
 )
-# Of each parameter: the scale of its updates, None where it is held still, and whether it decays.
+
+
+def at_peak(step):
+    return PEAK
+
+
+# Of each parameter: the scale of its updates, None where it is held still, whether it decays, and
+# its rate.
 TRAINED = {
     "encoder": {
-        "first": {"kernel": (0.25, False), "bias": (None, False)},
-        "last": {"kernel": (0.5, True), "bias": (0.5, False)},
+        "first": {"kernel": (0.25, False, schedule), "bias": (None, False, schedule)},
+        "last": {"kernel": (0.5, True, schedule), "bias": (0.5, False, schedule)},
     },
-    "encoder2": {"kernel": (1.0, True)},
-    "head": {"kernel": (1.0, False), "bias": (1.0, False)},
+    "encoder2": {"kernel": (1.0, True, schedule)},
+    "head": {"kernel": (0.5, True, at_peak), "bias": (1.0, False, schedule)},
 }
 
 
-def adamw(weight, decays):
-    return optax.adamw(schedule, weight_decay=0.3 if decays else 0.0)
+def adamw(weight, decays, rate):
+    return optax.adamw(rate, weight_decay=0.3 if decays else 0.0)
 
 
-def lars(weight, decays):
-    return optax.lars(
-        schedule, weight_decay=0.3 if decays else 0.0, trust_ratio_mask=weight.ndim > 1
-    )
+def lars(weight, decays, rate):
+    return optax.lars(rate, weight_decay=0.3 if decays else 0.0, trust_ratio_mask=weight.ndim > 1)
 
 
-def sgd(weight, decays):
-    momentum = optax.sgd(schedule, momentum=0.9)
+def sgd(weight, decays, rate):
+    momentum = optax.sgd(rate, momentum=0.9)
     return optax.chain(optax.add_decayed_weights(0.3), momentum) if decays else momentum
 
 
 def by_itself(alone, how, weight, *gradients):
     """Trains one parameter."""
-    scale, decays = how
+    scale, decays, rate = how
     if scale is None:
         return weight
-    optimizer = alone(weight, decays)
+    optimizer = alone(weight, decays, rate)
     state = optimizer.init(weight)
     for gradient in gradients:
         update, state = optimizer.update(gradient, state, weight)
@@ -89,7 +96,8 @@ def by_itself(alone, how, weight, *gradients):
 @pytest.mark.parametrize("alone", [adamw, lars, sgd])
 def test_each_parameter_is_trained_as_its_first_group_says(alone):
     config = {"optimizer.name": alone.__name__, "optimizer.weight_decay": 0.3}
-    config = open_config(tiny_config(**config, **{"optimizer.groups": GROUPS}))
+    rate = {"optimizer.learning_rate": 0.2, "optimizer.scaling": "linear"}
+    config = open_config(tiny_config(**config, **rate, **{"optimizer.groups": GROUPS}))
     optimizer = make_optimizer(config, schedule)
 
     @jax.jit
@@ -137,7 +145,8 @@ def test_what_is_frozen_comes_first_and_what_a_method_suggests_last():
         ((("encoder", 0.1),), "has ('encoder', 0.1), and takes pairs"),
         (((1, None),), "has (1, None), and takes pairs"),
         ((("encoder/(", None),), "'encoder/(' is not a regular expression"),
-        ((("encoder", {"rate": 0.1}),), "'encoder' has 'rate', and a group takes scale and decay"),
+        ((("encoder", {"rate": 0.1}),), "'encoder' has 'rate', and a group takes scale, decay and"),
+        ((("encoder", {"constant_rate": 1}),), "'encoder' constant_rate: 1 is not of type bool"),
         ((("encoder", {"scale": "x"}),), "'encoder' scale: 'x' is not of type float"),
         ((("encoder", {"scale": True}),), "'encoder' scale: True is not of type float"),
         ((("encoder", {"scale": -1.0}),), "'encoder' scale=-1.0 is impossible"),

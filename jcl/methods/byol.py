@@ -1,0 +1,42 @@
+"""BYOL: predict what momentum copies make of the other view, without negatives (Grill 2020)."""
+
+import dataclasses
+
+from jcl.methods.base import Outcome
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.momentum import Momentum
+from jcl.methods.parts.predictor import Predicted
+from jcl.methods.parts.swapped import swapped_cosine
+from jcl.methods.parts.two_view import pair_of
+
+
+@dataclasses.dataclass(frozen=True)
+class BYOL(Momentum, Predicted):
+    """Prediction of the other view's projection, which a moving average of the networks makes.
+
+    Take it where negatives do harm, because many examples are of the same kind, or where batches
+    are too small for them. MoCo v3 has the same networks and contrasts with the batch; SimSiam has
+    no copies; DirectPred computes the predictor.
+
+    Nothing in the loss forbids a collapse, at which `embedding_spread`, of the projections, falls
+    to 0 while the loss falls too.
+
+    Attributes:
+        decay: of the moving average in the first step; 0.996 in the paper for 1000 epochs, 0.99 in
+            the released code for 100 and 300.
+        decay_end: what a cosine takes the decay to by the end of the run.
+
+    Source: Grill et al. 2020, "Bootstrap Your Own Latent" (https://arxiv.org/abs/2006.07733),
+    Eq. 2, symmetrised as section 3.1 says.
+    """
+
+    decay: float = 0.996
+    decay_end: float | None = 1.0
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """(2 - 2 cos(prediction of view 0, copy's projection of view 1)) + the reverse."""
+        online = embeddings["online"]
+        agreement = swapped_cosine(online["prediction"], embeddings["momentum"])
+        diagnostics = two_view_diagnostics(*pair_of(online["projection"]))
+        metrics = {**diagnostics, "decay": 1 - self.share(clock)}
+        return Outcome(4 - 4 * agreement, metrics, {})

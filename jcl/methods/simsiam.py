@@ -1,0 +1,39 @@
+"""SimSiam: predict the other view's projection by one network alone (Chen & He 2021)."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+from jcl.methods.base import Outcome
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.predictor import Predicted
+from jcl.methods.parts.swapped import swapped_cosine
+from jcl.methods.parts.two_view import pair_of
+
+
+@dataclasses.dataclass(frozen=True)
+class SimSiam(Predicted):
+    """Prediction of the other view's projection, without negatives and without copies.
+
+    Take it for small batches where BYOL's copies, a second forward pass and a second set of
+    networks, cost too much. A step needs the least of all methods of two views.
+
+    The predictor's learning rate is constant, as the last row of the paper's Table 1 has it:
+    `optimizer.groups=(('predictor', {}),)` lets it follow the schedule. The paper's projector has
+    three layers and BatchNorm without scale and bias after the last (`layers=3, output_norm=True`,
+    and `frozen=('projector/batch_norm2',)` holds the scale at 1); its predictor has a bottleneck,
+    a `hidden_dim` of a quarter of the `output_dim`.
+
+    Nothing in the loss forbids a collapse, at which `embedding_spread`, of the projections, falls
+    to 0 and the loss to -1.
+
+    Source: Chen & He 2021, "Exploring Simple Siamese Representation Learning"
+    (https://arxiv.org/abs/2011.10566), Eq. 1 and 4.
+    """
+
+    groups: ClassVar[tuple[Any, ...]] = (("predictor", {"constant_rate": True}),)
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """-1/2 (cos(prediction of view 0, projection of view 1 without gradient) + the reverse)."""
+        projections = embeddings["projection"]
+        agreement = swapped_cosine(embeddings["prediction"], projections)
+        return Outcome(-agreement, two_view_diagnostics(*pair_of(projections)), {})
