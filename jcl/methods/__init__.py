@@ -5,6 +5,8 @@ METHODS = {
     "dcl": "jcl.methods.dcl:DCL",
     "moco_v3": "jcl.methods.moco_v3:MoCoV3",
     "sogclr": "jcl.methods.sogclr:SogCLR",
+    "nnclr": "jcl.methods.nnclr:NNCLR",
+    "nnclr_dcl": "jcl.methods.nnclr_dcl:NNCLRDCL",
     "swav": "jcl.methods.swav:SwAV",
     "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",

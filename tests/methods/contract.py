@@ -99,9 +99,14 @@ OVERRIDES = {
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
         "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
     },
+    "nnclr": {"method": {"name": "nnclr", "queue": 32}},
+    "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue": 32}},
     "swav": {
         "views": {"name": f"{HERE}:crops"},
-        "method": {"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
+        "method": {
+            **{"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
+            **{"queue": 32, "queue_epochs": 0.5},  # used from the third of the four steps
+        },
     },
 }
 # Networks under which examples pass alone.
