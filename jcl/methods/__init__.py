@@ -8,6 +8,7 @@ METHODS = {
     "nnclr": "jcl.methods.nnclr:NNCLR",
     "nnclr_dcl": "jcl.methods.nnclr_dcl:NNCLRDCL",
     "swav": "jcl.methods.swav:SwAV",
+    "beclr": "jcl.methods.beclr:BECLR",
     "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",
     "supremix": "jcl.methods.supremix:SupReMix",

@@ -30,18 +30,18 @@ class NNCLR(Predicted, CosineContrast):
 
     Attributes:
         temperature: that cosines are divided by; 0.1 in the paper.
-        queue: how many projections are kept, a multiple of the batch; 98304 in the paper, 65536 in
-            solo-learn.
+        queue_size: how many projections are kept, a multiple of the batch; 98304 in the paper,
+            65536 in solo-learn.
 
     Source: Dwibedi et al. 2021, "With a Little Help from My Friends: Nearest-Neighbor Contrastive
     Learning of Visual Representations" (https://arxiv.org/abs/2104.14548), Eq. 3 and Alg. 1.
     """
 
-    queue: int = 98304
+    queue_size: int = 98304
 
     def __post_init__(self):
         super().__post_init__()
-        check_count("method.queue", self.queue)
+        check_count("method.queue_size", self.queue_size)
 
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; the networks, and a queue as wide as the projections."""
@@ -50,7 +50,8 @@ class NNCLR(Predicted, CosineContrast):
         shapes = jax.eval_shape(lambda: self.embed(made, views, None)).embeddings
         dtype = jnp.promote_types(jax.tree.leaves(views)[0].dtype, jnp.float32)
         width = shapes["projection"].shape[-1]
-        return made._replace(method_state=queue_lib.start(queue_key, self.queue, width, dtype))
+        queue = queue_lib.start(queue_key, self.queue_size, width, dtype)
+        return made._replace(method_state=queue)
 
     def loss(
         self, neighbours: Float[Array, "B d"], predictions: Float[Array, "B d"], mesh: Mesh | None
@@ -65,6 +66,7 @@ class NNCLR(Predicted, CosineContrast):
         """
         z0, z1 = pair_of(embeddings["projection"])
         p0, p1 = pair_of(embeddings["prediction"])
+        queue_lib.check_size("method.queue_size", self.queue_size, len(z0))
         found = [nearest(z, variables.method_state["rows"], mesh) for z in (z0, z1)]
         loss = (self.loss(found[0], p1, mesh) + self.loss(found[1], p0, mesh)) / 2
         similarity = jnp.sum(jax.lax.stop_gradient(unit_rows(z0)) * found[0], axis=1).mean()

@@ -21,7 +21,7 @@ class NNCLRDCL(NNCLR):
 
     Attributes:
         temperature: that cosines are divided by.
-        queue: how many projections are kept, a multiple of the batch.
+        queue_size: how many projections are kept, a multiple of the batch.
 
     Source: Yeh et al. 2022, "Decoupled Contrastive Learning" (https://arxiv.org/abs/2110.06848),
     which reports the pair of the two on ImageNet; Dwibedi et al. 2021, as `NNCLR`.

@@ -96,6 +96,7 @@ class SwAV(TwoViewNetworks):
                 "the method takes two views of an example or more, and the recipe of views "
                 f"(views.name) makes {embeddings.shape[1]}"
             )
+        queue_lib.check_size("method.queue", self.queue, len(embeddings))
         prototypes = variables.params["prototypes"]
         held = prototypes_lib.held(prototypes, clock.step, self._held_steps(clock))
         scores = prototypes_lib.scores(embeddings, held)

@@ -94,13 +94,19 @@ NETWORKS = {
 }
 # What a method needs besides; a method of two views of an image needs no line.
 OVERRIDES = {
+    "beclr": {
+        "method": {
+            **{"name": "beclr", "memory": 64, "prototypes": 3, "k": 2, "patch_size": 4},
+            **{"start_epochs": 0.5, "recluster_epochs": 1},  # it is full after two of four steps
+        },
+    },
     "clip": {
         "views": {"name": f"{HERE}:with_text"},
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
         "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
     },
-    "nnclr": {"method": {"name": "nnclr", "queue": 32}},
-    "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue": 32}},
+    "nnclr": {"method": {"name": "nnclr", "queue_size": 32}},
+    "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue_size": 32}},
     "swav": {
         "views": {"name": f"{HERE}:crops"},
         "method": {

@@ -17,7 +17,7 @@ TEMPERATURE, QUEUE, BATCH, WIDTH = 0.3, 12, 4, 5
 
 
 def method(kind=NNCLR, **options):
-    options = {"temperature": TEMPERATURE, "queue": QUEUE, **options}
+    options = {"temperature": TEMPERATURE, "queue_size": QUEUE, **options}
     return kind(nn.Dense(1), nn.Dense(1), **options, predictor=nn.Dense(1))
 
 
@@ -100,7 +100,7 @@ def test_it_begins_with_a_queue_as_wide_as_the_projections():
             return nn.Dense(self.width)(x)
 
     networks = Normalised(), Head(7)
-    nnclr = NNCLR(*networks, queue=QUEUE, predictor=Head(7))
+    nnclr = NNCLR(*networks, queue_size=QUEUE, predictor=Head(7))
     views = {"image": jnp.zeros((1, 2, 8, 8, 3))}
     data = images_of(8, 8, 3, examples=64)
     made = jax.eval_shape(lambda key: nnclr.init(key, views, data), jax.random.key(0))
@@ -110,15 +110,11 @@ def test_it_begins_with_a_queue_as_wide_as_the_projections():
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda: method(queue=0), "method.queue=0"),
+        (lambda: method(queue_size=0), "method.queue_size=0"),
         (lambda: method(temperature=0.0), "method.temperature=0.0"),
         (
-            lambda: method().after_update(
-                Variables({}, {}, {"rows": jnp.ones((QUEUE, 2)), "position": 0}),
-                {"keys": jnp.ones((5, 2))},
-                None,
-            ),
-            "a queue of 12 keys does not divide by the batch of 5",
+            lambda: evaluate(NNCLR, *(x[:3].repeat(2, 0)[:5] for x in draw()[:2]), draw()[2]),
+            "method.queue_size=12 is impossible with batch_size=5",
         ),
         (
             lambda: one_way_dcl(jnp.ones((1, 2)), jnp.ones((1, 2)), temperature=1.0, mesh=None),

@@ -172,7 +172,7 @@ def test_the_queue_of_each_view_shares_the_prototypes(data, rows, epochs, first)
     (z, prototypes), random = data, np.random.default_rng(3)
     older = unit(random.normal(size=(2, rows, 7)))
     queues = {f"queue{view}": {"rows": older[view], "position": np.int32(0)} for view in (0, 1)}
-    options = {"queues": queues, "queue": rows, "queue_epochs": epochs}
+    options = {"queues": queues, "queue": rows, "queue_epochs": epochs, "hold_epochs": 0.5}
     for step, parts in ((first - 1, ()), (first, (older,))):
         (loss, outcome), (_, of_prototypes) = evaluate(z, prototypes, step=step, **options)
         codes = codes_of(z, prototypes, older=parts)
