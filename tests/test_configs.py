@@ -46,9 +46,11 @@ def test_the_header_says_what_a_user_must_know(name):
 
 # Compilation takes the time, and these have the networks of others.
 KIN = (
+    "beclr_",
     "clip_",
     "dcl_",
     "moco_",
+    "nnclr_",
     "sogclr_",
     "supcon_",
     "swav_",

@@ -192,14 +192,19 @@ def test_the_memory_is_clustered_when_it_is_full_and_when_its_epochs_end():
 @pytest.mark.slow
 def test_the_released_form_is_the_same_on_a_mesh():
     section = {**OVERRIDES["beclr"]["method"], "neighbours": "released"}
-    options = {"precision": "float64", "fsdp_min_size": 1, "method": section, **DROPPING}
+    options = {"precision": "float64", "fsdp_min_size": 1, **DROPPING}
     places = [jax.devices()[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)]
+
+    def released():
+        config = make_config("beclr", **options)
+        config.method = section
+        return config
+
     with jax.enable_x64(True):
         (one, losses), (other, found) = (
             run.steps(run.start(), 0, 4)
             for run in (
-                Run(make_config("beclr", **options), mesh)
-                for mesh in (one_device(), make_mesh(4, 2, devices=places))
+                Run(released(), mesh) for mesh in (one_device(), make_mesh(4, 2, devices=places))
             )
         )
         np.testing.assert_allclose(found, losses, rtol=0, atol=1e-9)
