@@ -3,8 +3,8 @@
 Method: Dwibedi et al. 2021, "With a Little Help from My Friends: Nearest-Neighbor Contrastive
     Learning of Visual Representations".
 Command: python -m jcl.train --config=configs/nnclr_shapes.py --workdir=runs/nnclr_shapes
-Expected time: about a minute of steps on 2 CPU cores.
-Expected score: Not measured here.
+Expected time: 2,184 steps, which took 3 minutes on 2 cores beside other jobs.
+Expected score: kNN top-1 64.8, linear 63.4, from 26.5 and 22.2 untrained (seed 0 alone).
 """
 
 from jcl import config as config_lib

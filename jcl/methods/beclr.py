@@ -71,7 +71,8 @@ class BECLR(Momentum, Predicted):
         recluster_epochs: after how many epochs k-means clusters the memory again.
 
     Source: Poulakakis-Daktylidis & Jamali-Rad 2024, "BECLR: Batch Enhanced Contrastive Few-Shot
-    Learning" (https://arxiv.org/abs/2402.02444), Eq. 1 to 3; numbers of the code released with it.
+    Learning" (https://arxiv.org/abs/2402.02444), of which the memory is the part called DyCE;
+    equations and numbers are those of the code released with it.
     """
 
     decay: float = 0.995
@@ -112,12 +113,13 @@ class BECLR(Momentum, Predicted):
 
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; networks, copies, and memories as wide as the projections."""
-        made = super().init(key, views, data)
+        networks_key, memories_key = jax.random.split(key)
+        made = super().init(networks_key, views, data)
         projections = jax.eval_shape(lambda: self.embed(made, views, None)).embeddings[MOMENTUM]
         dtype = jnp.promote_types(jax.tree.leaves(views)[0].dtype, jnp.float32)
         sizes = self.memory, self.prototypes, projections.shape[-1], dtype
         memories = {
-            name: memory_lib.start(jax.random.fold_in(key, number), *sizes)
+            name: memory_lib.start(jax.random.fold_in(memories_key, number), *sizes)
             for number, name in enumerate(self._memories)
         }
         return made._replace(method_state={**made.method_state, MEMORIES: memories})
@@ -151,7 +153,6 @@ class BECLR(Momentum, Predicted):
         memories = variables.method_state[MEMORIES]
         kept = {name: _flat(jax.lax.stop_gradient(rows[name])) for name in self._memories}
         self._check_memory(len(kept["target"]))
-
         loss = jax.lax.cond(
             self._has_begun(clock, len(kept["target"])),
             lambda: self._loss({**rows, **self._enhanced(memories, rows, mesh)}, mesh),

@@ -79,10 +79,11 @@ class SwAV(TwoViewNetworks):
         embeddings = jax.eval_shape(lambda: self.embed(made, views, None)).embeddings
         dtype = jnp.promote_types(jax.tree.leaves(views)[0].dtype, jnp.float32)
         width = embeddings.shape[-1]
+        queue_keys = jax.random.split(jax.random.fold_in(prototypes_key, 1), CODE_VIEWS)
         drawn = prototypes_lib.start(prototypes_key, self.prototypes, width, dtype)
         queues = {
-            name: queue_lib.start(jax.random.fold_in(key, view), self.queue, width, dtype)
-            for view, name in enumerate(self._queues)
+            name: queue_lib.start(queue_key, self.queue, width, dtype)
+            for name, queue_key in zip(self._queues, queue_keys, strict=False)  # or none
         }
         return made._replace(params={**made.params, "prototypes": drawn}, method_state=queues)
 

@@ -49,8 +49,8 @@ def opta(
         UserError: as `episodes`.
 
     Source: Poulakakis-Daktylidis & Jamali-Rad 2024, "BECLR: Batch Enhanced Contrastive Few-Shot
-    Learning" (https://arxiv.org/abs/2402.02444), section 3.3; passes and shares of the code
-    released with it.
+    Learning" (https://arxiv.org/abs/2402.02444); passes and shares are those of the code released
+    with it.
     """
     drawn = {"ways": ways, "shots": shots, "queries": queries, "count": count, "seed": seed}
     return episodes(features, labels, **drawn, classify=_of_transported_means)
