@@ -48,6 +48,7 @@ def test_the_header_says_what_a_user_must_know(name):
 # Compilation takes the time, and these have the networks of others.
 KIN = (
     "cacr_",
+    "beclr_",
     "clip_",
     "dcl_",
     "groco_",
@@ -62,6 +63,7 @@ KIN = (
     "directpred_",
     "moco_",
     "simsiam_",
+    "nnclr_",
     "sogclr_",
     "supcon_",
     "swav_",

@@ -1,12 +1,14 @@
 """Balanced soft assignments of a batch to prototypes, the codes of SwAV.
 
-Inputs: scores of every example and prototype
+Inputs: scores of every example and prototype, those of a queue of older examples if you have one
 Formula: codes_ij = exp((scores_ij - f_i - g_j) / epsilon), whose rows sum to 1 and columns to
   nearly B / K
-Cost: 3 B K exponentials an iteration, no gradient
+Cost: 3 (B + Q) K exponentials an iteration for a queue of Q, no gradient
 Neighbours: Gives targets, not a loss: `soft_info_nce` takes them as targets where the prototypes
   are its keys.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,7 @@ def sinkhorn(
     *,
     epsilon: Real[ArrayLike, ""],
     iterations: int = 3,
+    queue_scores: Float[Array, "Q K"] | None = None,
     mesh: Mesh | None = None,
 ) -> Float[Array, "B K"]:
     """Soft codes of every example that share the examples equally among the prototypes.
@@ -40,14 +43,19 @@ def sinkhorn(
     unit rows. Take the cross-entropy of the other view's `softmax(scores / temperature)` against
     the codes.
 
+    With `queue_scores` the prototypes are shared among the batch and Q older examples: codes are
+    those of B + Q examples, of which the batch's are returned.
+
     Args:
         scores: similarity of every example with every prototype, `[B, K]`.
         epsilon: positive scalar, 0.05 in the paper; smaller makes codes harder.
         iterations: how many, a positive whole number.
+        queue_scores: similarity of older examples with every prototype, `[Q, K]`, the same on all
+            devices, for any Q but 0; None for none.
         mesh: see `jcl.losses`.
 
     Returns:
-        Codes `[B, K]` without gradient, float64 where `scores` are and float32 otherwise, sharded
+        Codes `[B, K]` without gradient, float64 where an argument is and float32 otherwise, sharded
         like the batch. All are one where K is 1.
 
     Raises:
@@ -66,19 +74,28 @@ def sinkhorn(
         NeurIPS 2020, equations 3 to 5 (https://arxiv.org/abs/2006.09882); Cuturi, "Sinkhorn
         Distances", NeurIPS 2013 (https://arxiv.org/abs/1306.0895).
     """
+    arrays = {"scores": (scores, "float [B, K]")}
+    if queue_scores is not None:
+        arrays["queue_scores"] = (queue_scores, "float [Q, K]")
     scalars = {"epsilon": (epsilon, "positive"), "iterations": (iterations, "positive whole")}
-    check_arguments("sinkhorn", mesh, scores=(scores, "float [B, K]"), **scalars)
-    scores = jax.lax.stop_gradient(jnp.asarray(scores))
-    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
+    check_arguments("sinkhorn", mesh, **arrays, **scalars)
+    parts = [jnp.asarray(x) for x in (scores, queue_scores) if x is not None]
+    dtype = jnp.result_type(jnp.float32, *parts)
+    parts = [jax.lax.stop_gradient(x.astype(dtype)) for x in parts]
     if mesh is not None:
-        # The sums over examples cross devices, K numbers each; no row leaves its device.
-        scores = jax.lax.with_sharding_constraint(scores, batch_sharding(mesh))
-    logits = scores / jax.lax.stop_gradient(jnp.asarray(epsilon, scores.dtype))
+        # The sums over examples cross devices, K numbers each; no row leaves its device. The queue
+        # stays apart from the batch, because every device has it.
+        parts[0] = jax.lax.with_sharding_constraint(parts[0], batch_sharding(mesh))
+    epsilon = jax.lax.stop_gradient(jnp.asarray(epsilon, dtype))
+    logits = [part / epsilon for part in parts]
+
+    def over_examples(parts):
+        return functools.reduce(jnp.logaddexp, (logsumexp(part, axis=0) for part in parts))
 
     def scale(_, of_prototypes):
-        of_examples = logsumexp(logits - of_prototypes, axis=1, keepdims=True)
-        return logsumexp(logits - of_examples, axis=0)
+        of_examples = [logsumexp(x - of_prototypes, axis=1, keepdims=True) for x in logits]
+        return over_examples([x - f for x, f in zip(logits, of_examples, strict=True)])
 
     # Constants such as log K do not matter: the next scaling takes them out again.
-    of_prototypes = jax.lax.fori_loop(1, iterations, scale, logsumexp(logits, axis=0))
-    return jax.nn.softmax(logits - of_prototypes, axis=1)
+    of_prototypes = jax.lax.fori_loop(1, iterations, scale, over_examples(logits))
+    return jax.nn.softmax(logits[0] - of_prototypes, axis=1)

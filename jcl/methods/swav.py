@@ -1,6 +1,7 @@
 """SwAV: each view predicts which prototypes another view was assigned to (Caron et al. 2020)."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from jcl.errors import UserError
 from jcl.losses import sinkhorn
 from jcl.methods.base import Outcome, Variables
 from jcl.methods.parts import prototypes as prototypes_lib
+from jcl.methods.parts import queue as queue_lib
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.two_view import TwoViewNetworks
 
@@ -25,15 +27,20 @@ class SwAV(TwoViewNetworks):
     The first two views are assigned to prototypes by `jcl.losses.sinkhorn`, without gradient, and
     every other view of the example predicts these codes. Further views, of any size, come from
     `views.name="multi_crop"`. Take this and not SimCLR for several small views, or where other
-    examples of the same kind must not be pushed away: no example is another's negative. A batch of
-    fewer examples than prototypes makes codes coarse; the paper's queue for that is not here.
+    examples of the same kind must not be pushed away: no example is another's negative.
+
+    A batch of fewer examples than prototypes makes codes coarse. A `queue` of older embeddings for
+    each of the two views then takes its share of the prototypes: the embeddings are scored with the
+    current prototypes and put beside the batch, and the batch's codes alone are kept. The queues
+    are the method's state. They fill from the first step, and are used once they are full and
+    `queue_epochs` have passed; the released code begins to fill them then.
 
     The prototypes [K, d] are a parameter, `prototypes`, whose rows are scaled to norm one after
     every update. While they are held still, updates by decay and momentum are undone too.
 
     Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster
     Assignments" (https://arxiv.org/abs/2006.09882), Eq. 2 and 6; that prototypes are held in the
-    first epoch is from the code released with it.
+    first epoch, and a queue for each view, are from the code released with it.
 
     Attributes:
         temperature: that cosines with prototypes are divided by where views predict codes.
@@ -43,6 +50,9 @@ class SwAV(TwoViewNetworks):
             embeddings have dimensions leave a place where all cosines are equal, a way to collapse.
         iterations: of Sinkhorn and Knopp's algorithm; a small epsilon needs more for balance.
         hold_epochs: for how many epochs at the start the prototypes stay as they were drawn.
+        queue: how many older embeddings of each view share the prototypes, a multiple of the batch;
+            0 for none; 3840 in the paper at batch 256.
+        queue_epochs: after how many epochs they begin to; 15 in the paper.
     """
 
     temperature: float = 0.1
@@ -50,22 +60,32 @@ class SwAV(TwoViewNetworks):
     prototypes: int = 3000
     iterations: int = 3
     hold_epochs: float = 1.0
+    queue: int = 0
+    queue_epochs: float = 15.0
 
     def __post_init__(self):
         check_positive("method.temperature", self.temperature)
         check_positive("method.epsilon", self.epsilon)
-        check_count("method.prototypes", self.prototypes)
+        prototypes_lib.check("method.prototypes", self.prototypes)
         check_count("method.iterations", self.iterations)
-        check_not_negative("method.hold_epochs", self.hold_epochs)
+        check_count("method.queue", self.queue or None)
+        for key in ("hold_epochs", "queue_epochs"):
+            check_not_negative(f"method.{key}", getattr(self, key))
 
     def init(self, key, views, data) -> Variables:
-        """See `Method.init`; the networks, and prototypes as wide as the embeddings."""
+        """See `Method.init`; the networks, and prototypes and queues as wide as the embeddings."""
         networks_key, prototypes_key = jax.random.split(key)
         made = super().init(networks_key, views, data)
         embeddings = jax.eval_shape(lambda: self.embed(made, views, None)).embeddings
         dtype = jnp.promote_types(jax.tree.leaves(views)[0].dtype, jnp.float32)
-        drawn = prototypes_lib.start(prototypes_key, self.prototypes, embeddings.shape[-1], dtype)
-        return made._replace(params={**made.params, "prototypes": drawn})
+        width = embeddings.shape[-1]
+        queue_keys = jax.random.split(jax.random.fold_in(prototypes_key, 1), CODE_VIEWS)
+        drawn = prototypes_lib.start(prototypes_key, self.prototypes, width, dtype)
+        queues = {
+            name: queue_lib.start(queue_key, self.queue, width, dtype)
+            for name, queue_key in zip(self._queues, queue_keys, strict=False)  # or none
+        }
+        return made._replace(params={**made.params, "prototypes": drawn}, method_state=queues)
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """See `Method.objective`; embeddings [B, V, d], raw, of which the first two make codes.
@@ -77,34 +97,61 @@ class SwAV(TwoViewNetworks):
                 "the method takes two views of an example or more, and the recipe of views "
                 f"(views.name) makes {embeddings.shape[1]}"
             )
+        queue_lib.check_size("method.queue", self.queue, len(embeddings))
         prototypes = variables.params["prototypes"]
         held = prototypes_lib.held(prototypes, clock.step, self._held_steps(clock))
         scores = prototypes_lib.scores(embeddings, held)
+        queues = [variables.method_state[name]["rows"] for name in self._queues]
+        queues = queues or [None] * CODE_VIEWS
         codes = jnp.stack(
-            [
-                sinkhorn(
-                    scores[:, view], epsilon=self.epsilon, iterations=self.iterations, mesh=mesh
-                )
-                for view in range(CODE_VIEWS)
-            ],
+            [self._codes(scores[:, v], queues[v], held, clock, mesh) for v in range(CODE_VIEWS)],
             axis=1,
         )
         diagnostics = two_view_diagnostics(embeddings[:, 0], embeddings[:, 1])
         metrics = {**diagnostics, "prototypes_used": effective_codes(codes)}
         loss = swapped_cross_entropy(scores / self.temperature, codes)
-        return Outcome(loss, metrics, {"prototypes": prototypes})
+        newest = {name: embeddings[:, view] for view, name in enumerate(self._queues)}
+        return Outcome(loss, metrics, {"prototypes": prototypes, "newest": newest})
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """Scales prototypes to norm one, or puts the old ones back while they are held."""
+        """Scales prototypes to norm one, or puts the old ones back while they are held.
+
+        The embeddings of the batch take the place of the oldest in the queues.
+        """
         is_held = prototypes_lib.is_held(clock.step, self._held_steps(clock))
         moved = prototypes_lib.normalised(variables.params["prototypes"])
         prototypes = jnp.where(is_held, carry["prototypes"], moved)
-        return variables._replace(params={**variables.params, "prototypes": prototypes})
+        queues = {
+            name: queue_lib.push(variables.method_state[name], embeddings)
+            for name, embeddings in carry["newest"].items()
+        }
+        return variables._replace(
+            params={**variables.params, "prototypes": prototypes}, method_state=queues
+        )
 
     def adopt(self, variables) -> Variables:
         """Scales another run's prototypes to norm one, as a moving average's are shorter."""
         prototypes = prototypes_lib.normalised(variables.params["prototypes"])
         return variables._replace(params={**variables.params, "prototypes": prototypes})
+
+    @property
+    def _queues(self) -> tuple[str, ...]:
+        return tuple(f"queue{view}" for view in range(CODE_VIEWS)) if self.queue else ()
+
+    def _codes(self, scores, queue, prototypes, clock, mesh):
+        scores, prototypes = jax.lax.stop_gradient((scores, prototypes))
+        balanced = functools.partial(
+            sinkhorn, scores, epsilon=self.epsilon, iterations=self.iterations, mesh=mesh
+        )
+        if queue is None:
+            return balanced()
+
+        def with_queue():
+            return balanced(queue_scores=prototypes_lib.scores(queue, prototypes))
+
+        waited = round(self.queue_epochs * clock.steps_per_epoch)
+        first = max(waited, len(queue) // len(scores))  # it is full by then
+        return jax.lax.cond(jnp.asarray(clock.step >= first), with_queue, balanced)
 
     def _held_steps(self, clock) -> int:
         return round(self.hold_epochs * clock.steps_per_epoch)

@@ -13,6 +13,7 @@ from jcl.probes.linear import linear_probe
 from jcl.probes.low_shot import choose_share, low_shot
 from jcl.probes.measure import measure
 from jcl.probes.multi_label import multi_label_probe
+from jcl.probes.opta import opta
 from jcl.probes.ordinality import ordinality
 from jcl.probes.planted import planted_recall
 from jcl.probes.plots import embedding_map, loss_curve, tsne, views_grid
@@ -46,6 +47,7 @@ __all__ = [
     "low_shot",
     "measure",
     "multi_label_probe",
+    "opta",
     "ordinality",
     "planted_recall",
     "rank_and_spread",

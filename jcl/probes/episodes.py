@@ -1,6 +1,6 @@
 """Few-shot episodes: a few examples of a few classes, and others to be told apart by them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -8,6 +8,25 @@ from jaxtyping import Array, Float, Int
 from jcl.errors import UserError
 from jcl.probes.checks import check_features
 from jcl.probes.unit import unit
+
+# Of E episodes, unit features of labelled examples and of queries -> a class of each query, 0 to
+# W - 1.
+Classify = Callable[
+    [Float[np.ndarray, "E W S D"], Float[np.ndarray, "E Q D"]], Int[np.ndarray, "E Q"]
+]
+
+# Numbers of the features that are looked at together.
+_TOGETHER = 2**23
+
+
+def nearest_mean(
+    known: Float[np.ndarray, "E W S D"], asked: Float[np.ndarray, "E Q D"]
+) -> Int[np.ndarray, "E Q"]:
+    """The class whose mean is nearest, of each query by itself."""
+    means = known.mean(2)
+    # |q - m|^2 without |q|^2.
+    lengths = np.sum(means**2, axis=2)[:, None]
+    return np.argmin(lengths - 2 * asked @ means.swapaxes(1, 2), axis=2)
 
 
 def episodes(
@@ -19,6 +38,7 @@ def episodes(
     queries: int = 15,
     count: int = 600,
     seed: int = 0,
+    classify: Classify = nearest_mean,
 ) -> dict[str, dict]:
     """Top-1 accuracy of the nearest class mean over random episodes, with 95% intervals.
 
@@ -39,6 +59,7 @@ def episodes(
         queries: examples of each class that are predicted.
         count: episodes, at least 2.
         seed: of the draws.
+        classify: what else gives each query a class than the nearest mean of unit features.
 
     Returns:
         {"5-way 1-shot": {"top1": x, "top1_interval": [low, high], "episodes": count}, ..}; a number
@@ -63,7 +84,9 @@ def episodes(
         if len(able) < ways:
             continue
         random = np.random.default_rng(seed)
-        top1 = [_episode(x, able, random, ways, shot, queries) for _ in range(count)]
+        drawn = np.stack([_draw(able, random, ways, shot + queries) for _ in range(count)])
+        parts = np.array_split(drawn, min(count, -(-drawn.size * x.shape[1] // _TOGETHER)))
+        top1 = np.concatenate([_right(x[rows], shot, classify) for rows in parts])
         mean, half = float(np.mean(top1)), float(1.96 * np.std(top1, ddof=1) / count**0.5)
         found[f"{ways}-way {shot}-shot"] = {
             "top1": mean,
@@ -73,11 +96,16 @@ def episodes(
     return found
 
 
-def _episode(x, members, random, ways: int, shot: int, queries: int) -> float:
+def _draw(members, random, ways: int, examples: int) -> Int[np.ndarray, "W N"]:
     classes = random.choice(len(members), ways, replace=False)
-    drawn = np.stack([random.choice(members[c], shot + queries, replace=False) for c in classes])
-    means = x[drawn[:, :shot]].mean(1)
-    asked = x[drawn[:, shot:]].reshape(ways * queries, -1)
-    # The nearest mean: |q - m|^2 without |q|^2.
-    nearest = np.argmin(np.sum(means**2, axis=1) - 2 * asked @ means.T, axis=1)
-    return float(np.mean(nearest == np.repeat(np.arange(ways), queries)))
+    return np.stack([random.choice(members[c], examples, replace=False) for c in classes])
+
+
+def _right(
+    features: Float[np.ndarray, "E W N D"], shot: int, classify: Classify
+) -> Float[np.ndarray, " E"]:
+    """The share of each episode's queries whose class is found."""
+    known, asked = features[:, :, :shot], features[:, :, shot:]
+    episodes, ways, queries, width = asked.shape
+    found = classify(known, asked.reshape(episodes, ways * queries, width))
+    return np.mean(found == np.repeat(np.arange(ways), queries), axis=1)

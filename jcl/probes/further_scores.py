@@ -37,7 +37,8 @@ FURTHER_SCORES = (
     *_of_classes("knn", "kNN"),
     *_of_classes("linear", "linear"),
     *(
-        FurtherScore(f"{episode}, %", ("episodes", episode, "top1"))
+        FurtherScore(f"{name}{episode}, %", (probe, episode, "top1"))
+        for probe, name in (("episodes", ""), ("opta", "OpTA "))
         for episode in ("5-way 1-shot", "5-way 5-shot")
     ),
     FurtherScore("linear mAP, %", ("multi_label", "map")),

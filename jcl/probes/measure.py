@@ -12,6 +12,7 @@ from jcl.probes.knn_regression import knn_target_scores
 from jcl.probes.linear import L2_GRID, linear_probe
 from jcl.probes.low_shot import low_shot
 from jcl.probes.multi_label import multi_label_probe
+from jcl.probes.opta import opta
 from jcl.probes.regression_scores import SCORES
 from jcl.probes.ridge import ridge_probe
 from jcl.probes.similarity import tree_scores
@@ -49,9 +50,9 @@ def measure(
         What only one of the splits has does not count. See `knn_top1`, `knn_target_scores`,
         `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes choose from
         `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
-        Besides, "episodes" where test labels have enough classes, "multi_label" where examples have
-        multi-hot `labels`; of the test split, "anomaly" where some have `outlier`, and "tree" where
-        they have a `path`. With none of all these {}.
+        Besides, "episodes" and "opta" where test labels have enough classes, "multi_label" where
+        examples have multi-hot `labels`; of the test split, "anomaly" where some have `outlier`,
+        and "tree" where they have a `path`. With none of all these {}.
 
     Raises:
         jcl.errors.UserError: features, labels or targets that do not fit.
@@ -99,6 +100,7 @@ def _further(train: Features, test: Features) -> dict[str, dict]:
     scores = {}
     if train.label is not None and test.label is not None:
         scores["episodes"] = episodes(test.features, test.label)
+        scores["opta"] = opta(test.features, test.label)
     if "labels" in train.known and "labels" in test.known:
         labelled = ((split.features, split.known["labels"]) for split in (train, test))
         scores["multi_label"] = multi_label_probe(*next(labelled), *next(labelled))

@@ -99,6 +99,12 @@ NETWORKS = {
 }
 # What a method needs besides; a method of two views of an image needs no line.
 OVERRIDES = {
+    "beclr": {
+        "method": {
+            **{"name": "beclr", "memory": 64, "prototypes": 3, "k": 2, "patch_size": 4},
+            **{"start_epochs": 0.5, "recluster_epochs": 1},  # it is full after two of four steps
+        },
+    },
     "clip": {
         "views": {"name": f"{HERE}:with_text"},
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
@@ -126,9 +132,14 @@ OVERRIDES = {
         }
     },
     "moco_v2": {"method": {"name": "moco_v2", "queue_size": 32, "decay": 0.7}},
+    "nnclr": {"method": {"name": "nnclr", "queue_size": 32}},
+    "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue_size": 32}},
     "swav": {
         "views": {"name": f"{HERE}:crops"},
-        "method": {"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
+        "method": {
+            **{"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
+            **{"queue": 32, "queue_epochs": 0.5},  # used from the third of the four steps
+        },
     },
 }
 # Networks under which examples pass alone.

@@ -91,8 +91,8 @@ def evaluation(**options):
     """(embeddings, prototypes, step) -> (loss, outcome), and the gradient by the first two."""
     swav = method(**options)
 
-    def loss(embeddings, prototypes, step):
-        variables = Variables({"prototypes": prototypes}, {})
+    def loss(embeddings, prototypes, step, queues):
+        variables = Variables({"prototypes": prototypes}, {}, queues)
         clock = Clock(step, steps_per_epoch=4, total_steps=8)
         outcome = swav.objective(variables, embeddings, {}, clock, None, None)
         return outcome.loss, outcome
@@ -100,15 +100,19 @@ def evaluation(**options):
     return jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
 
 
-def evaluate(embeddings, prototypes, *, step, **options):
+def evaluate(embeddings, prototypes, *, step, queues=None, **options):
     with jax.enable_x64(True):
-        found = evaluation(**options)(embeddings, prototypes, step)
+        found = evaluation(**options)(embeddings, prototypes, step, queues or {})
         return jax.tree.map(np.asarray, found)
 
 
-def codes_of(z, prototypes, iterations=3):
-    """Codes of the first two views, each over the whole batch."""
-    return [formulas.sinkhorn(unit(z[:, c]) @ prototypes.T, EPSILON, iterations) for c in (0, 1)]
+def codes_of(z, prototypes, iterations=3, older=()):
+    """Codes of the first two views, each over the whole batch, and over older rows of that view."""
+    codes = []
+    for view in (0, 1):
+        rows = np.concatenate([unit(z[:, view]), *(part[view] for part in older)])
+        codes.append(formulas.sinkhorn(rows @ prototypes.T, EPSILON, iterations)[: len(z)])
+    return codes
 
 
 def formula(z, prototypes, codes):
@@ -159,6 +163,32 @@ def test_gradient_takes_codes_as_given_and_waits_for_prototypes(data):
     assert not while_held.any()
 
 
+@pytest.mark.parametrize(
+    ("rows", "epochs", "first"),
+    [(12, 1.0, 4), pytest.param(18, 0.25, 3, marks=pytest.mark.slow)],
+    ids=["waits for its epoch", "waits until it is full"],
+)
+def test_the_queue_of_each_view_shares_the_prototypes(data, rows, epochs, first):
+    (z, prototypes), random = data, np.random.default_rng(3)
+    older = unit(random.normal(size=(2, rows, 7)))
+    queues = {f"queue{view}": {"rows": older[view], "position": np.int32(0)} for view in (0, 1)}
+    options = {"queues": queues, "queue": rows, "queue_epochs": epochs, "hold_epochs": 0.5}
+    for step, parts in ((first - 1, ()), (first, (older,))):
+        (loss, outcome), (_, of_prototypes) = evaluate(z, prototypes, step=step, **options)
+        codes = codes_of(z, prototypes, older=parts)
+        np.testing.assert_allclose(loss, formula(z, prototypes, codes), rtol=1e-12)
+    way = random.normal(size=prototypes.shape)
+    ends = [formula(z, prototypes + side * way, codes) for side in (1e-5, -1e-5)]
+    np.testing.assert_allclose((of_prototypes * way).sum(), (ends[0] - ends[1]) / 2e-5, rtol=1e-6)
+    swav = method(**{name: options[name] for name in ("queue", "queue_epochs")})
+    queues, carry = jax.tree.map(jnp.asarray, (queues, outcome.carry))
+    before = Variables({"prototypes": carry["prototypes"]}, {}, queues)
+    after = swav.after_update(before, carry, Clock(step, 4, 8)).method_state
+    for view in (0, 1):
+        kept = np.concatenate([unit(z[:, view]), older[view, 6:]])
+        np.testing.assert_allclose(after[f"queue{view}"]["rows"], kept, rtol=1e-5, atol=1e-6)
+
+
 def test_codes_that_are_all_the_same_use_one_prototype():
     used = jax.jit(effective_codes)
     assert float(used(np.full((K, 2, K), 1 / K, np.float32))) == pytest.approx(1)
@@ -200,7 +230,7 @@ def test_what_an_optimizer_does_to_held_prototypes_is_undone(data):
     @jax.jit
     def after_update(step):
         variables = Variables({**others, "prototypes": moved}, {})
-        return swav.after_update(variables, {"prototypes": old}, Clock(step, 4, 8))
+        return swav.after_update(variables, {"prototypes": old, "newest": {}}, Clock(step, 4, 8))
 
     for step, expected in ((1, old), (2, unit(moved))):
         after = after_update(step)
@@ -270,8 +300,11 @@ def test_two_views_alone_are_enough():
         {"temperature": 0.0},
         {"epsilon": -1.0},
         {"prototypes": 0},
+        {"prototypes": 1},
         {"iterations": 0},
         {"hold_epochs": -0.5},
+        {"queue": -1},
+        {"queue_epochs": -1.0},
     ],
     ids=str,
 )

@@ -26,7 +26,7 @@ def without(features, *names):
 
 def test_labels_and_targets_are_both_measured():
     scores = measure(split(0), split(1), n_classes=5, shares=(1.0,), **OPTIONS)
-    assert set(scores) == {"knn", "linear", "ridge", "episodes"}
+    assert set(scores) == {"knn", "linear", "ridge", "episodes", "opta"}
     assert {"top1", "mae", "mae_interval", "spearman", "regions", "k"} <= set(scores["knn"])
     low = scores["linear"]["low_shot"]["1"]
     assert low["examples"] == scores["ridge"]["low_shot"]["1"]["examples"] == 300

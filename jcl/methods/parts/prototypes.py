@@ -5,7 +5,16 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jcl.config.checks import check_count
+from jcl.errors import UserError
 from jcl.losses import unit_rows
+
+
+def check(key: str, count: int) -> None:
+    """Raises UserError unless there are two prototypes or more: one tells no examples apart."""
+    check_count(key, count)
+    if count < 2:
+        raise UserError(f"{key}={count} is impossible: fewer than two tell no examples apart")
 
 
 def start(key: PRNGKeyArray, count: int, width: int, dtype: DTypeLike) -> Float[Array, "K d"]:

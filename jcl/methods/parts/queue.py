@@ -27,6 +27,15 @@ class Queue(TypedDict):
     position: Int[Array, ""]
 
 
+def check_size(key: str, size: int, batch: int) -> None:
+    """Raises UserError unless whole batches fill the queue whose size stands under a key."""
+    if size % batch:
+        raise UserError(
+            f"{key}={size} is impossible with batch_size={batch}: whole batches enter and leave "
+            "the queue, so its size is a multiple of the batch's"
+        )
+
+
 def start(key: PRNGKeyArray, size: int, width: int, dtype: DTypeLike = jnp.float32) -> Queue:
     """A queue of random directions, which stand in for keys until there are some.
 

@@ -53,7 +53,7 @@ ARGUMENTS = {
     "query_queue_nce": ({**TOWERS, "queue": Z0[:5]}, COSINES),
     "rank_n_contrast": ({**VIEWS, "targets": TARGETS}, COSINES),
     "siglip": ({"images": Z0, "texts": Z1}, {**COSINES, "bias": -10.0}),
-    "sinkhorn": ({"scores": Z0}, {"epsilon": 0.05, "iterations": 3}),
+    "sinkhorn": ({"scores": Z0, "queue_scores": Z0[:5]}, {"epsilon": 0.05, "iterations": 3}),
     "soft_info_nce": ({**TOWERS, "targets": np.eye(16, dtype=np.float32)}, COSINES),
     "sogclr": ({**VIEWS, "log_estimates": TARGETS}, {**COSINES, "gamma": 0.5}),
     "supcon": ({**VIEWS, "labels": LABELS}, COSINES),
@@ -72,7 +72,8 @@ FREE = {
     "captions": (1,),
     "negatives": (0,),
     "queue": (0,),
-    "scores": (0, 1),
+    "queue_scores": (0,),
+    "scores": (0,),
     "z": (0, 1, 2),
 }
 # What may be integers as well as floats.

@@ -1,0 +1,153 @@
+"""A queue whose rows are in clusters, so that neighbours are near and of one kind.
+
+Take it where the nearest rows of a queue may be of another kind; `jcl.methods.parts.nearest` needs
+no clusters. Clusters come from k-means once the queue is full; from then on each batch is shared
+among them equally, and a prototype is the mean direction of its cluster's rows.
+"""
+
+from typing import TypedDict
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from jcl.losses import map_rows, sinkhorn, unit_rows
+from jcl.methods.parts import prototypes as prototypes_lib
+from jcl.methods.parts import queue as queue_lib
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+
+
+class ClusteredMemory(TypedDict):
+    """The state of a memory.
+
+    Attributes:
+        queue: of M unit rows [M, d].
+        clusters: int32 [M], of each row: its prototype.
+        prototypes: unit rows [P, d].
+    """
+
+    queue: queue_lib.Queue
+    clusters: Int[Array, " M"]
+    prototypes: Float[Array, "P d"]
+
+
+def start(
+    key: PRNGKeyArray, size: int, prototypes: int, width: int, dtype: DTypeLike = jnp.float32
+) -> ClusteredMemory:
+    """A memory of random directions, which mean nothing before it is full and `cluster` was called.
+
+    Args:
+        key: of the directions.
+        size: M.
+        prototypes: P.
+        width: d.
+        dtype: float32, or float64 where rows are.
+    """
+    rows_key, prototypes_key = jax.random.split(key)
+    return {
+        "queue": queue_lib.start(rows_key, size, width, dtype),
+        "clusters": jnp.zeros(size, jnp.int32),
+        "prototypes": prototypes_lib.start(prototypes_key, prototypes, width, dtype),
+    }
+
+
+def assign(
+    memory: ClusteredMemory, embeddings: Float[Array, "B d"], *, epsilon: float, mesh: Mesh | None
+) -> Int[Array, " B"]:
+    """A cluster for each row of a batch, such that clusters share the batch about equally.
+
+    Args:
+        memory: before the batch is pushed.
+        embeddings: raw.
+        epsilon: that cosines are divided by (`jcl.losses.sinkhorn`).
+        mesh: over whose axes the batch is sharded; None: as one device would.
+    """
+    scores = prototypes_lib.scores(embeddings, memory["prototypes"])
+    return jnp.argmax(sinkhorn(scores, epsilon=epsilon, mesh=mesh), axis=1).astype(jnp.int32)
+
+
+def push(
+    memory: ClusteredMemory, embeddings: Float[Array, "B d"], clusters: Int[Array, " B"]
+) -> ClusteredMemory:
+    """Writes a batch and its clusters over the oldest rows; prototypes follow their clusters.
+
+    Args:
+        memory: before.
+        embeddings: raw, in the order of the global batch.
+        clusters: of each.
+
+    Raises:
+        UserError: M does not divide by B.
+    """
+    position = memory["queue"]["position"]
+    queue = queue_lib.push(memory["queue"], embeddings)
+    all_clusters = jax.lax.dynamic_update_slice_in_dim(memory["clusters"], clusters, position, 0)
+    prototypes = _mean_directions(queue["rows"], all_clusters, memory["prototypes"])
+    return {"queue": queue, "clusters": all_clusters, "prototypes": prototypes}
+
+
+def cluster(memory: ClusteredMemory, key: PRNGKeyArray, *, iterations: int = 20) -> ClusteredMemory:
+    """Clusters all rows anew by k-means of unit rows, from some of the rows as first prototypes.
+
+    Args:
+        memory: full.
+        key: of the choice of rows. The result is a function of memory and key.
+        iterations: of Lloyd's algorithm, always as many.
+    """
+    rows = memory["queue"]["rows"]
+    count = len(memory["prototypes"])
+    first = rows[jax.random.permutation(key, len(rows))[:count]]
+
+    def again(_, prototypes):
+        return _mean_directions(rows, _nearest(rows, prototypes), prototypes)
+
+    prototypes = jax.lax.fori_loop(0, iterations, again, first)
+    clusters = _nearest(rows, prototypes)
+    return {"queue": memory["queue"], "clusters": clusters, "prototypes": prototypes}
+
+
+def neighbours(
+    memory: ClusteredMemory, embeddings: Float[Array, "B d"], count: int, mesh: Mesh | None
+) -> Float[Array, "B {count} d"]:
+    """Of each embedding the nearest rows of its nearest prototype's cluster, the nearest first.
+
+    They are the nearest of all rows where the cluster has no more than `count`. No gradient reaches
+    either side.
+
+    Args:
+        memory: full and clustered.
+        embeddings: raw, sharded over the mesh.
+        count: how many, fewer than M.
+        mesh: over whose axes the embeddings are sharded; None: as one device would.
+    """
+
+    def of_row(index, row, columns, memory):
+        del index, columns
+        rows, clusters, prototypes = memory
+        inside = clusters == jnp.argmax(_products(prototypes, row))
+        inside = inside | (inside.sum() <= count)
+        similarity = jnp.where(inside, _products(rows, row), -jnp.inf)
+        return rows[jax.lax.top_k(similarity, count)[1]]
+
+    held = memory["queue"]["rows"], memory["clusters"], memory["prototypes"]
+    rows, held = jax.lax.stop_gradient((unit_rows(embeddings), held))
+    return map_rows(of_row, rows, (), held, mesh=mesh, block_size=None)
+
+
+def _products(rows, columns):
+    return jnp.matmul(rows, columns, precision=_HIGHEST)
+
+
+def _nearest(rows, prototypes):
+    return jnp.argmax(_products(rows, prototypes.T), axis=1).astype(jnp.int32)
+
+
+def _mean_directions(rows, clusters, before):
+    """Of each cluster; a cluster without rows keeps its prototype."""
+    # A product, because sums that are scattered come in any order on GPUs.
+    members = jax.nn.one_hot(clusters, len(before), dtype=rows.dtype, axis=0)
+    means = unit_rows(_products(members, rows))
+    return jnp.where(members.any(1, keepdims=True), means, before)

@@ -1,0 +1,32 @@
+"""The nearest of candidates that all devices hold, such as the rows of a queue."""
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from jcl.losses import inner_products, map_rows, unit_rows
+
+
+def nearest(
+    embeddings: Float[Array, "B d"],
+    candidates: Float[Array, "K d"],
+    mesh: Mesh | None,
+) -> Float[Array, "B d"]:
+    """Of each embedding the candidate with the largest cosine, the first of several.
+
+    No gradient reaches either side. Rows are compared a block at a time, so no array [B, K] is
+    made.
+
+    Args:
+        embeddings: raw, sharded over the mesh.
+        candidates: unit rows, whole on every device.
+        mesh: over whose axes the embeddings are sharded; None: as one device would.
+    """
+    rows, candidates = jax.lax.stop_gradient((unit_rows(embeddings), candidates))
+    return map_rows(_nearest_of_row, rows, (), candidates, mesh=mesh, block_size=None)
+
+
+def _nearest_of_row(index, row, columns, candidates):
+    del index, columns
+    return candidates[jnp.argmax(inner_products(row, candidates))]
