@@ -6,6 +6,7 @@ METHODS = {
     "moco_v3": "jcl.methods.moco_v3:MoCoV3",
     "sogclr": "jcl.methods.sogclr:SogCLR",
     "swav": "jcl.methods.swav:SwAV",
+    "pixpro": "jcl.methods.pixpro:PixPro",
     "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",
     "supremix": "jcl.methods.supremix:SupReMix",

@@ -126,7 +126,8 @@ class Method(Protocol):
     ) -> Mapping[str, Float[Array, "N ..."]]:
         """What probes may see, by name, of whatever the inputs hold, statistics frozen.
 
-        `features` [N, D] is what pretraining is for; `projection` [N, d] is what the loss compares;
+        `features` [N, D] is what pretraining is for; `map` [N, h, w, D] is what they are the mean
+        of, where the encoder has one; `projection` [N, d] is what the loss compares;
         `prediction` [N, C] are logits of `label`, or [N] values of `target`, of a method that is
         told these. Names of further towers begin with theirs: `text/features`.
 

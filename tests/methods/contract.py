@@ -26,10 +26,16 @@ class Dropping(nn.Module):
     dtype: jnp.dtype = jnp.float32
     param_dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
     def __call__(self, images, *, train, keys=None):
+        return self.layers(images.mean((1, 2)), keys)
+
+    def feature_map(self, images, *, train, keys=None):
+        return self.layers(quarters(images), keys)
+
+    @nn.compact
+    def layers(self, x, keys):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = nn.Dense(12, name="dense", **types)(images.mean((1, 2)))
+        x = nn.Dense(12, name="dense", **types)(x)
         return Dropout(0.2, name="dropout")(nn.tanh(x), keys=keys)
 
 
@@ -39,11 +45,30 @@ class Normalised(nn.Module):
     dtype: jnp.dtype = jnp.float32
     param_dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
     def __call__(self, images, *, train):
+        return self.layers(images.mean((1, 2)), train)
+
+    @nn.compact
+    def layers(self, x, train):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = nn.Dense(12, name="dense", **types)(images.mean((1, 2)))
+        x = nn.Dense(12, name="dense", **types)(x)
         return nn.tanh(batch_norm(train=train, name="norm", **types)(x))
+
+
+class NormalisedMap(Normalised):
+    """The same for each cell of a map of four."""
+
+    def __call__(self, images, *, train):
+        return self.feature_map(images, train=train).mean((1, 2))
+
+    def feature_map(self, images, *, train):
+        return self.layers(quarters(images), train)
+
+
+def quarters(images):
+    """Maps of four cells: the mean colours of an image's quarters."""
+    count, side, _, channels = images.shape
+    return images.reshape(count, 2, side // 2, 2, side // 2, channels).mean((2, 4))
 
 
 def waved():
@@ -75,6 +100,20 @@ def crops():
     return _waved(("image", 2, 8), ("image_small", 3, 4))
 
 
+def placed():
+    """Two views, and boxes that overlap, mirrors and turns that come from the key's bits."""
+
+    def make(keys, examples):
+        views = waved()(keys, examples)
+        bits = jax.random.key_data(keys)[:, :, None] >> jnp.arange(4)
+        corner = (bits[..., :2] % 2) / 4
+        box = jnp.concatenate([corner, jnp.full(corner.shape, 0.75)], -1)
+        side = {"flip": bits[..., 2] % 2 == 1, "turns": (bits[..., 3] % 4).astype(jnp.int32)}
+        return {**views, "side": {"box": box.astype(views["image"].dtype), **side}}
+
+    return make
+
+
 def with_text():
     """One view of the image, and the text."""
     images = _waved(("image", 1, 8))
@@ -99,6 +138,7 @@ OVERRIDES = {
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
         "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
     },
+    "pixpro": {"views": {"name": f"{HERE}:placed"}, "encoder": {"name": f"{HERE}:NormalisedMap"}},
     "swav": {
         "views": {"name": f"{HERE}:crops"},
         "method": {"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
