@@ -6,6 +6,7 @@ VIEWS = {
     "crop_light": "jcl.augment.recipes:crop_light",
     "simclr_imagenet": "jcl.augment.simclr:simclr_imagenet",
     "simclr_cifar": "jcl.augment.simclr:simclr_cifar",
+    "batch_styles": "jcl.augment.styles:batch_styles",
     "byol": "jcl.augment.byol:byol",
     "byol_boxes": "jcl.augment.boxes:byol_boxes",
     "multi_crop": "jcl.augment.multi_crop:multi_crop",

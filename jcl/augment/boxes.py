@@ -114,7 +114,7 @@ def cell_places(
 
 def _cropped(
     key: Key, image: Image, min_area: float, *, size: int | None, method: str = "linear"
-) -> tuple[Image, Float[Array, "4"]]:
+) -> tuple[Float[Array, "size_H size_W C"], Float[Array, "4"]]:
     """A random crop, and its box as a share of the image."""
     height, width, _ = image.shape
     options = {"area": (min_area, 1.0), "aspect": _ASPECT}
