@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from ml_collections import ConfigDict
@@ -65,7 +66,8 @@ def _maps_and_cells(
         real = int((rows < len(split)).sum())
         found = np.asarray(apply(batch))[:real]
         # Masks are seen as images are: their middle, where views have a size.
-        seen = evaluation_view(batch["mask"][:real].transpose(0, 2, 3, 1).astype(np.float32), size)
+        mask = jnp.asarray(batch["mask"][:real].transpose(0, 2, 3, 1), jnp.float32)
+        seen = evaluation_view(mask, size)
         mask = np.asarray(seen).transpose(0, 3, 1, 2) >= 0.5
         cells.append(cell_classes(mask, batch["shape"][:real], *found.shape[1:3]))
         maps.append(found)

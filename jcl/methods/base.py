@@ -26,7 +26,7 @@ class Variables(NamedTuple):
 class Embedded(NamedTuple):
     """What `Method.embed` returns for the examples it was given."""
 
-    embeddings: PyTree  # leaves [B, ...], one row an example
+    embeddings: PyTree  # floats [B, ...], one row an example
     extra_losses: Mapping[str, Float[Array, " B"]]  # per example; their means join the loss
     model_state: PyTree
 

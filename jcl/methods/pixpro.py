@@ -84,8 +84,8 @@ class PixPro(Momentum, Predicted):
     def embed(self, variables, views, keys) -> Embedded:
         """See `Method.embed`; the loss of each example, and what diagnostics take.
 
-        That is `loss` [B], `positives` [B], how many pairs of cells are positive, and `projection`
-        [B, 2, d], the mean over cells of the unit projections.
+        That is `loss` [B]; `overlap` [B], 1 where an example's views have a positive pair of cells
+        and 0 elsewhere; and `projection` [B, 2, d], the mean over cells of the unit projections.
         """
         _check_places(views)
         found = super().embed(variables, views, keys)
@@ -98,7 +98,8 @@ class PixPro(Momentum, Predicted):
         positive = positive_cells(centres, diagonal, self.distance)
         y = unit_rows(propagate(x, _cells(online["prediction"]), self.power))
         loss = cell_consistency(y, targets, positive)
-        embeddings = {"loss": loss, "positives": positive.sum((1, 2)), "projection": projection}
+        overlap = positive.any((1, 2)).astype(loss.dtype)
+        embeddings = {"loss": loss, "overlap": overlap, "projection": projection}
         return found._replace(embeddings=embeddings)
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
@@ -108,7 +109,7 @@ class PixPro(Momentum, Predicted):
         """
         metrics = {
             **two_view_diagnostics(*pair_of(embeddings["projection"])),
-            "overlap": (embeddings["positives"] > 0).mean(),
+            "overlap": embeddings["overlap"].mean(),
             "decay": 1 - self.share(clock),
         }
         return Outcome(embeddings["loss"].mean(), metrics, {})

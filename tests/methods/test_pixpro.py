@@ -11,6 +11,7 @@ from jcl.augment.boxes import cell_places
 from jcl.data.dataset_shape import shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment
+from jcl.losses import unit_rows
 from jcl.methods.clock import Clock
 from jcl.methods.pixpro import PixPro, cell_consistency, positive_cells, propagate
 from jcl.models.convnet import ConvNet
@@ -93,14 +94,24 @@ def test_the_loss_of_random_boxes_is_the_formula():
     assert expected[3] == 0
     assert np.count_nonzero(expected) > 6
     with jax.enable_x64(True):
-        x, g, k, box = map(jnp.asarray, (x, g, k, box))
-        place = cell_places(box, jnp.asarray(flip), jnp.zeros((12, 2), int), SIDE, SIDE)
-        positive = positive_cells(*place, 0.7)
-        y = propagate(unit(x), g, 2.0)
-        found = cell_consistency(unit(y), unit(k), positive)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
-        slope = jax.grad(lambda y: cell_consistency(y, unit(k), positive).sum())(unit(y))
-        assert not slope[3].any()
+        losses, slopes = loss_and_slopes(*map(jnp.asarray, (x, g, k, box, flip)))
+    np.testing.assert_allclose(losses, expected, rtol=0, atol=1e-12)
+    assert not slopes[3].any()
+    assert slopes[0].any() == (expected[0] != 0)
+
+
+@jax.jit
+def loss_and_slopes(x, g, k, box, flip):
+    place = cell_places(box, flip, jnp.zeros(flip.shape, int), SIDE, SIDE)
+    positive = positive_cells(*place, 0.7)
+
+    def total(x):
+        y = unit_rows(propagate(unit_rows(x), g, 2.0))
+        losses = cell_consistency(y, unit_rows(k), positive)
+        return losses.sum(), losses
+
+    slopes, losses = jax.grad(total, has_aux=True)(x)
+    return losses, slopes
 
 
 def test_embed_puts_the_parts_together():
@@ -115,8 +126,9 @@ def test_embed_puts_the_parts_together():
         keys = jax.random.split(jax.random.key(3), 8)
         views = contract.placed()(keys, examples)
         views["side"] = {**views["side"], "turns": jnp.zeros((8, 2), jnp.int32)}
-        found = method.embed(variables, views, keys).embeddings
+        found = jax.jit(method.embed)(variables, views, keys).embeddings
         outcome = method.objective(variables, found, {}, Clock(0, 3, 4), None, None)
+    found = jax.tree.map(np.asarray, found)
     params = jax.tree.map(np.asarray, state.params)
     images = np.asarray(views["image"]).reshape(16, 2, 4, 2, 4, 3).mean((2, 4))
 
@@ -138,7 +150,8 @@ def test_embed_puts_the_parts_together():
     projection = unit(x.reshape(8, 2, 4, -1)).mean(2)
     np.testing.assert_allclose(found["projection"], projection, atol=1e-12)
     np.testing.assert_allclose(outcome.loss, np.mean(expected), atol=1e-10)
-    assert outcome.metrics["overlap"] == np.mean(np.asarray(found["positives"]) > 0)
+    np.testing.assert_array_equal(found["overlap"], np.not_equal(expected, 0))
+    assert outcome.metrics["overlap"] == found["overlap"].mean()
 
 
 def networks(encoder=None):
