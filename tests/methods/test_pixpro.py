@@ -151,7 +151,7 @@ def test_embed_puts_the_parts_together():
     np.testing.assert_allclose(found["projection"], projection, atol=1e-12)
     np.testing.assert_allclose(outcome.loss, np.mean(expected), atol=1e-10)
     np.testing.assert_array_equal(found["overlap"], np.not_equal(expected, 0))
-    assert outcome.metrics["overlap"] == found["overlap"].mean()
+    assert float(outcome.metrics["overlap"]) == found["overlap"].mean()
 
 
 def networks(encoder=None):
