@@ -1,7 +1,8 @@
 """PixPro on the generated `shapes`: cells of maps are trained, and kNN sees their mean.
 
 Method: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised
-    Visual Representation Learning". An encoder of three stages leaves maps of 4x4 cells.
+    Visual Representation Learning". The encoder's maps have 2x2 cells, each of which sees most of
+    the image; `configs/pixpro_scenes.py` has more of them and asks what they know.
 Command: python -m jcl.train --config=configs/pixpro_shapes.py --workdir=runs/pixpro_shapes
 Expected time: about a minute of steps on 2 CPU cores.
 Expected score: not measured yet.
