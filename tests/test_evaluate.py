@@ -127,11 +127,12 @@ def test_what_does_not_fit_is_refused(run, tmp_path):
 def test_cells_are_scored_where_examples_have_masks(method, tmp_path):
     """Of the method's own map, and of an untrained encoder's."""
     config = read_config_file(f"configs/pixpro_scenes.py:method={method}")
-    config, _, _ = read_command_line(config, (*TINY, "--config.total_steps=4"))
+    flags = *TINY, "--config.total_steps=4", "--config.encoder.widths=(4,4,8)"
+    config, _, _ = read_command_line(config, flags)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
         train(config, tmp_path, accept_config_changes=False)
-    results = evaluated(tmp_path, "--config.data.train_examples=200")
+    results = evaluated(tmp_path)
     for block in (results, results["untrained"]):
-        assert 0.05 < block["cells"]["balanced"] < block["cells"]["top1"] < 1
-    assert "cells balanced" in results_table(results)
+        assert 0 < block["cells"]["top1"] < 1
+    assert "shape of a cell" in results_table(results)

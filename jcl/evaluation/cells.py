@@ -14,13 +14,12 @@ from jcl.data.rows import Rows
 from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
 from jcl.methods.base import Method, Variables
 from jcl.probes.cells import cell_classes, cell_probe
-from jcl.probes.linear import L2_GRID
 from jcl.probes.ordinality import evenly_spaced
 
 MAP = "map"
 MASKS = ("mask", "shape")
 _MOST = 2000  # examples of a split: each has many cells
-_L2_GRID = L2_GRID[2:]  # of so many cells, weaker penalties take the longest and change nothing
+_LEAST = 10  # covered cells of a split: a probe holds some out
 
 
 def score_cells(
@@ -37,8 +36,8 @@ def score_cells(
 
     Returns:
         {"cells": `jcl.probes.cell_probe`} where the method has the output `map` and both splits'
-        examples have masks and their shapes; {} elsewhere. Classes are `jcl.probes.cell_classes`:
-        the background is one of them, and by far the largest, so "balanced" tells more than "top1".
+        examples have masks and their shapes, and ten cells are covered; {} elsewhere. Cells that
+        no shape covers are left out (`jcl.probes.cell_classes`): there would be most of them.
     """
     splits = [Rows(split, evenly_spaced(len(split), _MOST)) for split in (train, test)]
     for split in splits:
@@ -49,10 +48,11 @@ def score_cells(
     apply = functools.partial(jax.jit(output_function(config, method, MAP)), variables)
     size = config.views.get("size")
     of_splits = [found for split in splits for found in _maps_and_cells(apply, split, size)]
-    n_classes = 1 + max(cells.max(initial=0) for cells in of_splits[1::2])
-    if n_classes < 2 or any((cells < 0).all() for cells in of_splits[1::2]):
+    of_cells = of_splits[1::2]
+    if min((cells >= 0).sum() for cells in of_cells) < _LEAST:
         return {}
-    return {"cells": cell_probe(*of_splits, n_classes=int(n_classes), l2_grid=_L2_GRID)}
+    n_classes = 1 + int(max(cells.max() for cells in of_cells))
+    return {"cells": cell_probe(*of_splits, n_classes=n_classes)}
 
 
 def _maps_and_cells(

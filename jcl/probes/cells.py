@@ -52,7 +52,7 @@ def cell_probe(
 def cell_classes(
     mask: Bool[np.ndarray, "n S H W"], shape: Int[np.ndarray, "n S"], height: int, width: int
 ) -> Int[np.ndarray, "n height width"]:
-    """What covers the cells of images: which shape, or none.
+    """Which shape covers each cell of images.
 
     Args:
         mask: the pixels that each shape of an image covers.
@@ -61,8 +61,7 @@ def cell_classes(
         width: cells from left to right.
 
     Returns:
-        1 + the class of the shape that covers half of the cell or more, 0 where half of it or more
-        is free, -1 elsewhere.
+        The class of the shape that covers half of the cell or more, -1 where none does.
     """
     there = mask & (shape >= 0)[..., None, None]
     rows, columns = (
@@ -73,5 +72,4 @@ def cell_classes(
     covered = pixels / area  # [n, S, height, width]
     largest = covered.argmax(1)
     of_largest = np.take_along_axis(shape[..., None, None], largest[:, None], 1)[:, 0]
-    is_free = 1 - covered.sum(1) >= 0.5
-    return np.where(covered.max(1) >= 0.5, 1 + of_largest, np.where(is_free, 0, -1))
+    return np.where(covered.max(1) >= 0.5, of_largest, -1)
