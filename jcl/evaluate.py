@@ -16,6 +16,7 @@ from absl import flags
 from jcl import runtime
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
+from jcl.evaluation.cells import score_cells
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import (
     FEATURE_BATCH,
@@ -85,8 +86,10 @@ def evaluate(
         method that was trained with labels has a "head", which is scored too on the dataset it was
         trained on; `probe.finetune` adds "finetune"
         (`jcl.evaluation.finetune`). Two towers add "retrieval" and, where bad pairs are planted,
-        "planted" (`jcl.evaluation.pairs`). `jcl.probes.measure` has further scores, which few data
-        have. "settings" and "data" are the config's sections `probe` and `data`.
+        "planted" (`jcl.evaluation.pairs`). Examples with masks of their shapes add "cells", of an
+        encoder that has a feature map (`jcl.evaluation.cells`). `jcl.probes.measure` has further
+        scores, which few data have. "settings" and "data" are the config's sections `probe` and
+        `data`.
 
     Raises:
         UserError: no such checkpoint, one that does not fit the config or the data, data that
@@ -111,7 +114,8 @@ def evaluate(
     scores, trained = _probe(experiment, first, variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
     pairs = score_pairs(config, experiment.method, variables, train, test)
-    results = {"step": at_step, **about, **scores, **pairs}
+    cells = score_cells(config, experiment.method, variables, train, test)
+    results = {"step": at_step, **about, **scores, **pairs, **cells}
     if own_head and _has_prediction(experiment, variables, train, *trained):
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
@@ -121,6 +125,7 @@ def evaluate(
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
         results["untrained"], _ = _probe(experiment, first, start.probed, train, test)
+        results["untrained"] |= score_cells(config, experiment.method, start.probed, train, test)
         if train.image_shape is not None:
             raw = raw_inputs(train), raw_inputs(test)
             # Low-shot probes of thousands of pixels take minutes, and score about chance.

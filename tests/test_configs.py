@@ -49,6 +49,7 @@ def test_the_header_says_what_a_user_must_know(name):
 KIN = (
     "cacr_",
     "beclr_",
+    "bss_",
     "clip_",
     "dcl_",
     "groco_",
@@ -64,6 +65,7 @@ KIN = (
     "moco_",
     "simsiam_",
     "nnclr_",
+    "pixpro_",
     "sogclr_",
     "supcon_",
     "swav_",
@@ -112,10 +114,10 @@ def test_one_step_of_the_reduced_config(name):
         config.text_encoder.update({"width": 8, "depth": 1, "heads": 2})
         config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
         side["text"] = random.randint(0, 64, (8, 5)).astype(np.int32)
-    if config.data.name.startswith("arrays:") and not takes_text:
+    if config.encoder.name == "mlp" and not takes_text:
         source = InMemorySource({"features": random.normal(size=(8, 9)).astype(np.float32), **side})
     else:
-        channels = 1 if "fashion" in config.data.name else 3
+        channels = 1 if "tfds:fashion" in config.data.name else 3
         image = random.randint(0, 256, (8, size, size, channels), np.uint8)
         source = InMemorySource({"image": image, **side}, n_classes=10)
     batch = {**source.arrays, "index": np.arange(8, dtype=np.int32)}

@@ -120,3 +120,19 @@ def test_what_does_not_fit_is_refused(run, tmp_path):
         evaluated(run, export_features=tmp_path / "features.txt")
     with pytest.raises(UserError, match="holds no checkpoint of step 5; there are: 4, 8"):
         evaluated(run, step=5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["pixpro", "simclr"])
+def test_cells_are_scored_where_examples_have_masks(method, tmp_path):
+    """Of the method's own map, and of an untrained encoder's."""
+    config = read_config_file(f"configs/pixpro_scenes.py:method={method}")
+    flags = *TINY, "--config.total_steps=4", "--config.encoder.widths=(4,4,8)"
+    config, _, _ = read_command_line(config, flags)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
+        train(config, tmp_path, accept_config_changes=False)
+    results = evaluated(tmp_path)
+    for block in (results, results["untrained"]):
+        assert 0 < block["cells"]["top1"] < 1
+    assert "shape of a cell" in results_table(results)

@@ -1,13 +1,19 @@
 """The asymmetric pair of views of BYOL (Grill et al. 2020)."""
 
+from collections.abc import Sequence
+
 import jax
+from jaxtyping import Array, Float
 
 from jcl.augment.blur import random_gaussian_blur
 from jcl.augment.color import random_grayscale, random_solarize
 from jcl.augment.crop import random_resized_crop
 from jcl.augment.flip import random_flip
+from jcl.augment.image import Image, Key
 from jcl.augment.jitter import random_color_jitter
 from jcl.augment.views import Views, check_options, two_views
+
+BLUR_AND_SOLARIZE = (1.0, 0.1), (0.0, 0.2)  # probabilities in view 0 and view 1
 
 
 def byol(*, size: int | None = None, min_area: float = 0.08) -> Views:
@@ -26,20 +32,38 @@ def byol(*, size: int | None = None, min_area: float = 0.08) -> Views:
     check_options(size=size, min_area=min_area)
 
     def view(key, image, blur, solarize):
-        crop, flip, jitter, gray, blur_key, solarize_key = jax.random.split(key, 6)
+        crop, flip, *others = jax.random.split(key, 6)
         image = random_resized_crop(crop, image, area=(min_area, 1.0), size=size, method="cubic")
-        image = random_flip(flip, image)
-        image = random_color_jitter(
-            jitter,
-            image,
-            brightness=0.4,
-            contrast=0.4,
-            saturation=0.2,
-            hue=0.1,
-            probability=0.8,
-        )
-        image = random_grayscale(gray, image, probability=0.2)
-        image = random_gaussian_blur(blur_key, image, probability=blur)
-        return random_solarize(solarize_key, image, probability=solarize)
+        return byol_colors(others, random_flip(flip, image), blur=blur, solarize=solarize)
 
-    return two_views(view, (1.0, 0.1), (0.0, 0.2), name="byol")
+    return two_views(view, *BLUR_AND_SOLARIZE, name="byol")
+
+
+def byol_colors(
+    keys: Sequence[Key],
+    image: Image,
+    *,
+    blur: Float[Array, ""],
+    solarize: Float[Array, ""],
+) -> Image:
+    """What follows crop and mirror in a view of `byol`.
+
+    Args:
+        keys: four.
+        image: in [0, 1].
+        blur: probability of a Gaussian blur.
+        solarize: probability of solarising.
+    """
+    jitter, gray, blur_key, solarize_key = keys
+    image = random_color_jitter(
+        jitter,
+        image,
+        brightness=0.4,
+        contrast=0.4,
+        saturation=0.2,
+        hue=0.1,
+        probability=0.8,
+    )
+    image = random_grayscale(gray, image, probability=0.2)
+    image = random_gaussian_blur(blur_key, image, probability=blur)
+    return random_solarize(solarize_key, image, probability=solarize)

@@ -2,16 +2,26 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
 
 from jcl.augment.image import Image, Key
 
 
 def random_flip(key: Key, image: Image) -> Image:
     """Mirrors left to right with probability 1/2."""
-    return jnp.where(jax.random.bernoulli(key), image[:, ::-1], image)
+    return mirrored(image, jax.random.bernoulli(key))
+
+
+def mirrored(image: Image, flip: Bool[Array, ""]) -> Image:
+    """The image, or where `flip` says so its mirror image, left to right."""
+    return jnp.where(flip, image[:, ::-1], image)
 
 
 def random_quarter_turn(key: Key, image: Image) -> Image:
     """Turns a square image by 0, 90, 180 or 270 degrees, each with probability 1/4."""
-    turned = jnp.stack([jnp.rot90(image, turns) for turns in range(4)])
-    return turned[jax.random.randint(key, (), 0, 4)]
+    return quarter_turned(image, jax.random.randint(key, (), 0, 4))
+
+
+def quarter_turned(image: Image, turns: Int[Array, ""]) -> Image:
+    """A square image turned counterclockwise, 0 to 3 times."""
+    return jnp.stack([jnp.rot90(image, count) for count in range(4)])[turns]

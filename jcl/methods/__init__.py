@@ -20,6 +20,7 @@ METHODS = {
     "nnclr_dcl": "jcl.methods.nnclr_dcl:NNCLRDCL",
     "swav": "jcl.methods.swav:SwAV",
     "beclr": "jcl.methods.beclr:BECLR",
+    "pixpro": "jcl.methods.pixpro:PixPro",
     "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",
     "supremix": "jcl.methods.supremix:SupReMix",

@@ -26,7 +26,7 @@ class Variables(NamedTuple):
 class Embedded(NamedTuple):
     """What `Method.embed` returns for the examples it was given."""
 
-    embeddings: PyTree  # leaves [B, ...], one row an example
+    embeddings: PyTree  # floats [B, ...], one row an example
     extra_losses: Mapping[str, Float[Array, " B"]]  # per example; their means join the loss
     model_state: PyTree
 
@@ -126,7 +126,8 @@ class Method(Protocol):
     ) -> Mapping[str, Float[Array, "N ..."]]:
         """What probes may see, by name, of whatever the inputs hold, statistics frozen.
 
-        `features` [N, D] is what pretraining is for; `projection` [N, d] is what the loss compares;
+        `features` [N, D] is what pretraining is for; `map` [N, h, w, D] is what they are the mean
+        of, where the encoder has one; `projection` [N, d] is what the loss compares;
         `prediction` [N, C] are logits of `label`, or [N] values of `target`, of a method that is
         told these. Names of further towers begin with theirs: `text/features`.
 

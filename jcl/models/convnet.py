@@ -42,7 +42,6 @@ class ConvNet(nn.Module):
         check_not_negative("encoder.blocks", self.blocks)
         super().__post_init__()
 
-    @nn.compact
     def __call__(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N D"]:
         """Maps images with values in [0, 1] to features.
 
@@ -50,6 +49,16 @@ class ConvNet(nn.Module):
             images: [N, H, W, C], any float dtype.
             train: True normalises by the batch's statistics and updates the running ones
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
+        """
+        return self.feature_map(images, train=train).mean((1, 2))
+
+    @nn.compact
+    def feature_map(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N h w D"]:
+        """The features before the mean, of which every stage halves the images' height and width.
+
+        Args:
+            images: as `__call__` takes them.
+            train: as `__call__` takes it.
         """
         check_images("ConvNet", images)
         activation = ACTIVATIONS[self.activation]
@@ -73,4 +82,4 @@ class ConvNet(nn.Module):
             x = unit(x, f"stage{stage}", width, stride=2)
             for block in range(self.blocks if stage else 0):
                 x = x + unit(x, f"stage{stage}_block{block}", width, stride=1)
-        return x.mean((1, 2))
+        return x

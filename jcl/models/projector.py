@@ -58,8 +58,16 @@ class MLP(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, features: Float[Array, "N D"], *, train: bool) -> Float[Array, "N d"]:
+    def __call__(
+        self,
+        features: Float[Array, "N *cells D"],
+        *,
+        train: bool,
+    ) -> Float[Array, "N *cells d"]:
         """Maps features to raw embeddings; the loss normalises them.
+
+        Of feature maps it maps each cell alone, as 1x1 convolutions do; BatchNorm's statistics are
+        those of all cells.
 
         Args:
             features: any float dtype.

@@ -104,7 +104,6 @@ class ResNet(nn.Module):
         check_choice("encoder.stem", self.stem, STEMS)
         super().__post_init__()
 
-    @nn.compact
     def __call__(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N D"]:
         """Maps images with values in [0, 1] to features.
 
@@ -112,6 +111,16 @@ class ResNet(nn.Module):
             images: [N, H, W, C], any float dtype.
             train: True normalises by the batch's statistics and updates the running ones
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
+        """
+        return self.feature_map(images, train=train).mean((1, 2))
+
+    @nn.compact
+    def feature_map(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N h w D"]:
+        """The features before the mean: 7x7 of 224 pixels with the ImageNet stem.
+
+        Args:
+            images: as `__call__` takes them.
+            train: as `__call__` takes it.
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         check_images("ResNet", images)
@@ -135,7 +144,7 @@ class ResNet(nn.Module):
                     name=f"stage{stage}_block{i}",
                     **types,
                 )(x, train)
-        return x.mean((1, 2))
+        return x
 
 
 def _conv_norm(

@@ -1,7 +1,7 @@
 """Probes: what frozen features are worth, in numbers and figures."""
 
 from jcl.probes.anomaly import anomaly_scores
-from jcl.probes.cells import cell_probe
+from jcl.probes.cells import cell_classes, cell_probe
 from jcl.probes.class_scores import class_scores
 from jcl.probes.effective_rank import collapse, effective_rank, rank_and_spread, spread
 from jcl.probes.episodes import episodes
@@ -28,6 +28,7 @@ __all__ = [
     "Features",
     "alignment",
     "anomaly_scores",
+    "cell_classes",
     "cell_probe",
     "check_export",
     "choose_share",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jcl.errors import UserError
 from jcl.probes.linear import L2_GRID, linear_probe
@@ -47,3 +47,29 @@ def cell_probe(
             raise UserError(f"Maps {maps.shape} need a class for every cell, not {cells.shape}.")
         rows += [maps[cells >= 0], cells[cells >= 0]]
     return linear_probe(*rows, n_classes=n_classes, seeds=seeds, l2_grid=l2_grid)
+
+
+def cell_classes(
+    mask: Bool[np.ndarray, "n S H W"], shape: Int[np.ndarray, "n S"], height: int, width: int
+) -> Int[np.ndarray, "n height width"]:
+    """Which shape covers each cell of images.
+
+    Args:
+        mask: the pixels that each shape of an image covers.
+        shape: the class of each; a negative one is no shape.
+        height: cells from the top to the bottom of an image.
+        width: cells from left to right.
+
+    Returns:
+        The class of the shape that covers half of the cell or more, -1 where none does.
+    """
+    there = mask & (shape >= 0)[..., None, None]
+    rows, columns = (
+        np.arange(n) * size // n for n, size in zip((height, width), mask.shape[2:], strict=True)
+    )
+    pixels = np.add.reduceat(np.add.reduceat(there, rows, 2, dtype=float), columns, 3)
+    area = np.diff([*rows, mask.shape[2]])[:, None] * np.diff([*columns, mask.shape[3]])
+    covered = pixels / area  # [n, S, height, width]
+    largest = covered.argmax(1)
+    of_largest = np.take_along_axis(shape[..., None, None], largest[:, None], 1)[:, 0]
+    return np.where(covered.max(1) >= 0.5, of_largest, -1)

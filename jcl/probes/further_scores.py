@@ -42,6 +42,7 @@ FURTHER_SCORES = (
         for episode in ("5-way 1-shot", "5-way 5-shot")
     ),
     FurtherScore("linear mAP, %", ("multi_label", "map")),
+    FurtherScore("shape of a cell, %", ("cells", "top1")),
     FurtherScore("AUROC of outliers, %", ("anomaly", "auroc")),
     FurtherScore("tree Spearman", ("tree", "spearman"), percent=False),
     FurtherScore("tree nDCG@10", ("tree", "ndcg10"), percent=False),

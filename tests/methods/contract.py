@@ -26,10 +26,16 @@ class Dropping(nn.Module):
     dtype: jnp.dtype = jnp.float32
     param_dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
     def __call__(self, images, *, train, keys=None):
+        return self.layers(images.mean((1, 2)), keys)
+
+    def feature_map(self, images, *, train, keys=None):
+        return self.layers(quarters(images), keys)
+
+    @nn.compact
+    def layers(self, x, keys):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = nn.Dense(12, name="dense", **types)(images.mean((1, 2)))
+        x = nn.Dense(12, name="dense", **types)(x)
         return Dropout(0.2, name="dropout")(nn.tanh(x), keys=keys)
 
 
@@ -39,11 +45,30 @@ class Normalised(nn.Module):
     dtype: jnp.dtype = jnp.float32
     param_dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
     def __call__(self, images, *, train):
+        return self.layers(images.mean((1, 2)), train)
+
+    @nn.compact
+    def layers(self, x, train):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        x = nn.Dense(12, name="dense", **types)(images.mean((1, 2)))
+        x = nn.Dense(12, name="dense", **types)(x)
         return nn.tanh(batch_norm(train=train, name="norm", **types)(x))
+
+
+class NormalisedMap(Normalised):
+    """The same for each cell of a map of four."""
+
+    def __call__(self, images, *, train):
+        return self.feature_map(images, train=train).mean((1, 2))
+
+    def feature_map(self, images, *, train):
+        return self.layers(quarters(images), train)
+
+
+def quarters(images):
+    """Maps of four cells: the mean colours of an image's quarters."""
+    count, side, _, channels = images.shape
+    return images.reshape(count, 2, side // 2, 2, side // 2, channels).mean((2, 4))
 
 
 def waved():
@@ -78,6 +103,20 @@ def four():
 def crops():
     """Two views and three small ones."""
     return _waved(("image", 2, 8), ("image_small", 3, 4))
+
+
+def placed():
+    """Two views, and boxes that overlap, mirrors and turns that come from the key's bits."""
+
+    def make(keys, examples):
+        views = waved()(keys, examples)
+        bits = jax.random.key_data(keys)[:, :, None] >> jnp.arange(4)
+        corner = (bits[..., :2] % 2) / 4
+        box = jnp.concatenate([corner, jnp.full(corner.shape, 0.75)], -1)
+        side = {"flip": bits[..., 2] % 2 == 1, "turns": (bits[..., 3] % 4).astype(jnp.int32)}
+        return {**views, "side": {"box": box.astype(views["image"].dtype), **side}}
+
+    return make
 
 
 def with_text():
@@ -134,6 +173,7 @@ OVERRIDES = {
     "moco_v2": {"method": {"name": "moco_v2", "queue_size": 32, "decay": 0.7}},
     "nnclr": {"method": {"name": "nnclr", "queue_size": 32}},
     "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue_size": 32}},
+    "pixpro": {"views": {"name": f"{HERE}:placed"}, "encoder": {"name": f"{HERE}:NormalisedMap"}},
     "swav": {
         "views": {"name": f"{HERE}:crops"},
         "method": {

@@ -22,6 +22,7 @@ from tests.tiny import assert_same_bits, largest_difference, one_device
 # Outputs of methods by name; the others have features and projection.
 OUTPUTS = {
     **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse")},
+    "pixpro": {"features", "projection", "map"},
     "clip": {"features", "projection", "text/features", "text/projection"},
 }
 DOUBLE = {"precision": "float64", "fsdp_min_size": 1}
@@ -59,7 +60,7 @@ def check_outputs(name, run, state):
     assert set(found) == OUTPUTS.get(name, {"features", "projection"})
     for kind, value in found.items():
         assert len(value) == 5, kind
-        assert value.ndim == 2 or kind == "prediction"
+        assert value.ndim == 2 or kind in ("prediction", "map")
         assert np.isfinite(value).all()
     # Statistics are frozen, and an example's outputs are its own.
     among_others = outputs(run.source.batch(np.array([30, 3, 31, 32, 33])))

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 from jcl.augment.views import SIDE
 from jcl.errors import UserError
 from jcl.methods.base import Embedded, Outcome, Variables
+from jcl.models.feature_map import FeatureMap, has_feature_map
 
 PyTree = Any
 Networks = Mapping[str, nn.Module]
@@ -164,9 +165,17 @@ class Chain(abc.ABC):
         return variables
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """`features` [N, D]: the encoder's output with BatchNorm in inference mode."""
+        """`features` [N, D]: the encoder's output with BatchNorm in inference mode; `map`."""
         found = self.infer(variables, inputs, "encoder")
-        return {"features": found["encoder"]}
+        return {"features": found["encoder"], **self.map_of(variables, inputs)}
+
+    def map_of(self, variables, inputs) -> dict[str, Float[Array, "N h w D"]]:
+        """`map`, what `features` is the mean of, where the encoder has a feature map."""
+        if not has_feature_map(self.encoder):
+            return {}
+        networks = {"encoder": FeatureMap(self.encoder)}
+        found = infer_chain(networks, *variables[:2], input_of(inputs))
+        return {"map": found["encoder"]}
 
     def infer(self, variables, inputs, *names: str) -> dict[str, Float[Array, "N ..."]]:
         """The outputs of those of the networks, in their order, for the inputs of examples."""

@@ -48,9 +48,13 @@ class TwoViewNetworks(Chain):
         return {"encoder": self.encoder, "projector": self.projector}
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """`features` [N, D], and `projection` [N, d]: unit rows, as most losses compare them."""
+        """`features` [N, D], and `projection` [N, d]: unit rows, as most losses compare them.
+
+        Besides `map` [N, h, w, D], where the encoder has one.
+        """
         features, projection = self.features_and_projection(variables, inputs)
-        return {"features": features, "projection": unit_rows(projection)}
+        found = {"features": features, "projection": unit_rows(projection)}
+        return {**found, **self.map_of(variables, inputs)}
 
     def features_and_projection(self, variables, inputs) -> tuple[Float[Array, "N ..."], ...]:
         """What the encoder and the projector give for examples, BatchNorm in inference mode."""

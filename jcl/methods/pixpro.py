@@ -1,0 +1,191 @@
+"""PixPro: cells of two views' maps that show the same place agree (Xie et al. 2021)."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jcl.augment.boxes import cell_places
+from jcl.augment.views import SIDE
+from jcl.config.checks import check_positive
+from jcl.errors import UserError
+from jcl.losses import unit_rows
+from jcl.methods.base import Embedded, Outcome, Variables
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.momentum import MOMENTUM, Momentum
+from jcl.methods.parts.predictor import Predicted
+from jcl.methods.parts.two_view import pair_of
+from jcl.models.feature_map import FeatureMap, has_feature_map
+
+# GPUs and TPUs would otherwise round float32 operands.
+_products = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+_PLACE = ("box", "flip", "turns")  # as `jcl.augment.boxes` says where views lie
+
+
+@dataclasses.dataclass(frozen=True)
+class PixPro(Momentum, Predicted):
+    """Each cell, smoothed over similar cells of its view, finds its place in the other view.
+
+    Take it for features of places, as detection and segmentation use them: SimCLR and BYOL compare
+    whole images and leave cells to themselves. It has no negatives, so an example's loss is its
+    own, and its batch may be small. Projector and predictor work on each cell alone, as 1x1
+    convolutions do; the keys come from copies of encoder and projector. The predictor is the g of
+    `propagate`, in the paper one layer (`predictor.layers=1`), whose output is no projection's
+    prediction before it is propagated. The paper's further branch that compares whole images is not
+    here.
+
+    It takes an encoder that has a feature map, and a recipe of views that says where they lie:
+    `views.name="byol_boxes"`, or "shapes_boxes" for the generated shapes.
+
+    Attributes:
+        decay: of the moving average in the first step; 0.99 in the paper.
+        decay_end: what a cosine takes the decay to by the end of the run.
+        power: p, of the similarities that propagate; at least 1.
+        distance: of the centres of a positive pair of cells, in diagonals of the larger cell: less
+            than this.
+
+    Source: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised
+    Visual Representation Learning", Eq. 1, 3, 4 and 5. The code released with it scales the values
+    g to norm one and doubles the loss; here the loss is doubled too, the values stay as they are.
+    """
+
+    decay_end: float | None = 1.0
+    power: float = 2.0
+    distance: float = 0.7
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_positive("method.distance", self.distance)
+        if not 1 <= self.power < float("inf"):
+            raise UserError(
+                f"method.power={self.power} is impossible: it is 1 or more, as the gradient of a "
+                "smaller power is infinite"
+            )
+        if not has_feature_map(self.encoder):
+            raise UserError(
+                "method.name='pixpro' compares cells of feature maps, and the encoder "
+                f"{type(self.encoder).__name__} has no map; take encoder.name='convnet' or a ResNet"
+            )
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The encoder, which gives its map, and projector and predictor for each of its cells."""
+        return {**super().networks, "encoder": FeatureMap(self.encoder)}
+
+    def init(self, key, views, data) -> Variables:
+        """See `Method.init`; the parameters are those that other methods have."""
+        _check_places(views)
+        return super().init(key, views, data)
+
+    def embed(self, variables, views, keys) -> Embedded:
+        """See `Method.embed`; the loss of each example, and what diagnostics take.
+
+        That is `loss` [B]; `overlap` [B], 1 where an example's views have a positive pair of cells
+        and 0 elsewhere; and `projection` [B, 2, d], the mean over cells of the unit projections.
+        """
+        _check_places(views)
+        found = super().embed(variables, views, keys)
+        online, copied = found.embeddings["online"], found.embeddings[MOMENTUM]
+        x, targets = unit_rows(_cells(online["projection"])), unit_rows(_cells(copied))
+        projection = x.mean(2)
+        pair_of(projection)  # refuses more views, of which the rest would not complain
+        place = (views[SIDE][name] for name in _PLACE)
+        centres, diagonal = cell_places(*place, *copied.shape[2:4])
+        positive = positive_cells(centres, diagonal, self.distance)
+        y = unit_rows(propagate(x, _cells(online["prediction"]), self.power))
+        loss = cell_consistency(y, targets, positive)
+        overlap = positive.any((1, 2)).astype(loss.dtype)
+        embeddings = {"loss": loss, "overlap": overlap, "projection": projection}
+        return found._replace(embeddings=embeddings)
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """The mean of the examples' losses.
+
+        The metric `overlap` is the share of examples whose views have a positive pair of cells.
+        """
+        metrics = {
+            **two_view_diagnostics(*pair_of(embeddings["projection"])),
+            "overlap": embeddings["overlap"].mean(),
+            "decay": 1 - self.share(clock),
+        }
+        return Outcome(embeddings["loss"].mean(), metrics, {})
+
+    def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+        """`map` [N, h, w, D], its mean over cells `features`, and `projection` [N, d].
+
+        The projection is the mean over cells of the unit rows that the loss compares.
+        """
+        cells, projection = self.features_and_projection(variables, inputs)
+        projection = unit_rows(projection).mean((1, 2))
+        return {"features": cells.mean((1, 2)), "map": cells, "projection": projection}
+
+
+def propagate(
+    x: Float[Array, "*views cells d"], g: Float[Array, "*views cells e"], power: float
+) -> Float[Array, "*views cells e"]:
+    """y_i = sum_j max(x_i . x_j, 0)^p g_j over the cells of a view.
+
+    Args:
+        x: unit rows.
+        g: the values that are propagated.
+        power: p, at least 1.
+
+    Source: Xie et al. 2021, Eq. 3 and 4.
+    """
+    similarity = jax.nn.relu(_products("...id,...jd->...ij", x, x)) ** power
+    return _products("...ij,...je->...ie", similarity, g.astype(x.dtype))
+
+
+def positive_cells(
+    centres: Float[Array, "B 2 cells 2"], diagonal: Float[Array, "B 2"], distance: float
+) -> Bool[Array, "B cells cells"]:
+    """Which cells of view 0, in rows, and of view 1 show the same place.
+
+    Args:
+        centres: of cells, in the image.
+        diagonal: of a cell of each view, in the image.
+        distance: a pair's centres are closer than this, times the larger diagonal.
+
+    Source: Xie et al. 2021, Eq. 1.
+    """
+    apart = jnp.linalg.norm(centres[:, 0, :, None] - centres[:, 1, None, :], axis=-1)
+    return apart < distance * diagonal.max(1)[:, None, None]
+
+
+def cell_consistency(
+    y: Float[Array, "B 2 cells d"],
+    keys: Float[Array, "B 2 cells d"],
+    positive: Bool[Array, "B cells cells"],
+) -> Float[Array, " B"]:
+    """-2 times the mean cosine of an example's positive pairs, summed over both directions.
+
+    An example without a positive pair has 0.
+
+    Args:
+        y: unit rows of either view, each of which is compared with keys of the other view.
+        keys: unit rows of either view.
+        positive: `positive_cells`.
+
+    Source: Xie et al. 2021, Eq. 5, doubled as in the code released with it.
+    """
+    cosines = _products("bid,bjd->bij", y[:, 0], keys[:, 1])
+    cosines += _products("bid,bjd->bij", keys[:, 0], y[:, 1])
+    count = jnp.maximum(positive.sum((1, 2)), 1)
+    return -2 * jnp.where(positive, cosines, 0).sum((1, 2)) / count
+
+
+def _cells(maps: Float[Array, "B V h w d"]) -> Float[Array, "B V cells d"]:
+    """Cells row by row."""
+    return maps.reshape(*maps.shape[:2], -1, maps.shape[-1])
+
+
+def _check_places(views) -> None:
+    if not {*_PLACE} <= {*views.get(SIDE, {})}:
+        raise UserError(
+            "method.name='pixpro' must know where in the image views lie, and the recipe of views "
+            "(views.name) does not say; take views.name='byol_boxes', or 'shapes_boxes' for shapes"
+        )
