@@ -9,6 +9,7 @@ VIEWS = {
     "byol": "jcl.augment.byol:byol",
     "multi_crop": "jcl.augment.multi_crop:multi_crop",
     "shapes_multi_crop": "jcl.augment.multi_crop:shapes_multi_crop",
+    "turned": "jcl.augment.turned:turned",
     "weak": "jcl.augment.recipes:weak",
     "partners": "jcl.augment.partners:partners",
     "none": "jcl.augment.recipes:none",

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from jcl.config.checks import check_choice, check_counts, check_not_negative
 from jcl.models.activations import ACTIVATIONS
 from jcl.models.batch_norm import batch_norm
-from jcl.models.inputs import check_images
+from jcl.models.inputs import check_images, first_stages
 from jcl.models.matmul_conv import matmul_conv
 
 
@@ -43,15 +43,20 @@ class ConvNet(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N D"]:
-        """Maps images with values in [0, 1] to features.
+    def __call__(
+        self, images: Float[Array, "N ..."], *, train: bool, left_out: int = 0
+    ) -> Float[Array, "N ..."]:
+        """Maps images with values in [0, 1] to features [N, D].
 
         Args:
             images: [N, H, W, C], any float dtype.
             train: True normalises by the batch's statistics and updates the running ones
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
+            left_out: how many of the last stages images do not pass; the result is then the map
+                [N, h, w, C] of the stage before them.
         """
         check_images("ConvNet", images)
+        widths = first_stages("ConvNet", self.widths, left_out)
         activation = ACTIVATIONS[self.activation]
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
 
@@ -69,8 +74,8 @@ class ConvNet(nn.Module):
             return activation(x)
 
         x = 2 * images.astype(self.dtype) - 1
-        for stage, width in enumerate(self.widths):
+        for stage, width in enumerate(widths):
             x = unit(x, f"stage{stage}", width, stride=2)
             for block in range(self.blocks if stage else 0):
                 x = x + unit(x, f"stage{stage}_block{block}", width, stride=1)
-        return x.mean((1, 2))
+        return x if left_out else x.mean((1, 2))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jcl.config.checks import check_choice, check_count, check_counts
 from jcl.models import pointwise
 from jcl.models.batch_norm import batch_norm
-from jcl.models.inputs import check_images
+from jcl.models.inputs import check_images, first_stages
 from jcl.models.layer_variables import ConvKernel, NormVariables
 from jcl.models.pooled_stem import pooled_stem
 
@@ -105,16 +105,21 @@ class ResNet(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N D"]:
-        """Maps images with values in [0, 1] to features.
+    def __call__(
+        self, images: Float[Array, "N ..."], *, train: bool, left_out: int = 0
+    ) -> Float[Array, "N ..."]:
+        """Maps images with values in [0, 1] to features [N, D].
 
         Args:
             images: [N, H, W, C], any float dtype.
             train: True normalises by the batch's statistics and updates the running ones
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
+            left_out: how many of the last stages images do not pass; the result is then the map
+                [N, h, w, C] of the stage before them.
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         check_images("ResNet", images)
+        stage_sizes = first_stages("ResNet", self.stage_sizes, left_out)
         # In the images' dtype first: bfloat16 is finer around 0 than around 1.
         x = (2 * images - 1).astype(self.dtype)
         if self.stem == "imagenet":
@@ -126,7 +131,7 @@ class ResNet(nn.Module):
             x = nn.relu(batch_norm(train=train, name="stem_norm", **types)(x))
         # 0 is the module itself, 2 is `train`.
         block = nn.remat(ResidualBlock, static_argnums=(2,)) if self.remat else ResidualBlock
-        for stage, size in enumerate(self.stage_sizes):
+        for stage, size in enumerate(stage_sizes):
             for i in range(size):
                 x = block(
                     width=self.width * 2**stage,
@@ -135,7 +140,7 @@ class ResNet(nn.Module):
                     name=f"stage{stage}_block{i}",
                     **types,
                 )(x, train)
-        return x.mean((1, 2))
+        return x if left_out else x.mean((1, 2))
 
 
 def _conv_norm(

@@ -18,7 +18,14 @@ BATCH = 32
 KEYS = jax.random.split(jax.random.key(0), BATCH)
 UNCROPPED = (("min_area", 1.0), ("brightness", 0.3), ("contrast", 0.5))  # of crop_flip_light
 # Recipes of two views of one size; those of several sizes and kinds have tests of their own.
-OTHERS = ("feature_noise", "multi_crop", "shapes_multi_crop", "image_and_text", "partners")
+OTHERS = (
+    "feature_noise",
+    "multi_crop",
+    "shapes_multi_crop",
+    "image_and_text",
+    "partners",
+    "turned",
+)
 OF_IMAGES = [name for name in VIEWS if name not in OTHERS]
 
 

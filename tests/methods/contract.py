@@ -75,6 +75,11 @@ def crops():
     return _waved(("image", 2, 8), ("image_small", 3, 4))
 
 
+def at_four_turns(*, stages=1):
+    """Eight views a stage, which stand for two at each of four turns."""
+    return _waved(("image", 8 * stages, 8))
+
+
 def with_text():
     """One view of the image, and the text."""
     images = _waved(("image", 1, 8))
@@ -102,6 +107,10 @@ OVERRIDES = {
     "swav": {
         "views": {"name": f"{HERE}:crops"},
         "method": {"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
+    },
+    "unicon_ha": {
+        "views": {"name": f"{HERE}:at_four_turns"},
+        "method": {"name": "unicon_ha", "stages": 1, "labelled": True},
     },
 }
 # Networks under which examples pass alone.
