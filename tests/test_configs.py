@@ -52,6 +52,7 @@ KIN = (
     "sogclr_",
     "supcon_",
     "swav_",
+    "unicon_",
     "simclr_cifar10",
     "simclr_fashion_mnist",
 )
@@ -74,6 +75,8 @@ def test_one_step_of_the_reduced_config(name):
     if "projector" in networks_of(config.method.name):
         config.projector.update({"hidden_dim": 8, "output_dim": 16})
     config.optimizer.warmup_steps = 0
+    if "stages" in config.method:
+        config.method.stages = config.views.stages = 2
     if config.data.get("image_size") is not None:
         config.data.image_size = size
     if config.views.get("size") is not None:
@@ -88,7 +91,7 @@ def test_one_step_of_the_reduced_config(name):
         config.text_encoder.update({"width": 8, "depth": 1, "heads": 2})
         config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
         side["text"] = random.randint(0, 64, (8, 5)).astype(np.int32)
-    if config.data.name.startswith("arrays:") and not takes_text:
+    if config.encoder.name == "mlp":
         source = InMemorySource({"features": random.normal(size=(8, 9)).astype(np.float32), **side})
     else:
         channels = 1 if "fashion" in config.data.name else 3
