@@ -26,6 +26,7 @@ NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
 
 SMALL = {
     "convnet": {"widths": (4, 8)},
+    "convnet_frame_stack": {"widths": (4, 8)},
     "mlp": {"widths": (8,)},
     "resnet18": {"stage_sizes": (1, 1), "width": 4},
     "resnet50": {"stage_sizes": (1, 1), "width": 4},
@@ -47,6 +48,7 @@ def test_the_header_says_what_a_user_must_know(name):
 # Compilation takes the time, and these have the networks of others.
 KIN = (
     "clip_",
+    "cvrl_",
     "dcl_",
     "moco_",
     "sogclr_",
@@ -97,6 +99,9 @@ def test_one_step_of_the_reduced_config(name):
         channels = 1 if "fashion" in config.data.name else 3
         image = random.randint(0, 256, (8, size, size, channels), np.uint8)
         source = InMemorySource({"image": image, **side}, n_classes=10)
+    if config.data.name == "moving":
+        video = random.randint(0, 256, (8, 5, size, size, 3), np.uint8)
+        source = InMemorySource({"video": video, **side}, n_classes=10)
     batch = {**source.arrays, "index": np.arange(8, dtype=np.int32)}
     mesh = make_mesh(devices=jax.devices()[:2])
     experiment = make_experiment(config, shape_of(source))

@@ -10,6 +10,8 @@ VIEWS = {
     "multi_crop": "jcl.augment.multi_crop:multi_crop",
     "shapes_multi_crop": "jcl.augment.multi_crop:shapes_multi_crop",
     "turned": "jcl.augment.turned:turned",
+    "two_clips": "jcl.augment.clips:two_clips",
+    "shapes_two_clips": "jcl.augment.clips:shapes_two_clips",
     "weak": "jcl.augment.recipes:weak",
     "partners": "jcl.augment.partners:partners",
     "none": "jcl.augment.recipes:none",

@@ -25,6 +25,8 @@ OTHERS = (
     "image_and_text",
     "partners",
     "turned",
+    "two_clips",
+    "shapes_two_clips",
 )
 OF_IMAGES = [name for name in VIEWS if name not in OTHERS]
 

@@ -40,8 +40,9 @@ def features_and_statistics(model, variables, images):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_name_builds_an_encoder_of_images(name):
-    features, _ = shapes(encoder(name), 2, 32, 32, 3)
+def test_every_name_builds_an_encoder_of_images_or_clips(name):
+    frames = (4,) if "_frame_" in name else ()
+    features, _ = shapes(encoder(name), 2, *frames, 32, 32, 3)
     assert features.ndim == 2
     assert features.shape[0] == 2
 
