@@ -4,9 +4,9 @@ Method: Wang et al. 2023, "Unilaterally Aggregated Contrastive Learning with Hie
     Augmentation for Anomaly Detection", with a small encoder of four stages.
     There is no such config for the generated `shapes`: they stand at any angle, so a turned one is
     no outlier, and the method would tell apart what is alike.
-Data: Debian's package dataset-fashion-mnist; the sneakers to train on, all classes to test, by
-    python -m jcl.data.prepare --idx=/usr/share/datasets/fashion-mnist --inlier_class=7 \
-        --name=fashion_sneakers --data_dir=data
+Data: Debian's package dataset-fashion-mnist; the shirts to train on, all classes to test, by
+    python -m jcl.data.prepare --idx=/usr/share/datasets/fashion-mnist --inlier_class=6 \
+        --name=fashion_shirts --data_dir=data
 Command: python -m jcl.train --config=configs/unicon_ha_fashion.py --workdir=runs/unicon_ha_fashion
 Expected time: XX
 Expected score: XX
@@ -20,7 +20,7 @@ def get_config(arguments: str = "", *, batch: int = 16, epochs: float = 1.6):
     config = config_lib.base()
     config.batch_size = given["batch"]
     config.total_epochs = given["epochs"]
-    config.data = dict(name="arrays:data/fashion_sneakers.npz")
+    config.data = dict(name="arrays:data/fashion_shirts.npz")
     config.views = dict(name="turned", min_area=0.3)
     config.encoder = dict(name="convnet", widths=(16, 32, 64, 128))
     config.projector = dict(name="mlp", hidden_dim=128, output_dim=64)
