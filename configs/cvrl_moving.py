@@ -8,8 +8,8 @@ Command: python -m jcl.train --config=configs/cvrl_moving.py --workdir=runs/cvrl
     The motion in place of the shape:
     python -m jcl.evaluate --workdir=runs/cvrl_moving --config.probe.label=motion
     Blind to the order of frames: --config.encoder.name=convnet_frame_mean
-Expected time: XX
-Expected score: XX
+Expected time: not measured here.
+Expected score: not measured here.
 """
 
 from jcl import config as config_lib

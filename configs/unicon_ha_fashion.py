@@ -8,8 +8,8 @@ Data: Debian's package dataset-fashion-mnist; the shirts to train on, all classe
     python -m jcl.data.prepare --idx=/usr/share/datasets/fashion-mnist --inlier_class=6 \
         --name=fashion_shirts --data_dir=data
 Command: python -m jcl.train --config=configs/unicon_ha_fashion.py --workdir=runs/unicon_ha_fashion
-Expected time: XX
-Expected score: XX
+Expected time: not measured here.
+Expected score: AUROC of outliers not measured here; raw pixels have about 79.
 """
 
 from jcl import config as config_lib

@@ -35,7 +35,7 @@ class UniConHA(CosineContrast):
 
     Inner stages of the encoder see views that are changed less, and have the same loss behind heads
     of their own; the loss is the mean over the stages. That takes a pass through the encoder's
-    first stages for each, and one of its encoders that has stages, a ConvNet or a ResNet.
+    first stages for each, and an encoder that has stages, a ConvNet or a ResNet.
 
     Attributes:
         temperature: that cosines are divided by; 0.5 in the paper.
