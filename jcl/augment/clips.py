@@ -52,7 +52,7 @@ def two_clips(
             key, image, size=size, area=area, strength=strength, grayscale=grayscale, blur=blur
         )
 
-    return _clips("two_clips", view, frames, stride)
+    return two_views_of_clips("two_clips", view, frames, stride)
 
 
 def shapes_two_clips(
@@ -83,7 +83,7 @@ def shapes_two_clips(
             key, image, name, size=size, area=area, channel_mix=channel_mix, grayscale=grayscale
         )
 
-    return _clips(name, view, frames, stride)
+    return two_views_of_clips(name, view, frames, stride)
 
 
 def clip_starts(key: Key, length: int, frames: int, stride: int) -> Int[Array, "2"]:
@@ -146,7 +146,17 @@ def evaluation_clip(
     return jax.vmap(lambda video: clip(video, start, frames, stride))(videos)
 
 
-def _clips(name: str, view: Callable[[Key, Image], Image], frames: int, stride: int) -> Views:
+def two_views_of_clips(
+    name: str, view: Callable[[Key, Image], Image], frames: int, stride: int
+) -> Views:
+    """A recipe that changes two clips of each video, all frames of a clip in the same way.
+
+    Args:
+        name: of the recipe, for messages.
+        view: makes a view of one frame; its key is that of the clip.
+        frames: of a clip.
+        stride: from one frame of a clip to the next.
+    """
     check_count("views.frames", frames)
     check_count("views.stride", stride)
 
