@@ -69,6 +69,11 @@ LOSSES: dict[str, Compared] = {
         3,
         _ours_and(two_views.supcon, **_COSINES),
     ),
+    "soft_aggregation": Compared(
+        inputs.pair("z0", "z1", labels=inputs.classes),
+        4,
+        _ours_and(two_views.soft_aggregation, **_COSINES, weight_temperature=0.5),
+    ),
     "alignment_uniformity": Compared(
         _VIEWS, 3 / 2, _ours_and(two_views.alignment_uniformity, t=2.0, weight=1.0)
     ),

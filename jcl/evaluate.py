@@ -17,6 +17,7 @@ from jcl import runtime
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.evaluation.cells import score_cells
+from jcl.evaluation.classes import classes_to_probe
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import (
     FEATURE_BATCH,
@@ -209,10 +210,12 @@ def _score(
     shares: tuple[float, ...],
 ) -> dict:
     """All probes that the data allows; {} where it has neither labels nor targets."""
+    n_classes, of_splits = classes_to_probe(
+        config.probe.label, source.n_classes, train_features, test_features
+    )
     return measure(
-        train_features,
-        test_features,
-        n_classes=source.n_classes,
+        *of_splits,
+        n_classes=n_classes,
         k=config.probe.knn_k,
         temperature=config.probe.knn_temperature,
         seeds=tuple(range(config.probe.linear_seeds)),

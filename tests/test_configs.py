@@ -27,6 +27,7 @@ NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
 
 SMALL = {
     "convnet": {"widths": (4, 8)},
+    "convnet_frame_stack": {"widths": (4, 8)},
     "mlp": {"widths": (8,)},
     "resnet18": {"stage_sizes": (1, 1), "width": 4},
     "resnet50": {"stage_sizes": (1, 1), "width": 4},
@@ -51,6 +52,7 @@ KIN = (
     "beclr_",
     "bss_",
     "clip_",
+    "cvrl_",
     "dcl_",
     "groco_",
     "hard_simclr_",
@@ -69,6 +71,7 @@ KIN = (
     "sogclr_",
     "supcon_",
     "swav_",
+    "unicon_",
     "simclr_cifar10",
     "simclr_fashion_mnist",
 )
@@ -100,6 +103,8 @@ def test_one_step_of_the_reduced_config(name):
     if config.optimizer.scaling == "linear":
         # In 3 steps the rate of so small a batch may move a scale by less than float32 tells.
         config.optimizer.scaling = "none"
+    if "stages" in config.method:
+        config.method.stages = config.views.stages = 2
     if config.data.get("image_size") is not None:
         config.data.image_size = size
     if config.views.get("size") is not None:
@@ -120,6 +125,9 @@ def test_one_step_of_the_reduced_config(name):
         channels = 1 if "tfds:fashion" in config.data.name else 3
         image = random.randint(0, 256, (8, size, size, channels), np.uint8)
         source = InMemorySource({"image": image, **side}, n_classes=10)
+    if config.data.name == "moving":
+        video = random.randint(0, 256, (8, 5, size, size, 3), np.uint8)
+        source = InMemorySource({"video": video, **side}, n_classes=10)
     batch = {**source.arrays, "index": np.arange(8, dtype=np.int32)}
     mesh = make_mesh(devices=jax.devices()[:2])
     experiment = make_experiment(config, shape_of(source))

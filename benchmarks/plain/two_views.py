@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
-from jax.nn import logmeanexp, logsumexp
+from jax.nn import log_softmax, logmeanexp, logsumexp, softmax
 
 from benchmarks.plain.rows import cosines, unit
 
@@ -48,6 +48,24 @@ def supcon(z0: jax.Array, z1: jax.Array, labels: jax.Array, *, temperature: floa
     positive = (labels[:, None] == labels) & ~itself
     log_denominators = logsumexp(jnp.where(itself, -jnp.inf, logits), axis=1)
     return (log_denominators - logits.mean(axis=1, where=positive)).mean()
+
+
+def soft_aggregation(
+    z0: jax.Array,
+    z1: jax.Array,
+    labels: jax.Array,
+    *,
+    temperature: float,
+    weight_temperature: float,
+) -> jax.Array:
+    z, labels = jnp.concatenate([z0, z1]), jnp.tile(labels, 2)
+    similarities, itself = cosines(z, z), _itself(z)
+    positive = (labels[:, None] == labels) & ~itself
+    of_weights = stop_gradient(similarities) / weight_temperature
+    log_weights = logsumexp(jnp.where(positive, of_weights, -jnp.inf), axis=1)
+    shares = softmax(jnp.where(positive, log_weights, -jnp.inf), axis=1)
+    log_shares = log_softmax(jnp.where(itself, -jnp.inf, similarities / temperature), axis=1)
+    return -jnp.where(positive, shares * log_shares, 0).sum(axis=1).mean()
 
 
 def alignment_uniformity(z0: jax.Array, z1: jax.Array, *, t: float, weight: float) -> jax.Array:

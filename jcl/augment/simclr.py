@@ -64,7 +64,7 @@ def simclr_cifar(
     check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale)
     area = (min_area, 1.0)
     return two_views(
-        lambda key, image: _crop_and_color(key, image, size, area, strength, grayscale),
+        lambda key, image: crop_and_color(key, image, size, area, strength, grayscale),
         name="simclr_cifar",
     )
 
@@ -91,11 +91,19 @@ def simclr_view(
         blur: probability of a Gaussian blur.
     """
     image_key, blur_key = jax.random.split(key)
-    image = _crop_and_color(image_key, image, size, area, strength, grayscale)
+    image = crop_and_color(image_key, image, size, area, strength, grayscale)
     return random_gaussian_blur(blur_key, image, probability=blur)
 
 
-def _crop_and_color(key, image, size, area, strength, grayscale):
+def crop_and_color(
+    key: Key,
+    image: Image,
+    size: int | None,
+    area: tuple[float, float],
+    strength: float,
+    grayscale: float,
+) -> Float[Array, "size_H size_W C"]:
+    """Makes one view of `simclr_cifar`; the arguments are those of `simclr_view`."""
     crop, flip, jitter, gray = jax.random.split(key, 4)
     image = random_resized_crop(crop, image, area=area, size=size, method="cubic")
     image = random_flip(flip, image)

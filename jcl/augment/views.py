@@ -20,8 +20,12 @@ Views = Callable[
     [Shaped[PRNGKeyArray, " B"], Mapping[str, Shaped[Array, "B ..."]]], dict[str, PyTree]
 ]
 
-_RANKS = {"image": ("images [B, H, W, C]", 4), "features": ("feature vectors [B, F]", 2)}
-IMAGES, FEATURES = _RANKS
+_RANKS = {
+    "image": ("images [B, H, W, C]", 4),
+    "features": ("feature vectors [B, F]", 2),
+    "video": ("videos [B, T, H, W, C]", 5),
+}
+IMAGES, FEATURES, VIDEOS = _RANKS
 SIDE = "side"
 
 
@@ -72,7 +76,7 @@ class SeveralViews:
     Attributes:
         drawings: of each kind of views that there shall be.
         name: of the recipe, for the message where examples are of another kind than it takes.
-        takes: IMAGES or FEATURES.
+        takes: IMAGES, FEATURES or VIDEOS.
     """
 
     drawings: Mapping[str, Drawing]
@@ -131,7 +135,7 @@ def two_views(
         view: maps a key, an example, and one number of each pair, to a view.
         *numbers: pairs; the first of a pair goes to view 0 and the second to view 1.
         name: of the recipe, for the message where examples are of another kind than it takes.
-        takes: IMAGES or FEATURES, which is also the kind of the views.
+        takes: IMAGES, FEATURES or VIDEOS, which is also the kind of the views.
     """
     return several_views({takes: Drawing(view, 2, numbers)}, name=name, takes=takes)
 
@@ -160,21 +164,20 @@ def with_count(recipe: Views | InContext, name: str, count: int | None) -> Views
 def taken_kind(
     name: str | None, examples: Mapping[str, Shaped[Array, "B ..."]], takes: str
 ) -> Float[Array, "B ..."]:
-    """The images of examples, or their feature vectors.
+    """The images of examples, their feature vectors, or their videos.
 
     Args:
         name: of the recipe; None where it has none.
         examples: a batch.
-        takes: IMAGES or FEATURES.
+        takes: IMAGES, FEATURES or VIDEOS.
 
     Raises:
-        UserError: a recipe for images meets feature vectors, or the reverse.
+        UserError: a recipe for one kind meets examples of another.
     """
     said, rank = _RANKS[takes]
     if takes not in examples or examples[takes].ndim != rank:
         recipe = "this recipe of views" if name is None else f"views.name={name!r}"
-        other = FEATURES if takes == IMAGES else IMAGES
-        kind = next((kind for kind in (takes, other) if kind in examples), None)
+        kind = next((kind for kind in (takes, *_RANKS) if kind in examples), None)
         x = examples.get(kind)
         found = f"have {', '.join(examples)}" if x is None else f"are {x.dtype}{list(x.shape)}"
         raise UserError(f"{recipe} takes {said}, these examples {found}")

@@ -224,6 +224,7 @@ class Probe:
         baselines: whether the untrained encoder and the raw inputs are probed too.
         outputs: names of what is probed, such as features, projection or text/features; the
             first is the run's score, by which the best checkpoint is kept.
+        label: which number of an example the probes of classes predict, such as motion or texture.
         shares: of the labels, for low-shot probes.
         target_bin: width, in units of the target, of what many- and few-shot regions count.
         finetune: whether the whole network is also trained with labels, for each share.
@@ -242,6 +243,7 @@ class Probe:
     linear_seeds: int = 3
     baselines: bool = True
     outputs: tuple = ("features",)
+    label: str = "label"
     shares: tuple = (0.01, 0.1)
     target_bin: float = 1.0
     finetune: bool = False

@@ -7,14 +7,14 @@ import jax
 import numpy as np
 
 from jcl.augment.image import examples_as_floats
-from jcl.augment.views import FEATURES, IMAGES, in_context
+from jcl.augment.views import FEATURES, IMAGES, VIDEOS, in_context
 from jcl.data import Source
 from jcl.evaluation.encode import FEATURE_BATCH, chosen_output
 from jcl.experiment import Experiment, image_dtype
 from jcl.methods.base import Variables
 
 _MOST = 2000  # examples whose two views alignment is measured on
-_PROBED_KINDS = (IMAGES, FEATURES)
+_PROBED_KINDS = (IMAGES, FEATURES, VIDEOS)
 
 
 def views_of(

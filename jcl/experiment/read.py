@@ -271,16 +271,16 @@ def _drop_patterns(config: ConfigDict, title: str, given: Collection[str]) -> li
 def _names_of_parameters(config: ConfigDict, title: str) -> list[str]:
     types = {"dtype": jnp.float32, "param_dtype": jnp.float32}
     network = build(title, config[title], TABLES[title], **types)
-    shape = _input_of(title, config)
+    shape = _input_of(title, config, getattr(network, "frames_of_input", ()))
     variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), shape)
     paths = jax.tree_util.tree_leaves_with_path({title: variables["params"]})
     return [parameter_name(path) for path, _ in paths]
 
 
-def _input_of(title: str, config: ConfigDict) -> Any:
-    """Something that a network of that section takes."""
+def _input_of(title: str, config: ConfigDict, frames: tuple[int, ...]) -> Any:
+    """Something that a network of that section takes; a clip where that has frames."""
     if NETWORKS[title] is TEXT_ENCODERS:
         kinds = {"ids": jnp.int32, "mask": bool}
         return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}
     side = config.views.get("size") or config.data.get("image_size") or _SIDE
-    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    return jax.ShapeDtypeStruct((1, *frames, side, side, 3), jnp.float32)

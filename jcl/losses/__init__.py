@@ -60,6 +60,7 @@ from jcl.losses.query_queue_nce import query_queue_nce
 from jcl.losses.rank_n_contrast import rank_n_contrast
 from jcl.losses.siglip import siglip
 from jcl.losses.sinkhorn import sinkhorn
+from jcl.losses.soft_aggregation import soft_aggregation
 from jcl.losses.soft_info_nce import soft_info_nce
 from jcl.losses.sogclr import sogclr
 from jcl.losses.supcon import supcon
@@ -90,6 +91,7 @@ __all__ = [
     "rank_n_contrast",
     "siglip",
     "sinkhorn",
+    "soft_aggregation",
     "soft_info_nce",
     "sogclr",
     "supcon",

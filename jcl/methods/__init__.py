@@ -23,6 +23,7 @@ METHODS = {
     "pixpro": "jcl.methods.pixpro:PixPro",
     "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",
+    "unicon_ha": "jcl.methods.unicon_ha:UniConHA",
     "supremix": "jcl.methods.supremix:SupReMix",
     "rnc": "jcl.methods.rnc:RankNContrast",
     "cross_entropy": "jcl.methods.cross_entropy:CrossEntropy",

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from jcl.config.checks import check_choice, check_counts, check_not_negative
 from jcl.models.activations import ACTIVATIONS
 from jcl.models.batch_norm import batch_norm
-from jcl.models.inputs import check_images
+from jcl.models.inputs import check_images, first_stages
 from jcl.models.matmul_conv import matmul_conv
 
 
@@ -53,14 +53,18 @@ class ConvNet(nn.Module):
         return self.feature_map(images, train=train).mean((1, 2))
 
     @nn.compact
-    def feature_map(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N h w D"]:
+    def feature_map(
+        self, images: Float[Array, "N ..."], *, train: bool, left_out: int = 0
+    ) -> Float[Array, "N h w D"]:
         """The features before the mean, of which every stage halves the images' height and width.
 
         Args:
             images: as `__call__` takes them.
             train: as `__call__` takes it.
+            left_out: how many of the last stages images do not pass.
         """
         check_images("ConvNet", images)
+        widths = first_stages("ConvNet", self.widths, left_out)
         activation = ACTIVATIONS[self.activation]
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
 
@@ -78,7 +82,7 @@ class ConvNet(nn.Module):
             return activation(x)
 
         x = 2 * images.astype(self.dtype) - 1
-        for stage, width in enumerate(self.widths):
+        for stage, width in enumerate(widths):
             x = unit(x, f"stage{stage}", width, stride=2)
             for block in range(self.blocks if stage else 0):
                 x = x + unit(x, f"stage{stage}_block{block}", width, stride=1)

@@ -15,6 +15,15 @@ def has_feature_map(encoder: nn.Module) -> bool:
     return callable(getattr(type(encoder), "feature_map", None))
 
 
+def has_stages(encoder: nn.Module) -> bool:
+    """Whether `feature_map` also takes `left_out`, how many of the last stages images do not pass."""
+    return has_feature_map(encoder) and _takes(encoder, "left_out")
+
+
+def _takes(encoder: nn.Module, name: str) -> bool:
+    return name in inspect.signature(type(encoder).feature_map).parameters
+
+
 class FeatureMap(nn.Module):
     """An encoder that gives its map instead of the mean over it, under the same parameters.
 
@@ -42,6 +51,5 @@ class FeatureMap(nn.Module):
             train: as the encoder takes it.
             keys: one a row, for encoders that take some.
         """
-        takes_keys = "keys" in inspect.signature(type(self.encoder).feature_map).parameters
-        given = {"keys": keys} if takes_keys else {}
+        given = {"keys": keys} if _takes(self.encoder, "keys") else {}
         return self.encoder.feature_map(images, train=train, **given)

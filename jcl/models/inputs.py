@@ -1,5 +1,7 @@
 """What encoders say of inputs that they cannot take."""
 
+from collections.abc import Sequence
+
 from jaxtyping import Array, Float
 
 from jcl.errors import UserError
@@ -12,3 +14,13 @@ def check_images(encoder: str, inputs: Float[Array, "N ..."]) -> None:
             f"a {encoder} takes images, but the dataset holds vectors of {inputs.shape[-1]} "
             "features; encoder.name='mlp' takes those"
         )
+
+
+def first_stages(encoder: str, stages: Sequence[int], left_out: int) -> Sequence[int]:
+    """All stages of an encoder but the last `left_out`; raises UserError where none stays."""
+    if not 0 <= left_out < len(stages):
+        raise UserError(
+            f"a {encoder} of {len(stages)} stages is to leave out its last {left_out}, and one "
+            "stage has to stay"
+        )
+    return stages[: len(stages) - left_out]

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jcl.config.checks import check_choice, check_count, check_counts
 from jcl.models import pointwise
 from jcl.models.batch_norm import batch_norm
-from jcl.models.inputs import check_images
+from jcl.models.inputs import check_images, first_stages
 from jcl.models.layer_variables import ConvKernel, NormVariables
 from jcl.models.pooled_stem import pooled_stem
 
@@ -115,15 +115,19 @@ class ResNet(nn.Module):
         return self.feature_map(images, train=train).mean((1, 2))
 
     @nn.compact
-    def feature_map(self, images: Float[Array, "N ..."], *, train: bool) -> Float[Array, "N h w D"]:
+    def feature_map(
+        self, images: Float[Array, "N ..."], *, train: bool, left_out: int = 0
+    ) -> Float[Array, "N h w D"]:
         """The features before the mean: 7x7 of 224 pixels with the ImageNet stem.
 
         Args:
             images: as `__call__` takes them.
             train: as `__call__` takes it.
+            left_out: how many of the last stages images do not pass.
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         check_images("ResNet", images)
+        stage_sizes = first_stages("ResNet", self.stage_sizes, left_out)
         # In the images' dtype first: bfloat16 is finer around 0 than around 1.
         x = (2 * images - 1).astype(self.dtype)
         if self.stem == "imagenet":
@@ -135,7 +139,7 @@ class ResNet(nn.Module):
             x = nn.relu(batch_norm(train=train, name="stem_norm", **types)(x))
         # 0 is the module itself, 2 is `train`.
         block = nn.remat(ResidualBlock, static_argnums=(2,)) if self.remat else ResidualBlock
-        for stage, size in enumerate(self.stage_sizes):
+        for stage, size in enumerate(stage_sizes):
             for i in range(size):
                 x = block(
                     width=self.width * 2**stage,

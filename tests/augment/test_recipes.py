@@ -26,6 +26,9 @@ OTHERS = (
     "partners",
     "shapes_boxes",
     "batch_styles",
+    "turned",
+    "two_clips",
+    "shapes_two_clips",
 )
 OF_IMAGES = [name for name in VIEWS if name not in OTHERS]
 

@@ -119,6 +119,11 @@ def placed():
     return make
 
 
+def at_four_turns(*, stages=1):
+    """Eight views a stage, which stand for two at each of four turns."""
+    return _waved(("image", 8 * stages, 8))
+
+
 def with_text():
     """One view of the image, and the text."""
     images = _waved(("image", 1, 8))
@@ -180,6 +185,10 @@ OVERRIDES = {
             **{"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
             **{"queue": 32, "queue_epochs": 0.5},  # used from the third of the four steps
         },
+    },
+    "unicon_ha": {
+        "views": {"name": f"{HERE}:at_four_turns"},
+        "method": {"name": "unicon_ha", "stages": 1, "labelled": True},
     },
 }
 # Networks under which examples pass alone.

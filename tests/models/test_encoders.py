@@ -7,6 +7,7 @@ import pytest
 
 from jcl.config import base
 from jcl.config.names import build
+from jcl.errors import UserError
 from jcl.models import ENCODERS
 from tests.models.networks import (
     bytes_kept_for_the_backward_pass,
@@ -39,8 +40,9 @@ def features_and_statistics(model, variables, images):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_name_builds_an_encoder_of_images(name):
-    features, _ = shapes(encoder(name), 2, 32, 32, 3)
+def test_every_name_builds_an_encoder_of_images_or_clips(name):
+    frames = (4,) if "_frame_" in name else ()
+    features, _ = shapes(encoder(name), 2, *frames, 32, 32, 3)
     assert features.ndim == 2
     assert features.shape[0] == 2
 
@@ -98,3 +100,44 @@ def test_remat_computes_the_same_and_keeps_less(name):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
     kept = [bytes_kept_for_the_backward_pass(m, variables, images) for m in (plain, remat)]
     assert kept[1] < 0.6 * kept[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "stages", "sizes"),
+    [("convnet", "widths", (4, 8, 6)), ("resnet18", "stage_sizes", (1, 1, 1))],
+)
+def test_without_its_last_stages_an_encoder_is_a_shorter_one(name, stages, sizes):
+    options = {"width": 4, "stem": "cifar"} if name == "resnet18" else {}
+    long, short = (encoder(name, **{stages: s}, **options) for s in (sizes, sizes[:1]))
+    variables, images = drawn_variables(long, *IMAGES), drawn_images(*IMAGES)
+    names = {kind: tree.keys() for kind, tree in shapes(short, *IMAGES)[1].items()}
+    fewer = {kind: {key: variables[kind][key] for key in keys} for kind, keys in names.items()}
+
+    @jax.jit
+    def both(variables, fewer):
+        of_stage, updated = long.apply(
+            variables, images, train=True, method="feature_map", left_out=2, mutable=["batch_stats"]
+        )
+        features = short.apply(fewer, images, train=True, mutable=["batch_stats"])[0]
+        return of_stage, updated["batch_stats"], features
+
+    of_stage, statistics, features = both(variables, fewer)
+    assert of_stage.ndim == 4
+    np.testing.assert_allclose(of_stage.mean((1, 2)), features, rtol=1e-5, atol=1e-6)
+    # Those of later stages are still there, and stay.
+    before = variables["batch_stats"]
+    later = before.keys() - names["batch_stats"]
+    assert statistics.keys() == before.keys()
+    assert later
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        {key: statistics[key] for key in later},
+        {key: before[key] for key in later},
+    )
+    for left_out in (-1, 3):
+        with pytest.raises(UserError, match=f"of 3 stages is to leave out its last {left_out},"):
+            jax.eval_shape(
+                lambda k=left_out: long.apply(
+                    variables, images, train=True, method="feature_map", left_out=k
+                )
+            )

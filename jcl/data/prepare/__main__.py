@@ -37,7 +37,7 @@ from jcl.data.prepare.diamonds import read_diamonds
 from jcl.data.prepare.idx import read_idx_folder
 from jcl.data.prepare.long_tailed import thin_classes
 from jcl.data.prepare.noisy_labels import KINDS, corrupt_labels
-from jcl.data.prepare.outliers import turn_outliers
+from jcl.data.prepare.outliers import other_class_outliers, turn_outliers
 from jcl.data.prepare.planted import plant_pairs
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
@@ -109,6 +109,12 @@ _CLASS_COLOUR = flags.DEFINE_float(
     "Give images a colour: this share of the training images that of their class, all others one "
     "at random.",
 )
+_INLIER_CLASS = flags.DEFINE_integer(
+    "inlier_class",
+    None,
+    "Train on this class alone; the test examples of all others become outliers.",
+    lower_bound=0,
+)
 _TURNED_OUTLIERS = flags.DEFINE_boolean(
     "turned_outliers", False, "Add the test images in three quarter turns each, as outliers."
 )
@@ -141,7 +147,8 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
 _SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
-    *(_CLASS_COLOUR, _TURNED_OUTLIERS, _TREE, _ALSO, _LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
+    *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO),
+    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
 )
 _OF_RECORDS = {"image", "label", "target"}
 
@@ -202,6 +209,8 @@ def _changed(splits: Splits) -> Splits:
         splits = style_images(splits, held_out=held_out, seed=seed)
     if _CLASS_COLOUR.value is not None:
         splits = colour_by_class(splits, share=_CLASS_COLOUR.value, seed=seed)
+    if _INLIER_CLASS.value is not None:
+        splits = other_class_outliers(splits, _INLIER_CLASS.value)
     if _TURNED_OUTLIERS.value:
         splits = turn_outliers(splits)
     if _TREE.value:

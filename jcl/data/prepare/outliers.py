@@ -1,9 +1,32 @@
-"""Turns test images, which become outliers to be told from those that stand upright."""
+"""Makes outliers in the test split: examples of other classes, or images that are turned."""
 
 import numpy as np
 
+from jcl.data.prepare.classes import keep_classes
 from jcl.data.prepare.splits import Splits, check_keys, take_rows
 from jcl.errors import UserError
+
+
+def other_class_outliers(splits: Splits, inlier: int) -> Splits:
+    """One class to train on; in the test split all others are outliers.
+
+    Args:
+        splits: for train and test, arrays of n rows each, among them label [n].
+        inlier: the class of the inliers.
+
+    Returns:
+        The splits with outlier bool [n]; labels stay.
+
+    Raises:
+        UserError: no labels, or a class without an example in one of the splits.
+
+    Source: Tack et al. 2020 (CSI), section 3.1, the one-class setting; Ruff et al. 2018 before it.
+    """
+    check_keys("inlier_class", splits, "label", new=("outlier",))
+    kept = {"train": keep_classes(splits, [str(inlier)])["train"], "test": splits["test"]}
+    return {
+        split: {**arrays, "outlier": arrays["label"] != inlier} for split, arrays in kept.items()
+    }
 
 
 def turn_outliers(splits: Splits) -> Splits:

@@ -22,7 +22,7 @@ PyTree = Any
 Networks = Mapping[str, nn.Module]
 
 # What a chain sees: views of these kinds, and of kinds that begin with these, as "image_small".
-_INPUTS = ("image", "features")
+_INPUTS = ("image", "features", "video")
 
 
 def init_chain(key: PRNGKeyArray, networks: Networks, views: Mapping[str, PyTree]) -> Variables:
@@ -96,7 +96,7 @@ def infer_chain(
 
 
 def input_of(inputs: Mapping[str, jax.Array]) -> jax.Array:
-    """The images of examples, or their feature vectors where they have none."""
+    """The images of examples, or where they have none their feature vectors or videos."""
     for kind in _INPUTS:
         if kind in inputs:
             return inputs[kind]
@@ -104,7 +104,7 @@ def input_of(inputs: Mapping[str, jax.Array]) -> jax.Array:
 
 
 def views_of_inputs(views: Mapping[str, PyTree]) -> dict[str, PyTree]:
-    """The views of images, or of feature vectors, of all sizes; not those of texts and the like.
+    """The views of images, feature vectors or videos, of all sizes; not those of texts.
 
     Raises:
         UserError: there are none.
@@ -123,7 +123,8 @@ class Chain(abc.ABC):
     """An encoder and what follows it, all views through all of it; a subclass says what follows.
 
     Attributes:
-        encoder: maps images [N, H, W, C], or vectors [N, F], to features [N, D].
+        encoder: maps images [N, H, W, C], vectors [N, F] or clips [N, T, H, W, C] to features
+            [N, D].
     """
 
     encoder: nn.Module

@@ -54,6 +54,10 @@ ARGUMENTS = {
     "rank_n_contrast": ({**VIEWS, "targets": TARGETS}, COSINES),
     "siglip": ({"images": Z0, "texts": Z1}, {**COSINES, "bias": -10.0}),
     "sinkhorn": ({"scores": Z0, "queue_scores": Z0[:5]}, {"epsilon": 0.05, "iterations": 3}),
+    "soft_aggregation": (
+        {**VIEWS, "labels": LABELS},
+        {**COSINES, "weight_temperature": 0.5},
+    ),
     "soft_info_nce": ({**TOWERS, "targets": np.eye(16, dtype=np.float32)}, COSINES),
     "sogclr": ({**VIEWS, "log_estimates": TARGETS}, {**COSINES, "gamma": 0.5}),
     "supcon": ({**VIEWS, "labels": LABELS}, COSINES),

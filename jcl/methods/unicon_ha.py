@@ -1,0 +1,164 @@
+"""UniCon-HA: inliers gather, and each turned image is an outlier of its own (Wang et al. 2023)."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from jcl.augment.turned import TURNS, VIEWS_A_STAGE, VIEWS_A_TURN
+from jcl.augment.views import IMAGES
+from jcl.config.checks import check_count, check_positive
+from jcl.errors import UserError
+from jcl.losses import soft_aggregation, supcon
+from jcl.methods.base import Embedded, Outcome, Variables
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.two_view import CosineContrast
+from jcl.models.feature_map import has_stages
+from jcl.models.stage_head import StageHead
+
+
+@dataclasses.dataclass(frozen=True)
+class UniConHA(CosineContrast):
+    """SupCon for data without outliers: all inliers are one class, turned images are none.
+
+    Take it to detect outliers after training on inliers alone, of things that have an upper side.
+    SimCLR on the same images pushes inliers away from each other, and SupCon has no outliers.
+
+    `views.name="turned"` makes two views of an example at each of four quarter turns. All upright
+    views are positives of each other; a turned one has its own second view alone; everything is a
+    negative of everything else. That is `jcl.losses.supcon` with one label for all inliers and a
+    label of its own for every turned example. In the last stage, positives count by how near they
+    are to the other inliers, `jcl.losses.soft_aggregation`, which also says where we read Eq. 6 of
+    the paper otherwise than it is printed.
+
+    Inner stages of the encoder see views that are changed less, and have the same loss behind heads
+    of their own; the loss is the mean over the stages. That takes a pass through the encoder's
+    first stages for each, and an encoder that has stages, a ConvNet or a ResNet.
+
+    Attributes:
+        temperature: that cosines are divided by; 0.5 in the paper.
+        weight_temperature: that cosines are divided by in the weights of positives; 0.5 in the
+            paper. None weighs all alike.
+        labelled: whether inliers of different labels are no positives; without, no label is used.
+        stages: how many of the encoder's last stages have a loss, as `views.stages`; all four of
+            a ResNet in the paper. 1 is the loss on the projector's output alone.
+
+    Source: Wang et al. 2023, "Unilaterally Aggregated Contrastive Learning with Hierarchical
+    Augmentation for Anomaly Detection" (https://arxiv.org/abs/2308.10155), section 3. The weights
+    of the stages stand in a supplement that we have not seen: here all are 1.
+    """
+
+    temperature: float = 0.5
+    weight_temperature: float | None = 0.5
+    labelled: bool = False
+    stages: int = 4
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_positive("method.weight_temperature", self.weight_temperature)
+        check_count("method.stages", self.stages)
+        if self.stages > 1 and not has_stages(self.encoder):
+            raise UserError(
+                f"method.stages={self.stages} takes inner stages of the encoder, which a "
+                f"{type(self.encoder).__name__} does not give: take a convnet or a ResNet, or 1 for "
+                "method.stages and views.stages"
+            )
+
+    @property
+    def needs(self):
+        """Nothing, or classes."""
+        return ("label",) if self.labelled else ()
+
+    def init(self, key, views, data) -> Variables:
+        """See `Method.init`; encoder and projector, and a head for each inner stage."""
+        made = super().init(key, views, data)
+        params, model_state = dict(made.params), dict(made.model_state)
+        for left_out in range(1, self.stages):
+            of_stage, _ = self._first_stages(made, views[IMAGES], left_out)
+            head_key = jax.random.fold_in(key, left_out)
+            head = self._head(left_out).init(head_key, of_stage, train=True)
+            name = _head_name(left_out)
+            params[name], model_state[name] = head["params"], head["batch_stats"]
+        return Variables(params, model_state)
+
+    def embed(self, variables, views, keys) -> Embedded:
+        """See `Method.embed`; the embeddings of all stages [B, stages, 8, d], the last at the end.
+
+        Raises:
+            UserError: another number of views.
+        """
+        count = jax.tree.leaves(views)[0].shape[1]
+        if [*views] != [IMAGES] or count != self.stages * VIEWS_A_STAGE:
+            raise UserError(
+                f"method.stages={self.stages} takes {self.stages * VIEWS_A_STAGE} views of an "
+                f"image, and the recipe of views makes {count} of {', '.join(views)}: take "
+                f"views.name='turned' and views.stages={self.stages}"
+            )
+        embeddings = []
+        *inner, last = jnp.split(views[IMAGES], self.stages, axis=1)
+        for stage, of_stage in enumerate(inner):
+            z, variables = self._embed_inner(variables, of_stage, self.stages - 1 - stage)
+            embeddings.append(z)
+        final = super().embed(variables, {IMAGES: last}, keys)
+        return final._replace(embeddings=jnp.stack([*embeddings, final.embeddings], axis=1))
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """The mean of the stages' losses over the global batch."""
+        upright = batch["label"] if self.labelled else jnp.zeros(len(embeddings), jnp.int32)
+        labels = instance_labels(upright)
+        losses = []
+        for stage in range(self.stages):
+            z = embeddings[:, stage].reshape(-1, VIEWS_A_TURN, embeddings.shape[-1])
+            of_pairs = {"temperature": self.temperature, "mesh": mesh}
+            if stage == self.stages - 1 and self.weight_temperature is not None:
+                of_pairs["weight_temperature"] = self.weight_temperature
+                losses.append(soft_aggregation(z[:, 0], z[:, 1], labels, **of_pairs))
+            else:
+                losses.append(supcon(z[:, 0], z[:, 1], labels, **of_pairs))
+        metrics = two_view_diagnostics(embeddings[:, -1, 0], embeddings[:, -1, 1])
+        metrics |= {f"loss_stage{stage}": loss for stage, loss in enumerate(losses)}
+        return Outcome(sum(losses) / self.stages, metrics, {})
+
+    def _embed_inner(self, variables, views, left_out):
+        """Embeddings [B, V, d] of the stage before the last `left_out`, and the new variables."""
+        of_stage, variables = self._first_stages(variables, views, left_out)
+        name = _head_name(left_out)
+        z, variables = _apply(self._head(left_out), variables, name, of_stage)
+        return z.reshape(*views.shape[:2], -1), variables
+
+    def _first_stages(self, variables, views, left_out):
+        rows = views.reshape(-1, *views.shape[2:])
+        options = {"method": "feature_map", "left_out": left_out}
+        return _apply(self.encoder, variables, "encoder", rows, **options)
+
+    def _head(self, left_out: int) -> StageHead:
+        types = {"dtype": self.encoder.dtype, "param_dtype": self.encoder.param_dtype}
+        return StageHead(self.projector, left_out, **types)
+
+
+def instance_labels(upright: Int[Array, " B"]) -> Int[Array, " 4*B"]:
+    """The label of every example at every turn: turned ones have one each, not another's.
+
+    Args:
+        upright: labels of the upright ones, 0 or more.
+
+    Returns:
+        The turns of an example stand side by side, upright first.
+    """
+    shape = len(upright), TURNS
+    own = -1 - jnp.arange(len(upright) * TURNS, dtype=upright.dtype).reshape(shape)
+    return own.at[:, 0].set(upright).reshape(-1)
+
+
+def _head_name(left_out: int) -> str:
+    return f"head_before_last_{left_out}"
+
+
+def _apply(module: nn.Module, variables: Variables, name: str, x, **options):
+    """What a network of that name gives in training mode, and the variables with its statistics."""
+    params, model_state, _ = variables
+    given = {"params": params[name], "batch_stats": model_state[name]}
+    y, updated = module.apply(given, x, train=True, mutable=["batch_stats"], **options)
+    return y, variables._replace(model_state={**model_state, name: updated["batch_stats"]})
