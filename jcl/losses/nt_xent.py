@@ -65,9 +65,25 @@ def nt_xent(
     """
     beside = given(temperature=(temperature, "positive"), weights=(weights, "real [B]"))
     check_views("nt_xent", z0, z1, mesh, **beside)
+    losses = losses_of_anchors(z0, z1, temperature=temperature, mesh=mesh, block_size=block_size)
+    return mean_over_anchors(losses, weights)
+
+
+def losses_of_anchors(
+    z0: Float[Array, "B d"],
+    z1: Float[Array, "B d"],
+    *,
+    temperature: Real[ArrayLike, ""],
+    mesh: Mesh | None = None,
+    block_size: int | None = None,
+) -> Float[Array, " 2*B"]:
+    """`l_i` of `nt_xent` for each anchor, the two views of an example side by side.
+
+    Take it where a method weighs examples by their losses. It checks no arguments; see `nt_xent`.
+    """
     z, example, temperature = anchors_of_views(z0, z1, temperature)
     exact = unrounded_anchors(z0, z1)
     log_negatives, positive = log_sum_and_positive(
         z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
     )
-    return mean_over_anchors(jax.nn.softplus(log_negatives - positive), weights)
+    return jax.nn.softplus(log_negatives - positive)

@@ -12,13 +12,13 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax.lax import stop_gradient
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from jcl.errors import UserError
 from jcl.losses.engine.door import check_views
+from jcl.losses.engine.moving_average import log_average, log_with_gradient_of
 from jcl.losses.engine.paired_batch import (
     anchors_of_views,
     unrounded_anchors,
@@ -98,20 +98,6 @@ def sogclr(
         z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
     )
     log_g, positive = ((log_sum - math.log(len(z) - 2)).reshape(-1, 2), positive.reshape(-1, 2))
-    seen = stop_gradient(log_estimates.astype(z.dtype))[:, None]
-    log_u = _log_moving_average(seen, stop_gradient(log_g), gamma)
-    # The value is log u. The gradient, grad g / u, is that of log g times the constant g / u.
-    g_over_u = jnp.exp(stop_gradient(log_g) - log_u)
-    log_u_with_gradient = log_u + g_over_u * (log_g - stop_gradient(log_g))
-    loss = temperature * jnp.mean(log_u_with_gradient - positive)
+    log_u = log_average(log_estimates.astype(z.dtype)[:, None], log_g, gamma)
+    loss = temperature * jnp.mean(log_with_gradient_of(log_u, log_g) - positive)
     return loss, jax.nn.logsumexp(log_u, axis=1) - math.log(2)
-
-
-def _log_moving_average(
-    log_old: Float[Array, "B #V"],  # noqa: F821  names of axes
-    log_new: Float[Array, "B V"],
-    gamma: float,
-) -> Float[Array, "B V"]:
-    """log((1 - gamma) old + gamma new), or log new where old is 0."""
-    average = jnp.logaddexp(jnp.log1p(-gamma) + log_old, jnp.log(gamma) + log_new)
-    return jnp.where(jnp.isneginf(log_old), log_new, average)

@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ from jaxtyping import Array, Float
 from jcl.methods.base import Embedded, Outcome, Variables
 from jcl.methods.parts.supervised import Supervised
 
+PyTree = Any
 Statistics = dict[str, jax.Array]  # count, mean and variance of some targets
 
 
@@ -47,10 +50,7 @@ class Regression(Supervised):
     def embed(self, variables, views, keys) -> Embedded:
         """See `Method.embed`; the head's outputs [B, V], and for each example what was seen."""
         embedded = super().embed(variables, views, keys)
-        outputs = embedded.embeddings[..., 0]
-        seen = variables.model_state["seen_targets"]
-        per_example = jax.tree.map(lambda x: jnp.broadcast_to(x, outputs.shape[:1]), seen)
-        return embedded._replace(embeddings={"output": outputs, "seen": per_example})
+        return embedded._replace(embeddings=with_seen(variables, embedded.embeddings[..., 0]))
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """Mean loss over examples and views, of standardised targets.
@@ -58,18 +58,15 @@ class Regression(Supervised):
         The metric `mean_absolute_error` is in units of the target.
         """
         target = batch["target"].astype(embeddings["seen"]["mean"].dtype)
-        batch = {
+        of_batch = {
             "count": jnp.asarray(target.size, target.dtype),
             "mean": target.mean(),
             "variance": target.var(),
         }
-        seen = jax.tree.map(lambda x: x[0], embeddings["seen"])
-        first = seen["count"] == 0
-        seen = jax.tree.map(lambda now, before: jnp.where(first, now, before), batch, seen)
-        scale = _scale(seen)
-        error = embeddings["output"] - ((target - seen["mean"]) / scale)[:, None]
+        mean, scale = _standards(embeddings, of_batch)
+        error = embeddings["output"] - ((target - mean) / scale)[:, None]
         metrics = {"mean_absolute_error": scale * jnp.abs(error).mean()}
-        return Outcome(self.loss(error).mean(), metrics, batch)
+        return Outcome(self.loss(error).mean(), metrics, of_batch)
 
     def after_update(self, variables, carry, clock):
         """Counts the batch's targets among those seen."""
@@ -84,6 +81,34 @@ class Regression(Supervised):
             return found
         seen = variables.model_state["seen_targets"]
         return {**found, "prediction": found["prediction"][:, 0] * _scale(seen) + seen["mean"]}
+
+
+def with_seen(variables: Variables, output: Float[Array, "B V"]) -> dict[str, PyTree]:
+    """The head's outputs, and for each example what targets were seen, as `objective` has them."""
+    seen = variables.model_state["seen_targets"]
+    return {
+        "output": output,
+        "seen": jax.tree.map(lambda x: jnp.broadcast_to(x, output.shape[:1]), seen),
+    }
+
+
+def in_units(embeddings: Mapping[str, PyTree], of_batch: Statistics) -> Float[Array, "B V"]:
+    """What the head's outputs predict, in the target's unit.
+
+    Args:
+        embeddings: as `with_seen` makes them.
+        of_batch: statistics of the batch's targets, which is `carry` of `objective`.
+    """
+    mean, scale = _standards(embeddings, of_batch)
+    return embeddings["output"] * scale + mean
+
+
+def _standards(embeddings, of_batch) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Mean and scale by which targets are standardised in this step."""
+    seen = jax.tree.map(lambda x: x[0], embeddings["seen"])
+    first = seen["count"] == 0
+    seen = jax.tree.map(lambda now, before: jnp.where(first, now, before), of_batch, seen)
+    return seen["mean"], _scale(seen)
 
 
 def _scale(seen: Statistics) -> jax.Array:

@@ -62,8 +62,8 @@ class UniConHA(CosineContrast):
         if self.stages > 1 and not has_stages(self.encoder):
             raise UserError(
                 f"method.stages={self.stages} takes inner stages of the encoder, which a "
-                f"{type(self.encoder).__name__} does not give: take a convnet or a ResNet, or 1 for "
-                "method.stages and views.stages"
+                f"{type(self.encoder).__name__} does not give: take a convnet or a ResNet, or "
+                "method.stages=1 and views.stages=1"
             )
 
     @property

@@ -16,7 +16,7 @@ def has_feature_map(encoder: nn.Module) -> bool:
 
 
 def has_stages(encoder: nn.Module) -> bool:
-    """Whether `feature_map` also takes `left_out`, how many of the last stages images do not pass."""
+    """Whether `feature_map` also takes `left_out`: how many last stages images do not pass."""
     return has_feature_map(encoder) and _takes(encoder, "left_out")
 
 

@@ -149,6 +149,7 @@ OVERRIDES = {
             **{"start_epochs": 0.5, "recluster_epochs": 1},  # it is full after two of four steps
         },
     },
+    "dbpm": {"method": {"name": "dbpm", "deviations": 0.5, "start_epochs": 1.0}},
     "clip": {
         "views": {"name": f"{HERE}:with_text"},
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
@@ -205,6 +206,8 @@ def source():
             "text_mask": np.arange(WORDS) < random.randint(2, WORDS + 1, (EXAMPLES, 1)),
             "label": random.randint(0, 4, EXAMPLES).astype(np.int32),
             "target": random.normal(size=EXAMPLES).astype(np.float32),
+            "labels": random.randint(0, 2, (EXAMPLES, 5)).astype(np.uint8),
+            "quality": random.normal(size=EXAMPLES).astype(np.float32),
         },
         n_classes=4,
     )

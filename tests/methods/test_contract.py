@@ -21,7 +21,7 @@ from tests.tiny import assert_same_bits, largest_difference, one_device
 
 # Outputs of methods by name; the others have features and projection.
 OUTPUTS = {
-    **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse")},
+    **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse", "conr")},
     "pixpro": {"features", "projection", "map"},
     "clip": {"features", "projection", "text/features", "text/projection"},
 }

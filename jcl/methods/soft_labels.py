@@ -1,0 +1,86 @@
+"""Contrast guided by how alike multi-hot labels are: our reading of SoftCon (Wang et al. 2024)."""
+
+import dataclasses
+
+import jax.numpy as jnp
+from jax.lax import stop_gradient
+from jax.nn import log_softmax
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from jcl.config.checks import check_not_negative
+from jcl.losses import info_nce, inner_products, map_rows, unit_rows
+from jcl.methods.base import Outcome
+from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.two_view import CosineContrast, pair_of
+
+
+@dataclasses.dataclass(frozen=True)
+class SoftLabels(CosineContrast):
+    """Examples are positives of each other as far as the cosine of their multi-hot labels says.
+
+    Take it where an example has several classes at once; SupCon takes one class each. The paper
+    says that the cosine of land-cover vectors guides similarity across scenes, and its training
+    code is not public: the loss is our reading of it, and so are the defaults.
+
+    Attributes:
+        temperature: that cosines are divided by.
+        instance_weight: of plain InfoNCE between the two views, which is added.
+
+    Source: Wang et al. 2024, "Multi-Label Guided Soft Contrastive Learning for Efficient Earth
+    Observation Pretraining" (https://arxiv.org/abs/2405.20462), whose formula we did not find.
+    """
+
+    instance_weight: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_not_negative("method.instance_weight", self.instance_weight)
+
+    @property
+    def needs(self):
+        """Which of C classes an example has."""
+        return ("labels",)
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """The mean of both directions of `soft_label_nce`, and InfoNCE; see `Method.objective`."""
+        z0, z1 = pair_of(embeddings)
+        options = {"temperature": self.temperature, "mesh": mesh}
+        guided = [soft_label_nce(*z, batch["labels"], **options) for z in ((z0, z1), (z1, z0))]
+        loss = sum(guided) / 2 + self.instance_weight * info_nce(z0, z1, **options)
+        return Outcome(loss, two_view_diagnostics(z0, z1), {})
+
+
+def soft_label_nce(
+    queries: Float[Array, "B d"],
+    keys: Float[Array, "B d"],
+    labels: Array,
+    *,
+    temperature: float,
+    mesh: Mesh | None,
+) -> Float[Array, ""]:
+    """mean_i [-sum_j T_ij log softmax_j s(q_i, k_j)], T_ij proportional to cos(y_i, y_j).
+
+    It is `jcl.losses.soft_info_nce` with these targets, which never stand in memory as a whole.
+
+    Args:
+        queries: raw.
+        keys: raw, in the same order.
+        labels: [B, C], numbers of any kind, 0 or more; no gradient reaches them. An example without
+            any class has its own key as its only target.
+        temperature: that cosines s are divided by.
+        mesh: over whose axes the batch is sharded; None: as one device would.
+    """
+    queries, keys = unit_rows(queries), unit_rows(keys)
+    labels = unit_rows(stop_gradient(labels.astype(queries.dtype)))
+    rows, columns = (queries, labels), (keys, labels)
+    return map_rows(_row, rows, columns, temperature, mesh=mesh, block_size=None).mean()
+
+
+def _row(index, row, columns, temperature):
+    (query, label), (keys, labels) = row, columns
+    alike = inner_products(label, labels)
+    own = jnp.arange(len(keys)) == index
+    alike = jnp.where(alike.sum() > 0, alike, own)
+    logits = log_softmax(inner_products(query, keys) / temperature)
+    return -jnp.sum(alike / alike.sum() * logits)
