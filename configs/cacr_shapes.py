@@ -4,7 +4,7 @@ Method: Zheng et al. 2023, "Contrastive Attraction and Contrastive Repulsion for
     Learning". The number of views is an argument, and the run has `passes / views` epochs, as in
     `mv_info_nce_shapes`.
 Command: python -m jcl.train --config=configs/cacr_shapes.py --workdir=runs/cacr_shapes
-Expected time: about a minute of steps on 2 CPU cores.
+Expected time: not measured yet; meant to be a minute of steps on 2 CPU cores.
 Expected score: not measured yet.
 """
 

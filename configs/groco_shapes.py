@@ -3,7 +3,7 @@
 Method: Shvetsova et al. 2023, "Learning by Sorting: Self-supervised Learning with Group Ordering
     Constraints". The views are those of `swav_shapes`.
 Command: python -m jcl.train --config=configs/groco_shapes.py --workdir=runs/groco_shapes
-Expected time: about a minute of steps on 2 CPU cores.
+Expected time: not measured yet; meant to be a minute of steps on 2 CPU cores.
 Expected score: not measured yet.
 """
 

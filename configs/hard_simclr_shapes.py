@@ -2,7 +2,7 @@
 
 Method: Wang & Liu 2021, "Understanding the Behaviour of Contrastive Loss".
 Command: python -m jcl.train --config=configs/hard_simclr_shapes.py --workdir=runs/hard_simclr
-Expected time: about a minute of steps on 2 CPU cores.
+Expected time: not measured yet; meant to be a minute of steps on 2 CPU cores.
 Expected score: not measured yet.
 """
 

@@ -4,7 +4,7 @@ Method: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastiv
     As in `mv_info_nce_shapes`, `:views=2`, `:views=4` and `:views=8` compare numbers of views at
     equal encoder passes.
 Command: python -m jcl.train --config=configs/mv_dhel_shapes.py:views=4 --workdir=runs/mv_dhel
-Expected time: about a minute of steps on 2 CPU cores.
+Expected time: not measured yet; meant to be a minute of steps on 2 CPU cores.
 Expected score: not measured yet.
 """
 

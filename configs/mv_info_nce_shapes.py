@@ -6,7 +6,7 @@ Method: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastiv
     equal encoder passes, and `--config.method.name=simclr` the mean over pairs with them.
 Command:
     python -m jcl.train --config=configs/mv_info_nce_shapes.py:views=4 --workdir=runs/mv_info_nce
-Expected time: about a minute of steps on 2 CPU cores.
+Expected time: not measured yet; meant to be a minute of steps on 2 CPU cores.
 Expected score: not measured yet.
 """
 

@@ -109,6 +109,8 @@ def test_one_step_of_the_reduced_config(name):
         config.data.image_size = size
     if config.views.get("size") is not None:
         config.views.size = 16
+    if config.views.get("small_size") is not None:
+        config.views.small_size = 8
     random = np.random.RandomState(0)
     side = {
         "label": random.randint(0, 10, 8).astype(np.int32),
