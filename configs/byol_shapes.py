@@ -2,9 +2,10 @@
 
 Method: Grill et al. 2020, "Bootstrap Your Own Latent".
 Command: python -m jcl.train --config=configs/byol_shapes.py --workdir=runs/byol_shapes
-Expected time: about a minute of steps on 2 CPU cores.
-Expected score: Not measured here. Without a norm after the projector kNN top-1 fell to 22.8, from
-    28.4 untrained, in one seed, and embeddings did not collapse.
+Expected time: 3 minutes of steps on 2 CPU cores that others use too. Not measured alone.
+Expected score: kNN top-1 31.0, from 28.4 untrained, linear 36.6, from 25.6, in seed 0 alone; the
+    views' similarity still rises at the end, and no setting was searched. Without the norm after
+    the projector kNN fell to 22.8, and `embedding_spread` was 0.50 instead of 0.98.
 """
 
 from jcl import config as config_lib
