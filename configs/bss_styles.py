@@ -11,7 +11,7 @@ Data: 10,000 images of Fashion-MNIST, each plain, with a colour cast or with a g
     python -m jcl.data.prepare --idx=/usr/share/datasets/fashion-mnist --train_examples=10000
         --test_examples=2000 --styles=contrast --name=fashion_styles --data_dir=data
 Command: python -m jcl.train --config=configs/bss_styles.py --workdir=runs/bss_styles
-Expected time: two minutes of steps on 2 CPU cores.
+Expected time: not measured yet.
 Expected score: not measured yet.
 """
 

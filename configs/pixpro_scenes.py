@@ -4,10 +4,10 @@ Method: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency 
     Visual Representation Learning". The encoder's maps have 6x6 cells of 8 pixels. Its rival is
     SimCLR with the same encoder and views, `configs/pixpro_scenes.py:method=simclr`.
 Command: python -m jcl.train --config=configs/pixpro_scenes.py --workdir=runs/pixpro_scenes
-    Then python -m jcl.evaluate --workdir=runs/pixpro_scenes prints "cells": a linear probe of which
-    shape covers a cell.
-Expected time: about two minutes of steps on 2 CPU cores.
-Expected score: not measured yet.
+    Then python -m jcl.evaluate --workdir=runs/pixpro_scenes --config.probe.baselines=False prints
+    "shape of a cell", a linear probe; baselines include raw pixels, which take minutes.
+Expected time: not measured yet.
+Expected score: not measured yet; of the untrained encoder (seed 0) cells score 27.7 percent.
 """
 
 from jcl import config as config_lib

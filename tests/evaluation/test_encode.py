@@ -46,7 +46,7 @@ def test_an_output_that_the_method_does_not_have_is_named_with_those_it_has():
     experiment = tiny_experiment(tiny_config())
     apply = output_function(experiment.config, experiment.method, "projections")
     state, images = experiment.state_shapes(one_device()), tiny_source().arrays["image"][:2]
-    with pytest.raises(UserError, match=r"'projections' asked for.* features, projection, map of"):
+    with pytest.raises(UserError, match=r"'projections' is asked for.*projection, map of"):
         jax.eval_shape(apply, state.probed, {"image": images})
 
 
