@@ -8,8 +8,8 @@ Data: Debian's package dataset-fashion-mnist; the shirts to train on, all classe
     python -m jcl.data.prepare --idx=/usr/share/datasets/fashion-mnist --inlier_class=6 \
         --name=fashion_shirts --data_dir=data
 Command: python -m jcl.train --config=configs/unicon_ha_fashion.py --workdir=runs/unicon_ha_fashion
-Expected time: not measured here.
-Expected score: AUROC of outliers not measured here; raw pixels have about 79.
+Expected time: 600 steps took 190 s on 2 CPU cores that other jobs shared; idle, not measured.
+Expected score: AUROC of outliers 80.2, from 73.0 untrained; raw pixels have 79.1 (seed 0, one run).
 """
 
 from jcl import config as config_lib
