@@ -36,7 +36,11 @@ def get_config(arguments: str = "", *, batch: int = 4096, epochs: float = 100.0)
     config.encoder = dict(name="resnet50")
     config.projector = dict(name="mlp", hidden_dim=2048, output_dim=128)
     config.method = dict(
-        name="swav", temperature=0.1, epsilon=0.05, prototypes=3000, queue=3840 if is_small else 0
+        name="swav",
+        temperature=0.1,
+        epsilon=0.05,
+        prototypes=3000,
+        queue_size=3840 if is_small else 0,
     )
     config.optimizer = dict(
         name="lars",

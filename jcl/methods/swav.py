@@ -9,12 +9,12 @@ from jax.scipy.special import entr
 from jaxtyping import Array, Float
 
 from jcl.config.checks import check_count, check_not_negative, check_positive
-from jcl.errors import UserError
 from jcl.losses import sinkhorn
 from jcl.methods.base import Outcome, Variables
 from jcl.methods.parts import prototypes as prototypes_lib
 from jcl.methods.parts import queue as queue_lib
 from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.equal_views import check_several
 from jcl.methods.parts.two_view import TwoViewNetworks
 
 CODE_VIEWS = 2
@@ -29,11 +29,11 @@ class SwAV(TwoViewNetworks):
     `views.name="multi_crop"`. Take this and not SimCLR for several small views, or where other
     examples of the same kind must not be pushed away: no example is another's negative.
 
-    A batch of fewer examples than prototypes makes codes coarse. A `queue` of older embeddings for
-    each of the two views then takes its share of the prototypes: the embeddings are scored with the
-    current prototypes and put beside the batch, and the batch's codes alone are kept. The queues
-    are the method's state. They fill from the first step, and are used once they are full and
-    `queue_epochs` have passed; the released code begins to fill them then.
+    A batch of fewer examples than prototypes makes codes coarse. A queue of older embeddings for
+    each of the two views (`queue_size`) then takes its share of the prototypes: the embeddings are
+    scored with the current prototypes and put beside the batch, and the batch's codes alone are
+    kept. The queues are the method's state. They fill from the first step, and are used once they
+    are full and `queue_epochs` have passed; the released code begins to fill them then.
 
     The prototypes [K, d] are a parameter, `prototypes`, whose rows are scaled to norm one after
     every update. While they are held still, updates by decay and momentum are undone too.
@@ -50,8 +50,8 @@ class SwAV(TwoViewNetworks):
             embeddings have dimensions leave a place where all cosines are equal, a way to collapse.
         iterations: of Sinkhorn and Knopp's algorithm; a small epsilon needs more for balance.
         hold_epochs: for how many epochs at the start the prototypes stay as they were drawn.
-        queue: how many older embeddings of each view share the prototypes, a multiple of the batch;
-            0 for none; 3840 in the paper at batch 256.
+        queue_size: how many older embeddings of each view share the prototypes, a multiple of the
+            batch; 0 for none; 3840 in the paper at batch 256.
         queue_epochs: after how many epochs they begin to; 15 in the paper.
     """
 
@@ -60,7 +60,7 @@ class SwAV(TwoViewNetworks):
     prototypes: int = 3000
     iterations: int = 3
     hold_epochs: float = 1.0
-    queue: int = 0
+    queue_size: int = 0
     queue_epochs: float = 15.0
 
     def __post_init__(self):
@@ -68,7 +68,7 @@ class SwAV(TwoViewNetworks):
         check_positive("method.epsilon", self.epsilon)
         prototypes_lib.check("method.prototypes", self.prototypes)
         check_count("method.iterations", self.iterations)
-        check_count("method.queue", self.queue or None)
+        check_count("method.queue_size", self.queue_size or None)
         for key in ("hold_epochs", "queue_epochs"):
             check_not_negative(f"method.{key}", getattr(self, key))
 
@@ -82,7 +82,7 @@ class SwAV(TwoViewNetworks):
         queue_keys = jax.random.split(jax.random.fold_in(prototypes_key, 1), CODE_VIEWS)
         drawn = prototypes_lib.start(prototypes_key, self.prototypes, width, dtype)
         queues = {
-            name: queue_lib.start(queue_key, self.queue, width, dtype)
+            name: queue_lib.start(queue_key, self.queue_size, width, dtype)
             for name, queue_key in zip(self._queues, queue_keys, strict=False)  # or none
         }
         return made._replace(params={**made.params, "prototypes": drawn}, method_state=queues)
@@ -92,12 +92,8 @@ class SwAV(TwoViewNetworks):
 
         The metric `prototypes_used` is `effective_codes`: 1 shows a collapse.
         """
-        if embeddings.shape[1] < CODE_VIEWS:
-            raise UserError(
-                "the method takes two views of an example or more, and the recipe of views "
-                f"(views.name) makes {embeddings.shape[1]}"
-            )
-        queue_lib.check_size("method.queue", self.queue, len(embeddings))
+        check_several(embeddings)
+        queue_lib.check_size("method.queue_size", self.queue_size, len(embeddings))
         prototypes = variables.params["prototypes"]
         held = prototypes_lib.held(prototypes, clock.step, self._held_steps(clock))
         scores = prototypes_lib.scores(embeddings, held)
@@ -136,7 +132,7 @@ class SwAV(TwoViewNetworks):
 
     @property
     def _queues(self) -> tuple[str, ...]:
-        return tuple(f"queue{view}" for view in range(CODE_VIEWS)) if self.queue else ()
+        return tuple(f"queue{view}" for view in range(CODE_VIEWS)) if self.queue_size else ()
 
     def _codes(self, scores, queue, prototypes, clock, mesh):
         scores, prototypes = jax.lax.stop_gradient((scores, prototypes))

@@ -184,7 +184,7 @@ OVERRIDES = {
         "views": {"name": f"{HERE}:crops"},
         "method": {
             **{"name": "swav", "prototypes": 5, "hold_epochs": 0.5},
-            **{"queue": 32, "queue_epochs": 0.5},  # used from the third of the four steps
+            **{"queue_size": 32, "queue_epochs": 0.5},  # used from the third of the four steps
         },
     },
     "unicon_ha": {

@@ -172,7 +172,7 @@ def test_the_queue_of_each_view_shares_the_prototypes(data, rows, epochs, first)
     (z, prototypes), random = data, np.random.default_rng(3)
     older = unit(random.normal(size=(2, rows, 7)))
     queues = {f"queue{view}": {"rows": older[view], "position": np.int32(0)} for view in (0, 1)}
-    options = {"queues": queues, "queue": rows, "queue_epochs": epochs, "hold_epochs": 0.5}
+    options = {"queues": queues, "queue_size": rows, "queue_epochs": epochs, "hold_epochs": 0.5}
     for step, parts in ((first - 1, ()), (first, (older,))):
         (loss, outcome), (_, of_prototypes) = evaluate(z, prototypes, step=step, **options)
         codes = codes_of(z, prototypes, older=parts)
@@ -180,7 +180,7 @@ def test_the_queue_of_each_view_shares_the_prototypes(data, rows, epochs, first)
     way = random.normal(size=prototypes.shape)
     ends = [formula(z, prototypes + side * way, codes) for side in (1e-5, -1e-5)]
     np.testing.assert_allclose((of_prototypes * way).sum(), (ends[0] - ends[1]) / 2e-5, rtol=1e-6)
-    swav = method(**{name: options[name] for name in ("queue", "queue_epochs")})
+    swav = method(**{name: options[name] for name in ("queue_size", "queue_epochs")})
     queues, carry = jax.tree.map(jnp.asarray, (queues, outcome.carry))
     before = Variables({"prototypes": carry["prototypes"]}, {}, queues)
     after = swav.after_update(before, carry, Clock(step, 4, 8)).method_state
@@ -303,7 +303,7 @@ def test_two_views_alone_are_enough():
         {"prototypes": 1},
         {"iterations": 0},
         {"hold_epochs": -0.5},
-        {"queue": -1},
+        {"queue_size": -1},
         {"queue_epochs": -1.0},
     ],
     ids=str,

@@ -95,11 +95,7 @@ class MomentumQueue(Momentum, CosineContrast):
             UserError: the queue does not divide by the batch.
         """
         q, k = embeddings["query"], embeddings["key"]
-        if self.queue_size % len(k):
-            raise UserError(
-                f"method.queue_size={self.queue_size} is impossible with batch_size={len(k)}: "
-                "whole batches enter and leave the queue, so its size is a multiple of the batch's"
-            )
+        queue_lib.check_size("method.queue_size", self.queue_size, len(k))
         loss = self.loss(q, k, variables.method_state["queue"]["rows"], clock, key, mesh)
         return Outcome(loss, two_view_diagnostics(q, k), {"keys": k})
 
