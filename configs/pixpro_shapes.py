@@ -5,7 +5,9 @@ Method: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency 
     the image; `configs/pixpro_scenes.py` has more of them and asks what they know.
 Command: python -m jcl.train --config=configs/pixpro_shapes.py --workdir=runs/pixpro_shapes
 Expected time: not measured yet.
-Expected score: not measured yet; the goal is 15 points of kNN over the untrained encoder.
+Expected score: none yet: these numbers collapse. At step 1,440 of 2,028 (seed 0) projections of
+    any two images have cosine 0.99, `embedding_spread` is 0.09. The goal is 15 points of kNN above
+    the untrained encoder.
 """
 
 from jcl import config as config_lib
