@@ -125,7 +125,7 @@ def test_mistakes_end_in_one_sentence(arguments, says, tmp_path):
 def test_names_are_listed_without_a_run():
     said = run_ok("jcl.train", "--list=method.supremix").stdout
     assert "  window       float  5.0 " in said
-    says_one_sentence(run("jcl.train", "--list=metod"), "there are run, optimizer")
+    says_one_sentence(run("jcl.train", "--list=metod"), "there are run, data, views, optimizer")
 
 
 def test_a_missing_dataset_is_one_sentence_that_says_how_to_make_it(tmp_path):

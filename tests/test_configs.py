@@ -49,11 +49,8 @@ def test_the_header_says_what_a_user_must_know(name):
 # Compilation takes the time: one config of each kind of network and of data is fast enough.
 FAST = (
     "simclr_imagenet",
-    "simclr_shapes",
     "simclr_vit_imagenet",
-    "supervised_shapes",
     "supremix_diamonds",
-    "supremix_fashion_angle",
 )
 
 

@@ -101,6 +101,18 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
+class Data:
+    """The keys of the section `data` that mean the same whatever the source.
+
+    Attributes:
+        held_out: the share of the training examples that takes the place of the test split, to
+            choose settings by; None takes the splits as they are.
+    """
+
+    held_out: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Views:
     """The keys of the section `views` that mean the same whatever the recipe.
 
@@ -288,6 +300,7 @@ class Teacher:
 # The run's own keys, by section; "" is the config itself.
 FIXED: Mapping[str, Callable] = {
     "": Run,
+    "data": Data,
     "views": Views,
     "optimizer": Optimizer,
     "mesh": Mesh,

@@ -53,12 +53,11 @@ def open_source(name: str, split: str, *, held_out: float | None = None, **given
 
 
 def source_options(name: str) -> dict[str, Option]:
-    """The options of the source of that name, and what `open_source` takes for every source.
+    """The options of the source of that name.
 
     A function that takes any keyword takes what all of our sources do.
     """
-    of_all = {"held_out": options(open_source)["held_out"]}
-    return {**options(resolve("data", name, SOURCES), _others(name), supplied=1), **of_all}
+    return options(resolve("data", name, SOURCES), _others(name), supplied=1)
 
 
 def _others(name: str) -> Mapping[str, Option]:

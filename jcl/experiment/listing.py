@@ -6,7 +6,7 @@ import textwrap
 from jcl.config.base import FIXED, NAMED
 from jcl.config.options import Option, descriptions, options
 from jcl.errors import UserError
-from jcl.experiment.tables import TABLES, named_options, said_of_options, sections_of, target
+from jcl.experiment.tables import TABLES, named_options, sections_of, target
 
 ALL = "all"
 _RUN = "run"  # the title of the run's own keys that stand in no section
@@ -64,7 +64,7 @@ def _thing(title: str, name: str) -> str:
     lines = [f"{title}.name={name}: {summary[0]}"]
     if title == "method" and (sections := sections_of(name)):
         lines.append(f"built from sections of their own: {', '.join(sections)}")
-    return "\n".join([*lines, _options(named_options(title, name), said_of_options(title, name))])
+    return "\n".join([*lines, _options(named_options(title, name), descriptions(thing))])
 
 
 def _options(taken: dict[str, Option], said: dict[str, str]) -> str:

@@ -8,8 +8,8 @@ from ml_collections import ConfigDict
 from jcl.augment import VIEWS
 from jcl.config.base import FIXED, NAMED
 from jcl.config.names import resolve
-from jcl.config.options import Option, descriptions, options
-from jcl.data import SOURCES, open_source, source_options
+from jcl.config.options import Option, options
+from jcl.data import SOURCES, source_options
 from jcl.methods import METHODS
 from jcl.models import ENCODERS, PROJECTORS, TEXT_ENCODERS
 from jcl.optim.optimizers import OPTIMIZERS
@@ -41,13 +41,6 @@ def target(title: str, name: str) -> Callable:
 def named_options(title: str, name: str) -> dict[str, Option]:
     """What the thing of that name takes."""
     return source_options(name) if title == "data" else options(target(title, name))
-
-
-def said_of_options(title: str, name: str) -> dict[str, str]:
-    """What docstrings say of each of these options."""
-    # What all sources take is an argument of the function that opens them.
-    of_all = descriptions(open_source) if title == "data" else {}
-    return {**of_all, **descriptions(target(title, name))}
 
 
 def sections_of(method_name: str) -> list[str]:

@@ -89,7 +89,7 @@ def test_a_config_that_is_not_base_is_refused():
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        ({"method.name": "pirl"}, "method.name='pirl' is unknown; allowed: simclr, dcl"),
+        ({"method.name": "jigsaw"}, "method.name='jigsaw' is unknown; allowed: simclr, dcl"),
         ({"method.name": "simclrr"}, "did you mean simclr? allowed"),
         ({"encoder.name": "resnet"}, "encoder.name='resnet' is unknown"),
         ({"views.name": "strong"}, "views.name='strong' is unknown"),

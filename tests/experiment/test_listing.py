@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
+from jcl.config.options import descriptions
 from jcl.errors import UserError
 from jcl.experiment.listing import list_names
-from jcl.experiment.tables import TABLES, named_options, networks_of, said_of_options
+from jcl.experiment.tables import TABLES, named_options, networks_of, target
 from jcl.methods.simclr import SimCLR
 
 NAMES = [
@@ -18,7 +19,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("title", "name"), NAMES, ids=lambda text: text)
 def test_every_option_of_every_name_is_described(title, name):
-    taken, said = named_options(title, name), said_of_options(title, name)
+    taken, said = named_options(title, name), descriptions(target(title, name))
     assert [key for key in taken if not said.get(key)] == []
     lines = list_names(f"{title}.{name}").splitlines()
     for key, option in taken.items():

@@ -25,6 +25,11 @@ OUTPUTS = {
     "pixpro": {"features", "projection", "map"},
     "clip": {"features", "projection", "text/features", "text/projection"},
 }
+# One of each kind of parts: the others run among the slow tests.
+FAST = (
+    *("simclr", "sogclr", "dbpm", "moco_v2", "moco_v3", "directpred", "nnclr", "swav", "beclr"),
+    *("mv_info_nce", "groco", "pixpro", "clip", "unicon_ha", "supcon", "cross_entropy", "l1"),
+)
 DOUBLE = {"precision": "float64", "fsdp_min_size": 1}
 
 
@@ -32,7 +37,10 @@ def shapes_of(state):
     return jax.tree.map(lambda x: (x.shape, x.dtype), state)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in METHODS],
+)
 def test_a_restored_run_is_the_straight_one_and_keeps_its_tree(name, tmp_path):
     run = Run(make_config(name), one_device())
     state = run.start()
