@@ -25,7 +25,8 @@ photographs fashion_symmetric --label_noise=symmetric --label_noise_rate=0.4
 photographs fashion_asymmetric --label_noise=asymmetric --label_noise_rate=0.3
 photographs fashion_styles_none --styles=none
 photographs fashion_styles_contrast --styles=contrast
-prepare fashion_turned --idx="$fashion" --classes=9 --turned_outliers
+# Shirts: of ankle boots the plain baseline finds 99.7% of AUROC.
+prepare fashion_turned_shirts --idx="$fashion" --classes=6 --turned_outliers
 photographs fashion_pairs
 photographs fashion_bad_pairs --planted_noise=0.05 --planted_wrong=0.05
 photographs fashion_tree --tree="((0, 2, 4, 6), 3), (5, 7, 9), 1, 8"

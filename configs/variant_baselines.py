@@ -28,7 +28,7 @@ VARIANTS = {
     "asymmetric": dict(data="arrays:{}/fashion_asymmetric.npz", **_NOISY),
     "all_styles": dict(data="arrays:{}/fashion_styles_none.npz", **_PHOTOGRAPHS),
     "new_style": dict(data="arrays:{}/fashion_styles_contrast.npz", **_PHOTOGRAPHS),
-    "upright": dict(data="arrays:{}/fashion_turned.npz", **_PHOTOGRAPHS),
+    "upright": dict(data="arrays:{}/fashion_turned_shirts.npz", **_PHOTOGRAPHS),
     "good_pairs": dict(data="tfds:fashion_pairs", **_PHOTOGRAPHS),
     "bad_pairs": dict(
         data="arrays:{}/fashion_bad_pairs.npz", views="partners", methods=("simclr",)
@@ -40,6 +40,12 @@ VARIANTS = {
     "joined": dict(data="arrays:{}/fashion_joined.npz", **_PHOTOGRAPHS),
     "textured": dict(data="textured", views="shapes", methods=("simclr",)),
     "scenes": dict(data="scenes", views="shapes", methods=("simclr",)),
+    "moving": dict(
+        data="moving",
+        views="shapes_two_clips",
+        methods=("simclr",),
+        encoder="convnet_frame_stack",
+    ),
 }
 CELLS = tuple(
     f"{variant}-{method}" for variant, made in VARIANTS.items() for method in made["methods"]
@@ -61,7 +67,7 @@ def get_config(
     if made["data"].startswith("tfds:"):
         config.data.dir = given["data"]
     config.views = dict(name=made["views"])
-    config.encoder = dict(name="convnet", widths=(16, 32, 64, 128))
+    config.encoder = dict(name=made.get("encoder", "convnet"), widths=(16, 32, 64, 128))
     config.method = dict(name=method)
     if method != "cross_entropy":
         config.method.temperature = 0.2

@@ -29,6 +29,7 @@ METHODS = {
     "unicon_ha": "jcl.methods.unicon_ha:UniConHA",
     "supremix": "jcl.methods.supremix:SupReMix",
     "rnc": "jcl.methods.rnc:RankNContrast",
+    "hydra": "jcl.methods.hydra:Hydra",
     "soft_labels": "jcl.methods.soft_labels:SoftLabels",
     "conr": "jcl.methods.conr:ConR",
     "cross_entropy": "jcl.methods.cross_entropy:CrossEntropy",

@@ -162,6 +162,7 @@ OVERRIDES = {
         "views": {"name": f"{HERE}:crops"},
         "method": {"name": "groco", "neighbours": 3},
     },
+    "hydra": {"method": {"name": "hydra", "class_width": 6, "gate_width": 7}},
     "feature_transformation": {
         "method": {"name": "feature_transformation", "queue_size": 32, "decay": 0.7}
     },

@@ -38,7 +38,7 @@ class MomentumQueue(Momentum, CosineContrast):
 
     Keys wait `queue_size / batch_size` steps at most, which should be far fewer than the
     `1 / (1 - decay)` steps that copies take to follow: 256 and 1,000 in the paper. Otherwise
-    queries can tell their own key from others by its age, whatever the images show.
+    queries may tell their own key from others by its age, whatever the images show.
 
     Attributes:
         queue_size: how many of the newest keys are negatives, a multiple of the batch; far fewer
