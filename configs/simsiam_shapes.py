@@ -4,7 +4,9 @@ Method: Chen & He 2021, "Exploring Simple Siamese Representation Learning": thre
     projector with BatchNorm after each, a predictor with a bottleneck, at a constant rate.
 Command: python -m jcl.train --config=configs/simsiam_shapes.py --workdir=runs/simsiam_shapes
 Expected time: about a minute of steps on 2 CPU cores.
-Expected score: Not measured here.
+Expected score: kNN top-1 20.7 of a held-out fifth of the training split, seed 0 (untrained
+    encoders have 26 to 28; benchmarks/RESULTS.md, self-supervised methods).
+    So it misses the goal of 15 points more.
 """
 
 from jcl import config as config_lib
