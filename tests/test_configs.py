@@ -71,12 +71,9 @@ def test_one_step_of_the_reduced_config(name):
     config.encoder.update(SMALL[config.encoder.name])
     if "projector" in networks_of(config.method.name):
         config.projector.update({"hidden_dim": 8, "output_dim": 16})
-    if config.method.get("neighbours") is not None:
+    if isinstance(config.method.get("neighbours"), int):
         config.method.neighbours = 3
     config.optimizer.warmup_steps = 0
-    if config.optimizer.scaling == "linear":
-        # In 3 steps the rate of so small a batch may move a scale by less than float32 tells.
-        config.optimizer.scaling = "none"
     if "stages" in config.method:
         config.method.stages = config.views.stages = 2
     if config.data.get("image_size") is not None:
