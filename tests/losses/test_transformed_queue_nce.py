@@ -62,8 +62,9 @@ def test_factors_of_one_leave_moco_s():
         value_and_gradient(lambda q, f=f: f(q, keys, temperature=0.1, queue=queue), arrays()[0])
         for f in (moved, query_queue_nce)
     )
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
+    # Equal but for rounding: XLA may fuse the two programs differently.
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-6)
+    np.testing.assert_allclose(found[1], expected[1], atol=5e-7)
 
 
 def test_the_positive_s_product_by_hand():
