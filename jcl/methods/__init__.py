@@ -32,6 +32,7 @@ METHODS = {
     "hydra": "jcl.methods.hydra:Hydra",
     "soft_labels": "jcl.methods.soft_labels:SoftLabels",
     "conr": "jcl.methods.conr:ConR",
+    "sepclr": "jcl.methods.sepclr:SepCLR",
     "cross_entropy": "jcl.methods.cross_entropy:CrossEntropy",
     "l1": "jcl.methods.regression:L1",
     "mse": "jcl.methods.regression:MSE",

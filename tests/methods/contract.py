@@ -181,6 +181,12 @@ OVERRIDES = {
     "nnclr": {"method": {"name": "nnclr", "queue_size": 32}},
     "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue_size": 32}},
     "pixpro": {"views": {"name": f"{HERE}:placed"}, "encoder": {"name": f"{HERE}:NormalisedMap"}},
+    "sepclr": {  # the weights of the paper diverge at this rate
+        "method": {
+            **{"name": "sepclr", "joint_weight": 1.0},
+            **{"salient_weight": 2.0, "background_weight": 0.5},
+        },
+    },
     "swav": {
         "views": {"name": f"{HERE}:crops"},
         "method": {
@@ -209,6 +215,7 @@ def source():
             "target": random.normal(size=EXAMPLES).astype(np.float32),
             "labels": random.randint(0, 2, (EXAMPLES, 5)).astype(np.uint8),
             "quality": random.normal(size=EXAMPLES).astype(np.float32),
+            "background": random.randint(0, 2, EXAMPLES).astype(bool),
         },
         n_classes=4,
     )
