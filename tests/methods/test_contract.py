@@ -23,6 +23,8 @@ from tests.tiny import assert_same_bits, largest_difference, one_device
 OUTPUTS = {
     **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse", "conr")},
     "pixpro": {"features", "projection", "map"},
+    "core_tuning": {"features", "projection", "prediction"},
+    "san": {"features", "projection", "prediction"},
     "sepclr": {"features", "projection", "salient"},
     "clip": {"features", "projection", "text/features", "text/projection"},
 }
