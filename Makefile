@@ -50,6 +50,8 @@ test-slow: setup .venv/skypilot/ready
 test-reference: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[reference]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --no-deps torchvision timm
 	$(BIN)/python -m pytest -m reference tests/reference
 
 # With the JAX of GPU machines, on the Python of a Debian 13 in a folder (needs root); not in CI.
