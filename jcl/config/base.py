@@ -107,9 +107,12 @@ class Data:
     Attributes:
         held_out: the share of the training examples that takes the place of the test split, to
             choose settings by; None takes the splits as they are.
+        subset: a file of indices of the training split, as `python -m jcl.data.prepare.distinct`
+            writes it, which alone are trained on; None takes all.
     """
 
     held_out: float | None = None
+    subset: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
