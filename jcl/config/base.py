@@ -31,6 +31,7 @@ NAMED = {
     "predictor": "mlp",
     "text_encoder": "token_transformer",
     "text_projector": "mlp",
+    "decoder": "mlp",
     "method": "simclr",
     "optimizer": "adamw",
 }

@@ -23,6 +23,7 @@ METHODS = {
     "genview": "jcl.methods.genview:GenView",
     "swav": "jcl.methods.swav:SwAV",
     "beclr": "jcl.methods.beclr:BECLR",
+    "cmim": "jcl.methods.cmim:CMIM",
     "pixpro": "jcl.methods.pixpro:PixPro",
     "clip": "jcl.methods.clip:CLIP",
     "supcon": "jcl.methods.supcon:SupCon",

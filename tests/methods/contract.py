@@ -155,6 +155,7 @@ OVERRIDES = {
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
         "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
     },
+    "cmim": {"method": {"name": "cmim", "code_dim": 6}, "decoder": {"name": "mlp", "widths": (7,)}},
     "mv_info_nce": {"views": {"name": f"{HERE}:four"}},
     "mv_dhel": {"views": {"name": f"{HERE}:four"}},
     "cacr": {"views": {"name": f"{HERE}:four"}},
