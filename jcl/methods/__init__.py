@@ -30,6 +30,7 @@ METHODS = {
     "unicon_ha": "jcl.methods.unicon_ha:UniConHA",
     "supremix": "jcl.methods.supremix:SupReMix",
     "rnc": "jcl.methods.rnc:RankNContrast",
+    "sbcl": "jcl.methods.sbcl:SBCL",
     "hydra": "jcl.methods.hydra:Hydra",
     "soft_labels": "jcl.methods.soft_labels:SoftLabels",
     "conr": "jcl.methods.conr:ConR",
