@@ -110,10 +110,13 @@ class Data:
             choose settings by; None takes the splits as they are.
         subset: a file of indices of the training split, as `python -m jcl.data.prepare.distinct`
             writes it, which alone are trained on; None takes all.
+        groups: a file with a group for every training example, as `python -m
+            jcl.evaluation.groups` writes it; batches are then of one group each.
     """
 
     held_out: float | None = None
     subset: str | None = None
+    groups: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from jcl.config.names import build, resolve
 from jcl.config.options import Option, options, takes_any_keyword
+from jcl.data.groups import Grouped, read_groups
 from jcl.data.held_out import held_out_rows
 from jcl.data.rows import Rows
 from jcl.data.source import InMemorySource, Source, check_source
@@ -36,6 +37,7 @@ def open_source(
     *,
     held_out: float | None = None,
     subset: str | None = None,
+    groups: str | None = None,
     **given: Any,
 ) -> Source:
     """Opens one split of the dataset that a config names.
@@ -50,6 +52,7 @@ def open_source(
             choose settings by; None takes the splits as they are.
         subset: a file that says which examples of the training split are trained on
             (`jcl.data.subset`), of those that are not held out; None takes all.
+        groups: a file that gives every training example a `group` (`jcl.data.groups`); None: none.
         **given: the options of that source; None stands for their default.
 
     Raises:
@@ -62,11 +65,14 @@ def open_source(
     source = build("data", {"name": name, **given}, SOURCES, of, others=_others(name))
     if name.partition(":")[0] not in {key.partition(":")[0] for key in SOURCES}:
         check_source(name, source)
+    whole = source
+    if groups is not None and of == "train":
+        source = Grouped(whole, read_groups(groups, name=name, train=whole))
     rows = np.arange(len(source))
     if held_out is not None:
         rows = held_out_rows(split, len(source), held_out)
     if subset is not None and split == "train":
-        rows = np.intersect1d(rows, read_indices(subset, name=name, train=source))
+        rows = np.intersect1d(rows, read_indices(subset, name=name, train=whole))
     if not len(rows):
         raise UserError(
             f"data.subset={subset} leaves nothing of what data.held_out={held_out} does"

@@ -21,6 +21,7 @@ METHODS = {
     "isogclr": "jcl.methods.isogclr:ISogCLR",
     "dbpm": "jcl.methods.dbpm:DBPM",
     "genview": "jcl.methods.genview:GenView",
+    "pamc": "jcl.methods.pamc:PamC",
     "swav": "jcl.methods.swav:SwAV",
     "beclr": "jcl.methods.beclr:BECLR",
     "cmim": "jcl.methods.cmim:CMIM",

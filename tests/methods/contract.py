@@ -186,6 +186,7 @@ OVERRIDES = {
     "moco_v2": {"method": {"name": "moco_v2", "queue_size": 32, "decay": 0.7}},
     "nnclr": {"method": {"name": "nnclr", "queue_size": 32}},
     "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue_size": 32}},
+    "pamc": {"method": {"name": "pamc", "clusters": 5}},
     "pixpro": {"views": {"name": f"{HERE}:placed"}, "encoder": {"name": f"{HERE}:NormalisedMap"}},
     "swav": {
         "views": {"name": f"{HERE}:crops"},
