@@ -5,7 +5,6 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jcl.config.checks import check_count, check_positive
@@ -87,13 +86,15 @@ class PamC(TwoViewNetworks):
         """Clusters the projections of all training examples, where it is time for it."""
         if self.clusters is None or epoch.number % self.recluster_epochs:
             return variables
-        clusters = _clusters(epoch.outputs("projection"), epoch.key, count=self.clusters)
+        clusters = _clusters(
+            jnp.asarray(epoch.outputs("projection")), epoch.key, count=self.clusters
+        )
         return variables._replace(method_state={"clusters": clusters})
 
 
 @functools.partial(jax.jit, static_argnames="count")
 def _clusters(
-    projections: Float[np.ndarray, "n d"], key: PRNGKeyArray, *, count: int
+    projections: Float[Array, "n d"], key: PRNGKeyArray, *, count: int
 ) -> Int[Array, " n"]:
     rows = unit_rows(projections)
     first = rows[jax.random.permutation(key, len(rows))[:count]]

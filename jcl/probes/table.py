@@ -26,8 +26,8 @@ def results_table(results: dict) -> str:
             {"mae": e, "mae_interval": [low, high], "r2": r, "spearman": r, "low_shot": {..}},
             "untrained": {"knn": .., "linear": ..}, "pixels": {..}, "projection": {..}}, with a
             section for each output after the first of "settings"; "concatenated" is of several
-            runs' features; "inputs" stands for "pixels" where examples are feature vectors; "head" and, by the share of
-            labels, "finetune": {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions;
+            runs' features; "inputs" stands for "pixels" where examples are feature vectors;
+            "head" and, by the share of labels, "finetune": {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions;
             anything absent shows as an en dash, a row without any score not at all.
 
     Returns:
