@@ -28,7 +28,8 @@ def results_table(results: dict) -> str:
             section for each output after the first of "settings"; "concatenated" is of several
             runs' features; "inputs" stands for "pixels" where examples are feature vectors;
             "head" and, by the share of labels, "finetune": {"top1"} and {"mae", "mae_interval",
-            ..}. Accuracies are fractions; anything absent shows as an en dash, a row without any score not at all.
+            ..}. Accuracies are fractions; anything absent shows as an en dash, a row without any
+            score not at all.
 
     Returns:
         Plain lines without escape codes; accuracies in percent, linear and low-shot ones with the
