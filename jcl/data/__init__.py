@@ -65,18 +65,18 @@ def open_source(
     source = build("data", {"name": name, **given}, SOURCES, of, others=_others(name))
     if name.partition(":")[0] not in {key.partition(":")[0] for key in SOURCES}:
         check_source(name, source)
-    whole = source
-    if groups is not None and of == "train":
-        source = Grouped(whole, read_groups(groups, name=name, train=whole))
     rows = np.arange(len(source))
     if held_out is not None:
         rows = held_out_rows(split, len(source), held_out)
     if subset is not None and split == "train":
-        rows = np.intersect1d(rows, read_indices(subset, name=name, train=whole))
-    if not len(rows):
-        raise UserError(
-            f"data.subset={subset} leaves nothing of what data.held_out={held_out} does"
-        )
+        rows = np.intersect1d(rows, read_indices(subset, name=name, train=source))
+        if not len(rows):
+            raise UserError(
+                f"data.subset={subset} has no example that data.held_out={held_out} leaves to "
+                "train on"
+            )
+    if groups is not None and of == "train":
+        return Grouped(source, rows, read_groups(groups, name=name, train=source))
     return source if len(rows) == len(source) else Rows(source, rows)
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Int, Integer
 
+from jcl.data.rows import Rows
 from jcl.data.side_file import read_side_file
 from jcl.data.source import Source
 from jcl.errors import UserError
@@ -27,53 +28,28 @@ def read_groups(path: str, *, name: str, train: Source) -> Integer[np.ndarray, "
     limits = np.iinfo(np.int32)
     if len(groups) != len(train) or groups.min() < limits.min or groups.max() > limits.max:
         raise UserError(
-            f"data.groups={path} must hold an integer for each of {len(train)} examples"
+            f"data.groups={path} must hold an integer below 2^31 for each of {len(train)} examples"
         )
     return groups.astype(np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
-class Grouped:
-    """See `jcl.data.Source`; example i is example i of the whole and has a `group`.
+class Grouped(Rows):
+    """See `jcl.data.Source`; example i is example `rows[i]` of the whole, and has its `group`.
 
     Attributes:
-        whole: the split; its examples have no group of their own.
-        groups: int32 [n].
+        groups: int32 [n], of all examples of the whole, which have no group of their own.
     """
 
-    whole: Source
     groups: Int[np.ndarray, " n"]
 
-    @property
-    def image_shape(self):
-        """That of the whole."""
-        return self.whole.image_shape
-
-    @property
-    def n_classes(self):
-        """That of the whole."""
-        return self.whole.n_classes
-
-    @property
-    def class_names(self):
-        """Those of the whole, where it has them."""
-        return getattr(self.whole, "class_names", None)
-
-    @property
-    def in_memory(self):
-        """Whether reading is a plain array lookup."""
-        return self.whole.in_memory
-
-    def __len__(self) -> int:
-        return len(self.whole)
-
     def batch(self, indices: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
-        """Reads examples, with their groups.
+        """Reads the examples at `indices` of this subset, with their groups.
 
         Raises:
             UserError: the examples have a group already.
         """
-        examples = self.whole.batch(indices)
+        examples = super().batch(indices)
         if GROUP in examples:
             raise UserError("data.groups is set, and the dataset's examples have a group already")
-        return {**examples, GROUP: self.groups[indices]}
+        return {**examples, GROUP: self.groups[self.rows[indices]]}

@@ -17,6 +17,7 @@ import functools
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from jaxtyping import Float, Integer
@@ -83,7 +84,7 @@ def cluster_features(
     """
     if not 1 <= clusters <= len(features):
         raise UserError(f"clusters={clusters} is impossible of {len(features)} examples")
-    rows = unit_rows(features)
+    rows = unit_rows(jnp.asarray(features))
     first = jax.random.permutation(jax.random.key(seed), len(rows))[:clusters]
     return np.asarray(jax.jit(cluster_directions)(rows, rows[first])[0], np.int64)
 

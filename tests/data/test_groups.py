@@ -64,4 +64,4 @@ def test_files_that_do_not_fit_are_refused(tmp_path):
         open_source("shapes", "train", train_examples=41, groups=path)
     with_groups = InMemorySource({"features": np.zeros((2, 3)), "group": np.zeros(2)})
     with pytest.raises(UserError, match="have a group already"):
-        Grouped(with_groups, np.zeros(2, np.int32)).batch(np.arange(1))
+        Grouped(with_groups, np.arange(2), np.zeros(2, np.int32)).batch(np.arange(1))

@@ -1,6 +1,7 @@
 """Groups of what a run has learned, the next run's batches, and features of both."""
 
 import json
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -56,7 +57,7 @@ def test_three_stages(tmp_path, monkeypatch):
         given = {} if path is None else {"groups": path}
         train(config(**given), workdir, accept_config_changes=False)
         if number < 2:
-            made = write_groups(workdir, files[number + 1], clusters=2)
+            made = write_groups(workdir, Path(files[number + 1]), clusters=2)
             np.testing.assert_array_equal(made // 2, groups[-1])  # the history stays
             read = read_groups(files[number + 1], name="x", train=source)
             np.testing.assert_array_equal(read, made)
@@ -80,12 +81,12 @@ def test_joined_features_are_unit_rows_side_by_side(monkeypatch):
 
     def output_function(config, method, name):
         assert name == "projection"
-        return lambda variables, examples: jnp.asarray(values[config], jnp.float32)
+        return lambda variables, examples: jnp.asarray(values[str(config)], jnp.float32)
 
     monkeypatch.setattr(concatenated, "output_function", output_function)
     splits = [InMemorySource({"features": np.zeros((6, 1), np.float32)}) for _ in range(2)]
     given = Features(own, {"label": np.arange(6)}), Features(own, {})
-    joined = concatenated.concatenate_features(["a", "b"], "projection", given, *splits)
+    joined = concatenated.concatenate_features([Path("a"), Path("b")], "projection", given, *splits)
     parts = [values["a"], values["b"], own]
     expected = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
     for split in joined:
