@@ -61,13 +61,13 @@ class PamC(TwoViewNetworks):
 
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; examples are in clusters in turn until they are clustered."""
-        made = super().init(key, views, data)
-        if self.clusters is None:
-            return made
-        if self.clusters > data.examples:
+        if self.clusters is not None and self.clusters > data.examples:
             raise UserError(
                 f"method.clusters={self.clusters} is impossible of {data.examples} examples"
             )
+        made = super().init(key, views, data)
+        if self.clusters is None:
+            return made
         clusters = jnp.arange(data.examples, dtype=jnp.int32) % self.clusters
         return made._replace(method_state={"clusters": clusters})
 
