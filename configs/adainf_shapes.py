@@ -38,7 +38,7 @@ def get_config(
     *,
     cell: str = "replicated-weak",
     batch: int = 64,
-    steps: int = 2000,
+    steps: int = 1500,
     data: str = "data",
 ):
     given = config_lib.arguments(arguments, cell=cell, batch=batch, steps=steps, data=data)

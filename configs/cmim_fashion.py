@@ -22,7 +22,7 @@ from jcl import config as config_lib
 
 
 def get_config(
-    arguments: str = "", *, batch: int = 64, examples: int = 128_000, weight: float = 1.0
+    arguments: str = "", *, batch: int = 64, examples: int = 96_000, weight: float = 1.0
 ):
     given = config_lib.arguments(arguments, batch=batch, examples=examples, weight=weight)
     config = config_lib.base()

@@ -20,7 +20,7 @@ Expected score: not measured yet.
 from jcl import config as config_lib
 
 
-def get_config(arguments: str = "", *, batch: int = 64, steps: int = 2000):
+def get_config(arguments: str = "", *, batch: int = 64, steps: int = 1500):
     given = config_lib.arguments(arguments, batch=batch, steps=steps)
     config = config_lib.base()
     config.batch_size = given["batch"]

@@ -13,7 +13,7 @@ Expected score: not measured yet.
 from jcl import config as config_lib
 
 
-def get_config(arguments: str = "", *, batch: int = 64, steps: int = 2000, clusters: int = 32):
+def get_config(arguments: str = "", *, batch: int = 64, steps: int = 1500, clusters: int = 32):
     given = config_lib.arguments(arguments, batch=batch, steps=steps, clusters=clusters)
     config = config_lib.base()
     config.batch_size = given["batch"]

@@ -111,7 +111,8 @@ class Data:
         subset: a file of indices of the training split, as `python -m jcl.data.prepare.distinct`
             writes it, which alone are trained on; None takes all.
         groups: a file with a group for every training example, as `python -m
-            jcl.evaluation.groups` writes it; batches are then of one group each.
+            jcl.evaluation.groups` writes it; batches are then of one group each, and groups that
+            fill no batch are left out.
     """
 
     held_out: float | None = None

@@ -5,8 +5,8 @@ r"""Groups the training examples by what a run has learned, for `data.groups` of
     python -m jcl.evaluate --workdir=runs/stage1 --concatenate=runs/stage0
 
 Batches of the next run are of one group each, so its negatives are alike in what this run has
-learned, and it learns something else. The groups of a third run are those of the second, each cut
-into clusters again.
+learned, and it learns something else. A group that fills no batch is left out. The groups of a
+third run are those of the second, each cut into clusters again.
 
 Source: Zhang et al. 2024, "Learning the Unlearned: Mitigating Feature Suppression in Contrastive
 Learning" (MCL), and the authors' code; there the history of groups is lost, because every former
