@@ -5,7 +5,7 @@ Everything it needs stands in the workdir; the config is the run's own, with ove
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -18,6 +18,7 @@ from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.evaluation.cells import score_cells
 from jcl.evaluation.classes import classes_to_probe
+from jcl.evaluation.concatenated import concatenate_features
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import (
     FEATURE_BATCH,
@@ -63,6 +64,7 @@ def evaluate(
     *,
     step: int | None = None,
     export_features: Path | None = None,
+    concatenate: Sequence[Path] = (),
 ) -> dict:
     """Probes a checkpoint's frozen features and writes results.json and figures/.
 
@@ -75,6 +77,8 @@ def evaluate(
             that one and writes results-<step>.json and figures-<step>/. On another dataset than
             the run's, their names end in its name.
         export_features: also save the features of both splits to this .npz file.
+        concatenate: workdirs of other runs, whose features stand before this one's in the section
+            "concatenated", which has the same probes.
 
     Returns:
         What was written: {"step", "settings", "data", "knn", "linear", "ridge", "geometry",
@@ -121,6 +125,10 @@ def evaluate(
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
         results[name], _ = _probe(experiment, name, variables, train, test)
+    if concatenate:
+        joined = concatenate_features(concatenate, first, trained, train, test)
+        found = _score(config, train, *joined, shares=config.probe.shares)
+        results["concatenated"] = {"workdirs": [str(folder) for folder in concatenate], **found}
     if PROJECTION not in config.probe.outputs:
         results |= _projection_geometry(experiment, variables, test)
     if config.probe.baselines:
@@ -284,7 +292,10 @@ def main(parsed) -> None:
     for line in lines:
         print(line, file=sys.stderr)
     runtime.configure(config.precision, deterministic=config.deterministic)
-    results = evaluate(config, workdir, step=_STEP.value, export_features=export)
+    others = [Path(folder) for folder in _CONCATENATE.value or ()]
+    results = evaluate(
+        config, workdir, step=_STEP.value, export_features=export, concatenate=others
+    )
     print(results_table(results))
     for said in _collapses(results):
         print(f"\n{said}")
@@ -302,5 +313,8 @@ if __name__ == "__main__":
     _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
     _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the newest by default.")
     _EXPORT = flags.DEFINE_string("export_features", None, "Save the features to this .npz file.")
+    _CONCATENATE = flags.DEFINE_list(
+        "concatenate", None, "Workdirs of other runs, whose features are probed beside the run's."
+    )
     flags.mark_flag_as_required("workdir")
     cli.run(main, _parse)

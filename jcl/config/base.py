@@ -31,6 +31,7 @@ NAMED = {
     "predictor": "mlp",
     "text_encoder": "token_transformer",
     "text_projector": "mlp",
+    "decoder": "mlp",
     "method": "simclr",
     "optimizer": "adamw",
 }
@@ -108,9 +109,16 @@ class Data:
     Attributes:
         held_out: the share of the training examples that takes the place of the test split, to
             choose settings by; None takes the splits as they are.
+        subset: a file of indices of the training split, as `python -m jcl.data.prepare.distinct`
+            writes it, which alone are trained on; None takes all.
+        groups: a file with a group for every training example, as `python -m
+            jcl.evaluation.groups` writes it; batches are then of one group each, and groups that
+            fill no batch are left out.
     """
 
     held_out: float | None = None
+    subset: str | None = None
+    groups: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from jcl.config import PRECISIONS
 from jcl.config.names import build
 from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
-from jcl.data.order import Order, shuffled
+from jcl.data.order import Order, grouped, shuffled
 from jcl.errors import UserError
 from jcl.experiment.read import open_config
 from jcl.experiment.tables import NETWORKS, networks_of, sections_of, target
@@ -139,7 +139,8 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
             "before anything asks for a device, as the binaries do"
         )
     method = make_method(config, n_classes=data.n_classes)
-    make_order = declared(method, "order") or shuffled
+    usual = shuffled if config.data.groups is None else grouped
+    make_order = declared(method, "order") or usual
     order = make_order(data, batch_size=config.batch_size, seed=config.seed)
     length = durations(config, order.steps_per_epoch)
     schedule = make_schedule(config, length)

@@ -27,7 +27,7 @@ from jcl.experiment.tables import (
     target,
 )
 from jcl.experiment.widths import with_widths
-from jcl.models import TEXT_ENCODERS
+from jcl.models import DECODERS, TEXT_ENCODERS
 from jcl.optim.groups import groups_of
 from jcl.optim.patterns import matches, parameter_name
 from jcl.runtime import workdir as workdir_lib
@@ -271,16 +271,21 @@ def _drop_patterns(config: ConfigDict, title: str, given: Collection[str]) -> li
 def _names_of_parameters(config: ConfigDict, title: str) -> list[str]:
     types = {"dtype": jnp.float32, "param_dtype": jnp.float32}
     network = build(title, config[title], TABLES[title], **types)
-    shape = _input_of(title, config, getattr(network, "frames_of_input", ()))
-    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), shape)
+    given, more = _input_of(title, config, getattr(network, "frames_of_input", ()))
+    key = jax.random.key(0)
+    variables = jax.eval_shape(lambda x: network.init(key, x, train=True, **more), given)
     paths = jax.tree_util.tree_leaves_with_path({title: variables["params"]})
     return [parameter_name(path) for path, _ in paths]
 
 
-def _input_of(title: str, config: ConfigDict, frames: tuple[int, ...]) -> Any:
-    """Something that a network of that section takes; a clip where that has frames."""
+def _input_of(
+    title: str, config: ConfigDict, frames: tuple[int, ...]
+) -> tuple[Any, dict[str, Any]]:
+    """Something that a network of that section takes, and with what; a clip where it has frames."""
     if NETWORKS[title] is TEXT_ENCODERS:
         kinds = {"ids": jnp.int32, "mask": bool}
-        return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}
+        return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}, {}
     side = config.views.get("size") or config.data.get("image_size") or _SIDE
-    return jax.ShapeDtypeStruct((1, *frames, side, side, 3), jnp.float32)
+    if NETWORKS[title] is DECODERS:
+        return jax.ShapeDtypeStruct((1, 1), jnp.float32), {"shape": (side, side, 3)}
+    return jax.ShapeDtypeStruct((1, *frames, side, side, 3), jnp.float32), {}

@@ -23,6 +23,7 @@ from tests.tiny import assert_same_bits, largest_difference, one_device
 OUTPUTS = {
     **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse", "conr")},
     "pixpro": {"features", "projection", "map"},
+    "cmim": {"features", "projection", "decoder"},
     "clip": {"features", "projection", "text/features", "text/projection"},
 }
 # One of each kind of parts: the others run among the slow tests.

@@ -39,6 +39,7 @@ from jcl.data.prepare.long_tailed import thin_classes
 from jcl.data.prepare.noisy_labels import KINDS, corrupt_labels
 from jcl.data.prepare.outliers import other_class_outliers, turn_outliers
 from jcl.data.prepare.planted import plant_pairs
+from jcl.data.prepare.redundant import repeat_images
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
 from jcl.data.prepare.splits import Splits
@@ -126,6 +127,9 @@ _ALSO = flags.DEFINE_string(
 )
 _TIMES = flags.DEFINE_integer("times", 1, "With --also: multiplicity of the others.")
 _ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of that dataset.")
+_COPIES = flags.DEFINE_integer(
+    "copies", None, "Repeat every training image so often, moved by up to a pixel, with some noise."
+)
 _LABEL_NOISE = flags.DEFINE_enum(
     "label_noise",
     None,
@@ -147,7 +151,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
 _SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
-    *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO),
+    *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
     *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
 )
 _OF_RECORDS = {"image", "label", "target"}
@@ -218,6 +222,8 @@ def _changed(splits: Splits) -> Splits:
     if _ALSO.value:
         other = read_source(_ALSO.value, _DATA_DIR.value)
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
+    if _COPIES.value is not None:
+        splits = repeat_images(splits, copies=_COPIES.value, seed=seed)
     if _LABEL_NOISE.value:
         rate = _LABEL_NOISE_RATE.value
         splits = corrupt_labels(splits, kind=_LABEL_NOISE.value, rate=rate, seed=seed)
