@@ -24,6 +24,9 @@ OUTPUTS = {
     **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse", "conr")},
     "pixpro": {"features", "projection", "map"},
     "cmim": {"features", "projection", "decoder"},
+    "core_tuning": {"features", "projection", "prediction"},
+    "san": {"features", "projection", "prediction"},
+    "sepclr": {"features", "projection", "salient"},
     "clip": {"features", "projection", "text/features", "text/projection"},
 }
 # One of each kind of parts: the others run among the slow tests.

@@ -31,6 +31,7 @@ from absl import flags
 
 from jcl.data.prepare.class_colour import colour_by_class
 from jcl.data.prepare.classes import keep_classes
+from jcl.data.prepare.clusters import add_clusters
 from jcl.data.prepare.concatenated import concatenate
 from jcl.data.prepare.density import DENSITIES
 from jcl.data.prepare.diamonds import read_diamonds
@@ -104,6 +105,7 @@ _STYLES = flags.DEFINE_enum(
     "Give images one of several styles, of which this one is of the test images alone; none holds "
     "no style out.",
 )
+_STYLE = flags.DEFINE_enum("style", None, STYLES, "Give all images this style.")
 _CLASS_COLOUR = flags.DEFINE_float(
     "class_colour",
     None,
@@ -147,12 +149,20 @@ _PLANTED_WRONG = flags.DEFINE_float(
     0.0,
     "Share of the training images whose partner becomes another's; makes pairs.",
 )
+_CLUSTERS_OF = flags.DEFINE_string(
+    "clusters_of",
+    None,
+    "Add the nearest clusters of the features in this archive, which jcl.evaluate "
+    "--export_features wrote of the same examples.",
+)
+_CENTRES = flags.DEFINE_integer("centres", 200, "With --clusters_of: how many clusters there are.")
+_NEAREST = flags.DEFINE_integer("nearest", 8, "With --clusters_of: how many an example gets.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
 _SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
-    *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
-    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
+    *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
+    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG, _CLUSTERS_OF),
 )
 _OF_RECORDS = {"image", "label", "target"}
 
@@ -211,6 +221,8 @@ def _changed(splits: Splits) -> Splits:
     if _STYLES.value:
         held_out = None if _STYLES.value == "none" else _STYLES.value
         splits = style_images(splits, held_out=held_out, seed=seed)
+    if _STYLE.value:
+        splits = style_images(splits, held_out=None, seed=seed, only=_STYLE.value)
     if _CLASS_COLOUR.value is not None:
         splits = colour_by_class(splits, share=_CLASS_COLOUR.value, seed=seed)
     if _INLIER_CLASS.value is not None:
@@ -230,6 +242,9 @@ def _changed(splits: Splits) -> Splits:
     if _PLANTED_NOISE.value or _PLANTED_WRONG.value:
         noise, wrong = _PLANTED_NOISE.value, _PLANTED_WRONG.value
         splits = plant_pairs(splits, noise=noise, wrong=wrong, seed=seed)
+    if _CLUSTERS_OF.value:
+        numbers = {"centres": _CENTRES.value, "nearest": _NEAREST.value}
+        splits = add_clusters(splits, _CLUSTERS_OF.value, **numbers, seed=seed)
     return splits
 
 
