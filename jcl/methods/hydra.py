@@ -1,6 +1,7 @@
 """Hydra: any two classes are pulled together in a subspace of their own (Wu et al. 2024)."""
 
 import dataclasses
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -43,6 +44,8 @@ class Hydra(CosineContrast):
     Source: Wu et al. 2024, "Rethinking Positive Pairs in Contrastive Learning"
     (https://arxiv.org/abs/2410.18200), and the authors' code.
     """
+
+    head_parts: ClassVar = ("classes",)
 
     n_classes: int | None = dataclasses.field(kw_only=True)
     class_width: int = 512
