@@ -157,11 +157,11 @@ CELLS = {
     "conr_angle-alone": Cell("conr_fashion_angle", 900, _ANGLE | _ALONE),
     "hydra-supcon": Cell(
         "hydra_shapes",
-        900,
+        700,
         _SIX_SHAPES | dict(method=dict(name="supcon", temperature=0.1)),
         also_on="tfds:shapes_pair",
     ),
-    "hydra-hydra": Cell("hydra_shapes", 900, _SIX_SHAPES, also_on="tfds:shapes_pair"),
+    "hydra-hydra": Cell("hydra_shapes", 700, _SIX_SHAPES, also_on="tfds:shapes_pair"),
 }
 
 

@@ -35,6 +35,11 @@ class Hydra(CosineContrast):
     probes classify. Their code compares an anchor with itself where it draws its own class; here no
     anchor is compared with itself.
 
+    Formula: mean_ip [log(exp s_ip + sum_{j: y_j not in {y_i, t_i}} exp s_ij) - s_ip], p of the
+    drawn class t_i, s_ij the cosine of g_i z_i and g_i z_j, g_i the gate of y_i and t_i
+
+    Reading: LayerNorm in the gate; no anchor is compared with itself; no classifier beside.
+
     Attributes:
         temperature: that cosines are divided by; 0.1 in the authors' code.
         class_width: of the embedding of a class; 512 in the authors' code.

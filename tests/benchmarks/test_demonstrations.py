@@ -11,6 +11,7 @@ from benchmarks.demonstrations.further import OF_TABLES
 from benchmarks.demonstrations.further import main as add_scores
 from benchmarks.demonstrations.hidden_partners import hidden_partners
 from benchmarks.demonstrations.labelled_scenes import labelled_scenes
+from benchmarks.demonstrations.nearest_negatives import NearestNegatives
 from benchmarks.demonstrations.page import Score, demonstrations
 from configs.demonstrations import CELLS
 from jcl.methods import METHODS
@@ -115,6 +116,20 @@ def test_scenes_of_the_same_shapes_have_the_same_label():
     arrays = labelled_scenes("train", train_examples=300).arrays
     bits = np.unpackbits(arrays["label"].astype(np.uint8)[:, None], axis=1, bitorder="little")
     np.testing.assert_array_equal(bits, arrays["labels"])
+
+
+@pytest.mark.parametrize("neighbours", [3, 20])
+def test_nearest_negatives_by_the_formula(neighbours):
+    z = np.random.RandomState(0).normal(size=(2, 5, 7))
+    unit = (z / np.linalg.norm(z, axis=2, keepdims=True)).reshape(10, 7)
+    losses = []
+    for i in range(10):
+        cosines = unit @ unit[i]
+        negatives = [cosines[j] for j in range(10) if j % 5 != i % 5]
+        nearest = np.array([cosines[(i + 5) % 10], *sorted(negatives)[-neighbours:]])
+        losses.append(np.log(np.sum(np.exp((nearest - nearest[0]) / 0.5))))
+    method = NearestNegatives(encoder=None, projector=None, temperature=0.5, neighbours=neighbours)
+    assert float(method.loss(*z, None)) == pytest.approx(np.mean(losses), rel=1e-6)
 
 
 @pytest.mark.slow
