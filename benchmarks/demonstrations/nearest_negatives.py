@@ -36,9 +36,8 @@ class NearestNegatives(TwoViewMethod):
             position = jnp.arange(len(columns))
             positive = jnp.sum(jnp.where(position == (index ^ 1), cosines, 0))
             others = jnp.where(position // 2 == index // 2, -jnp.inf, cosines)
-            nearest, _ = jax.lax.top_k(others, self.neighbours)
+            nearest, _ = jax.lax.top_k(others, min(self.neighbours, len(others)))
             logits = nearest / self.temperature
-            # A batch may have fewer negatives.
             return cross_entropy(positive / self.temperature, logits, where=nearest != -jnp.inf)
 
-        return map_rows(anchor, z, z, (), mesh=mesh).mean()
+        return map_rows(anchor, z, z, (), mesh=mesh, block_size=None).mean()

@@ -3,6 +3,7 @@
 import json
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -129,7 +130,7 @@ def test_nearest_negatives_by_the_formula(neighbours):
         nearest = np.array([cosines[(i + 5) % 10], *sorted(negatives)[-neighbours:]])
         losses.append(np.log(np.sum(np.exp((nearest - nearest[0]) / 0.5))))
     method = NearestNegatives(encoder=None, projector=None, temperature=0.5, neighbours=neighbours)
-    assert float(method.loss(*z, None)) == pytest.approx(np.mean(losses), rel=1e-6)
+    assert float(method.loss(*jnp.asarray(z), None)) == pytest.approx(np.mean(losses), rel=1e-6)
 
 
 @pytest.mark.slow
