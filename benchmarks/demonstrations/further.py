@@ -19,7 +19,7 @@ from tqdm import tqdm
 from configs.demonstrations import CELLS
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
-from jcl.evaluation.results import results_file
+from jcl.evaluation.results import results_file, suffix_of_dataset
 from jcl.experiment import make_experiment, open_config, open_split
 from jcl.methods.base import Method
 from jcl.runtime import workdir as workdir_lib
@@ -61,7 +61,7 @@ def add_scores(run: Path) -> None:
         found = score(method, read_variables(run)[0].method_state, train)
         workdir_lib.write_atomically(run / "tables.json", json.dumps(found, indent=2) + "\n")
     other = CELLS[cell_of(run)].also_on
-    if other is not None and not results_file(run, f"-{other.removeprefix('tfds:')}").exists():
+    if other is not None and not results_file(run, suffix_of_dataset(run, "", other)).exists():
         arguments = f"--workdir={run}", f"--config.data.name={other}"
         subprocess.run([sys.executable, "-m", "jcl.evaluate", *arguments], check=True)
 
