@@ -128,10 +128,10 @@ CELLS = {
     "batch_styles-styles": Cell("bss_styles", 850, _STYLES),
     "cvrl-unordered": Cell(
         "cvrl_moving",
-        500,
+        700,
         _MOTION | dict(encoder=dict(name="convnet_frame_mean", widths=(16, 32, 64, 128))),
     ),
-    "cvrl-ordered": Cell("cvrl_moving", 500, _MOTION),
+    "cvrl-ordered": Cell("cvrl_moving", 700, _MOTION),
     "isogclr-sogclr": Cell(
         "isogclr_shapes",
         900,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jcl.losses
 from docs.fields import fields as fields_of
-from docs.losses import PARTS
+from docs.losses import FIELDS, PARTS
 from jcl.config.names import resolve
 from jcl.experiment import make_method, read_command_line
 from jcl.methods import METHODS
@@ -94,7 +94,7 @@ def _entry(name: str, measured: list[dict]) -> str:
     numbers = "; ".join(f"{one['what']}: {one['value']}" for one in measured)
     lines = {
         "Paper": said["Source"],
-        "Formula": (said.get("Formula") and f"`{said['Formula']}`") or _formula_of_loss(kind),
+        "Formula": _as_code(said["Formula"]) if "Formula" in said else _formula_of_loss(kind),
         "Needs of an example": needs or "nothing besides its views",
         "Configs": own or "none of its own",
         "Command": f"`python -m jcl.train {' '.join(command(name))} --workdir=runs/{name}`",
@@ -123,7 +123,11 @@ def _formula_of_loss(kind: type) -> str:
             f"imports {len(losses)} losses."
         )
     docstring = importlib.import_module(f"jcl.losses.{losses[0]}").__doc__
-    return f"`{losses[0]}`, `{fields_of(docstring, ('Formula', 'Cost'))['Formula']}`"
+    return f"`{losses[0]}`, {_as_code(fields_of(docstring, FIELDS)['Formula'])}"
+
+
+def _as_code(formula: str) -> str:
+    return f"`{formula.replace('`', '')}`"
 
 
 if __name__ == "__main__":
