@@ -25,8 +25,8 @@ class ConR(L1):
 
     Formula: |prediction - target| + weight `conr`
 
-    Reading: L1 is of standardised targets; a 1 for every pair that is no positive, which the authors'
-    code adds to D_i, is left out.
+    Reading: L1 is of standardised targets; a 1 for every pair that is no positive, which stands in
+    D_i in the authors' code, is left out.
 
     Attributes:
         temperature: that cosines of features are divided by; 0.07 in the released code, which
