@@ -101,7 +101,7 @@ class RecordSource:
                 channels=self.image_shape[-1],
                 image_size=self.image_size,
             )
-        except (OSError, SyntaxError, ValueError) as error:
+        except ValueError as error:
             raise UserError(
                 f"image {index} of {self.split} in {self.folder} cannot be decoded: {error}"
             ) from error
