@@ -25,7 +25,7 @@ def test_unknown_split():
         ("shapes", {"image_key": "image"}),
         ("arrays:x.npz", {"train_examples": 5}),
         ("arrays:x.npz", {"dir": "/data"}),
-        ("arrays:x.npz", {"label_key": "label"}),
+        ("arrays:x.npz", {"image_key": "image"}),
         ("tfds:mnist", {"test_examples": 5}),
     ],
 )

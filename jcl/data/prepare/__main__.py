@@ -47,7 +47,7 @@ from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
-from jcl.data.sources.arrays import read_arrays
+from jcl.data.sources.arrays import read_archive
 from jcl.errors import UserError
 
 _IDX = flags.DEFINE_string("idx", None, "Folder of IDX files named as MNIST's are, gzipped or not.")
@@ -185,7 +185,7 @@ def _read() -> Splits:
         return read_diamonds(_SEED.value)
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
-    return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
+    return read_idx_folder(_IDX.value) if _IDX.value else read_archive(_NPZ.value).splits
 
 
 def _changed(splits: Splits) -> Splits:

@@ -22,6 +22,7 @@ import tqdm
 from jaxtyping import UInt8
 
 from jcl.data.prepare.image_folder import read_encoded, read_image_folder
+from jcl.data.sources.labels import MISSING
 from jcl.errors import UserError
 
 _SHARD_EXAMPLES = 10_000
@@ -39,7 +40,8 @@ def write_arrays(
 
     Args:
         splits: for train and test, image uint8 [n, H, W, C] with C of 1, 3 or 4, and optionally
-            label int32 [n] and target float32 [n], the same keys in both.
+            label int32 [n], -1 where an example has none, and target float32 [n], the same keys in
+            both, but for a label, which only one may have.
         name: of the dataset.
         data_dir: TFDS data directory.
         version: like 1.0.0; None for that of TFDS's own dataset of the name, so that TFDS too
@@ -53,6 +55,11 @@ def write_arrays(
     """
     if set(splits) != {"train", "test"}:
         raise UserError(f"a train and a test split are needed, but given is {sorted(splits)}")
+    if any("label" in arrays for arrays in splits.values()):
+        splits = {
+            split: {"label": np.full(len(next(iter(arrays.values()))), MISSING), **arrays}
+            for split, arrays in splits.items()
+        }
     keys = {split: sorted(arrays) for split, arrays in splits.items()}
     if keys["train"] != keys["test"]:
         raise UserError(f"the splits must have the same keys, but they have {keys}")

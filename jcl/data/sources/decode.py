@@ -37,7 +37,7 @@ def decode_image(
     *,
     channels: int | None,
     image_size: int | None = None,
-    image_range: tuple[float | int, float | int] | None = None,
+    image_range: tuple[float | int, ...] | None = None,
 ) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
     """Decodes an image file of any format of `jcl.data.sources.image_file`.
 

@@ -31,7 +31,7 @@ def check_range(key: str, given: tuple[float | int, ...] | None) -> None:
 
 
 def to_range(
-    values: Num[np.ndarray, "..."], image_range: tuple[float | int, float | int]
+    values: Num[np.ndarray, "..."], image_range: tuple[float | int, ...]
 ) -> UInt16[np.ndarray, "..."]:
     """round(65535 (v - low) / (high - low)), from 0 to 65535.
 
@@ -49,7 +49,7 @@ def to_range(
 
 def decode_scientific(
     encoded: bytes,
-    image_range: tuple[float | int, float | int],
+    image_range: tuple[float | int, ...],
     *,
     channels: int | None,
     image_size: int | None,

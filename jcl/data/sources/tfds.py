@@ -20,6 +20,7 @@ from absl import logging
 from jcl.config.checks import check_count
 from jcl.config.options import FREE_ON_RESUME
 from jcl.data.source import InMemorySource, Source
+from jcl.data.sources.labels import LABEL, NO_LABEL, has_labels
 from jcl.data.sources.records import RecordSource
 from jcl.errors import UserError
 
@@ -50,7 +51,8 @@ def tfds_source(
         image_size: pixels both ways that images are brought to, by resizing the shorter side and
             taking the centre; None takes images as they are.
         image_key: the feature that holds the image.
-        label_key: the feature that holds the class; None for "label" where there is one.
+        label_key: the feature that holds the class; None for "label" where there is one, "none" for
+            no label.
         train_split: the TFDS split to train on, such as "train[:90%]".
         test_split: the TFDS split to test on.
 
@@ -86,7 +88,8 @@ def open_tfds(
         dir: TFDS data directory that holds the dataset; None for $TFDS_DATA_DIR, else
             ~/tensorflow_datasets, where TFDS may also download it to.
         image_key: the feature that holds the image (uint8).
-        label_key: the feature that holds the class; None for "label" where there is one.
+        label_key: the feature that holds the class; None for "label" where there is one, "none" for
+            no label.
         image_size: bring the shorter side of every image to so many pixels and take the centre
             square; None takes images as they are, which must then have one size.
         in_memory_bytes: decode a split into memory up to this size.
@@ -101,8 +104,9 @@ def open_tfds(
     folder = _find_folder(name, dir) or _download(name, dir)
     info = _read_info(folder)
     features = info.features
-    if label_key is None and "label" in features:
-        label_key = "label"
+    if label_key is None and LABEL in features:
+        label_key = LABEL
+    label_key = None if label_key == NO_LABEL else label_key
     _check_features(folder, features, image_key, label_key)
     try:
         length = info.splits[split].num_examples
@@ -161,6 +165,8 @@ def _decode_all(source: RecordSource) -> InMemorySource:
                     arrays[key] = np.empty((len(source), *part.shape[1:]), part.dtype)
                 arrays[key][indices] = part
             bar.update(len(indices))
+    if LABEL in arrays and not has_labels(source.folder, source.split, arrays[LABEL]):
+        del arrays[LABEL]  # as test splits have it whose labels are kept secret
     return InMemorySource(arrays, n_classes=source.n_classes)
 
 
@@ -237,7 +243,7 @@ def _check_features(folder: Path, features: Any, image_key: str, label_key: str 
     if label_key is not None and label_key not in labels:
         raise UserError(
             f"data.label_key={label_key!r} is given or the default, but the class labels of "
-            f"{folder} are {labels}"
+            f"{folder} are {labels}; data.label_key=none takes none"
         )
 
 

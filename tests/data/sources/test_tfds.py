@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from jcl.data import Source, open_source
+from jcl.data.prepare.write import write_arrays
 from jcl.data.sources.tfds import open_tfds
 from jcl.errors import UserError
 
@@ -126,3 +127,21 @@ def test_other_file_formats(small_dir, tmp_path):
     info.write_text(info.read_text().replace("array_record", "tfrecord"))
     with pytest.raises(UserError, match=r"prepared as tfrecord.*array_record"):
         stream(data_dir)
+
+
+def test_labels_left_out_and_missing(small_dir, small_arrays, tmp_path):
+    source = open_source("tfds:small", "train", dir=str(small_dir), label_key="none")
+    assert source.n_classes is None
+    assert "label" not in source.arrays
+    label = small_arrays["train"]["label"].copy()
+    label[[0, 7]] = -1
+    image, target = (small_arrays["test"][key] for key in ("image", "target"))
+    splits = {
+        "train": {**small_arrays["train"], "label": label},
+        "test": {"image": image, "target": target},
+    }
+    write_arrays(splits, name="holes", data_dir=str(tmp_path))
+    train, test = (open_source("tfds:holes", s, dir=str(tmp_path)) for s in ("train", "test"))
+    assert train.arrays["label"].tolist() == label.tolist()
+    assert train.n_classes == test.n_classes == 5
+    assert list(test.arrays) == ["image", "target"]
