@@ -5,10 +5,12 @@ as a guard for servers that strangers send files to. Whoever trains on a scan of
 """
 
 import contextlib
+import functools
 import io
 import struct
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import PIL.Image
 
@@ -28,18 +30,19 @@ _REMARKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _LIMIT = threading.Lock()  # Pillow has one for the process, in which threads decode
 
 
-def open_image(encoded: bytes) -> PIL.Image.Image:
+def open_image(file: bytes | Path) -> PIL.Image.Image:
     """Opens an image; its pixels are decoded by `load_image`.
 
     Args:
-        encoded: what the file holds. Of a PNG, texts are left out before they can be too long.
+        file: what it holds; or its path, of which only as much is read as the size and mode need.
+            Of a PNG, texts are left out before they can be too long.
 
     Raises:
         ValueError: more than `MAX_PIXELS` pixels.
         Exception: not an image, or a damaged one: Pillow's plugins raise errors of many types.
     """
     with _without_limit():
-        image = PIL.Image.open(io.BytesIO(_without_remarks(encoded)), formats=FORMATS)
+        image = _open_path(file) if isinstance(file, Path) else _open_bytes(file)
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width}x{image.height}"
         raise ValueError(f"it has {size} pixels, and {MAX_PIXELS} are the most")
@@ -56,10 +59,22 @@ def load_image(image: PIL.Image.Image) -> None:
         image.load()
 
 
+@functools.cache
 def suffixes() -> frozenset[str]:
     """The suffixes of files in these formats, in lower case with their dot."""
     extensions = PIL.Image.registered_extensions()  # .mpo is JPEG, whatever Pillow calls it
     return frozenset(k for k, name in extensions.items() if name in (*FORMATS, "MPO"))
+
+
+def _open_path(path: Path) -> PIL.Image.Image:
+    try:
+        return PIL.Image.open(path, formats=FORMATS)
+    except ValueError:  # such as a text that is too long
+        return _open_bytes(path.read_bytes())
+
+
+def _open_bytes(encoded: bytes) -> PIL.Image.Image:
+    return PIL.Image.open(io.BytesIO(_without_remarks(encoded)), formats=FORMATS)
 
 
 @contextlib.contextmanager

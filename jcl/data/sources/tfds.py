@@ -115,7 +115,8 @@ def open_tfds(
     if not length:
         raise UserError(
             f"the split {split!r} is given, but {folder} has {', '.join(sorted(info.splits))} "
-            "(data.train_split and data.test_split choose, in TFDS's notation)"
+            "(data.train_split and data.test_split choose, in TFDS's notation; data.held_out takes "
+            "some training examples to test on)"
         )
 
     height, width, channels = features[image_key].shape
