@@ -22,6 +22,7 @@ SOURCES = {
     "textured": "jcl.data.sources.textured:textured_source",
     "moving": "jcl.data.sources.moving:moving_source",
     "tfds:NAME": "jcl.data.sources.tfds:tfds_source",
+    "folder:PATH": "jcl.data.sources.folder:folder_source",
     "arrays:PATH.npz": "jcl.data.sources.arrays:arrays_source",
 }
 
@@ -30,7 +31,7 @@ def open_source(name: str, split: str, *, held_out: float | None = None, **given
     """Opens one split of the dataset that a config names.
 
     Args:
-        name: "shapes", "scenes", "textured" or "moving" (generated), "tfds:NAME",
+        name: "shapes", "scenes", "textured" or "moving" (generated), "tfds:NAME", "folder:PATH",
             "arrays:PATH.npz", or an address "package.module:function", which is called with the
             split and, as keywords, the options that are set, and returns a `Source`: a dataset of
             one's own needs no fork.

@@ -8,7 +8,7 @@ from jcl.errors import UserError
 @pytest.mark.parametrize("name", ["", "shape", "tfds", "tfds:", "arrays:", "imagenet", "a b:c"])
 def test_unknown_name_lists_the_allowed_ones(name):
     with pytest.raises(
-        UserError, match=r"shapes, scenes, .*, tfds:NAME, arrays:PATH\.npz, or an add"
+        UserError, match=r"shapes, scenes, .*, tfds:NAME, folder:PATH, arrays:PATH\.npz, or an add"
     ):
         open_source(name, "train")
 

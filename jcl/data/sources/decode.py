@@ -5,6 +5,9 @@ file's EXIF orientation is applied, as cameras mean it; TensorFlow and torchvisi
 several images in a file the first is taken.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import PIL.Image
 from jaxtyping import UInt8, UInt16
@@ -13,6 +16,7 @@ from PIL.ExifTags import Base
 from jcl.data.sources.image_file import load_image, open_image
 from jcl.data.sources.pixels import MODES, to_mode
 from jcl.data.sources.scientific import decode_scientific
+from jcl.errors import UserError
 
 _Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -61,6 +65,53 @@ def decode_image(
     except Exception as error:  # Pillow's plugins and tifffile raise errors of many types
         detail = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(detail) from error
+
+
+def decode_images(
+    files: Iterable[tuple[str, bytes]],
+    *,
+    count: int,
+    shape: tuple[int, int, int],
+    image_size: int | None,
+    image_range: tuple[float | int, ...] | None = None,
+) -> UInt8[np.ndarray, "n h w c"] | UInt16[np.ndarray, "n h w c"]:
+    """Decodes images that must have one shape.
+
+    Args:
+        files: what to call each image, and what its file holds.
+        count: how many they are.
+        shape: (H, W, C) of each.
+        image_size: as `decode_image` takes it.
+        image_range: as `decode_image` takes it.
+
+    Raises:
+        UserError: naming the image that cannot be decoded or has another shape.
+    """
+    images = np.empty((count, *shape), np.uint8 if image_range is None else np.uint16)
+    options = {"channels": shape[-1], "image_size": image_size, "image_range": image_range}
+    for row, (name, encoded) in zip(images, files, strict=True):
+        image = decode_named(name, encoded, **options)
+        if image.shape != shape:
+            raise UserError(
+                f"{name} has the shape {image.shape}, but others have {shape}: all must be equal, "
+                "or data.image_size must name a size to bring them to"
+            )
+        row[:] = image
+    return images
+
+
+def decode_named(
+    name: str, encoded: bytes, **options: Any
+) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
+    """Decodes an image, as `decode_image` does, that errors are to name.
+
+    Raises:
+        UserError: the image cannot be decoded.
+    """
+    try:
+        return decode_image(encoded, **options)
+    except ValueError as error:
+        raise UserError(f"{name} cannot be decoded: {error}") from error
 
 
 def oriented_size(image: PIL.Image.Image) -> tuple[int, int]:

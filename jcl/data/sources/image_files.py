@@ -86,7 +86,7 @@ def say_what_is_left_out(images: ImageFiles) -> None:
         logging.warning("%s: left out %s.", images.folder, _summary(images.left_out))
     if TEST not in images.files:
         logging.warning(
-            "%s: there is no test part; data.held_out takes a share of the training images instead.",
+            "%s: there is no test part; data.held_out takes a share of the training part instead.",
             images.folder,
         )
     if images.classes is None:

@@ -61,17 +61,21 @@ def read_classes(what: str, given: Mapping[str, Shaped[np.ndarray, "n ..."]]) ->
             return Classes({}, labels, None, None)
         _say(what, "are one-hot, so a label is the position of the 1")
     given, names = _numbered(what, given)
-    known = {split: label for split, label in given.items() if has_labels(what, split, label)}
+    known = {
+        split: label
+        for split, label in given.items()
+        if has_labels(f"{what} in the {split} split", label)
+    }
     if not known:
         return Classes({}, {}, None, None)
     n_classes = len(names) if names else 1 + max(int(label.max()) for label in known.values())
     return Classes(known, {}, n_classes, names)
 
 
-def has_labels(what: str, split: str, label: Int32[np.ndarray, " n"]) -> bool:
+def has_labels(what: str, label: Int32[np.ndarray, " n"]) -> bool:
     """Whether any example of a split has a label; says how many have none."""
     if count := int(np.sum(label == MISSING)):
-        _say(what, f"are missing for {count} of {len(label)} examples of the {split} split")
+        _say(what, f"are missing for {count} of {len(label)} examples")
     return count < len(label)
 
 

@@ -9,25 +9,18 @@ import dataclasses
 import math
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import tqdm
-from absl import logging
 
 from jcl.config.checks import check_count
 from jcl.config.options import FREE_ON_RESUME
-from jcl.data.source import InMemorySource, Source
-from jcl.data.sources.labels import LABEL, NO_LABEL, has_labels
+from jcl.data.source import Source
+from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
+from jcl.data.sources.labels import LABEL, NO_LABEL
 from jcl.data.sources.records import RecordSource
 from jcl.errors import UserError
-
-# A split whose decoded images take at most this many bytes is decoded once, into memory.
-IN_MEMORY_BYTES = 2 * 2**30
-
-_CHUNK = 1000  # examples decoded between two ticks of the progress bar
 
 
 def tfds_source(
@@ -142,33 +135,12 @@ def open_tfds(
     if length * math.prod(source.image_shape) > in_memory_bytes:
         source.batch(np.array([0, length - 1]))  # fails now if it fails at all
         return source
-    return _decode_all(source)
+    return decode_all(source, f"{source.split} of {source.folder}")
 
 
 def _is_number(feature) -> bool:
     """Whether a feature is one number, and not the name of a class, whose number has no order."""
     return feature.shape == () and not hasattr(feature, "num_classes")
-
-
-def _decode_all(source: RecordSource) -> InMemorySource:
-    """Decodes a whole split once, and says so."""
-    what = f"Decoding {source.split} of {source.folder}"
-    terminal = sys.stderr.isatty()
-    if not terminal:
-        logging.info("%s: %d images into memory", what, len(source))
-    arrays: dict[str, np.ndarray] = {}
-    with tqdm.tqdm(total=len(source), desc=what, unit=" images", disable=not terminal) as bar:
-        for start in range(0, len(source), _CHUNK):
-            indices = np.arange(start, min(start + _CHUNK, len(source)))
-            for key, part in source.batch(indices).items():
-                # Allocated whole: joining chunks at the end would take the memory twice.
-                if key not in arrays:
-                    arrays[key] = np.empty((len(source), *part.shape[1:]), part.dtype)
-                arrays[key][indices] = part
-            bar.update(len(indices))
-    if LABEL in arrays and not has_labels(source.folder, source.split, arrays[LABEL]):
-        del arrays[LABEL]  # as test splits have it whose labels are kept secret
-    return InMemorySource(arrays, n_classes=source.n_classes)
 
 
 def _find_folder(name: str, dir: str | None) -> Path | None:

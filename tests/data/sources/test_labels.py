@@ -92,7 +92,7 @@ def test_changes_are_said(caplog, tmp_path):
     source = open_source(f"arrays:{path}", "train")
     assert source.class_names == ("70", "900")
     assert "data.npz key 'label' are 2 ids from 70 to 900, renumbered" in caplog.text
-    assert "missing for 1 of 3 examples of the train split" in caplog.text
+    assert "in the train split are missing for 1 of 3 examples" in caplog.text
 
 
 def test_unlabelled_examples_are_no_class_to_a_method_that_needs_labels():
