@@ -52,6 +52,7 @@ from jcl.training.loop import Intervals, Run, run_loop
 from jcl.training.state import TrainState
 from jcl.training.step import compile_train_step
 from jcl.training.warm_start import warm_start
+from jcl.weights.tables import tables_by_section
 
 
 def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_changes: bool) -> None:
@@ -169,7 +170,10 @@ def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, lis
         return state, None
     # A run that was killed before its first checkpoint takes the same ones again.
     earlier = workdir_lib.read_origin_steps(workdir)
-    state, origin = warm_start(state, config.init_from, step=config.init_step, earlier=earlier)
+    tables = tables_by_section(experiment.method)
+    state, origin = warm_start(
+        state, config.init_from, step=config.init_step, earlier=earlier, tables=tables
+    )
     return experiment.adopt(state), origin
 
 

@@ -91,6 +91,11 @@ def evaluation_inputs(examples: Mapping[str, Any], config: ConfigDict) -> dict[s
     return inputs
 
 
+def evaluation_size(config: ConfigDict) -> int | None:
+    """Side in pixels of the images that probes give to networks; None where the data alone say."""
+    return _of_views(config, "size") or config.data.get("image_size")
+
+
 def _of_views(config: ConfigDict, key: str) -> Any:
     """An option of the recipe of views, its default where it is not set; None where it has none."""
     value, taken = config.views.get(key), named_options("views", config.views.name)

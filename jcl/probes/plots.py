@@ -30,32 +30,36 @@ def views_grid(
     """Draw each example's views in a row, after the original where it is given.
 
     Args:
-        views: float [n, V, H, W, C] in [0, 1]. Of other channels than 1, 3 or 4, the first three
-            are drawn, or the first of two.
+        views: float [n, V, H, W, C] in [0, 1]. Of two channels the first is drawn, in grey, of five
+            or more the first three.
         path: image file to write.
-        originals: uint8, uint16, or float in [0, 1], [n, h, w, C]; the size may differ from the
-            views'.
+        originals: uint8, or float in [0, 1], [n, h, w, C]; the size may differ from the views'.
     """
     views = np.asarray(views, np.float32)
     n, n_views = views.shape[:2]
     columns = [(f"view {v}", views[:, v]) for v in range(n_views)]
     if originals is not None:
         originals = np.asarray(originals)
-        if originals.dtype.kind == "u":
-            originals = originals / np.float64(np.iinfo(originals.dtype).max)
+        if originals.dtype == np.uint8:
+            originals = originals / 255.0
         columns.insert(0, ("original", originals))
     figure = new_figure(1.2 * len(columns), 1.2 * n + 0.7)
     axes = figure.subplots(n, len(columns), squeeze=False)
     for column, (title, images) in enumerate(columns):
         axes[0, column].set_title(title, fontsize=9)
         for row in range(n):
-            image = np.clip(images[row], 0, 1)
-            channels = image.shape[-1]
-            image = image[..., 0] if channels < 3 else image[..., : 4 if channels == 4 else 3]
+            image = _drawable(np.clip(images[row], 0, 1))
             axes[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
             axes[row, column].set_axis_off()
     figure.suptitle("Augmented views, one example a row", fontsize=10)
     save_figure(figure, path)
+
+
+def _drawable(image: Float[np.ndarray, "H W C"]) -> Float[np.ndarray, "H W ..."]:
+    channels = image.shape[-1]
+    if channels < 3:
+        return image[..., 0]
+    return image if channels <= 4 else image[..., :3]
 
 
 def loss_curve(

@@ -17,7 +17,7 @@ import zlib
 
 import numpy as np
 
-from jcl.data.source import InMemorySource, check_image_size
+from jcl.data.source import InMemorySource, MissingSplit, check_image_size
 from jcl.data.sources.image_arrays import as_images
 from jcl.data.sources.labels import LABEL, NO_LABEL, read_classes
 from jcl.data.sources.scientific import check_range
@@ -78,7 +78,7 @@ def arrays_source(
     check_range("data.image_range", image_range)
     archive = read_archive(path, image_range=image_range, label_key=label_key)
     if split not in archive.splits:
-        raise UserError(
+        raise MissingSplit(
             f"{path} has nothing that begins with {split}_"
             + ("; data.held_out takes some training examples instead" if split == "test" else "")
         )

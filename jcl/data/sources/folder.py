@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int32, Integer
 
 from jcl.config.checks import check_choice, check_count
-from jcl.data.source import Source
+from jcl.data.source import MissingSplit, Source
 from jcl.data.sources.decode import decode_images, decode_named
 from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
 from jcl.data.sources.image_files import TEST, TRAIN, list_images, say_what_is_left_out
@@ -112,7 +112,7 @@ def folder_source(
     if split == TRAIN:
         say_what_is_left_out(images)
     if split not in images.files:
-        raise UserError(
+        raise MissingSplit(
             f"data.name='folder:{path}' has no {' or '.join((TEST, 'val'))} folder to test on: "
             "data.held_out=0.1 takes a tenth of the training images instead"
         )

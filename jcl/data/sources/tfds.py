@@ -16,7 +16,7 @@ import numpy as np
 
 from jcl.config.checks import check_count
 from jcl.config.options import FREE_ON_RESUME
-from jcl.data.source import Source
+from jcl.data.source import MissingSplit, Source
 from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
 from jcl.data.sources.labels import LABEL, NO_LABEL
 from jcl.data.sources.records import RecordSource
@@ -106,7 +106,7 @@ def open_tfds(
     except (ValueError, KeyError, AssertionError):
         length = 0
     if not length:
-        raise UserError(
+        raise MissingSplit(
             f"the split {split!r} is given, but {folder} has {', '.join(sorted(info.splits))} "
             "(data.train_split and data.test_split choose, in TFDS's notation; data.held_out takes "
             "some training examples to test on)"
