@@ -38,11 +38,14 @@ def open_image(file: bytes | Path) -> PIL.Image.Image:
             Of a PNG, texts are left out before they can be too long.
 
     Raises:
-        ValueError: more than `MAX_PIXELS` pixels.
-        Exception: not an image, or a damaged one: Pillow's plugins raise errors of many types.
+        ValueError: no image, or more than `MAX_PIXELS` pixels.
+        Exception: a damaged image: Pillow's plugins raise errors of many types.
     """
     with _without_limit():
-        image = _open_path(file) if isinstance(file, Path) else _open_bytes(file)
+        try:
+            image = _open_path(file) if isinstance(file, Path) else _open_bytes(file)
+        except PIL.UnidentifiedImageError as error:
+            raise ValueError("it is no image of a format that Pillow decodes") from error
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width}x{image.height}"
         raise ValueError(f"it has {size} pixels, and {MAX_PIXELS} are the most")

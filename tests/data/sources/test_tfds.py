@@ -163,11 +163,9 @@ def test_labels_that_are_not_declared_as_classes(tmp_path, feature, train, test,
     folder = tmp_path / "odd" / "1.0.0"
     folder.mkdir(parents=True)
     kind = tfds.features.Image(shape=(4, 5, 3))
+    png = [encode_png(x) for x in image]
     splits = {
-        split: (
-            len(labels),
-            [{"image": encode_png(image[i]), "label": y} for i, y in enumerate(labels)],
-        )
+        split: (len(labels), [{"image": png[i], "label": y} for i, y in enumerate(labels)])
         for split, labels in (("train", train), ("test", test))
     }
     features = tfds.features.FeaturesDict({"image": kind, "label": feature})
