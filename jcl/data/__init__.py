@@ -14,11 +14,18 @@ from jcl.config.options import Option, options, takes_any_keyword
 from jcl.data.groups import Grouped, read_groups
 from jcl.data.held_out import held_out_rows
 from jcl.data.rows import Rows
-from jcl.data.source import InMemorySource, Source, check_source
+from jcl.data.source import InMemorySource, MissingSplit, Source, check_source
 from jcl.data.subset import read_indices
 from jcl.errors import UserError
 
-__all__ = ["SOURCES", "InMemorySource", "Source", "open_source", "source_options"]
+__all__ = [
+    "SOURCES",
+    "InMemorySource",
+    "MissingSplit",
+    "Source",
+    "open_source",
+    "source_options",
+]
 
 # Each is called with the split and options, those with a colon with what stands after it first.
 SOURCES = {
@@ -27,6 +34,7 @@ SOURCES = {
     "textured": "jcl.data.sources.textured:textured_source",
     "moving": "jcl.data.sources.moving:moving_source",
     "tfds:NAME": "jcl.data.sources.tfds:tfds_source",
+    "folder:PATH": "jcl.data.sources.folder:folder_source",
     "arrays:PATH.npz": "jcl.data.sources.arrays:arrays_source",
 }
 
@@ -43,7 +51,7 @@ def open_source(
     """Opens one split of the dataset that a config names.
 
     Args:
-        name: "shapes", "scenes", "textured" or "moving" (generated), "tfds:NAME",
+        name: "shapes", "scenes", "textured" or "moving" (generated), "tfds:NAME", "folder:PATH",
             "arrays:PATH.npz", or an address "package.module:function", which is called with the
             split and, as keywords, the options that are set, and returns a `Source`: a dataset of
             one's own needs no fork.
@@ -56,6 +64,7 @@ def open_source(
         **given: the options of that source; None stands for their default.
 
     Raises:
+        MissingSplit: the dataset has no such split.
         UserError: unknown name or split, an option the source does not take, or data that
             cannot be read.
     """

@@ -22,6 +22,8 @@ class DatasetShape:
             features [F], label [], target []; without its index.
         examples: how many there are.
         n_classes: of `label`, or None where there is none.
+        unlabelled: how many examples have the label -1, which stands for none, where the source
+            knows that without reading them; else 0.
         read_groups: reads the `group` of every example, integers [n], which may take as long as
             reading the split; None where examples have none.
     """
@@ -30,6 +32,7 @@ class DatasetShape:
     examples: int
     n_classes: int | None
     read_groups: Callable[[], Integer[np.ndarray, " n"]] | None = None
+    unlabelled: int = 0
 
     def batch(self, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
         """A global batch of that many examples, with their `index`."""
@@ -47,7 +50,9 @@ def shape_of(source: Source) -> DatasetShape:
         for key, value in source.batch(np.arange(1)).items()
     }
     read = functools.partial(read_known, source, "group") if "group" in example else None
-    return DatasetShape(example, len(source), source.n_classes, read)
+    labels = getattr(source, "known_labels", None)
+    unlabelled = 0 if labels is None else int((labels < 0).sum())
+    return DatasetShape(example, len(source), source.n_classes, read, unlabelled)
 
 
 def read_known(source: Source, key: str) -> Shaped[np.ndarray, "n ..."]:

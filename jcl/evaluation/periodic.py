@@ -106,6 +106,7 @@ def _score(
     if by_target:
         predicted = knn_predict_target(train.features, train.target, test.features, **options)
         return "knn_mae", float(np.abs(predicted - test.target).mean())
+    train, test = train.labelled(), test.labelled()
     labelled = train.features, train.label, test.features, test.label
     if config.probe.online == "linear":
         scores = linear_probe(*labelled, n_classes=n_classes, seeds=(0,))

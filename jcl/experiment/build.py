@@ -208,6 +208,12 @@ def check_needs(experiment: Experiment) -> None:
             f"method.name={config.method.name!r} needs a {missing[0]} of every example, and "
             f"data.name={config.data.name!r} has {', '.join(['none', *instead])}"
         )
+    if "label" in method.needs and (count := experiment.data.unlabelled):
+        raise UserError(
+            f"method.name={config.method.name!r} needs a label of every example, and {count} of "
+            f"{experiment.data.examples} training examples of data.name={config.data.name!r} have "
+            "none (-1): leave these out, or take a method without labels"
+        )
 
 
 def image_dtype(config: ConfigDict) -> DTypeLike:

@@ -60,24 +60,30 @@ def measure(
     n = len(train_features.features)
     neighbours = {"k": k, "temperature": temperature}
     scores: dict[str, dict] = {}
+    train_labelled, test_labelled = train_features.labelled(), test_features.labelled()
     if (
         n_classes is not None
-        and train_features.label is not None
-        and test_features.label is not None
+        and train_labelled.label is not None
+        and test_labelled.label is not None
     ):
-        test = test_features.features, test_features.label
+        test = test_labelled.features, test_labelled.label
 
         def linear(rows, seed):
-            train = train_features.features[rows], train_features.label[rows]
+            train = train_labelled.features[rows], train_labelled.label[rows]
             options = {"n_classes": n_classes, "seeds": (seed,), "l2_grid": LOW_SHOT_L2_GRID}
             return linear_probe(*train, *test, **options)
 
-        labelled = train_features.features, train_features.label, *test
+        labelled = train_labelled.features, train_labelled.label, *test
         scores["knn"] = knn_top1(*labelled, n_classes=n_classes, **neighbours)
         scores["linear"] = linear_probe(*labelled, n_classes=n_classes, seeds=seeds)
         if shares:
             scores["linear"]["low_shot"] = low_shot(
-                linear, shares, n=n, label=train_features.label, seeds=seeds, names=("top1",)
+                linear,
+                shares,
+                n=len(train_labelled.features),
+                label=train_labelled.label,
+                seeds=seeds,
+                names=("top1",),
             )
     if train_features.target is not None and test_features.target is not None:
         test = test_features.features, test_features.target
