@@ -20,6 +20,7 @@ from jcl.config.file import read_config_file
 from jcl.cost.devices import peak
 from jcl.cost.memory import check_memory, step_bytes
 from jcl.data.dataset_shape import shape_of
+from jcl.data.identity import Identity, identity, identity_number
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash
 from jcl.errors import UserError
@@ -41,6 +42,7 @@ from jcl.optim.schedules import peak_learning_rate
 from jcl.plan import compile_only, model_flops
 from jcl.runtime import cli, distributed, preemption
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.lock import only_run_in
 from jcl.runtime.meter import Meter
 from jcl.runtime.metrics import Report
 from jcl.runtime.trace import Trace
@@ -62,7 +64,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     Args:
         config: from `jcl.config.base()`.
         workdir: made where it is missing; everything the run leaves is in it.
-        accept_config_changes: go on with a config that differs from the workdir's.
+        accept_config_changes: go on with a config, or data, that differ from the workdir's.
 
     Raises:
         UserError: for anything in config, data or workdir that the user must mend, before training;
@@ -101,18 +103,24 @@ def prepare(
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     with distributed.first_then_others("the data are there"):
         source = open_split(config, "train")
+    data = identity(source)
+    if not distributed.same_everywhere(identity_number(data)):
+        raise UserError(
+            f"data.name={config.data.name!r} is not the same in all processes: this one has "
+            f"{_said(data)}; each must read the same files"
+        )
     experiment = make_experiment(config, shape_of(source))
     check_needs(experiment)
     probe = make_online_probe(experiment, source, mesh)
     at_epoch = make_at_epoch(experiment, source, mesh)
     state, origin = _first_state(experiment, workdir, mesh)
-    checkpoints = _enter(workdir, config, accept=accept_config_changes, closing=closing)
+    checkpoints = _enter(workdir, config, data, accept=accept_config_changes, closing=closing)
     restored = checkpoints.restore_newest(state)
     state = state if restored is None else restored
     start, total = int(state.step), experiment.length.total_steps
     if distributed.is_first():
         options = resolved_options(config)
-        workdir_lib.write_run(workdir, start_step=start, origin=origin, options=options)
+        workdir_lib.write_run(workdir, start_step=start, origin=origin, options=options, data=data)
     _say_plan(experiment, state, mesh, workdir, start, len(source), origin)
     if start >= total:
         _say(f"{workdir} is complete: step {start} of {total}")
@@ -176,6 +184,7 @@ def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, lis
 def _enter(
     workdir: Path,
     config: ml_collections.ConfigDict,
+    data: Identity,
     *,
     accept: bool,
     closing: contextlib.ExitStack,
@@ -188,11 +197,12 @@ def _enter(
     distributed.barrier("all processes looked at the workdir")
     if first:
         workdir_lib.create(workdir)
+        closing.enter_context(only_run_in(workdir))
     distributed.check_same_folder(workdir)
     checkpoints = closing.enter_context(Checkpoints(workdir, keep=config.checkpoint.keep))
     if checkpoints.steps:
-        for change in check_resume(workdir, config, accept=accept):
-            logging.warning("accepted config change %s", change)
+        for change in check_resume(workdir, config, data, accept=accept):
+            logging.warning("accepted change %s", change)
     distributed.barrier("all processes looked at the saved config")
     if first:
         workdir_lib.write_config(workdir, config)
@@ -233,6 +243,11 @@ def _peak_flops(config, mesh) -> float | None:
     limits = peak(mesh.devices.flat[0].device_kind)
     of_one = config.peak_flops or (limits and limits.flops)
     return of_one and of_one * mesh.size
+
+
+def _said(data: Identity) -> str:
+    shapes = (f"{key} {dtype}{shape}" for key, (dtype, shape) in data["example"].items())
+    return f"{data['examples']:,} examples of {', '.join(shapes)}"
 
 
 def _say_plan(experiment, state, mesh, workdir, start, n, origin) -> None:
@@ -291,7 +306,7 @@ if __name__ == "__main__":
     )
     _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for all that the run leaves.")
     _ACCEPT = flags.DEFINE_bool(
-        "accept_config_changes", False, "Resume although the config differs from the workdir's."
+        "accept_config_changes", False, "Resume although the config, or the data, differ."
     )
     _LIST = cli.define_optional_string(
         "list", ALL, "Every name there is; --list=method.simclr: what a name takes."

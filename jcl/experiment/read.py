@@ -16,6 +16,7 @@ from jcl.config.saved import Resolved, changes
 from jcl.config.sections import full_key, opened, set_option, swapped
 from jcl.config.upgrade import first_default, renames, upgrade_options, upgrade_patterns
 from jcl.config.values import as_lists
+from jcl.data.identity import Identity, identity_changes
 from jcl.errors import UserError
 from jcl.experiment.tables import (
     NETWORKS,
@@ -121,22 +122,35 @@ def resolved_options(
     return found
 
 
-def check_resume(workdir: Path, config: ConfigDict, *, accept: bool) -> list[str]:
+def check_resume(workdir: Path, config: ConfigDict, data: Identity, *, accept: bool) -> list[str]:
     """Compares what a run is asked to go on with and what its checkpoints were made with.
+
+    Args:
+        workdir: of the run.
+        config: opened; what the run is asked to go on with.
+        data: the training split that it would go on with. A run from before such records goes on
+            with any.
+        accept: whether changes are taken.
 
     Returns:
         The accepted changes, as "key: before -> now".
 
     Raises:
-        UserError: options differ that matter to what is computed, and `accept` is False.
+        UserError: options or data differ that matter to what is computed, and `accept` is False.
     """
-    found = changes_on_resume(workdir, config)
-    if found and not accept:
+    options, before = changes_on_resume(workdir, config), workdir_lib.read_data(workdir)
+    data_changes = identity_changes(before, data) if before else []
+    if (options or data_changes) and not accept:
+        kinds = [
+            *(["another config"] if options else []),
+            *(["other data"] if data_changes else []),
+        ]
         raise UserError(
-            f"{workdir} was started with another config; give --accept_config_changes to go on "
-            f"with the new one, or choose another workdir ({'; '.join(found)})"
+            f"{workdir} was started with {' and '.join(kinds)}; give "
+            "--accept_config_changes to go on with what is new, or choose another workdir "
+            f"({'; '.join([*options, *data_changes])})"
         )
-    return found
+    return [*options, *data_changes]
 
 
 def changes_on_resume(workdir: Path, config: ConfigDict) -> list[str]:

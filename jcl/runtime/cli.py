@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from jcl.errors import UserError
 from jcl.runtime import distributed
-from jcl.runtime.exits import EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
+from jcl.runtime.exits import EXIT_INTERRUPTED, EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
 from jcl.runtime.preemption import Preempted
 
 # What XLA says of a process that is gone, among all that may go wrong in it.
@@ -71,12 +71,17 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
 
     A `UserError`, or a flag that does not parse, ends with its sentence on stderr and status 2, a
     notice of preemption with status 75 once the state is saved, the loss of another process with
-    status 76; any other exception is a defect of ours and keeps its traceback.
+    status 76, a Ctrl-C where there is no state to save with status 130; any other exception is a
+    defect of ours and keeps its traceback.
     """
 
     def fail(message: object) -> None:
         print(f"error: {distributed.name()}{message}", file=sys.stderr, flush=True)
         leave(EXIT_USER_ERROR)
+
+    def interrupted() -> None:
+        print(f"{distributed.name()}interrupted", file=sys.stderr, flush=True)
+        leave(EXIT_INTERRUPTED)
 
     def leave(status: int) -> None:
         if distributed.name():
@@ -88,6 +93,8 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
             parsed = parse(argv)
         except (UserError, flags.Error) as error:
             fail(str(error).splitlines()[0])
+        except KeyboardInterrupt:
+            interrupted()
         # absl would choose INFO, at which libraries talk a lot; --verbosity=0 brings that back.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
@@ -102,6 +109,8 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
             if distributed.is_first():
                 print(notice, file=sys.stderr, flush=True)
             sys.exit(EXIT_PREEMPTED)
+        except KeyboardInterrupt:
+            interrupted()
         except Exception as error:
             if not distributed.name():
                 raise

@@ -158,6 +158,13 @@ def _waits_for(path: Path, text: str) -> bool:
     return False
 
 
+def same_everywhere(number: int) -> bool:
+    """Whether all processes give the same number, below 2^31; each must ask."""
+    if jax.process_count() == 1:
+        return True
+    return len(np.unique(multihost_utils.process_allgather(np.int32(number)))) == 1
+
+
 def everywhere(here: bool) -> bool:
     """Whether it is true in all processes; each must ask."""
     if jax.process_count() == 1:

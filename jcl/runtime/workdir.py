@@ -60,6 +60,14 @@ def read_options(workdir: Path) -> dict[str, Any] | None:
         return None
 
 
+def read_data(workdir: Path) -> dict[str, Any] | None:
+    """What the last launch trained on, as `write_run` got it; None of a run without that record."""
+    try:
+        return json.loads((workdir / RUN).read_text()).get("data")
+    except (OSError, json.JSONDecodeError, AttributeError):
+        return None
+
+
 def write_config(workdir: Path, config: ConfigDict) -> None:
     """Saves the config as asked."""
     write_atomically(workdir / CONFIG, config_lib.to_json(config))
@@ -76,7 +84,12 @@ def read_origin_steps(workdir: Path) -> dict[str, int]:
 
 
 def write_run(
-    workdir: Path, *, start_step: int, origin: list[dict] | None, options: Mapping[str, Any]
+    workdir: Path,
+    *,
+    start_step: int,
+    origin: list[dict] | None,
+    options: Mapping[str, Any],
+    data: Mapping[str, Any],
 ) -> None:
     """Records this launch: code, packages, command line, machine; earlier launches are kept.
 
@@ -86,6 +99,7 @@ def write_run(
         origin: workdirs, steps and parts that the networks were taken from; None where `init_from`
             is unset or a checkpoint of the run itself was there.
         options: resolved, defaults filled in: what a resumed run is compared with.
+        data: what tells the training split from others (`jcl.data.identity`): as well.
     """
     path = workdir / RUN
     try:
@@ -103,6 +117,7 @@ def write_run(
         "processes": jax.process_count(),
         "host": {"system": platform.platform(), "cpus": os.cpu_count()},
         "options": options,
+        "data": data,
         "start_step": start_step,
         "init_from": origin,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
