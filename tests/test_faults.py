@@ -59,13 +59,10 @@ def test_a_notice_saves_the_step_and_ends_with_its_own_status(tmp_path):
 def test_ctrl_c_saves_and_a_second_one_kills_and_a_second_run_is_refused(tmp_path):
     workdir = tmp_path / "run"
     # A shell that runs tests in the background has them ignore Ctrl-C.
-    binary = [
-        "env",
-        "--default-signal=INT",
-        *command("jcl.train", *train_arguments(workdir, *LONG)),
-    ]
+    arguments = train_arguments(workdir, *LONG)
+    binary = ["env", "--default-signal=INT", *command("jcl.train", *arguments)]
     process = start_and_wait(binary, workdir)
-    second = run("jcl.train", *train_arguments(workdir, *LONG))
+    second = run("jcl.train", *arguments)
     assert second.returncode == 2
     assert f"another run is at work in {workdir} (process {process.pid} on" in second.stderr
     process.send_signal(signal.SIGINT)

@@ -98,17 +98,15 @@ def test_what_computes_something_is_named(workdir):
 
 
 def test_other_data_need_acceptance_like_another_config(tmp_path):
-    config, (data, other) = (
-        open_config(tiny_config()),
-        map(identity, (tiny_source(), tiny_source(63))),
-    )
+    config, data = open_config(tiny_config()), identity(tiny_source())
+    other = identity(tiny_source(63))
     write_config(tmp_path, config)
     write_run(tmp_path, start_step=0, origin=None, options=resolved_options(config), data=data)
     assert check_resume(tmp_path, config, identity(tiny_source()), accept=False) == []
     with pytest.raises(UserError, match=r"with other data; .*number of examples: 64 -> 63"):
         check_resume(tmp_path, config, other, accept=False)
     longer = open_config(tiny_config(total_steps=48))
-    with pytest.raises(UserError, match="with another config and other data; .*total_steps"):
+    with pytest.raises(UserError, match=r"with another config and other data; .*total_steps"):
         check_resume(tmp_path, longer, other, accept=False)
     found = check_resume(tmp_path, longer, other, accept=True)
     assert found[:2] == ["total_steps: 24 -> 48", "data, number of examples: 64 -> 63"]

@@ -27,10 +27,9 @@ with only_run_in(Path(sys.argv[1])):
 
 
 def test_a_second_run_is_refused_and_told_who_is_there(tmp_path):
-    with only_run_in(tmp_path):
-        with pytest.raises(UserError, match=rf"at work in .*process {os.getpid()} on \S+\)"):
-            with only_run_in(tmp_path):
-                pass
+    who = rf"at work in .*process {os.getpid()} on \S+\)"
+    with only_run_in(tmp_path), pytest.raises(UserError, match=who), only_run_in(tmp_path):
+        pass
     with only_run_in(tmp_path):  # free again
         pass
 
@@ -44,9 +43,8 @@ def test_a_killed_process_holds_nothing_though_its_child_lives(tmp_path):
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=f"process {holder.pid} on"):
-            with only_run_in(tmp_path):
-                pass
+        with pytest.raises(UserError, match=f"process {holder.pid} on"), only_run_in(tmp_path):
+            pass
         holder.kill()
         holder.wait()
         os.killpg(holder.pid, 0)  # the child is there
@@ -66,6 +64,5 @@ def test_a_file_system_without_locks_is_said_and_one_that_cannot_be_written_refu
     with only_run_in(tmp_path):
         assert "cannot be locked (No locks available)" in caplog.text
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="lock cannot be written"):
-        with only_run_in(tmp_path / "file"):
-            pass
+    with pytest.raises(UserError, match="lock cannot be written"), only_run_in(tmp_path / "file"):
+        pass
