@@ -37,7 +37,9 @@ from jcl.experiment import (
     open_config,
     open_split,
     read_command_line,
+    read_run_config,
 )
+from jcl.experiment.paths import same_place
 from jcl.mesh import make_mesh
 from jcl.methods.base import Method, Variables, declared
 from jcl.probes import (
@@ -52,14 +54,14 @@ from jcl.probes import (
     save_features,
 )
 from jcl.runtime import cli
-from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import Folder
 from jcl.training.checkpoint import read_variables
 from jcl.training.warm_start import check_same_names
 
 
 def evaluate(
     config: ml_collections.ConfigDict,
-    workdir: Path,
+    workdir: Folder,
     *,
     step: int | None = None,
     export_features: Path | None = None,
@@ -104,8 +106,10 @@ def evaluate(
         # Nothing is trained with these, and other data may be less than a batch or an epoch.
         config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1
     experiment = make_experiment(config, shape_of(train))
-    own = workdir_lib.read_config(workdir).data
-    own_data = config.data.name == own.name
+    own = read_run_config(workdir)[0].data
+    own_data = config.data.name == own.name or same_place(
+        "data.name", own.name, config.data.name, None
+    )
     # What a head says of another dataset than the run's is about another question.
     own_head = own_data and config.data.get("label_key") == own.get("label_key")
     variables, at_step = _restore(experiment, workdir, step, with_head=own_head)
@@ -148,7 +152,7 @@ def evaluate(
 
 
 def _restore(
-    experiment: Experiment, workdir: Path, step: int | None, *, with_head: bool
+    experiment: Experiment, workdir: Folder, step: int | None, *, with_head: bool
 ) -> tuple[Variables, int]:
     """What probes see of a checkpoint, in the precision of the config, and its step.
 
@@ -279,8 +283,8 @@ def _collapses(results: dict) -> Iterator[str]:
 def main(parsed) -> None:
     """The binary."""
     config, lines = parsed
-    workdir = Path(_WORKDIR.value)
-    export = Path(_EXPORT.value) if _EXPORT.value else None
+    workdir = _WORKDIR.value
+    export = Path(_EXPORT.value).expanduser() if _EXPORT.value else None
     for line in lines:
         print(line, file=sys.stderr)
     runtime.configure(config.precision, deterministic=config.deterministic)
@@ -292,14 +296,19 @@ def main(parsed) -> None:
 
 
 def _parse(argv):
-    def config_of():
-        return workdir_lib.read_config(Path(_WORKDIR.value))
+    said = []
 
-    return cli.parse_config(argv, config_of, read_command_line)
+    def config_of():
+        config, lines = read_run_config(_WORKDIR.value)
+        said.extend(lines)
+        return config
+
+    config, lines = cli.parse_config(argv, config_of, read_command_line)
+    return config, [*said, *lines]
 
 
 if __name__ == "__main__":
-    _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+    _WORKDIR = cli.define_folder("workdir", "Folder of the run.")
     _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the newest by default.")
     _EXPORT = flags.DEFINE_string("export_features", None, "Save the features to this .npz file.")
     flags.mark_flag_as_required("workdir")

@@ -8,7 +8,6 @@ import functools
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import ml_collections
@@ -42,6 +41,7 @@ from jcl.optim.schedules import peak_learning_rate
 from jcl.plan import compile_only, model_flops
 from jcl.runtime import cli, distributed, preemption
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import Folder, is_remote
 from jcl.runtime.lock import only_run_in
 from jcl.runtime.meter import Meter
 from jcl.runtime.metrics import Report
@@ -56,7 +56,9 @@ from jcl.training.step import compile_train_step
 from jcl.training.warm_start import warm_start
 
 
-def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_changes: bool) -> None:
+def train(
+    config: ml_collections.ConfigDict, workdir: Folder, *, accept_config_changes: bool
+) -> None:
     """Trains to the end of the config's schedule, or resumes to it.
 
     `jcl.runtime.configure` comes first, as in the binary.
@@ -79,7 +81,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
 
 def prepare(
     config: ml_collections.ConfigDict,
-    workdir: Path,
+    workdir: Folder,
     *,
     accept_config_changes: bool,
     closing: contextlib.ExitStack,
@@ -99,6 +101,7 @@ def prepare(
     """
     config = open_config(config)
     check_installed(config)
+    _check_remote(config, workdir)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     with distributed.first_then_others("the data are there"):
@@ -170,7 +173,7 @@ def prepare(
     )
 
 
-def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, list[dict] | None]:
+def _first_state(experiment, workdir: Folder, mesh: Mesh) -> tuple[TrainState, list[dict] | None]:
     """The state before the first step, and where its networks come from if from other runs."""
     config, state = experiment.config, experiment.init_state(mesh)
     if config.init_from is None or saved_steps(workdir):  # a checkpoint wins over `init_from`
@@ -182,7 +185,7 @@ def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, lis
 
 
 def _enter(
-    workdir: Path,
+    workdir: Folder,
     config: ml_collections.ConfigDict,
     data: Identity,
     *,
@@ -245,6 +248,21 @@ def _peak_flops(config, mesh) -> float | None:
     return of_one and of_one * mesh.size
 
 
+def _check_remote(config: ml_collections.ConfigDict, workdir: Folder) -> None:
+    """Says that nobody has tried Google's storage, and refuses what cannot write there."""
+    if not is_remote(workdir):
+        return
+    for key, value in (
+        ("profile.steps", config.profile.steps),
+        ("wandb.project", config.wandb.project),
+    ):
+        if value is not None:
+            raise UserError(f"{key}={value!r} writes files of its own: it takes a local workdir")
+    _say(f"workdir {workdir}: nobody has tried jcl on Google's storage, by etils and Orbax, so far")
+    if distributed.is_first():
+        workdir_lib.create(workdir)  # now, because much may be missing, and no folder is left there
+
+
 def _said(data: Identity) -> str:
     shapes = (f"{key} {dtype}{shape}" for key, (dtype, shape) in data["example"].items())
     return f"{data['examples']:,} examples of {', '.join(shapes)}"
@@ -285,10 +303,9 @@ def main(parsed) -> None:
     for line in lines:
         _say(line)
     if _COMPILE_ONLY.value:
-        workdir = Path(_WORKDIR.value) if _WORKDIR.value else None
-        compile_only(config, topology=_TOPOLOGY.value, workdir=workdir)
+        compile_only(config, topology=_TOPOLOGY.value, workdir=_WORKDIR.value)
     else:
-        train(config, Path(_WORKDIR.value), accept_config_changes=_ACCEPT.value)
+        train(config, _WORKDIR.value, accept_config_changes=_ACCEPT.value)
 
 
 def _parse(argv):
@@ -304,7 +321,7 @@ if __name__ == "__main__":
     _CONFIG = flags.DEFINE_string(
         "config", None, "configs/NAME.py[:args]; --config.KEY=VALUE overrides."
     )
-    _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for all that the run leaves.")
+    _WORKDIR = cli.define_folder("workdir", "Folder for all that the run leaves.")
     _ACCEPT = flags.DEFINE_bool(
         "accept_config_changes", False, "Resume although the config, or the data, differ."
     )

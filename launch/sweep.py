@@ -38,6 +38,7 @@ from jcl.experiment import changes_on_resume
 from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.cli import ArgumentParser
 from jcl.runtime.exits import EXIT_FAILED, EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
+from jcl.runtime.folder import local_folder
 from launch.grid import Run, expand, folder_of, resolve
 
 LOG, DONE = "log.txt", "sweep.json"
@@ -253,7 +254,7 @@ def main(argv: Sequence[str]) -> int:
         given, common = _parse(argv)
         if given.jobs is not None and given.jobs < 1:
             raise UserError(f"--jobs={given.jobs} is impossible: it is at least 1")
-        root = Path(given.workdir)
+        root = local_folder(given.workdir)
         runs = expand(given.grid, seeds=given.seeds, common=common)
         for run in runs:
             resolve(run, given.config)

@@ -19,10 +19,11 @@ from jcl.errors import UserError
 from jcl.evaluation.encode import option_of_views, output_function
 from jcl.evaluation.encoder_inputs import MASK, EncoderInputs
 from jcl.evaluation.preprocess import Preprocess
-from jcl.experiment import make_method, open_config
+from jcl.experiment import make_method, read_run_config
 from jcl.experiment.tables import named_options
 from jcl.methods.base import Method, Variables
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import folder_at
 from jcl.training.checkpoint import read_variables
 
 _RANKS = {IMAGES: 3, FEATURES: 1, VIDEOS: 4, TEXT: 1}
@@ -112,8 +113,8 @@ def load(
         >>> features(params, features.preprocess(["a.jpg", "b.png"])).shape  # doctest: +SKIP
         (2, 128)
     """
-    workdir = Path(workdir)
-    config = open_config(workdir_lib.read_config(workdir))
+    workdir = folder_at(str(workdir))
+    config, _ = read_run_config(workdir)  # its paths may matter to a teacher
     method = make_method(config)
     variables, _ = read_variables(workdir, step)
     data = workdir_lib.read_data(workdir)

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from jcl.errors import UserError
 from jcl.runtime import distributed
 from jcl.runtime.exits import EXIT_INTERRUPTED, EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
+from jcl.runtime.folder import Folder, folder_at
 from jcl.runtime.preemption import Preempted
 
 # What XLA says of a process that is gone, among all that may go wrong in it.
@@ -22,13 +23,33 @@ _LOST = re.compile(
 )
 
 
+# absl gives all parsers of one class and arguments the same object, so these are classes.
+class _BareOr(flags.ArgumentParser):
+    def __init__(self, bare: str):
+        self._bare = bare
+
+    def parse(self, text: str) -> str:
+        return self._bare if text == "true" else text
+
+    convert = parse
+
+
+class _FolderParser(flags.ArgumentParser):
+    syntactic_help = "a folder"
+
+    def parse(self, text: str) -> Folder:
+        return text if isinstance(text, Folder) else folder_at(text)
+
+
 def define_optional_string(name: str, bare: str, help: str) -> flags.FlagHolder:
     """A flag that may stand alone: `--list` has the value `bare`, `--list=x` the value "x"."""
-    parser = flags.ArgumentParser()
-    parser.convert = lambda text: bare if text == "true" else text
-    parser.parse = parser.convert
-    flag = flags.Flag(parser, flags.ArgumentSerializer(), name, None, help, boolean=True)
+    flag = flags.Flag(_BareOr(bare), flags.ArgumentSerializer(), name, None, help, boolean=True)
     return flags.DEFINE_flag(flag)
+
+
+def define_folder(name: str, help: str) -> flags.FlagHolder:
+    """A flag that names a folder: see `jcl.runtime.folder`."""
+    return flags.DEFINE(_FolderParser(), name, None, help, serializer=flags.ArgumentSerializer())
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:

@@ -5,17 +5,17 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 from absl import logging
 
 from jcl.errors import UserError
+from jcl.runtime.folder import Folder, is_remote
 
 FILE = "lock"
 
 
 @contextlib.contextmanager
-def only_run_in(workdir: Path) -> Iterator[None]:
+def only_run_in(workdir: Folder) -> Iterator[None]:
     """Holds `<workdir>/lock` for as long as the block lasts.
 
     No time stands in it: a killed process holds nothing, so what follows starts at once. On NFS the
@@ -28,6 +28,10 @@ def only_run_in(workdir: Path) -> Iterator[None]:
         UserError: another process holds it; the message names that process.
     """
     path = workdir / FILE
+    if is_remote(workdir):
+        logging.warning("%s cannot be locked: nothing stops a second run in this workdir", path)
+        yield
+        return
     try:
         file = open(path, "ab", buffering=0)  # noqa: SIM115  open for as long as the block
     except OSError as error:
@@ -53,7 +57,7 @@ def only_run_in(workdir: Path) -> Iterator[None]:
         yield
 
 
-def _holder(path: Path) -> str:
+def _holder(path: Folder) -> str:
     try:
         return path.read_text().strip() or "it has not said which process it is"
     except OSError:

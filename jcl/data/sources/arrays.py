@@ -12,6 +12,7 @@ import zlib
 
 import numpy as np
 
+from jcl.data.remote import opened
 from jcl.data.source import InMemorySource, check_image_size
 from jcl.errors import UserError
 
@@ -99,7 +100,7 @@ def read_arrays(path: str) -> dict[str, dict[str, np.ndarray]]:
 def _read_members(path: str) -> dict[str, np.ndarray]:
     """All arrays of an .npz file, unchecked."""
     try:
-        archive = np.load(path, allow_pickle=False)
+        archive = np.load(opened(path), allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except _BROKEN as error:

@@ -18,7 +18,8 @@ import tqdm
 from absl import logging
 
 from jcl.config.checks import check_count
-from jcl.config.options import FREE_ON_RESUME
+from jcl.config.options import FREE_ON_RESUME, PATH
+from jcl.data.remote import local_data_dir
 from jcl.data.source import InMemorySource, Source
 from jcl.data.sources.records import RecordSource
 from jcl.errors import UserError
@@ -33,7 +34,7 @@ def tfds_source(
     name: str,
     split: str,
     *,
-    dir: Annotated[str | None, FREE_ON_RESUME] = None,
+    dir: Annotated[str | None, FREE_ON_RESUME, PATH] = None,
     image_size: int | None = None,
     image_key: str = "image",
     label_key: str | None = None,
@@ -98,7 +99,7 @@ def open_tfds(
     Raises:
         UserError: no such dataset, split or feature; images of different shapes; damaged files.
     """
-    folder = _find_folder(name, dir) or _download(name, dir)
+    folder = _find_folder(name, local_data_dir(dir, name)) or _download(name, dir)
     info = _read_info(folder)
     features = info.features
     if label_key is None and "label" in features:
