@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
-.PHONY: setup quickstart test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
+.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
   dataset-fashion-mnist
 
 setup: .venv/ready
@@ -55,6 +55,10 @@ test-reference: setup
 # With the JAX of GPU machines, on the Python of a Debian 13 in a folder (needs root); not in CI.
 test-next-jax:
 	tests/next_jax.sh -n 2 --dist loadfile
+
+# The site of README's pages and the API, in build/site; no network.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: setup
 	$(BIN)/ruff check .
