@@ -24,6 +24,7 @@ from jcl.data.loader import batches
 from jcl.data.order import batch_hash
 from jcl.errors import UserError
 from jcl.evaluation.at_epoch import make_at_epoch
+from jcl.evaluation.left_out import foretold
 from jcl.evaluation.periodic import make_online_probe
 from jcl.experiment import (
     check_needs,
@@ -114,6 +115,9 @@ def prepare(
         )
     experiment = make_experiment(config, shape_of(source))
     check_needs(experiment)
+    if distributed.is_first():
+        for said in foretold(config, source):
+            _say(f"evaluation: {said}")
     probe = make_online_probe(experiment, source, mesh)
     at_epoch = make_at_epoch(experiment, source, mesh)
     state, origin = _first_state(experiment, workdir, mesh)

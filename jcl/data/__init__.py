@@ -10,10 +10,17 @@ from typing import Any
 from jcl.config.names import build, resolve
 from jcl.config.options import Option, options, takes_any_keyword
 from jcl.data.held_out import held_out_part
-from jcl.data.source import InMemorySource, Source, check_source
+from jcl.data.source import InMemorySource, MissingSplit, Source, check_source
 from jcl.errors import UserError
 
-__all__ = ["SOURCES", "InMemorySource", "Source", "open_source", "source_options"]
+__all__ = [
+    "SOURCES",
+    "InMemorySource",
+    "MissingSplit",
+    "Source",
+    "open_source",
+    "source_options",
+]
 
 # Each is called with the split and options, those with a colon with what stands after it first.
 SOURCES = {
@@ -40,6 +47,7 @@ def open_source(name: str, split: str, *, held_out: float | None = None, **given
         **given: the options of that source; None stands for their default.
 
     Raises:
+        MissingSplit: the dataset has no such split.
         UserError: unknown name or split, an option the source does not take, or data that
             cannot be read.
     """

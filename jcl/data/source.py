@@ -12,6 +12,10 @@ from jcl.errors import UserError
 _MEMBERS = ("image_shape", "n_classes", "in_memory", "batch", "__len__")
 
 
+class MissingSplit(UserError):
+    """A dataset that can be read has no split of that name."""
+
+
 @runtime_checkable
 class Source(Protocol):
     """One split of a dataset with random access, a whole batch at a time.

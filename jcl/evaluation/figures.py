@@ -28,7 +28,8 @@ def draw(
     figures.mkdir(exist_ok=True)
     if test.image_shape is not None:
         count = min(_PICTURED, len(test))
-        originals = test.batch(np.arange(count))["image"] / np.float32(255)
+        originals = test.batch(np.arange(count))["image"]
+        originals = originals / np.float32(np.iinfo(originals.dtype).max)
         (views,) = views_of(experiment, test, count)
         drawn = np.asarray(views["image"], np.float32)
         views_grid(drawn, figures / "views.png", originals=originals)

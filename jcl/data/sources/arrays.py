@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 
 from jcl.data.remote import opened
-from jcl.data.source import InMemorySource, check_image_size
+from jcl.data.source import InMemorySource, MissingSplit, check_image_size
 from jcl.errors import UserError
 
 SPLITS = ("train", "test")
@@ -59,7 +59,7 @@ def open_arrays(path: str, split: str) -> InMemorySource:
     """
     splits = read_arrays(path)
     if split not in splits:
-        raise UserError(f"{path} has nothing that begins with {split}_")
+        raise MissingSplit(f"{path} has nothing that begins with {split}_")
     labels = [arrays["label"] for arrays in splits.values() if "label" in arrays]
     n_classes = max(int(label.max()) + 1 for label in labels) if labels else None
     return InMemorySource(splits[split], n_classes=n_classes)

@@ -20,7 +20,7 @@ from absl import logging
 from jcl.config.checks import check_count
 from jcl.config.options import FREE_ON_RESUME, PATH
 from jcl.data.remote import local_data_dir
-from jcl.data.source import InMemorySource, Source
+from jcl.data.source import InMemorySource, MissingSplit, Source
 from jcl.data.sources.records import RecordSource
 from jcl.errors import UserError
 
@@ -110,7 +110,7 @@ def open_tfds(
     except (ValueError, KeyError, AssertionError):
         length = 0
     if not length:
-        raise UserError(
+        raise MissingSplit(
             f"the split {split!r} is given, but {folder} has {', '.join(sorted(info.splits))} "
             "(data.train_split and data.test_split choose, in TFDS's notation)"
         )
