@@ -15,7 +15,7 @@ from jcl.config.checks import (
     check_positive,
     check_shares,
 )
-from jcl.config.options import FREE_ON_RESUME, options
+from jcl.config.options import FREE_ON_RESUME, PATH, options
 from jcl.errors import UserError
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
@@ -66,7 +66,7 @@ class Run:
     total_steps: int | None = None
     total_epochs: float | None = None
     microbatches: int = 1
-    init_from: str | tuple | None = None
+    init_from: Annotated[str | tuple | None, PATH] = None
     init_step: int | None = None
     frozen: tuple | None = None
     log_every_steps: Annotated[int, FREE_ON_RESUME] = 10
@@ -302,7 +302,7 @@ class Teacher:
         step: which of its checkpoints; None takes the newest.
     """
 
-    workdir: str | None = None
+    workdir: Annotated[str | None, PATH] = None
     step: int | None = None
 
 
