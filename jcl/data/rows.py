@@ -36,6 +36,12 @@ class Rows:
         return getattr(self.whole, "class_names", None)
 
     @property
+    def known_labels(self):
+        """The label of every example, where the whole knows them without reading."""
+        labels = getattr(self.whole, "known_labels", None)
+        return None if labels is None else labels[self.rows]
+
+    @property
     def in_memory(self):
         """Whether reading is a plain array lookup."""
         return self.whole.in_memory

@@ -54,8 +54,13 @@ def finetune_shares(
         `jcl.evaluation.heads.score_predictions`; the whole network was trained once for each task.
     """
     scores = {}
+    label = train_features.known.get("label")
+    # Of examples whose label is missing, -1, there is nothing to learn.
+    known = np.arange(len(train)) if label is None else np.flatnonzero(label >= 0)
+    label = None if label is None else label[known]
+    test_labelled = np.asarray(test_features.known.get("label", np.zeros(len(test)))) >= 0
     for share in config.probe.finetune_shares:
-        rows = choose_share(share, n=len(train), label=train_features.label, seed=config.seed)
+        rows = known[choose_share(share, n=len(known), label=label, seed=config.seed)]
         batch_size = _batch_size(config, len(rows))
         if not batch_size:
             logging.warning("Fine-tuning leaves out %g of the labels: fewer than devices.", share)
@@ -66,13 +71,16 @@ def finetune_shares(
             "batch_size": batch_size,
         }
         for key, method in FINETUNING.items():
-            truth, test_truth = getattr(train_features, key), getattr(test_features, key)
-            if truth is None or test_truth is None:
+            truth, test_truth = train_features.known.get(key), test_features.known.get(key)
+            if truth is None or test_truth is None or not test_labelled.any():
                 continue
             predicted = finetune(config, pretrained, train, rows, test, method=method)
-            bin_width = config.probe.target_bin
             scored |= score_predictions(
-                predicted, test_truth, truth[rows], needs=(key,), bin_width=bin_width
+                predicted[test_labelled],
+                test_truth[test_labelled],
+                truth[rows],
+                needs=(key,),
+                bin_width=config.probe.target_bin,
             )
         scores[f"{share:g}"] = scored
     return scores

@@ -155,6 +155,11 @@ OVERRIDES = {
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
         "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
     },
+    "cmim": {
+        # The gradient of a sum over pixels is large for the rate of these runs.
+        "method": {"name": "cmim", "code_dim": 6, "deviation": 10.0},
+        "decoder": {"name": "mlp", "widths": (7,)},
+    },
     "mv_info_nce": {"views": {"name": f"{HERE}:four"}},
     "mv_dhel": {"views": {"name": f"{HERE}:four"}},
     "cacr": {"views": {"name": f"{HERE}:four"}},
@@ -164,6 +169,7 @@ OVERRIDES = {
     },
     "core_tuning": {"method": {"name": "core_tuning", "contrast_width": 6, "temperature": 0.5}},
     "hydra": {"method": {"name": "hydra", "class_width": 6, "gate_width": 7}},
+    "sbcl": {"method": {"name": "sbcl", "warm_up_epochs": 1, "recluster_epochs": 1, "least": 3}},
     "feature_transformation": {
         "method": {"name": "feature_transformation", "queue_size": 32, "decay": 0.7}
     },
@@ -182,6 +188,7 @@ OVERRIDES = {
     "moco_v2": {"method": {"name": "moco_v2", "queue_size": 32, "decay": 0.7}},
     "nnclr": {"method": {"name": "nnclr", "queue_size": 32}},
     "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue_size": 32}},
+    "pamc": {"method": {"name": "pamc", "clusters": 5}},
     "pixpro": {"views": {"name": f"{HERE}:placed"}, "encoder": {"name": f"{HERE}:NormalisedMap"}},
     "sepclr": {  # the weights of the paper diverge at this rate
         "method": {

@@ -10,9 +10,15 @@ Of images the result is OUT/NAME/VERSION with the splits train and test, the fea
 and target (where the source has them) and records in their source's order, as array_record files.
 Train on it with --config.data.name=tfds:NAME --config.data.dir=OUT.
 
-Arrays are stored as PNG, image files as they are; where these differ in size, training brings
-them to one, which --config.data.image_size names. The dataset appears under its name only when
-it is complete. Neither writing nor reading needs TensorFlow.
+Arrays are stored as PNG, PNG and JPEG files as they are, other image files as PNG; where these
+differ in size, training brings them to one, which --config.data.image_size names. The dataset
+appears under its name only when it is complete. Neither writing nor reading needs TensorFlow.
+
+Folders of images may have any depth, with or without classes and parts, and files of all formats
+that Pillow reads: jcl/data/sources/image_files.py has the rules. What is left out is counted by
+kind, and what cannot be read is named at the end. Without a test or val folder,
+--held_out=0.1 takes a tenth of the images to test on. Folders train without being prepared too:
+--config.data.name=folder:DIR.
 
 Feature vectors, such as the diamonds, and what holds more than image, label and target become
 OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
@@ -40,6 +46,7 @@ from jcl.data.prepare.long_tailed import thin_classes
 from jcl.data.prepare.noisy_labels import KINDS, corrupt_labels
 from jcl.data.prepare.outliers import other_class_outliers, turn_outliers
 from jcl.data.prepare.planted import plant_pairs
+from jcl.data.prepare.redundant import repeat_images
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
 from jcl.data.prepare.splits import Splits
@@ -48,13 +55,25 @@ from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
-from jcl.data.sources.arrays import read_arrays
+from jcl.data.sources.arrays import read_archive
 from jcl.errors import UserError
 
 _IDX = flags.DEFINE_string("idx", None, "Folder of IDX files named as MNIST's are, gzipped or not.")
 _NPZ = flags.DEFINE_string("npz", None, "Archive with the keys that arrays:PATH.npz takes.")
 _IMAGE_FOLDER = flags.DEFINE_string(
-    "image_folder", None, "Folder with train/CLASS/*.png|jpg and test/CLASS/*.png|jpg."
+    "image_folder",
+    None,
+    "Folder of images of any formats: CLASS/..., train/CLASS/... and test/CLASS/... or val/CLASS/"
+    "..., or without classes.",
+)
+_HELD_OUT = flags.DEFINE_float(
+    "held_out",
+    None,
+    "With --image_folder: the share of the training images that becomes the test part, where the "
+    "folder has none.",
+)
+_STRICT = flags.DEFINE_boolean(
+    "strict", False, "With --image_folder: an image that cannot be read is an error."
 )
 _SOURCE = flags.DEFINE_string(
     "source",
@@ -128,6 +147,9 @@ _ALSO = flags.DEFINE_string(
 )
 _TIMES = flags.DEFINE_integer("times", 1, "With --also: multiplicity of the others.")
 _ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of that dataset.")
+_COPIES = flags.DEFINE_integer(
+    "copies", None, "Repeat every training image so often, moved by up to a pixel, with some noise."
+)
 _LABEL_NOISE = flags.DEFINE_enum(
     "label_noise",
     None,
@@ -157,7 +179,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
 _SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
-    *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO),
+    *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
     *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG, _CLUSTERS_OF),
 )
 _OF_RECORDS = {"image", "label", "target"}
@@ -174,8 +196,16 @@ def main(argv: list[str]) -> None:
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
     if _IMAGE_FOLDER.value:
         _refuse("--image_folder", *_CHANGES)
-        path = write_image_folder(_IMAGE_FOLDER.value, **to, version=_VERSION.value)
+        path = write_image_folder(
+            _IMAGE_FOLDER.value,
+            **to,
+            version=_VERSION.value,
+            held_out=_HELD_OUT.value,
+            seed=_SEED.value,
+            strict=_STRICT.value,
+        )
     else:
+        _refuse("what is no --image_folder", _HELD_OUT, _STRICT)
         splits = _changed(_read())
         if set(splits["train"]) - _OF_RECORDS:
             _refuse("an archive", _VERSION)
@@ -195,7 +225,7 @@ def _read() -> Splits:
         return read_diamonds(_SEED.value)
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
-    return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
+    return read_idx_folder(_IDX.value) if _IDX.value else read_archive(_NPZ.value).splits
 
 
 def _changed(splits: Splits) -> Splits:
@@ -230,6 +260,8 @@ def _changed(splits: Splits) -> Splits:
     if _ALSO.value:
         other = read_source(_ALSO.value, _DATA_DIR.value)
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
+    if _COPIES.value is not None:
+        splits = repeat_images(splits, copies=_COPIES.value, seed=seed)
     if _LABEL_NOISE.value:
         rate = _LABEL_NOISE_RATE.value
         splits = corrupt_labels(splits, kind=_LABEL_NOISE.value, rate=rate, seed=seed)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Integer, UInt8
 
-from jcl.data.sources.decode import decode_image
+from jcl.data.sources.decode import decode_images, decode_named
 from jcl.errors import UserError
 
 
@@ -55,16 +55,13 @@ class RecordSource:
             UserError: where a record is damaged or an image has another shape.
         """
         examples = self.read(indices)
-        images = np.empty((len(examples), *self.image_shape), np.uint8)
-        for row, index, example in zip(images, indices.tolist(), examples, strict=True):
-            image = self.decode(index, example)
-            if image.shape != self.image_shape:
-                raise UserError(
-                    f"image {index} of {self.split} in {self.folder} has the shape {image.shape}, "
-                    f"but others have {self.image_shape}: all must be equal, or data.image_size "
-                    "must name a size to bring them to"
-                )
-            row[:] = image
+        files = (
+            (self._name(index), self._encoded(example))
+            for index, example in zip(indices.tolist(), examples, strict=True)
+        )
+        images = decode_images(
+            files, count=len(examples), shape=self.image_shape, image_size=self.image_size
+        )
         batch = {"image": images}
         for key, feature, dtype in (
             ("label", self.label_key, np.int32),
@@ -95,16 +92,18 @@ class RecordSource:
 
     def decode(self, index: int, example: Mapping[str, Any]) -> UInt8[np.ndarray, "h w c"]:
         """The image of one example, in as many channels as the dataset declares."""
-        try:
-            return decode_image(
-                example[self.image_key].bytes_list.value[0],
-                channels=self.image_shape[-1],
-                image_size=self.image_size,
-            )
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(
-                f"image {index} of {self.split} in {self.folder} cannot be decoded: {error}"
-            ) from error
+        return decode_named(
+            self._name(index),
+            self._encoded(example),
+            channels=self.image_shape[-1],
+            image_size=self.image_size,
+        )
+
+    def _name(self, index: int) -> str:
+        return f"image {index} of {self.split} in {self.folder}"
+
+    def _encoded(self, example: Mapping[str, Any]) -> bytes:
+        return example[self.image_key].bytes_list.value[0]
 
     @functools.cached_property
     def _records(self) -> Any:
