@@ -85,7 +85,6 @@ def test_one_step_of_the_reduced_config(name):
     random = np.random.RandomState(0)
     side = {
         "label": random.randint(0, 10, 8).astype(np.int32),
-        "target": np.linspace(-9, 9, 8, dtype=np.float32),
         "clusters": np.arange(64, dtype=np.int32).reshape(8, 8),
         "origin": np.arange(8, dtype=np.int32) % 2,
         "background": np.arange(8) % 2 == 0,
