@@ -16,9 +16,10 @@ from jcl.config.checks import check_choice, check_count
 from jcl.data.source import MissingSplit, Source
 from jcl.data.sources.decode import decode_images, decode_named
 from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
+from jcl.data.sources.image_file import open_image
 from jcl.data.sources.image_files import TEST, TRAIN, list_images, say_what_is_left_out
 from jcl.data.sources.labels import MISSING, NO_LABEL
-from jcl.data.sources.pixels import MODES
+from jcl.data.sources.pixels import MODES, has_16_bits, warn_of_16_bits
 from jcl.data.sources.scientific import check_range
 from jcl.errors import UserError
 
@@ -124,6 +125,8 @@ def folder_source(
         image_size=image_size,
         image_range=image_range,
     )
+    if image_range is None and split == TRAIN and _has_16_bits(paths[0]):
+        warn_of_16_bits(str(paths[0]))
     label = np.array(labels, np.int32)
     classes = None if label_key == NO_LABEL else images.classes
     what = f"{split} of {images.folder}"
@@ -139,6 +142,11 @@ def folder_source(
         return decode_all(source, what)
     source.batch(np.array([len(source) - 1]))  # fails now if it fails at all
     return source
+
+
+def _has_16_bits(path: Path) -> bool:
+    with open_image(path) as image:
+        return has_16_bits(image)
 
 
 def _read(path: Path) -> bytes:
