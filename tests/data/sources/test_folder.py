@@ -29,7 +29,7 @@ def read(source):
 @pytest.fixture
 def photos(tmp_path):
     """A folder, and its training images in their order: of two classes and none."""
-    names = ("train/b.png", "train/cat/a.png", "train/dog/a.bmp")
+    names = ("train/b.png", "train/cat/a.png", "train/dog/ä é.bmp")
     images = [save_image(tmp_path / n, format=n[-3:], seed=i) for i, n in enumerate(names)]
     save_tree(tmp_path, "val/cat/x.png", "val/cat/y.png")
     return tmp_path, np.stack(images)
