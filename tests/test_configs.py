@@ -86,6 +86,13 @@ def test_one_step_of_the_reduced_config(name):
     side = {
         "label": random.randint(0, 10, 8).astype(np.int32),
         "target": np.linspace(-9, 9, 8, dtype=np.float32),
+        "clusters": np.arange(64, dtype=np.int32).reshape(8, 8),
+        "origin": np.arange(8, dtype=np.int32) % 2,
+        "background": np.arange(8) % 2 == 0,
+        # Not symmetric: the signs of L1's errors would add up to 0, and its bias would stay.
+        "target": np.linspace(0, 3, 8, dtype=np.float32) ** 2,
+        "labels": random.randint(0, 2, (8, 5)).astype(np.uint8),
+        "quality": np.linspace(0, 1, 8, dtype=np.float32),
     }
     takes_text = "text_encoder" in networks_of(config.method.name)
     if takes_text:
@@ -96,8 +103,8 @@ def test_one_step_of_the_reduced_config(name):
         source = InMemorySource({"features": random.normal(size=(8, 9)).astype(np.float32), **side})
     else:
         channels = 1 if "tfds:fashion" in config.data.name else 3
-        image = random.randint(0, 256, (8, size, size, channels), np.uint8)
-        source = InMemorySource({"image": image, **side}, n_classes=10)
+        image, partner = random.randint(0, 256, (2, 8, size, size, channels), np.uint8)
+        source = InMemorySource({"image": image, "partner": partner, **side}, n_classes=10)
     if config.data.name == "moving":
         video = random.randint(0, 256, (8, 5, size, size, 3), np.uint8)
         source = InMemorySource({"video": video, **side}, n_classes=10)

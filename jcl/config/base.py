@@ -15,7 +15,7 @@ from jcl.config.checks import (
     check_positive,
     check_shares,
 )
-from jcl.config.options import FREE_ON_RESUME, options
+from jcl.config.options import FREE_ON_RESUME, PATH, options
 from jcl.errors import UserError
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
@@ -31,6 +31,7 @@ NAMED = {
     "predictor": "mlp",
     "text_encoder": "token_transformer",
     "text_projector": "mlp",
+    "decoder": "mlp",
     "method": "simclr",
     "optimizer": "adamw",
 }
@@ -65,7 +66,7 @@ class Run:
     total_steps: int | None = None
     total_epochs: float | None = None
     microbatches: int = 1
-    init_from: str | tuple | None = None
+    init_from: Annotated[str | tuple | None, PATH] = None
     init_step: int | None = None
     frozen: tuple | None = None
     log_every_steps: Annotated[int, FREE_ON_RESUME] = 10
@@ -108,9 +109,16 @@ class Data:
     Attributes:
         held_out: the share of the training examples that takes the place of the test split, to
             choose settings by; None takes the splits as they are.
+        subset: a file of indices of the training split, as `python -m jcl.data.prepare.distinct`
+            writes it, which alone are trained on; None takes all.
+        groups: a file with a group for every training example, as `python -m
+            jcl.evaluation.groups` writes it; batches are then of one group each, and groups that
+            fill no batch are left out.
     """
 
     held_out: float | None = None
+    subset: str | None = None
+    groups: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,7 +302,7 @@ class Teacher:
         step: which of its checkpoints; None takes the newest.
     """
 
-    workdir: str | None = None
+    workdir: Annotated[str | None, PATH] = None
     step: int | None = None
 
 

@@ -1,5 +1,6 @@
 """Config files: `configs/NAME.py`, or `configs/NAME.py:batch=4096` with arguments."""
 
+import os
 import re
 import runpy
 import traceback
@@ -21,6 +22,7 @@ def read_config_file(named: str) -> ConfigDict:
         UserError: the file is absent, has no `get_config`, or sets a key that no config has.
     """
     path, _, given = named.partition(":")
+    path = os.path.expanduser(path)
     if not Path(path).is_file():
         raise UserError(f"the config file {path} does not exist")
     try:

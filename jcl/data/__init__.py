@@ -7,10 +7,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from jcl.config.names import build, resolve
 from jcl.config.options import Option, options, takes_any_keyword
-from jcl.data.held_out import held_out_part
+from jcl.data.groups import Grouped, read_groups
+from jcl.data.held_out import held_out_rows
+from jcl.data.rows import Rows
 from jcl.data.source import InMemorySource, MissingSplit, Source, check_source
+from jcl.data.subset import read_indices
 from jcl.errors import UserError
 
 __all__ = [
@@ -34,7 +39,15 @@ SOURCES = {
 }
 
 
-def open_source(name: str, split: str, *, held_out: float | None = None, **given: Any) -> Source:
+def open_source(
+    name: str,
+    split: str,
+    *,
+    held_out: float | None = None,
+    subset: str | None = None,
+    groups: str | None = None,
+    **given: Any,
+) -> Source:
     """Opens one split of the dataset that a config names.
 
     Args:
@@ -45,6 +58,9 @@ def open_source(name: str, split: str, *, held_out: float | None = None, **given
         split: "train" or "test".
         held_out: the share of the training examples that takes the place of the test split, to
             choose settings by; None takes the splits as they are.
+        subset: a file that says which examples of the training split are trained on
+            (`jcl.data.subset`), of those that are not held out; None takes all.
+        groups: a file that gives every training example a `group` (`jcl.data.groups`); None: none.
         **given: the options of that source; None stands for their default.
 
     Raises:
@@ -58,7 +74,19 @@ def open_source(name: str, split: str, *, held_out: float | None = None, **given
     source = build("data", {"name": name, **given}, SOURCES, of, others=_others(name))
     if name.partition(":")[0] not in {key.partition(":")[0] for key in SOURCES}:
         check_source(name, source)
-    return source if held_out is None else held_out_part(split, source, held_out)
+    rows = np.arange(len(source))
+    if held_out is not None:
+        rows = held_out_rows(split, len(source), held_out)
+    if subset is not None and split == "train":
+        rows = np.intersect1d(rows, read_indices(subset, name=name, train=source))
+        if not len(rows):
+            raise UserError(
+                f"data.subset={subset} has no example that data.held_out={held_out} leaves to "
+                "train on"
+            )
+    if groups is not None and of == "train":
+        return Grouped(source, rows, read_groups(groups, name=name, train=source))
+    return source if len(rows) == len(source) else Rows(source, rows)
 
 
 def source_options(name: str) -> dict[str, Option]:

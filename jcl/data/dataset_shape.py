@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Integer, Shaped
 
 from jcl.data.source import Source
 
-_PART = 1024  # examples that are read at a time, for their group alone
+_PART = 1024  # examples that are read at a time, for one thing that is known of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +49,16 @@ def shape_of(source: Source) -> DatasetShape:
         key: jax.ShapeDtypeStruct(value.shape[1:], value.dtype)
         for key, value in source.batch(np.arange(1)).items()
     }
-    read = functools.partial(_read_groups, source) if "group" in example else None
+    read = functools.partial(read_known, source, "group") if "group" in example else None
     labels = getattr(source, "known_labels", None)
     unlabelled = 0 if labels is None else int((labels < 0).sum())
     return DatasetShape(example, len(source), source.n_classes, read, unlabelled)
 
 
-def _read_groups(source: Source) -> Integer[np.ndarray, " n"]:
+def read_known(source: Source, key: str) -> Shaped[np.ndarray, "n ..."]:
+    """What every example of a split has under that key; it may take as long as reading them all."""
     parts = np.array_split(np.arange(len(source)), -(-len(source) // _PART))
-    return np.concatenate([source.batch(rows)["group"] for rows in parts])
+    return np.concatenate([source.batch(rows)[key] for rows in parts])
 
 
 def images_of(*image_shape: int, examples: int, n_classes: int = 1000) -> DatasetShape:

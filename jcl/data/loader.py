@@ -93,8 +93,10 @@ def batches(
 
 
 def _serve_parent_alone(worker: int, workers: int) -> None:
-    # SIGTERM to a whole job tells the training process to save, for which it needs its workers.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # SIGTERM to a whole job, and a Ctrl-C, which a terminal sends to all processes of a command,
+    # tell the training process to save, for which it needs its workers.
+    for notice in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(notice, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 

@@ -1,7 +1,5 @@
 """The pictures beside results.json."""
 
-from pathlib import Path
-
 import numpy as np
 
 from jcl.data import Source
@@ -9,13 +7,14 @@ from jcl.evaluation.views import views_of
 from jcl.experiment import Experiment
 from jcl.probes import Features, embedding_map, loss_curve, tsne, views_grid
 from jcl.probes.plots import LEAST_MAPPED
+from jcl.runtime.folder import Folder
 from jcl.runtime.metrics import read_metrics
 
 _PICTURED = 8  # examples whose views are shown
 
 
 def draw(
-    experiment: Experiment, workdir: Path, figures: Path, test_features: Features, test: Source
+    experiment: Experiment, workdir: Folder, figures: Folder, test_features: Features, test: Source
 ) -> None:
     """Draws views, the loss curve and maps of the features, where there is something to draw.
 

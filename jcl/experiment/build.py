@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import inspect
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,9 +19,9 @@ from jcl.config import PRECISIONS
 from jcl.config.names import build
 from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
-from jcl.data.order import Order, shuffled
+from jcl.data.order import Order, grouped, shuffled
 from jcl.errors import UserError
-from jcl.experiment.read import open_config
+from jcl.experiment.read import open_config, read_run_config
 from jcl.experiment.tables import NETWORKS, networks_of, sections_of, target
 from jcl.experiment.widths import with_widths
 from jcl.methods import METHODS
@@ -32,7 +31,7 @@ from jcl.methods.parts.teacher import Teacher
 from jcl.optim.groups import Group, groups_of
 from jcl.optim.optimizers import make_optimizer
 from jcl.optim.schedules import Durations, durations, make_schedule
-from jcl.runtime.workdir import read_config
+from jcl.runtime.folder import folder_at
 from jcl.training.checkpoint import read_variables
 from jcl.training.state import StateMaker, TrainState
 
@@ -139,7 +138,8 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
             "before anything asks for a device, as the binaries do"
         )
     method = make_method(config, n_classes=data.n_classes)
-    make_order = declared(method, "order") or shuffled
+    usual = shuffled if config.data.groups is None else grouped
+    make_order = declared(method, "order") or usual
     order = make_order(data, batch_size=config.batch_size, seed=config.seed)
     length = durations(config, order.steps_per_epoch)
     schedule = make_schedule(config, length)
@@ -185,7 +185,7 @@ def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
 
 
 def _method_of(workdir: str) -> Method:
-    return make_method(open_config(read_config(Path(workdir))))
+    return make_method(read_run_config(folder_at(workdir))[0])
 
 
 def _variables_of(workdir: str, step: int | None) -> Variables:

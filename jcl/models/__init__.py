@@ -1,4 +1,4 @@
-"""Encoders, of texts too, and projectors (Flax Linen), by the names that configs use."""
+"""Encoders, of texts too, projectors and decoders (Flax Linen), by the names that configs use."""
 
 ENCODERS = {
     "convnet": "jcl.models.convnet:ConvNet",
@@ -22,3 +22,4 @@ TEXT_ENCODERS = {
     "token_bag": "jcl.models.text:TokenBag",
 }
 PROJECTORS = {"mlp": "jcl.models.projector:MLP"}
+DECODERS = {"mlp": "jcl.models.decoder:MLPDecoder"}

@@ -129,8 +129,8 @@ def check_export(path: Path) -> None:
         raise UserError(f"Features cannot be saved to {path}: {error.strerror}.") from error
 
 
-def save_features(path: str | os.PathLike, train: Features, test: Features) -> None:
-    """Write both splits to an .npz file that `data.name=arrays:PATH.npz` reads.
+def save_features(path: str | os.PathLike, train: Features, test: Features | None) -> None:
+    """Write what there is to an .npz file that `data.name=arrays:PATH.npz` reads.
 
     Its keys are train_features, train_label and so on for all that is known, and the same with
     test_.
@@ -143,6 +143,7 @@ def save_features(path: str | os.PathLike, train: Features, test: Features) -> N
     arrays = {
         f"{split}_{name}": array
         for split, features in (("train", train), ("test", test))
+        if features is not None
         for name, array in {**features.known, "features": features.features}.items()
     }
     np.savez(path, **arrays)

@@ -6,10 +6,10 @@ needs a display.
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from etils import epath
 from jaxtyping import Array, Float, Int, Num
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -207,5 +207,7 @@ def plain_axes(axes) -> None:
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     """Writes the figure to an image file, and makes its folder where that is missing."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    path = epath.Path(path)  # which may lie on Google's storage
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        figure.savefig(file, format=path.suffix.removeprefix("."))

@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from jcl import config as config_lib
 from jcl.errors import UserError
+from jcl.runtime.folder import Folder, is_remote
 
 CONFIG = "config.json"
 RUN = "run.json"
@@ -23,7 +24,7 @@ RESULTS = "results.json"  # of the newest checkpoint
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "jcl")
 
 
-def create(workdir: Path) -> None:
+def create(workdir: Folder) -> None:
     """Makes the folder where it is missing.
 
     Raises:
@@ -32,13 +33,19 @@ def create(workdir: Path) -> None:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         probe = workdir / f".writable-{os.getpid()}"
-        probe.touch()
+        probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise UserError(f"the workdir {workdir} cannot be written: {error.strerror}") from error
+        said = error.strerror or error
+        raise UserError(f"the workdir {workdir} cannot be written: {said}") from error
+    except Exception as error:  # of the many libraries of Google's storage, or none is there
+        if not is_remote(workdir):
+            raise
+        detail = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"the workdir {workdir} cannot be written: {detail}") from error
 
 
-def read_config(workdir: Path) -> ConfigDict:
+def read_config(workdir: Folder) -> ConfigDict:
     """Reads the config that the run in this workdir was last started with.
 
     Raises:
@@ -52,7 +59,7 @@ def read_config(workdir: Path) -> ConfigDict:
     return config_lib.from_json(text)
 
 
-def read_options(workdir: Path) -> dict[str, Any] | None:
+def read_options(workdir: Folder) -> dict[str, Any] | None:
     """The resolved options of the last launch; None where a run is older than their record."""
     try:
         return json.loads((workdir / RUN).read_text()).get("options")
@@ -60,12 +67,28 @@ def read_options(workdir: Path) -> dict[str, Any] | None:
         return None
 
 
-def write_config(workdir: Path, config: ConfigDict) -> None:
+def read_start_folder(workdir: Folder) -> str | None:
+    """The folder in which the last launch was started; None of a run without that record."""
+    try:
+        return json.loads((workdir / RUN).read_text()).get("started_in")
+    except (OSError, json.JSONDecodeError, AttributeError):
+        return None
+
+
+def read_data(workdir: Folder) -> dict[str, Any] | None:
+    """What the last launch trained on, as `write_run` got it; None of a run without that record."""
+    try:
+        return json.loads((workdir / RUN).read_text()).get("data")
+    except (OSError, json.JSONDecodeError, AttributeError):
+        return None
+
+
+def write_config(workdir: Folder, config: ConfigDict) -> None:
     """Saves the config as asked."""
     write_atomically(workdir / CONFIG, config_lib.to_json(config))
 
 
-def read_origin_steps(workdir: Path) -> dict[str, int]:
+def read_origin_steps(workdir: Folder) -> dict[str, int]:
     """The workdirs that an earlier launch of this run started from, with their steps, if any."""
     try:
         origin = json.loads((workdir / RUN).read_text())["init_from"]
@@ -76,7 +99,12 @@ def read_origin_steps(workdir: Path) -> dict[str, int]:
 
 
 def write_run(
-    workdir: Path, *, start_step: int, origin: list[dict] | None, options: Mapping[str, Any]
+    workdir: Folder,
+    *,
+    start_step: int,
+    origin: list[dict] | None,
+    options: Mapping[str, Any],
+    data: Mapping[str, Any],
 ) -> None:
     """Records this launch: code, packages, command line, machine; earlier launches are kept.
 
@@ -86,6 +114,7 @@ def write_run(
         origin: workdirs, steps and parts that the networks were taken from; None where `init_from`
             is unset or a checkpoint of the run itself was there.
         options: resolved, defaults filled in: what a resumed run is compared with.
+        data: what tells the training split from others (`jcl.data.identity`): as well.
     """
     path = workdir / RUN
     try:
@@ -98,11 +127,13 @@ def write_run(
         "packages": package_versions(),
         "python": platform.python_version(),
         "command_line": sys.argv,
+        "started_in": os.getcwd(),
         "devices": [str(device) for device in jax.devices()],
         "device_kind": jax.devices()[0].device_kind,
         "processes": jax.process_count(),
         "host": {"system": platform.platform(), "cpus": os.cpu_count()},
         "options": options,
+        "data": data,
         "start_step": start_step,
         "init_from": origin,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -111,8 +142,11 @@ def write_run(
     write_atomically(path, json.dumps(run, indent=2, default=repr) + "\n")
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Folder, text: str) -> None:
     """Replaces a file so that whoever reads it, or kills us, finds the old or the new one whole."""
+    if is_remote(path):  # there, objects are written whole
+        path.write_text(text)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(temporary, "w") as file:
         file.write(text)

@@ -37,6 +37,7 @@ from absl import flags
 
 from jcl.data.prepare.class_colour import colour_by_class
 from jcl.data.prepare.classes import keep_classes
+from jcl.data.prepare.clusters import add_clusters
 from jcl.data.prepare.concatenated import concatenate
 from jcl.data.prepare.density import DENSITIES
 from jcl.data.prepare.diamonds import read_diamonds
@@ -45,6 +46,7 @@ from jcl.data.prepare.long_tailed import thin_classes
 from jcl.data.prepare.noisy_labels import KINDS, corrupt_labels
 from jcl.data.prepare.outliers import other_class_outliers, turn_outliers
 from jcl.data.prepare.planted import plant_pairs
+from jcl.data.prepare.redundant import repeat_images
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
 from jcl.data.prepare.splits import Splits
@@ -121,6 +123,7 @@ _STYLES = flags.DEFINE_enum(
     "Give images one of several styles, of which this one is of the test images alone; none holds "
     "no style out.",
 )
+_STYLE = flags.DEFINE_enum("style", None, STYLES, "Give all images this style.")
 _CLASS_COLOUR = flags.DEFINE_float(
     "class_colour",
     None,
@@ -144,6 +147,9 @@ _ALSO = flags.DEFINE_string(
 )
 _TIMES = flags.DEFINE_integer("times", 1, "With --also: multiplicity of the others.")
 _ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of that dataset.")
+_COPIES = flags.DEFINE_integer(
+    "copies", None, "Repeat every training image so often, moved by up to a pixel, with some noise."
+)
 _LABEL_NOISE = flags.DEFINE_enum(
     "label_noise",
     None,
@@ -161,12 +167,20 @@ _PLANTED_WRONG = flags.DEFINE_float(
     0.0,
     "Share of the training images whose partner becomes another's; makes pairs.",
 )
+_CLUSTERS_OF = flags.DEFINE_string(
+    "clusters_of",
+    None,
+    "Add the nearest clusters of the features in this archive, which jcl.evaluate "
+    "--export_features wrote of the same examples.",
+)
+_CENTRES = flags.DEFINE_integer("centres", 200, "With --clusters_of: how many clusters there are.")
+_NEAREST = flags.DEFINE_integer("nearest", 8, "With --clusters_of: how many an example gets.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
 _SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
-    *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO),
-    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
+    *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
+    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG, _CLUSTERS_OF),
 )
 _OF_RECORDS = {"image", "label", "target"}
 
@@ -233,6 +247,8 @@ def _changed(splits: Splits) -> Splits:
     if _STYLES.value:
         held_out = None if _STYLES.value == "none" else _STYLES.value
         splits = style_images(splits, held_out=held_out, seed=seed)
+    if _STYLE.value:
+        splits = style_images(splits, held_out=None, seed=seed, only=_STYLE.value)
     if _CLASS_COLOUR.value is not None:
         splits = colour_by_class(splits, share=_CLASS_COLOUR.value, seed=seed)
     if _INLIER_CLASS.value is not None:
@@ -244,12 +260,17 @@ def _changed(splits: Splits) -> Splits:
     if _ALSO.value:
         other = read_source(_ALSO.value, _DATA_DIR.value)
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
+    if _COPIES.value is not None:
+        splits = repeat_images(splits, copies=_COPIES.value, seed=seed)
     if _LABEL_NOISE.value:
         rate = _LABEL_NOISE_RATE.value
         splits = corrupt_labels(splits, kind=_LABEL_NOISE.value, rate=rate, seed=seed)
     if _PLANTED_NOISE.value or _PLANTED_WRONG.value:
         noise, wrong = _PLANTED_NOISE.value, _PLANTED_WRONG.value
         splits = plant_pairs(splits, noise=noise, wrong=wrong, seed=seed)
+    if _CLUSTERS_OF.value:
+        numbers = {"centres": _CENTRES.value, "nearest": _NEAREST.value}
+        splits = add_clusters(splits, _CLUSTERS_OF.value, **numbers, seed=seed)
     return splits
 
 

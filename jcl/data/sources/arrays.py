@@ -17,6 +17,7 @@ import zlib
 
 import numpy as np
 
+from jcl.data.remote import opened
 from jcl.data.source import InMemorySource, MissingSplit, check_image_size
 from jcl.data.sources.image_arrays import as_images
 from jcl.data.sources.labels import LABEL, NO_LABEL, read_classes
@@ -145,7 +146,7 @@ def read_archive(
 def _read_members(path: str) -> dict[str, np.ndarray]:
     """All arrays of an .npz file, unchecked."""
     try:
-        archive = np.load(path, allow_pickle=False)
+        archive = np.load(opened(path), allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except _BROKEN as error:

@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from jcl.config.checks import check_count
-from jcl.config.options import FREE_ON_RESUME
+from jcl.config.options import FREE_ON_RESUME, PATH
+from jcl.data.remote import local_data_dir
 from jcl.data.source import MissingSplit, Source
 from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
 from jcl.data.sources.labels import LABEL, NO_LABEL
@@ -28,7 +29,7 @@ def tfds_source(
     name: str,
     split: str,
     *,
-    dir: Annotated[str | None, FREE_ON_RESUME] = None,
+    dir: Annotated[str | None, FREE_ON_RESUME, PATH] = None,
     image_size: int | None = None,
     image_key: str = "image",
     label_key: str | None = None,
@@ -99,7 +100,7 @@ def open_tfds(
     Raises:
         UserError: no such dataset, split or feature; images of different shapes; damaged files.
     """
-    folder = _find_folder(name, dir) or _download(name, dir)
+    folder = _find_folder(name, local_data_dir(dir, name)) or _download(name, dir)
     info = _read_info(folder)
     features = info.features
     if label_key is None and LABEL in features:

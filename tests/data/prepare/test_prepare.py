@@ -217,7 +217,7 @@ def test_binary_makes_variants(tmp_path):
         f"--npz={out}/noisy.npz --planted_wrong=0.5 --classes=0,1,2,3 --name=pairs {to}",
         f"--idx={tmp_path} --also=tfds:tailed --times=2 --name=joined {to}",
         f"--idx={tmp_path} --styles=cast --class_colour=1 --tree=(0,1),2,3,4,5,6,7,8,9 "
-        f"--turned_outliers --name=every {to}",
+        f"--turned_outliers --copies=2 --name=every {to}",
         f"--source=tests.data.test_address:zeros --label_noise=symmetric --name=x {to}",
         f"--idx={tmp_path} --label_noise=symmetric --version=1.0.0 --name=x {to}",
         f"--image_folder={tmp_path} --label_noise=symmetric --turned_outliers --name=x {to}",
@@ -239,6 +239,7 @@ def test_binary_makes_variants(tmp_path):
     assert len(open_source(f"arrays:{out}/joined.npz", "train")) == 2 * 30 + 18
     every = open_source(f"arrays:{out}/every.npz", "test")
     assert (len(every), every.image_shape) == (40, (28, 28, 3))
+    assert len(open_source(f"arrays:{out}/every.npz", "train")) == 2 * 30
     assert {"domain", "colour", "path", "turn", "outlier"} < every.arrays.keys()
 
 

@@ -56,6 +56,16 @@ def test_example_does_not_depend_on_their_number(train):
             np.testing.assert_array_equal(array, train.arrays[key][:count])
 
 
+def test_images_from_a_later_one_on_and_of_another_size(train):
+    later = shapes.make_shapes("train", 300, first=130).arrays
+    for key, array in later.items():
+        np.testing.assert_array_equal(array, train.arrays[key][130:430])
+    smaller = shapes.make_shapes("train", 300, first=130, scale=(0.3, 0.4)).arrays
+    for key in ("label", "target"):
+        np.testing.assert_array_equal(smaller[key], later[key])
+    assert (smaller["image"] != later["image"]).any((1, 2, 3)).all()
+
+
 def test_no_image_is_in_both_splits(train):
     test = shapes.make_shapes("test", 500).arrays["image"]
     seen = {image.tobytes() for image in train.arrays["image"]}
