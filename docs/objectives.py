@@ -26,6 +26,7 @@ MEASURED = ROOT / "benchmarks" / "measured.json"
 RIVALS = {
     "dcl": "simclr_shapes",
     "nnclr_dcl": "nnclr_shapes",
+    "bimodal_sogclr": "clip_pairs",
     "rnc": "supremix_diamonds",
     "l1": "supremix_diamonds",
     "mse": "supremix_diamonds",

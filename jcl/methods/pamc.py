@@ -39,6 +39,12 @@ class PamC(TwoViewNetworks):
         recluster_epochs: between two clusterings, of which the first comes before the first step.
         n_classes: of the dataset.
 
+    Formula: `-mean_i scale cos(z_0i, z_1i) + mean_k log(1 + sum_{l != k} exp(scale cos(C_k, C_l)))`,
+    C_k the sum of the raw embeddings of both views in cluster k
+
+    Reading: neighbours in a graph are the two views of an image; clusters are k-means', not those
+    of an assignment that is trained.
+
     Source: Kulatilleke et al. 2022, "Efficient block contrastive learning via parameter-free
     meta-node approximation" (https://arxiv.org/abs/2209.14067), and the authors' code.
     """

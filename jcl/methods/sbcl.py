@@ -44,6 +44,11 @@ class SBCL(CosineContrast):
         least: size of a subclass, about, where classes are smaller.
         n_classes: of the dataset.
 
+    Formula: `mean_i [-mean_{p in S(i)} s_ip + log sum_{j != i} exp s_ij] + class_weight mean_i
+    [-mean_{p in C(i)} t_ip + log sum_{j not in S(i), or v(i)} exp t_ij]`, S(i) the anchor's
+    subclass, C(i) the other subclasses of its class and its other view v(i), t the cosine over the
+    class's temperature
+
     Source: Hou et al. 2023, "Subclass-balancing Contrastive Learning for Long-tailed Recognition"
     (https://arxiv.org/abs/2306.15925), and the authors' code.
     """

@@ -97,9 +97,9 @@ def test_roundness_changes_every_shape_a_little():
     words = shapes._words("train", 0, 64)
     label = (np.arange(64) % 8).astype(np.int32)
     words[:, 0] = 0
-    sharp, low = shapes._render(words, label)
+    sharp, low = shapes._render(words, label, (0.5, 0.8))
     words[:, 0] = 2**64 - 1
-    round_, high = shapes._render(words, label)
+    round_, high = shapes._render(words, label, (0.5, 0.8))
     assert low.max() == 0
     assert high.min() == 1
     changed = (sharp != round_).any(axis=-1).mean(axis=(1, 2))
