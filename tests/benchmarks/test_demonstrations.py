@@ -3,20 +3,24 @@
 import json
 import re
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from benchmarks.demonstrations.__main__ import SEEDS, table, value_of, verdict
-from benchmarks.demonstrations.further import OF_TABLES
+from benchmarks.demonstrations.further import OF_TABLES, flags, temperatures
 from benchmarks.demonstrations.further import main as add_scores
 from benchmarks.demonstrations.hidden_partners import hidden_partners
 from benchmarks.demonstrations.labelled_scenes import labelled_scenes
 from benchmarks.demonstrations.nearest_negatives import NearestNegatives
 from benchmarks.demonstrations.page import Score, demonstrations
 from configs.demonstrations import CELLS
+from jcl.data import InMemorySource
 from jcl.evaluation.results import suffix_of_dataset
 from jcl.methods import METHODS
+from jcl.methods.dbpm import DBPM
+from jcl.models.projector import MLP
 from launch.grid import expand, resolve
 from launch.sweep import main as sweep
 from tests.binaries import ROOT, TINY
@@ -59,6 +63,24 @@ def test_every_archive_and_data_set_has_its_command():
 
 def test_tables_are_those_of_methods():
     assert OF_TABLES.keys() <= METHODS.keys()
+
+
+def test_temperatures_of_frequent_and_rare_classes():
+    label = np.array([2] * 5 + [0] * 3 + [1] * 2 + [3], np.int32)
+    source = InMemorySource({"label": label})
+    found = temperatures(None, {"temperatures": np.arange(11.0)}, source)
+    assert found == {"temperature": {"head": np.mean(range(8)), "tail": np.mean([8, 9, 10])}}
+
+
+def test_flags_of_bad_and_good_pairs():
+    source = InMemorySource({"planted": np.array([0, 1, 2, 0, 0], np.int32)})
+    table = {"losses": np.array([2.0, 0, 20, 2, 8]), "weights": np.array([2.0, 2, 2, 2, 2])}
+    state = {"table": table, "mean": np.array(1.0), "deviation": np.array(1.0)}
+    network = MLP(hidden_dim=1, output_dim=1)
+    method = DBPM(encoder=network, projector=network, deviations=2.0)
+    # Means of 1, 0, 10, 1 and 4: the third and the last are two deviations off.
+    found = flags(method, jax.tree.map(jnp.asarray, state), source)["flagged"]
+    assert found == {"bad": pytest.approx(1 / 2), "good": pytest.approx(1 / 3)}
 
 
 def write(root, cell, seed, file, value):
