@@ -33,11 +33,17 @@ class MLCD(TwoViewNetworks):
     image shows several things, and there are too many classes for a softmax over all of them; SwAV
     finds its clusters while it trains, and they are few.
 
-    Our reading. The paper prints bare cosines, under which negatives by the hundred thousand leave
-    no gradient, and calls the loss margin-based; its training code is not public. The scale is that
-    of the authors' UNICOM. PartialFC, which they sample by, also takes the positives of the whole
-    batch as negatives, and a random subset; here a negative is drawn from each of as many runs of
-    consecutive classes, so that neither mesh nor batch changes which they are.
+    The scale and the sampling are our reading. The paper prints bare cosines, under which negatives
+    by the hundred thousand leave no gradient, and calls the loss margin-based; its training code is
+    not public. The scale is that of the authors' UNICOM. PartialFC, by which they sample, takes a
+    random subset, and the positives of the whole batch besides. Here one negative is drawn from
+    each of as many runs of consecutive classes, so that neither mesh nor batch changes which they
+    are.
+
+    Formula: mean_i [log(1 + sum_{p in P(i)} exp -s_ip) + log(1 + sum_{n in N(i)} exp s_in)], s_ic =
+    scale cos(z_i, w_c), P(i) the clusters of example i, N(i) the drawn classes without these
+
+    Reading: scale and margin, and how negatives are drawn: the training code is not public.
 
     Attributes:
         classes: how many clusters there are, k; 1,000,000 in the paper. A multiple of the devices.

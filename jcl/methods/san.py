@@ -37,6 +37,12 @@ class SAN(CrossEntropy):
     Deviations: the authors also train an all-in-one classifier of known and unknown classes, which
     is no pretraining and is left out. They use 3.14 for pi.
 
+    Formula: mean over the source of -log softmax(logits_i)[label_i] + contrast_weight (2B')^-2
+    sum_{a != b} -[P_ab log Q_ab + (1 - P_ab) log(1 - Q_ab)] over the 2B' views of the target; P and
+    Q similarities of features and of embeddings by a heavy-tailed kernel (`soft_contrast`)
+
+    Reading: no classifier of unknown classes.
+
     Attributes:
         encoder: maps images to features.
         projector: maps features to embeddings [N, d], which are compared as they are.
