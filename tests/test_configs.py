@@ -73,6 +73,8 @@ def test_one_step_of_the_reduced_config(name):
         config.projector.update({"hidden_dim": 8, "output_dim": 16})
     if isinstance(config.method.get("neighbours"), int):
         config.method.neighbours = 3
+    if isinstance(config.method.get("clusters"), int):
+        config.method.clusters = 3
     config.optimizer.warmup_steps = 0
     if "stages" in config.method:
         config.method.stages = config.views.stages = 2

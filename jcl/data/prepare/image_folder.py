@@ -14,7 +14,7 @@ from jcl.data.order import permute
 from jcl.data.sources.decode import decode_image, oriented_size
 from jcl.data.sources.image_file import open_image
 from jcl.data.sources.image_files import TEST, TRAIN, ImageFiles
-from jcl.data.sources.pixels import MODES, is_grey
+from jcl.data.sources.pixels import MODES, has_16_bits, is_grey, warn_of_16_bits
 from jcl.errors import UserError
 
 _SHOWN = 20  # unreadable files that are named at the end, one a line
@@ -91,14 +91,17 @@ def common_shape(files: list[Path], unreadable: Unreadable) -> tuple[int | None,
     C is 1 where every image is grey, else 3. Images are as they are meant to be seen. What is no
     image is added to `unreadable`.
     """
-    sizes, grey = set(), True
+    sizes, grey, deep = set(), True, 0
     for path in tqdm.tqdm(files, desc="sizes", unit=" images", disable=not sys.stderr.isatty()):
         try:
             with open_image(path) as image:
                 sizes.add(oriented_size(image))
                 grey = grey and is_grey(image)
+                deep += has_16_bits(image)
         except Exception as error:  # Pillow's plugins raise errors of many types
             unreadable.add(path, error)
+    if deep:
+        warn_of_16_bits(f"{deep} of {len(files)} images")
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
     return height, width, 1 if grey else 3
 

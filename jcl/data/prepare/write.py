@@ -123,12 +123,13 @@ def write_image_folder(
     images = with_held_out(list_images(folder), held_out, seed)
     say_what_is_left_out(images)
     unreadable = Unreadable(strict)
-    paths = [path for files in images.files.values() for path, _ in files]
+    paths = [Path(images.folder, name) for files in images.files.values() for name, _ in files]
     shape = common_shape(paths, unreadable)
 
-    def examples(split: str, files: list[tuple[Path, int]]) -> Iterator[dict]:
+    def examples(split: str, files: list[tuple[str, int]]) -> Iterator[dict]:
         read = 0
-        for path, label in files:
+        for name, label in files:
+            path = Path(images.folder, name)
             if path in unreadable.why:
                 continue
             try:

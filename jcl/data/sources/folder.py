@@ -7,18 +7,20 @@ the run, by name.
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32, Integer
+from jaxtyping import Int32, Integer, Shaped
 
 from jcl.config.checks import check_choice, check_count
 from jcl.data.source import MissingSplit, Source
 from jcl.data.sources.decode import decode_images, decode_named
 from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
+from jcl.data.sources.image_file import open_image
 from jcl.data.sources.image_files import TEST, TRAIN, list_images, say_what_is_left_out
 from jcl.data.sources.labels import MISSING, NO_LABEL
-from jcl.data.sources.pixels import MODES
+from jcl.data.sources.pixels import MODES, has_16_bits, warn_of_16_bits
 from jcl.data.sources.scientific import check_range
 from jcl.errors import UserError
 
@@ -28,7 +30,8 @@ class FolderSource:
     """One part of a folder of images, decoded at every read: see `jcl.data.source.Source`.
 
     Attributes:
-        paths: of the images.
+        folder: that holds the images.
+        paths: of each below it, as the system encodes names: worker processes are sent all of them.
         image_shape: (H, W, C) that every image must have.
         image_size: as `jcl.data.sources.decode.decode_image` takes it.
         image_range: likewise.
@@ -36,7 +39,8 @@ class FolderSource:
         class_names: their names, or None.
     """
 
-    paths: tuple[Path, ...]
+    folder: str
+    paths: Shaped[np.ndarray, " n"]
     image_shape: tuple[int, int, int]
     image_size: int | None = None
     image_range: tuple[float | int, ...] | None = None
@@ -58,10 +62,10 @@ class FolderSource:
         Raises:
             UserError: where one is missing, damaged, or of another shape.
         """
-        paths = [self.paths[i] for i in indices.tolist()]
+        names = (os.path.join(self.folder, os.fsdecode(name)) for name in self.paths[indices])
         image = decode_images(
-            ((str(path), _read(path)) for path in paths),
-            count=len(paths),
+            ((name, _read(name)) for name in names),
+            count=len(indices),
             shape=self.image_shape,
             image_size=self.image_size,
             image_range=self.image_range,
@@ -116,19 +120,23 @@ def folder_source(
             f"data.name='folder:{path}' has no {' or '.join((TEST, 'val'))} folder to test on: "
             "data.held_out=0.1 takes a tenth of the training images instead"
         )
-    paths, labels = zip(*images.files[split], strict=True)
+    names, labels = zip(*images.files[split], strict=True)
+    first_name = os.path.join(images.folder, names[0])
     first = decode_named(
-        str(paths[0]),
-        _read(paths[0]),
+        first_name,
+        _read(first_name),
         channels=channels,
         image_size=image_size,
         image_range=image_range,
     )
+    if image_range is None and split == TRAIN and _has_16_bits(first_name):
+        warn_of_16_bits(first_name)
     label = np.array(labels, np.int32)
     classes = None if label_key == NO_LABEL else images.classes
     what = f"{split} of {images.folder}"
     source = FolderSource(
-        paths=paths,
+        folder=images.folder,
+        paths=np.array([os.fsencode(name) for name in names]),
         image_shape=first.shape,
         image_size=image_size,
         image_range=image_range,
@@ -141,8 +149,13 @@ def folder_source(
     return source
 
 
-def _read(path: Path) -> bytes:
+def _has_16_bits(path: str) -> bool:
+    with open_image(Path(path)) as image:
+        return has_16_bits(image)
+
+
+def _read(path: str) -> bytes:
     try:
-        return path.read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error

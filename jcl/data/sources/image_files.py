@@ -42,13 +42,14 @@ class ImageFiles:
         folder: with ~ expanded.
         classes: their names, sorted; a label is a position in them. None where there are none.
         files: of "train", and of "test" where there is such a part, (path, label) pairs in the
-            order of their paths; a label is -1 where an image has no class.
+            order of classes and paths; a path is below the folder, and a label is -1 where an image
+            has no class.
         left_out: how many files of each kind, or folders of systems, are none of these.
     """
 
     folder: str
     classes: tuple[str, ...] | None
-    files: dict[str, list[tuple[Path, int]]]
+    files: dict[str, list[tuple[str, int]]]
     left_out: Counter[str]
 
 
@@ -65,8 +66,8 @@ def list_images(folder: str) -> ImageFiles:
     left_out: Counter[str] = Counter()
     # A large folder takes a while.
     bar = {"desc": f"Listing {root}", "unit": " images", "disable": not sys.stderr.isatty()}
-    below = [path.relative_to(root).parts for path in tqdm.tqdm(_walk(root, left_out, ()), **bar)]
-    parts = _parts(below, left_out)
+    below = tqdm.tqdm(_walk(str(root), (), left_out, ()), **bar)
+    parts = _parts(list(below), left_out)
     if not parts[TRAIN]:
         raise UserError(f"{root} has no image for training in it{_summary(left_out, ', only ')}")
     names = sorted({name for found in parts.values() for name, _ in found if name})
@@ -74,7 +75,7 @@ def list_images(folder: str) -> ImageFiles:
         names = []  # one class of all images, which says nothing of them
     numbers = {name: i for i, name in enumerate(names)}
     files = {
-        split: [(root.joinpath(*path), numbers.get(name, MISSING)) for name, path in found]
+        split: [(os.path.join(*path), numbers.get(name, MISSING)) for name, path in found]
         for split, found in parts.items()
     }
     return ImageFiles(str(root), tuple(names) or None, files, left_out)
@@ -137,31 +138,41 @@ def _part(paths: list[tuple[str, ...]], depth: int) -> _Part:
     return sorted((path[depth] if len(path) > depth + 1 else "", path) for path in paths)
 
 
-def _walk(folder: Path, left_out: Counter[str], within: tuple[str, ...]) -> Iterator[Path]:
-    """All image files below a folder; counts what is none. Links are followed, but not round."""
+def _walk(
+    folder: str, below: tuple[str, ...], left_out: Counter[str], within: tuple[str, ...]
+) -> Iterator[tuple[str, ...]]:
+    """The names that lead to each image below a folder; counts what is none.
+
+    Links are followed, but not round.
+    """
     within = (*within, os.path.realpath(folder))
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        name = entry.name.lower()
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        left_out["folders that may not be opened"] += 1
+        return
+    for entry in entries:
+        name, path = entry.name.lower(), (*below, entry.name)
         if name.startswith(".") or name in _SYSTEM_NAMES:
             left_out[_SYSTEM] += 1
         elif entry.is_dir():
             if os.path.realpath(entry.path) not in within:
-                yield from _walk(Path(entry.path), left_out, within)
+                yield from _walk(entry.path, path, left_out, within)
         elif not entry.is_file():
             left_out["broken links and the like"] += 1
-        elif kind := _kind_of_no_image(Path(entry.path)):
+        elif kind := _kind_of_no_image(entry.path):
             left_out[kind] += 1
         else:
-            yield Path(entry.path)
+            yield path
 
 
-def _kind_of_no_image(path: Path) -> str:
+def _kind_of_no_image(path: str) -> str:
     """What a file is, for a count; "" for an image."""
-    suffix = path.suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()
     if suffix:
         return "" if suffix in suffixes() else suffix
     try:
-        with open_image(path):
+        with open_image(Path(path)):
             return ""
     except Exception:  # Pillow's plugins raise errors of many types
         return "files without a suffix that are no images"

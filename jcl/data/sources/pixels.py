@@ -12,6 +12,7 @@ The rules, in the order in which they apply:
 
 import numpy as np
 import PIL.Image
+from absl import logging
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 BACKGROUND = 255  # white, in each channel
@@ -30,7 +31,7 @@ def to_mode(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
     """
     if image.mode == mode and (mode == "RGBA" or not image.has_transparency_data):
         return image
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if image.mode in ("I", "F") or has_16_bits(image):
         image = _upper_bits(image)
     if mode != "RGBA" and image.has_transparency_data:
         image = image.convert("RGBA")
@@ -45,13 +46,27 @@ def is_grey(image: PIL.Image.Image) -> bool:
     return image.mode in _GREY or image.mode == "I"
 
 
+def has_16_bits(image: PIL.Image.Image) -> bool:
+    """Whether an image, which need not be decoded, is grey with 16 bits."""
+    # Pillow brings PGM files of more than 8 bits to 0...65535, as 32-bit integers.
+    return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM")
+
+
+def warn_of_16_bits(what: str) -> None:
+    """Logs that images lose bits, and how they keep them: 12 bits of 16 would be almost black."""
+    logging.warning(
+        "%s: of 16 bits the upper 8 are kept, so values below 4096 are almost black; "
+        "data.name=folder:PATH with data.image_range keeps all of a range.",
+        what,
+    )
+
+
 def _upper_bits(image: PIL.Image.Image) -> PIL.Image.Image:
     """8-bit grey from 16 bits."""
-    # Pillow brings PGM files of more than 8 bits to 0...65535, as 32-bit integers.
-    if not image.mode.startswith("I;16") and (image.mode, image.format) != ("I", "PPM"):
+    if not has_16_bits(image):
         kind = {"I": "32-bit integers", "F": "floats"}[image.mode]
         raise ValueError(
-            f"it holds {kind}, which have no range of their own: image_range must say which "
-            "values are black and white"
+            f"it holds {kind}, which have no range of their own: data.name=folder:PATH with "
+            "data.image_range says which values are black and white"
         )
     return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

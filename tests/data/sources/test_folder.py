@@ -12,6 +12,7 @@ from jcl.data import Source, open_source
 from jcl.data.dataset_shape import shape_of
 from jcl.data.loader import batches
 from jcl.data.order import shuffled
+from jcl.data.prepare.write import write_image_folder
 from jcl.data.sources import folder as folder_module
 from jcl.errors import UserError
 from jcl.mesh import batch_sharding, make_mesh
@@ -28,7 +29,7 @@ def read(source):
 @pytest.fixture
 def photos(tmp_path):
     """A folder, and its training images in their order: of two classes and none."""
-    names = ("train/b.png", "train/cat/a.png", "train/dog/a.bmp")
+    names = ("train/b.png", "train/cat/a.png", "train/dog/ä é.bmp")
     images = [save_image(tmp_path / n, format=n[-3:], seed=i) for i, n in enumerate(names)]
     save_tree(tmp_path, "val/cat/x.png", "val/cat/y.png")
     return tmp_path, np.stack(images)
@@ -144,6 +145,14 @@ def test_scientific_images(tmp_path, dtype, channels):
     if channels == 4:
         with pytest.raises(UserError, match="it has 4 channels, but others have 3"):
             open_source(f"folder:{tmp_path}", "train", image_range=(10, 200), channels=3)
+
+
+def test_losing_bits_is_said(tmp_path, caplog):
+    PIL.Image.fromarray(np.full((5, 6), 4095, np.uint16)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read(open_source(f"folder:{tmp_path}", "train"))["image"], 15)
+    assert "a.png: of 16 bits the upper 8 are kept" in caplog.text
+    write_image_folder(str(tmp_path), name="dark", data_dir=str(tmp_path))
+    assert "1 of 1 images: of 16 bits the upper 8 are kept" in caplog.text
 
 
 def test_sixteen_bits_of_grey_png_and_lzw(tmp_path):

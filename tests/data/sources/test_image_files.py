@@ -12,7 +12,7 @@ def listed(folder):
     images = list_images(str(folder))
     names = (*(images.classes or ()), None)  # -1 is the last
     return {
-        split: {str(path.relative_to(folder)): names[label] for path, label in files}
+        split: {path: names[label] for path, label in files}
         for split, files in images.files.items()
     }
 
@@ -103,7 +103,7 @@ def test_what_is_no_image_is_counted_by_kind(tmp_path, caplog):
     (tmp_path / "dog" / "round").symlink_to(tmp_path)
     images = list_images(str(tmp_path))
     assert images.classes == ("cat", "dog")
-    assert [path.name for path, _ in images.files["train"]] == ["a.png", "0123abcd", "b.png"]
+    assert [path for path, _ in images.files["train"]] == ["cat/a.png", "dog/0123abcd", "dog/b.png"]
     assert images.left_out == {
         ".txt": 2,
         ".mp4": 1,
