@@ -29,7 +29,8 @@ class SAN(CrossEntropy):
     """Cross-entropy on the source, and a soft contrast (`soft_contrast`) within the target.
 
     Examples have an `origin`: those of `source` are labelled, and the labels of all others, the
-    target, are not used. The target may have classes that the source has not. Two target images
+    target, are not used; where the target has none, any class may stand there. The target may have
+    classes that the source has not. Two target images
     that lie near each other in the encoder's features are positives to that degree, so that images
     of one class, known or not, are not pushed apart as NT-Xent pushes them. Take it for a new
     domain with classes of its own; SimCLR knows of no labels, and cross-entropy of no target.
