@@ -30,10 +30,10 @@ class SAN(CrossEntropy):
 
     Examples have an `origin`: those of `source` are labelled, and the labels of all others, the
     target, are not used; where the target has none, any class may stand there. The target may have
-    classes that the source has not. Two target images
-    that lie near each other in the encoder's features are positives to that degree, so that images
-    of one class, known or not, are not pushed apart as NT-Xent pushes them. Take it for a new
-    domain with classes of its own; SimCLR knows of no labels, and cross-entropy of no target.
+    classes that the source has not. Two target images that lie near each other in the encoder's
+    features are positives to that degree, so that images of one class, known or not, are not pushed
+    apart as NT-Xent pushes them. Take it for a new domain with classes of its own; SimCLR knows of
+    no labels, and cross-entropy of no target.
 
     Deviations: the authors also train an all-in-one classifier of known and unknown classes, which
     is no pretraining and is left out. They use 3.14 for pi.
