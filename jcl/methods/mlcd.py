@@ -160,11 +160,11 @@ def cosines_and_negatives(
         mesh: over whose axes embeddings and rows are split; None: as one device would.
 
     Returns:
-        What has no negative has a large negative number.
+        Both; the second is a large negative number where an example has no negative.
     """
     classes, devices = len(rows), 1 if mesh is None else mesh.size
     here = classes // devices
-    # A device's rows meet this many runs at most: one reaches over either end.
+    # A device's rows meet this many runs at most, of which the outer two may reach beyond them.
     count = min(len(sample), math.ceil(here * len(sample) / classes) + 1)
     first = _first_of_runs(classes, len(sample))
 
@@ -199,7 +199,7 @@ def _negatives(index, example, columns, scale):
     (embedding, positives), (rows, drawn, is_here) = example, columns
     logits = scale * inner_products(embedding, rows)
     is_own = (drawn[:, None] == positives).any(1)
-    # Not infinity, whose gradient would be none where nothing else is left.
+    # Not minus infinity: where no class is left, the gradient would be NaN.
     return logsumexp(jnp.where(is_here & ~is_own, logits, jnp.finfo(logits.dtype).min / 4))
 
 
