@@ -54,6 +54,12 @@ class CoreTuning(CrossEntropy):
     of another class, and the contrast of an anchor is the mean over all rows and not over its
     positives, for which they multiply it by 10 instead of the paper's 0.1.
 
+    Formula: mean_a -sum_c y_ac log softmax(logits_a)[c] + contrast_weight mean_{a: P(a) not empty}
+    mean_{p in P(a)} -(1 - p_ap)^focal log p_ap, p_ap = exp s_ap / sum_{b != a} exp s_ab, over
+    features a and two mixtures of each, y_a their mixed labels, P(a) the rows with the same
+
+    Reading: gradients through unmixed features; the mean over positives.
+
     Attributes:
         contrast_weight: eta, of the contrast; 0.1 in the paper for CIFAR-10.
         temperature: that cosines are divided by; 0.07 in the code.

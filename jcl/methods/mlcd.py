@@ -33,11 +33,17 @@ class MLCD(TwoViewNetworks):
     image shows several things, and there are too many classes for a softmax over all of them; SwAV
     finds its clusters while it trains, and they are few.
 
-    Our reading. The paper prints bare cosines, under which negatives by the hundred thousand leave
-    no gradient, and calls the loss margin-based; its training code is not public. The scale is that
-    of the authors' UNICOM. PartialFC, which they sample by, also takes the positives of the whole
-    batch as negatives, and a random subset; here a negative is drawn from each of as many runs of
-    consecutive classes, so that neither mesh nor batch changes which they are.
+    The scale and the sampling are our reading. The paper prints bare cosines, under which negatives
+    by the hundred thousand leave no gradient, and calls the loss margin-based; its training code is
+    not public. The scale is that of the authors' UNICOM. PartialFC, by which they sample, takes a
+    random subset, and the positives of the whole batch besides. Here one negative is drawn from
+    each of as many runs of consecutive classes, so that neither mesh nor batch changes which they
+    are.
+
+    Formula: mean_i [log(1 + sum_{p in P(i)} exp -s_ip) + log(1 + sum_{n in N(i)} exp s_in)], s_ic =
+    scale cos(z_i, w_c), P(i) the clusters of example i, N(i) the drawn classes without these
+
+    Reading: scale and margin, and how negatives are drawn: the training code is not public.
 
     Attributes:
         classes: how many clusters there are, k; 1,000,000 in the paper. A multiple of the devices.
@@ -154,11 +160,11 @@ def cosines_and_negatives(
         mesh: over whose axes embeddings and rows are split; None: as one device would.
 
     Returns:
-        What has no negative has a large negative number.
+        Both; the second is a large negative number where an example has no negative.
     """
     classes, devices = len(rows), 1 if mesh is None else mesh.size
     here = classes // devices
-    # A device's rows meet this many runs at most: one reaches over either end.
+    # A device's rows meet this many runs at most, of which the outer two may reach beyond them.
     count = min(len(sample), math.ceil(here * len(sample) / classes) + 1)
     first = _first_of_runs(classes, len(sample))
 
@@ -193,7 +199,7 @@ def _negatives(index, example, columns, scale):
     (embedding, positives), (rows, drawn, is_here) = example, columns
     logits = scale * inner_products(embedding, rows)
     is_own = (drawn[:, None] == positives).any(1)
-    # Not infinity, whose gradient would be none where nothing else is left.
+    # Not minus infinity: where no class is left, the gradient would be NaN.
     return logsumexp(jnp.where(is_here & ~is_own, logits, jnp.finfo(logits.dtype).min / 4))
 
 

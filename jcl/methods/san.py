@@ -29,13 +29,20 @@ class SAN(CrossEntropy):
     """Cross-entropy on the source, and a soft contrast (`soft_contrast`) within the target.
 
     Examples have an `origin`: those of `source` are labelled, and the labels of all others, the
-    target, are not used. The target may have classes that the source has not. Two target images
-    that lie near each other in the encoder's features are positives to that degree, so that images
-    of one class, known or not, are not pushed apart as NT-Xent pushes them. Take it for a new
-    domain with classes of its own; SimCLR knows of no labels, and cross-entropy of no target.
+    target, are not used; where the target has none, any class may stand there. The target may have
+    classes that the source has not. Two target images that lie near each other in the encoder's
+    features are positives to that degree, so that images of one class, known or not, are not pushed
+    apart as NT-Xent pushes them. Take it for a new domain with classes of its own; SimCLR knows of
+    no labels, and cross-entropy of no target.
 
     Deviations: the authors also train an all-in-one classifier of known and unknown classes, which
     is no pretraining and is left out. They use 3.14 for pi.
+
+    Formula: mean over the source of -log softmax(logits_i)[label_i] + contrast_weight (2B')^-2
+    sum_{a != b} -[P_ab log Q_ab + (1 - P_ab) log(1 - Q_ab)] over the 2B' views of the target; P and
+    Q similarities of features and of embeddings by a heavy-tailed kernel (`soft_contrast`)
+
+    Reading: no classifier of unknown classes.
 
     Attributes:
         encoder: maps images to features.

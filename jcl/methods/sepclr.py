@@ -34,6 +34,13 @@ class SepCLR(TwoViewNetworks):
     authors' code: there each head has an encoder of its own, and probes see that encoder's output;
     here probes see the encoder as `features`, and the codes as `projection` and `salient`.
 
+    Formula: A(c) + U(c0) + U(c1) + salient_weight (A(s of targets) + U(s0) + U(s1)) +
+    background_weight A(s of the background, 0) + joint_weight mean_i log mean_j K(c_i, c_j)
+    K(s_i, s_j); A(x) = mean_i |x_i0 - x_i1|^2 / 2t, U(x) = log mean_{i < j} K(x_i, x_j), K(a, b) =
+    exp(-|a - b|^2 / 2t), c unit rows, s raw and 0 in the background
+
+    Reading: both heads on one encoder.
+
     Attributes:
         temperature: squared distances are divided by twice of it; 0.5 in the authors' code.
         salient_weight: of the salient codes' alignment and uniformity; 1000 in the code.

@@ -15,7 +15,7 @@ Data: an .npz archive that jcl has no tool for: train_image uint8 [50000, 32, 32
     and at half its brightness; train_label int32, the photograph's class; train_digit int32, 10
     where there is none; train_background bool, True without a digit; and the same with test_, of
     the first 1,000 of each test split.
-Command: python -m jcl.train --config=configs/sepclr_cifar_mnist.py --workdir=runs/sepclr_cifar
+Command: python -m jcl.train --config=configs/sepclr_mnist_cifar10.py --workdir=runs/sepclr_cifar
     python -m jcl.evaluate --workdir=runs/sepclr_cifar --config.probe.label=digit
 Expected time: not reported there, not measured here.
 Expected score: not measured here.
@@ -29,7 +29,7 @@ def get_config(arguments: str = "", *, batch: int = 512, epochs: float = 250.0):
     config = config_lib.base()
     config.batch_size = given["batch"]
     config.total_epochs = given["epochs"]
-    config.data = dict(name="arrays:data/cifar_mnist.npz")
+    config.data = dict(name="arrays:data/mnist_cifar10.npz")
     config.views = dict(name="simclr_cifar", size=24, min_area=0.2)
     config.encoder = dict(name="resnet18", stem="cifar")
     config.projector = dict(name="mlp", hidden_dim=128, output_dim=32)
