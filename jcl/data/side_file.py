@@ -85,13 +85,10 @@ def read_side_file(
             f"{option}={path} is no file that can be read with {key} of a dataset's examples"
         ) from None
     if known != (len(train), digest(train)):
+        differ = ", of which some differ" if known[0] == len(train) else ""
         raise UserError(
             f"{option}={path} was made of data.name={of!r} with {known[0]} training examples, and "
-            f"data.name={name!r} has {len(train)}, of which some differ: make the file of this "
-            "dataset"
-            if known[0] == len(train)
-            else f"{option}={path} was made of data.name={of!r} with {known[0]} training examples, "
-            f"and data.name={name!r} has {len(train)}: make the file of this dataset"
+            f"data.name={name!r} has {len(train)}{differ}: make the file of this dataset"
         )
     if values.ndim != 1 or values.dtype != np.int64:
         raise UserError(f"{option}={path} must hold {key} int64 [k]")

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from jcl.errors import UserError
+from jcl.experiment import read_command_line
 from jcl.methods.base import Variables
 from jcl.methods.cmim import CMIM
 from jcl.models.decoder import MLPDecoder
+from tests.methods.contract import make_config
 
 B, D = 5, 3
 IMAGES = np.random.RandomState(0).uniform(size=(B, 2, 2, 3, 1))
@@ -182,3 +184,14 @@ def test_impossible_options_and_views_are_refused():
     views = {"image": jnp.asarray(IMAGES), "image_small": jnp.asarray(IMAGES[:, :, :1])}
     with pytest.raises(UserError, match=r"makes image and image_small"):
         method().init(jax.random.key(0), views, None)
+
+
+def test_groups_of_layers_of_a_decoder_that_is_replaced():
+    config = make_config("cmim")
+    config.optimizer.groups = (("decoder/layer9", None), ("decoder/output", None))
+    flags = ["--config.decoder.name=jcl.models.decoder:MLPDecoder"]
+    read, _, lines = read_command_line(config, flags)
+    assert read.optimizer.groups == (("decoder/output", None),)
+    assert any("decoder/layer9" in line and "no such part" in line for line in lines)
+    with pytest.raises(UserError, match=r"decoder\.widths=\(0,\)"):
+        MLPDecoder(widths=(0,))

