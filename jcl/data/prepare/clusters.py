@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int32
 
 from jcl.data.prepare.splits import Splits, check_keys
-from jcl.data.sources.arrays import read_arrays
+from jcl.data.sources.arrays import read_archive
 from jcl.errors import UserError
 
 
@@ -30,7 +30,7 @@ def add_clusters(splits: Splits, path: str | Path, *, centres: int, nearest: int
         UserError: features of other examples, impossible numbers, or splits that have clusters.
     """
     check_keys("clusters", splits, new=("clusters",))
-    held = read_arrays(str(path))
+    held = read_archive(str(path)).splits
     features = {split: _features_of(path, split, splits[split], held) for split in splits}
     if not 1 <= nearest <= centres <= len(features["train"]):
         raise UserError(
