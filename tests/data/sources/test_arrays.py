@@ -175,7 +175,7 @@ OBJECTS = np.array([{}, None], dtype=object)
         ({"train_features": FEATURES, "train_target": np.array(["a", "b"])}, "'train_target'"),
         (
             {"train_features": FEATURES, "train_label": OBJECTS},
-            "'train_label' unreadable.*astype",
+            "'train_label' is unread.*astype",
         ),
         ({"train_features": FEATURES[:0]}, "no examples"),
         ({"train_features": FEATURES, "test_features": FEATURES[:, :1]}, "different shapes"),
