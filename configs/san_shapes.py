@@ -20,10 +20,13 @@ Expected score: not measured yet.
 """
 
 from jcl import config as config_lib
+from jcl.errors import UserError
 
 
 def get_config(arguments: str = "", *, method: str = "san", epochs: float = 4.0):
     given = config_lib.arguments(arguments, method=method, epochs=epochs)
+    if given["method"] not in ("san", "source", "simclr"):
+        raise UserError(f"method={given['method']} is unknown; known: san, source, simclr")
     config = config_lib.base()
     config.batch_size = 64
     config.total_epochs = given["epochs"]

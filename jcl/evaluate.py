@@ -16,6 +16,7 @@ from absl import flags
 from jcl import runtime
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
+from jcl.data.text.kept import own_tokenizer
 from jcl.evaluation.cells import score_cells
 from jcl.evaluation.classes import classes_to_probe
 from jcl.evaluation.concatenated import concatenate_features
@@ -109,7 +110,9 @@ def evaluate(
     config = open_config(config)
     if export_features is not None:
         check_export(export_features)
-    train, test = open_split(config, "train"), open_test_split(config)
+    tokenizer = functools.partial(own_tokenizer, workdir, config.data.tokenizer)
+    train = open_split(config, "train", tokenizer=tokenizer)
+    test = open_test_split(config, tokenizer=tokenizer)
     if test is not None:
         check_same_size(config, train, test)
     shown = train if test is None else test

@@ -16,12 +16,13 @@ from jcl import runtime
 from jcl.errors import UserError
 from jcl.evaluation.card import card
 from jcl.evaluation.encode import evaluation_size
-from jcl.experiment import make_method, open_config
+from jcl.experiment import method_of, read_run_config
 from jcl.models.positions import sincos_positions
 from jcl.models.vit import ViT
 from jcl.optim.patterns import parameter_name
 from jcl.runtime import cli
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import folder_at
 from jcl.training.checkpoint import read_variables
 from jcl.weights.read import SUFFIX
 from jcl.weights.tables import tables_of
@@ -45,8 +46,8 @@ def export(workdir: Path, out: Path, *, step: int | None = None, section: str = 
     """
     if out.suffix != SUFFIX:
         raise UserError(f"--out={out} is impossible: the file's name has to end in {SUFFIX}")
-    config = open_config(workdir_lib.read_config(workdir))
-    network = getattr(make_method(config), section, None)
+    config, _ = read_run_config(folder_at(str(workdir)))
+    network = getattr(method_of(workdir), section, None)
     variables, step = read_variables(workdir, step)
     trees = variables.params.get(section), variables.model_state.get(section, {})
     if network is None or trees[0] is None:

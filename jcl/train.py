@@ -22,6 +22,7 @@ from jcl.data.dataset_shape import shape_of
 from jcl.data.identity import Identity, identity, identity_number
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash
+from jcl.data.text.kept import own_tokenizer, write_kept
 from jcl.errors import UserError
 from jcl.evaluation.at_epoch import make_at_epoch
 from jcl.evaluation.left_out import foretold
@@ -29,6 +30,7 @@ from jcl.evaluation.periodic import make_online_probe
 from jcl.experiment import (
     check_needs,
     check_resume,
+    check_taken_embeddings,
     describe_networks,
     make_experiment,
     open_config,
@@ -106,8 +108,11 @@ def prepare(
     _check_remote(config, workdir)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
+    # Before its first checkpoint a run has a tokenizer that no network was trained with.
+    resumes = bool(saved_steps(workdir))
+    own = functools.partial(own_tokenizer, workdir, config.data.tokenizer) if resumes else None
     with distributed.first_then_others("the data are there"):
-        source = open_split(config, "train")
+        source = open_split(config, "train", tokenizer=own)
     data = identity(source)
     if not distributed.same_everywhere(identity_number(data)):
         raise UserError(
@@ -122,7 +127,11 @@ def prepare(
     probe = make_online_probe(experiment, source, mesh)
     at_epoch = make_at_epoch(experiment, source, mesh)
     state, origin = _first_state(experiment, workdir, mesh)
+    tokenizer = getattr(source, "tokenizer", None)
+    check_taken_embeddings(state.params, origin or (), tokenizer)
     checkpoints = _enter(workdir, config, data, accept=accept_config_changes, closing=closing)
+    if tokenizer is not None and distributed.is_first():
+        write_kept(workdir, tokenizer)
     restored = checkpoints.restore_newest(state)
     state = state if restored is None else restored
     start, total = int(state.step), experiment.length.total_steps

@@ -68,11 +68,15 @@ def test_one_step_of_the_reduced_config(name):
     config.optimizer.scaling = "none"
     config.batch_size = 8
     config.total_steps = 3
-    config.encoder.update(SMALL[config.encoder.name])
-    if "projector" in networks_of(config.method.name):
+    networks = networks_of(config.method.name)
+    if "encoder" in networks:
+        config.encoder.update(SMALL[config.encoder.name])
+    if "projector" in networks:
         config.projector.update({"hidden_dim": 8, "output_dim": 16})
     if isinstance(config.method.get("neighbours"), int):
         config.method.neighbours = 3
+    if isinstance(config.method.get("clusters"), int):
+        config.method.clusters = 3
     config.optimizer.warmup_steps = 0
     if "stages" in config.method:
         config.method.stages = config.views.stages = 2
@@ -85,7 +89,6 @@ def test_one_step_of_the_reduced_config(name):
     random = np.random.RandomState(0)
     side = {
         "label": random.randint(0, 10, 8).astype(np.int32),
-        "target": np.linspace(-9, 9, 8, dtype=np.float32),
         "clusters": np.arange(64, dtype=np.int32).reshape(8, 8),
         "origin": np.arange(8, dtype=np.int32) % 2,
         "background": np.arange(8) % 2 == 0,
@@ -94,10 +97,11 @@ def test_one_step_of_the_reduced_config(name):
         "labels": random.randint(0, 2, (8, 5)).astype(np.uint8),
         "quality": np.linspace(0, 1, 8, dtype=np.float32),
     }
-    takes_text = "text_encoder" in networks_of(config.method.name)
+    takes_text = "text_encoder" in networks
     if takes_text:
         config.text_encoder.update({"width": 8, "depth": 1, "heads": 2})
-        config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
+        if config.text_projector.name == "mlp":
+            config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
         side["text"] = random.randint(0, 64, (8, 5)).astype(np.int32)
     if config.encoder.name == "mlp" and not takes_text:
         source = InMemorySource({"features": random.normal(size=(8, 9)).astype(np.float32), **side})

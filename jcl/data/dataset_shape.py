@@ -26,6 +26,7 @@ class DatasetShape:
             knows that without reading them; else 0.
         read_groups: reads the `group` of every example, integers [n], which may take as long as
             reading the split; None where examples have none.
+        vocabulary: how many token ids the tokenizer of its texts has; None where there is none.
     """
 
     example: Mapping[str, jax.ShapeDtypeStruct]
@@ -33,6 +34,7 @@ class DatasetShape:
     n_classes: int | None
     read_groups: Callable[[], Integer[np.ndarray, " n"]] | None = None
     unlabelled: int = 0
+    vocabulary: int | None = None
 
     def batch(self, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
         """A global batch of that many examples, with their `index`."""
@@ -52,7 +54,9 @@ def shape_of(source: Source) -> DatasetShape:
     read = functools.partial(read_known, source, "group") if "group" in example else None
     labels = getattr(source, "known_labels", None)
     unlabelled = 0 if labels is None else int((labels < 0).sum())
-    return DatasetShape(example, len(source), source.n_classes, read, unlabelled)
+    tokenizer = getattr(source, "tokenizer", None)
+    vocabulary = None if tokenizer is None else tokenizer.size
+    return DatasetShape(example, len(source), source.n_classes, read, unlabelled, vocabulary)
 
 
 def read_known(source: Source, key: str) -> Shaped[np.ndarray, "n ..."]:

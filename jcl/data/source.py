@@ -21,7 +21,7 @@ class Source(Protocol):
     """One split of a dataset with random access, a whole batch at a time.
 
     Attributes:
-        image_shape: (H, W, C) of every image, or None where examples are feature vectors.
+        image_shape: (H, W, C) of every image, or None where examples are feature vectors or texts.
         n_classes: number of classes of `label`, or None where there are no labels.
         in_memory: True where `batch` is a plain array lookup, which needs no worker processes.
     """
@@ -38,9 +38,12 @@ class Source(Protocol):
         """Reads the examples at `indices`, in that order.
 
         Returns:
-            "image" uint8 or uint16 [b, H, W, C] or "features" float32 [b, F]; and, where the
-            dataset has them, "label" int32 [b], -1 where an example has none, and "target" float32
-            [b]. Of images, 0 is black, and 255 or 65535 is white.
+            "image" uint8 or uint16 [b, H, W, C] or "features" float32 [b, F] or "text"; and, where
+            the dataset has them, "label" int32 [b], -1 where an example has none, and "target"
+            float32 [b]. Of images, 0 is black, and 255 or 65535 is white. "text" is token ids
+            int32 [b, L], with "text_mask" bool [b, L], or strings [b], in whose place a run puts
+            token ids (`jcl.data.text.tokenised`). Where examples have several texts, these are
+            [b, K, L] or strings [b, K], and "" fills up where there are fewer.
         """
         ...
 
@@ -70,6 +73,10 @@ class InMemorySource:
     def batch(self, indices: Integer[np.ndarray, " b"]) -> dict[str, np.ndarray]:
         """Copies the rows at `indices` of every array."""
         return {key: array[indices] for key, array in self.arrays.items()}
+
+    def texts(self, indices: Integer[np.ndarray, " b"]) -> np.ndarray:
+        """The text alone, where it is strings."""
+        return self.arrays["text"][indices]
 
 
 def check_source(name: str, source: Any) -> None:
@@ -115,7 +122,7 @@ def _check_first_example(name: str, source: Source) -> None:
     """
     example = source.batch(np.arange(1))
     if source.image_shape is None:
-        wanted = {"features": (np.float32, (None,))}
+        wanted = {} if "text" in example else {"features": (np.float32, (None,))}
     else:
         deep = example.get("image", np.zeros(0)).dtype == np.uint16
         wanted = {"image": (np.uint16 if deep else np.uint8, tuple(source.image_shape))}

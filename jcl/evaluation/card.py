@@ -12,6 +12,15 @@ from jcl.models.resnet import ResNet
 from jcl.models.vit import ViT
 from jcl.runtime import workdir as workdir_lib
 
+# Our names of activations -> timm's.
+_TIMM_ACTIVATIONS = {
+    "exact_gelu": "gelu",
+    "gelu": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "tanh": "tanh",
+}
+
 
 def card(
     workdir: Path,
@@ -109,7 +118,7 @@ def loading(network: nn.Module, file: str, size: int | None) -> str:
             "init_values": network.layer_scale,
             "reg_tokens": network.registers,
             "pre_norm": network.pre_norm,
-            "act_layer": network.activation,
+            "act_layer": _TIMM_ACTIVATIONS[network.activation],
         }
         given = ", ".join(f"{name}={value!r}" for name, value in options.items())
         return "\n".join(

@@ -9,10 +9,10 @@ import numpy as np
 
 from jcl.data import Source
 from jcl.evaluation.encode import FEATURE_BATCH, output_function
-from jcl.experiment import make_method, open_config
+from jcl.experiment import method_of, read_run_config
 from jcl.probes import Features, extract
 from jcl.probes.unit import unit
-from jcl.runtime.workdir import read_config
+from jcl.runtime.folder import folder_at
 from jcl.training.checkpoint import read_variables
 
 
@@ -37,9 +37,9 @@ def concatenate_features(
     """
     parts = [[] for _ in features]
     for workdir in workdirs:
-        config = open_config(read_config(workdir))
+        config, _ = read_run_config(folder_at(str(workdir)))
         variables, _ = read_variables(workdir, None)
-        apply = jax.jit(output_function(config, make_method(config), name))
+        apply = jax.jit(output_function(config, method_of(workdir), name))
         apply = functools.partial(apply, variables)
         for split, found in zip((train, test), parts, strict=True):
             batch_size = min(FEATURE_BATCH, len(split))

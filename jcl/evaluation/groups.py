@@ -25,13 +25,14 @@ from jaxtyping import Float, Integer
 from jcl import runtime
 from jcl.data.groups import GROUPS, read_groups
 from jcl.data.side_file import write_side_file
+from jcl.data.text.kept import own_tokenizer
 from jcl.errors import UserError
 from jcl.evaluation.encode import FEATURE_BATCH, output_function
-from jcl.experiment import make_method, open_config, open_split
+from jcl.experiment import method_of, open_split, read_run_config
 from jcl.losses import unit_rows
 from jcl.methods.parts.kmeans import cluster_directions
 from jcl.probes.extract import extract
-from jcl.runtime.workdir import read_config
+from jcl.runtime.folder import folder_at
 from jcl.training.checkpoint import read_variables
 
 
@@ -57,13 +58,14 @@ def write_groups(
         UserError: no such run, data that cannot be read, fewer examples than clusters, or a file
             that exists and differs.
     """
-    config = open_config(read_config(workdir))
+    config, _ = read_run_config(folder_at(str(workdir)))
     before = config.data.groups
     with (config := config.copy_and_resolve_references()).unlocked():
         config.data.subset = config.data.held_out = config.data.groups = None
-    train = open_split(config, "train")
+    tokenizer = functools.partial(own_tokenizer, workdir, None)
+    train = open_split(config, "train", tokenizer=tokenizer)
     variables, _ = read_variables(workdir, None)
-    apply = jax.jit(output_function(config, make_method(config), "features"))
+    apply = jax.jit(output_function(config, method_of(workdir), "features"))
     batch_size = min(FEATURE_BATCH, len(train))
     features = extract(functools.partial(apply, variables), train, batch_size=batch_size).features
     groups = cluster_features(features, clusters=clusters, seed=seed)
@@ -94,7 +96,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1 or not _WORKDIR.value or not _OUT.value:
         raise UserError("give --workdir and --out")
     workdir = Path(_WORKDIR.value)
-    config = open_config(read_config(workdir))
+    config, _ = read_run_config(folder_at(str(workdir)))
     runtime.configure(config.precision, deterministic=config.deterministic)
     groups = write_groups(workdir, Path(_OUT.value), clusters=_CLUSTERS.value, seed=_SEED.value)
     sizes = np.unique(groups, return_counts=True)[1]

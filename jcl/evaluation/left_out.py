@@ -1,11 +1,13 @@
 """What evaluation leaves out for want of examples, classes or a test split, and what to set."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from jcl.data import MissingSplit, Source
+from jcl.data.text.tokenizer import Tokenizer
 from jcl.errors import UserError
 from jcl.evaluation.encode import option_of_views
 from jcl.experiment import open_split
@@ -29,14 +31,20 @@ class Measurable:
     target: bool
 
 
-def open_test_split(config: ConfigDict) -> Source | None:
+def open_test_split(
+    config: ConfigDict, *, tokenizer: Callable[[], Tokenizer] | None = None
+) -> Source | None:
     """The test split of the config's dataset, or None where the dataset has none.
+
+    Args:
+        config: of the run.
+        tokenizer: as `jcl.experiment.open_split` takes it.
 
     Raises:
         UserError: it cannot be read.
     """
     try:
-        return open_split(config, "test")
+        return open_split(config, "test", tokenizer=tokenizer)
     except MissingSplit:
         return None
 
@@ -83,7 +91,7 @@ def foretold(config: ConfigDict, train: Source) -> list[str]:
         train: the training split.
     """
     try:
-        test = open_test_split(config)
+        test = open_test_split(config, tokenizer=lambda: train.tokenizer)
     except UserError as error:
         return [f"the test split cannot be opened, so evaluation would fail: {error}"]
     key = config.probe.label

@@ -15,11 +15,13 @@ from ml_collections import ConfigDict
 from jcl.augment.pairs import TEXT
 from jcl.augment.views import FEATURES, IMAGES, VIDEOS
 from jcl.data.identity import Identity
+from jcl.data.text.kept import read_kept
+from jcl.data.text.tokenizer import Tokenizer
 from jcl.errors import UserError
 from jcl.evaluation.encode import option_of_views, output_function
 from jcl.evaluation.encoder_inputs import MASK, EncoderInputs
 from jcl.evaluation.preprocess import Preprocess
-from jcl.experiment import make_method, read_run_config
+from jcl.experiment import method_of, read_run_config
 from jcl.experiment.tables import named_options
 from jcl.methods.base import Method, Variables
 from jcl.runtime import workdir as workdir_lib
@@ -115,17 +117,24 @@ def load(
     """
     workdir = folder_at(str(workdir))
     config, _ = read_run_config(workdir)  # its paths may matter to a teacher
-    method = make_method(config)
+    method = method_of(workdir)
     variables, _ = read_variables(workdir, step)
     data = workdir_lib.read_data(workdir)
-    inputs = _inputs_of(f"the encoder of {workdir}", config, data, output)
+    said, tokenizer = f"the encoder of {workdir}", read_kept(workdir)
+    inputs = _inputs_of(said, config, data, output, tokenizer)
     encoder = Encoder(config, method, output, inputs, recorded=bool(data))
     if None not in inputs.shape:
         _check_output(config, method, variables, inputs, output)
     return encoder, variables._asdict()
 
 
-def _inputs_of(said: str, config: ConfigDict, data: Identity | None, output: str) -> EncoderInputs:
+def _inputs_of(
+    said: str,
+    config: ConfigDict,
+    data: Identity | None,
+    output: str,
+    tokenizer: Tokenizer | None,
+) -> EncoderInputs:
     """What the run recorded of its data; of older runs, what their config says."""
     kinds = (TEXT,) if output.startswith(f"{TEXT}/") else (IMAGES, FEATURES, VIDEOS)
     example = data["example"] if data else {}
@@ -135,7 +144,7 @@ def _inputs_of(said: str, config: ConfigDict, data: Identity | None, output: str
         shape = [size, size, shape[-1]]
     if kind == VIDEOS and option_of_views(config, "frames") is not None:
         shape = [None, *shape[1:]]  # the clip in the middle, of any number of frames
-    vocabulary = _vocabulary(config) if kind == TEXT else None
+    vocabulary = _vocabulary(config, tokenizer) if kind == TEXT else None
     return EncoderInputs(said, kind, tuple(shape), dtype, MASK in example, vocabulary)
 
 
@@ -153,7 +162,9 @@ def _like(given: Any, inputs: EncoderInputs) -> EncoderInputs:
     return dataclasses.replace(inputs, kind=kind, shape=(None,) * _RANKS[kind])
 
 
-def _vocabulary(config: ConfigDict) -> int | None:
+def _vocabulary(config: ConfigDict, tokenizer: Tokenizer | None) -> int | None:
+    if tokenizer is not None:
+        return tokenizer.size
     taken = named_options("text_encoder", config.text_encoder.name)
     given = config.text_encoder.get("vocabulary")
     return given or (taken["vocabulary"].default if "vocabulary" in taken else None)

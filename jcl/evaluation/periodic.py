@@ -54,7 +54,7 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
     config = experiment.config
     if config.probe.every_steps is None:
         return None
-    test = open_test_split(config)
+    test = open_test_split(config, tokenizer=lambda: train.tokenizer)
     if test is None:
         raise UserError(
             f"probe.every_steps={config.probe.every_steps} scores a test split, and data.name="

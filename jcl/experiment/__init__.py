@@ -7,7 +7,7 @@ from jcl.experiment.build import (
     image_dtype,
     make_experiment,
     make_method,
-    open_split,
+    method_of,
 )
 from jcl.experiment.read import (
     changes_on_resume,
@@ -17,16 +17,20 @@ from jcl.experiment.read import (
     read_run_config,
     resolved_options,
 )
+from jcl.experiment.splits import open_split
+from jcl.experiment.taken_embeddings import check_taken_embeddings
 
 __all__ = [
     "Experiment",
     "changes_on_resume",
     "check_needs",
     "check_resume",
+    "check_taken_embeddings",
     "describe_networks",
     "image_dtype",
     "make_experiment",
     "make_method",
+    "method_of",
     "open_config",
     "open_split",
     "read_command_line",

@@ -1,71 +1,23 @@
 """Vision Transformers, as MoCo v3 trains them."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from jcl.config.checks import check_choice, check_count, check_not_negative, check_positive
 from jcl.errors import UserError
-from jcl.models.attention import SelfAttention
+from jcl.models.activations import ACTIVATIONS
 from jcl.models.inputs import check_images, check_mean_and_std, standardised
 from jcl.models.positions import sincos_positions
+from jcl.models.transformer import TransformerBlock
 
 POSITIONS = ("sincos", "learned")
 POOLINGS = ("cls", "mean")
-ACTIVATIONS: dict[str, Callable] = {
-    "gelu": functools.partial(nn.gelu, approximate=False),
-    "quick_gelu": lambda x: x * nn.sigmoid(1.702 * x),
-}
-
-
-class TransformerBlock(nn.Module):
-    """LayerNorm and self-attention, LayerNorm and an MLP, each added to what came in.
-
-    The MLP has a hidden layer four times as wide.
-
-    Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", Eq. (2) and (3). Layer scale:
-    Touvron et al. 2021, "Going deeper with Image Transformers", Eq. (4).
-
-    Attributes:
-        heads: of the attention.
-        activation: gelu: the exact one; quick_gelu: x sigmoid(1.702 x).
-        layer_scale: what the channels of attention and MLP are multiplied by at first, before they
-            are added; it is learned. None: nothing.
-        dtype: what it computes in.
-        param_dtype: of parameters.
-    """
-
-    heads: int
-    activation: str = "gelu"
-    layer_scale: float | None = None
-    dtype: DTypeLike = jnp.float32
-    param_dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "N T D"], mask: Bool[Array, "N T"] | None = None
-    ) -> Float[Array, "N T D"]:
-        """Maps tokens to tokens; the mask is that of `SelfAttention`."""
-        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        width = x.shape[-1]
-        y = nn.LayerNorm(epsilon=1e-6, name="attention_norm", **types)(x)
-        y = SelfAttention(self.heads, name="attention", **types)(y, mask)
-        x = x + self._scaled("attention_scale", y)
-        y = nn.LayerNorm(epsilon=1e-6, name="mlp_norm", **types)(x)
-        y = _dense(4 * width, name="mlp_hidden", **types)(y)
-        y = ACTIVATIONS[self.activation](y)
-        return x + self._scaled("mlp_scale", _dense(width, name="mlp_output", **types)(y))
-
-    def _scaled(self, name: str, x: Float[Array, "N T D"]) -> Float[Array, "N T D"]:
-        if self.layer_scale is None:
-            return x
-        init = nn.initializers.constant(self.layer_scale)
-        return x * self.param(name, init, x.shape[-1:], self.param_dtype).astype(x.dtype)
 
 
 class ViT(nn.Module):
@@ -90,8 +42,7 @@ class ViT(nn.Module):
         pooling: what the features are. cls: a class token, which goes through the blocks with the
             patches; mean: the mean over all patches, without such a token.
         remat: compute every block again in the backward pass instead of keeping what is inside it.
-        activation: of the MLPs. gelu: the exact one; quick_gelu: x sigmoid(1.702 x), as OpenAI's
-            CLIP has it.
+        activation: of the MLPs, such as exact_gelu, or quick_gelu, which OpenAI's CLIP has.
         layer_scale: what the channels of each attention and MLP are multiplied by at first; it is
             learned. 1e-5 in DINOv2. None: nothing.
         registers: tokens besides class token and patches, which have no place and are no feature
@@ -114,7 +65,7 @@ class ViT(nn.Module):
     positions: str = "sincos"
     pooling: str = "cls"
     remat: bool = False
-    activation: str = "gelu"
+    activation: str = "exact_gelu"
     layer_scale: float | None = None
     registers: int = 0
     pre_norm: bool = False

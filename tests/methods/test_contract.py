@@ -32,7 +32,10 @@ OUTPUTS = {
     "core_tuning": {"features", "projection", "prediction"},
     "san": {"features", "projection", "prediction"},
     "sepclr": {"features", "projection", "salient"},
-    "clip": {"features", "projection", "text/features", "text/projection"},
+    **{
+        name: {"features", "projection", "text/features", "text/projection"}
+        for name in ("clip", "siglip", "bimodal_sogclr")
+    },
 }
 # One of each kind of parts: the others run among the slow tests.
 FAST = (

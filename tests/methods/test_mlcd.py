@@ -137,7 +137,7 @@ def test_a_draw_has_one_class_of_every_run():
 
 
 @pytest.mark.usefixtures("_in_float64")
-@pytest.mark.parametrize("devices", [2, 5])
+@pytest.mark.parametrize("devices", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_negatives_on_either_side_of_a_devices_rows(devices):
     mesh = make_mesh(devices=jax.devices()[:devices])
     examples, drawn = np.arange(10) % N, draw(KEY, K, 0.5)  # runs do not divide by the devices

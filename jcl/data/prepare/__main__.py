@@ -5,6 +5,7 @@ r"""Turns local files into a dataset on disk, which a config then names.
     python -m jcl.data.prepare --image_folder=DIR --name=my_photos     --data_dir=OUT
     python -m jcl.data.prepare --source=shapes    --name=my_shapes     --data_dir=OUT
     python -m jcl.data.prepare --diamonds         --name=diamonds      --data_dir=OUT
+    python -m jcl.data.prepare --wordnet=DIR      --name=wordnet       --data_dir=OUT
 
 Of images the result is OUT/NAME/VERSION with the splits train and test, the features image, label
 and target (where the source has them) and records in their source's order, as array_record files.
@@ -20,8 +21,8 @@ kind, and what cannot be read is named at the end. Without a test or val folder,
 --held_out=0.1 takes a tenth of the images to test on. Folders train without being prepared too:
 --config.data.name=folder:DIR.
 
-Feature vectors, such as the diamonds, and what holds more than image, label and target become
-OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
+Feature vectors, such as the diamonds, texts, such as WordNet's definitions, and what holds more
+than image, label and target become OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
 
 For regression, --rotate turns every image by an angle of its own, which becomes its target, and
 --target_density chooses examples by their target:
@@ -53,6 +54,7 @@ from jcl.data.prepare.splits import Splits
 from jcl.data.prepare.styles import STYLES, style_images
 from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
+from jcl.data.prepare.wordnet import read_wordnet, wordnet_splits
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
 from jcl.data.sources.arrays import read_archive
@@ -82,6 +84,9 @@ _SOURCE = flags.DEFINE_string(
 )
 _DIAMONDS = flags.DEFINE_boolean(
     "diamonds", False, "The prices of 53,940 diamonds, out of the installed package plotnine."
+)
+_WORDNET = flags.DEFINE_string(
+    "wordnet", None, "Folder of WordNet's files: definitions, and pairs of nouns to test with."
 )
 _NAME = flags.DEFINE_string("name", None, "Name of the dataset: lower case, digits, underscores.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Data directory to write into.")
@@ -176,7 +181,7 @@ _CLUSTERS_OF = flags.DEFINE_string(
 _CENTRES = flags.DEFINE_integer("centres", 200, "With --clusters_of: how many clusters there are.")
 _NEAREST = flags.DEFINE_integer("nearest", 8, "With --clusters_of: how many an example gets.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
-_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
+_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS, _WORDNET)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
     *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
@@ -189,10 +194,8 @@ def main(argv: list[str]) -> None:
     """Runs the binary: one of the sources, into --data_dir."""
     given = [flag for flag in _SOURCES if flag.value]
     if len(argv) > 1 or len(given) != 1 or not _NAME.value or not _DATA_DIR.value:
-        raise UserError(
-            "give --name, --data_dir and exactly one of --idx, --npz, --image_folder, --source and "
-            "--diamonds"
-        )
+        sources = ", ".join(f"--{flag.name}" for flag in _SOURCES)
+        raise UserError(f"give --name, --data_dir and exactly one of {sources}")
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
     if _IMAGE_FOLDER.value:
         _refuse("--image_folder", *_CHANGES)
@@ -223,6 +226,9 @@ def _read() -> Splits:
     if _DIAMONDS.value:
         _refuse("--diamonds", _ROTATE, _VERSION)
         return read_diamonds(_SEED.value)
+    if _WORDNET.value:
+        _refuse("--wordnet", *_CHANGES, _VERSION)
+        return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value)
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
     return read_idx_folder(_IDX.value) if _IDX.value else read_archive(_NPZ.value).splits

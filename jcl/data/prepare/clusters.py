@@ -10,7 +10,9 @@ from jcl.data.sources.arrays import read_archive
 from jcl.errors import UserError
 
 
-def add_clusters(splits: Splits, path: str | Path, *, centres: int, nearest: int, seed: int):
+def add_clusters(
+    splits: Splits, path: str | Path, *, centres: int, nearest: int, seed: int
+) -> Splits:
     """Adds the numbers of the nearest of k-means' centres, the nearest first.
 
     Args:

@@ -1,10 +1,12 @@
 """`arrays:PATH.npz`: a NumPy archive of anything that examples hold, read without pickle.
 
 The archive holds, for `train_` and `test_`: `image` uint8 [n, H, W, C] or `features` float [n, F],
-or both, or inputs of other names, such as token ids `text` integer [n, L] and `text_mask` bool
-[n, L]; optionally `label` [n], `target` number [n], `labels` uint8 [n, C] (multi-hot), `weight`
-number [n], `group` integer [n]. Any other key [n, ...] is handed on by its name: numbers and
-booleans, floats as float32, integers as int32, bytes as bytes.
+or both, or inputs of other names. `text` is strings [n], or [n, K] where examples have up to K
+texts and "" stands for none, or token ids integer [n, L] with `text_mask` bool [n, L]. Optionally
+there are `label` [n], `target` number [n], `labels` uint8 [n, C] (multi-hot), `weight` number [n],
+`group` integer [n], and for pairs of texts `sts_pair` integer [n], the same for both and negative
+where there is none, with `sts_score` number [n]. Any other key [n, ...] is handed on by its name:
+numbers and booleans, floats as float32, integers as int32, bytes as bytes.
 
 Images have 1 to 32 channels, and may be of any numbers once `image_range` says which are black and
 white; grey ones may be [n, H, W]. Labels may be ids, texts or missing: see
@@ -26,7 +28,7 @@ from jcl.errors import UserError
 
 SPLITS = ("train", "test")
 # What is known of an example, as opposed to what networks see of it.
-_KNOWN = ("label", "target", "labels", "weight", "group")
+_KNOWN = ("label", "target", "labels", "weight", "group", "sts_pair", "sts_score")
 # Rank and kinds of what has a meaning everywhere: NumPy's kinds, and the words for both.
 _FLOATS, _NUMBERS, _INTEGERS = ("f", "float"), ("fiu", "float or integer"), ("iu", "integer")
 _MEANT = {
@@ -34,6 +36,8 @@ _MEANT = {
     "target": (1, *_NUMBERS, "[n]"),
     "weight": (1, *_NUMBERS, "[n]"),
     "group": (1, *_INTEGERS, "[n]"),
+    "sts_pair": (1, *_INTEGERS, "[n]"),
+    "sts_score": (1, *_NUMBERS, "[n]"),
 }
 _BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -176,14 +180,17 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
         rank, kinds, said, shape = _MEANT[key]
         if array.dtype.kind not in kinds or array.ndim != rank:
             raise UserError(f"{given} {said} {shape}")
-        if key in ("target", "weight"):
+        if key in ("target", "weight", "sts_score"):
             with np.errstate(over="ignore"):
                 array = array.astype(np.float32)
         elif key == "group" and array.dtype == np.uint8:
             array = array.astype(np.int32)  # no bytes of an image
+    elif key == "text" and array.dtype.kind not in "iu":
+        if array.dtype.kind != "U" or array.ndim not in (1, 2):
+            raise UserError(f"{given} strings [n] or [n, K], or integer token ids [n, L]")
+        return array
     elif array.dtype.kind not in "fiub" or array.ndim == 0:
-        hint = "; give token ids of strings" if array.dtype.kind in "US" else ""
-        raise UserError(f"{given} numbers or booleans [n, ...]{hint}")
+        raise UserError(f"{given} numbers or booleans [n, ...]")
     return _narrowed(path, name, array)
 
 
