@@ -41,7 +41,7 @@ class Unreadable:
         """A sentence, and a line a file; "" where all could be read."""
         if not self.why:
             return ""
-        said = f"Left out {len(self.why)} files that cannot be read (--strict makes the first an error):"
+        said = f"Left out {len(self.why)} files that cannot be read (--strict makes one an error):"
         return "\n".join([said, *(f"  {path}: {why}" for path, why in self.why.items())])
 
 
