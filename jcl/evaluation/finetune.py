@@ -54,13 +54,12 @@ def finetune_shares(
         `jcl.evaluation.heads.score_predictions`; the whole network was trained once for each task.
     """
     scores = {}
-    label = train_features.known.get("label")
-    # Of examples whose label is missing, -1, there is nothing to learn.
-    known = np.arange(len(train)) if label is None else np.flatnonzero(label >= 0)
-    label = None if label is None else label[known]
-    test_labelled = np.asarray(test_features.known.get("label", np.zeros(len(test)))) >= 0
+    # Of examples whose label is missing, -1, there is nothing to learn, unless all are.
+    train_rows, test_rows = map(_rows_with_label, (train_features, test_features))
+    label = train_features.labelled().label
     for share in config.probe.finetune_shares:
-        rows = known[choose_share(share, n=len(known), label=label, seed=config.seed)]
+        chosen = choose_share(share, n=len(train_rows), label=label, seed=config.seed)
+        rows = train_rows[chosen]
         batch_size = _batch_size(config, len(rows))
         if not batch_size:
             logging.warning("Fine-tuning leaves out %g of the labels: fewer than devices.", share)
@@ -72,18 +71,27 @@ def finetune_shares(
         }
         for key, method in FINETUNING.items():
             truth, test_truth = train_features.known.get(key), test_features.known.get(key)
-            if truth is None or test_truth is None or not test_labelled.any():
+            if truth is None or test_truth is None:
+                continue
+            if key == "label" and min(truth[rows].min(), test_truth[test_rows].min()) < 0:
                 continue
             predicted = finetune(config, pretrained, train, rows, test, method=method)
             scored |= score_predictions(
-                predicted[test_labelled],
-                test_truth[test_labelled],
+                predicted[test_rows],
+                test_truth[test_rows],
                 truth[rows],
                 needs=(key,),
                 bin_width=config.probe.target_bin,
             )
         scores[f"{share:g}"] = scored
     return scores
+
+
+def _rows_with_label(features: Features) -> Int[np.ndarray, " s"]:
+    """Rows that have a label; all where none has one, or there are no labels."""
+    n = len(features.features)
+    rows = np.flatnonzero(features.known.get("label", np.zeros(n)) >= 0)
+    return rows if len(rows) else np.arange(n)
 
 
 def finetune(

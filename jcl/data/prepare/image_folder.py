@@ -17,8 +17,6 @@ from jcl.data.sources.image_files import TEST, TRAIN, ImageFiles
 from jcl.data.sources.pixels import MODES, has_16_bits, is_grey, warn_of_16_bits
 from jcl.errors import UserError
 
-_SHOWN = 20  # unreadable files that are named at the end, one a line
-
 
 @dataclasses.dataclass
 class Unreadable:
@@ -43,16 +41,8 @@ class Unreadable:
         """A sentence, and a line a file; "" where all could be read."""
         if not self.why:
             return ""
-        lines = [f"  {path}: {why}" for path, why in list(self.why.items())[:_SHOWN]]
-        more = len(self.why) - len(lines)
-        return "\n".join(
-            [
-                f"Left out {len(self.why)} files that cannot be read (--strict makes the first one "
-                "an error):",
-                *lines,
-                *([f"  and {more} more"] if more else []),
-            ]
-        )
+        said = f"Left out {len(self.why)} files that cannot be read (--strict makes one an error):"
+        return "\n".join([said, *(f"  {path}: {why}" for path, why in self.why.items())])
 
 
 def with_held_out(images: ImageFiles, share: float | None, seed: int) -> ImageFiles:

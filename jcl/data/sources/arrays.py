@@ -163,8 +163,9 @@ def _read_members(path: str) -> dict[str, np.ndarray]:
             try:
                 members[name] = archive[name]
             except _BROKEN as error:
+                hint = "; save texts as array.astype(str)" if "allow_pickle" in str(error) else ""
                 raise UserError(
-                    f"{path} key {name!r} is unreadable: {_first_line(error)}"
+                    f"{path} key {name!r} is unreadable: {_first_line(error)}{hint}"
                 ) from error
     return members
 

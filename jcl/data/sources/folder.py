@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int32, Integer, Shaped
 
 from jcl.config.checks import check_choice, check_count
+from jcl.data.remote import is_address
 from jcl.data.source import MissingSplit, Source
 from jcl.data.sources.decode import decode_images, decode_named
 from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
@@ -112,6 +113,11 @@ def folder_source(
                 f"data.channels={channels} is given, but without data.image_range it is 1, 3 or 4"
             )
         channels = channels or 3
+    if is_address(path):
+        raise UserError(
+            f"data.name='folder:{path}' is an address, and these are folders of this machine: "
+            "mount it, or prepare it as a dataset, whose data.dir may be an address"
+        )
     images = list_images(path)
     if split == TRAIN:
         say_what_is_left_out(images)

@@ -136,7 +136,7 @@ def open_tfds(
     if height is None or width is None:
         shape = source.decode(0, first).shape
         source = dataclasses.replace(source, image_shape=shape)
-    what, streamed = f"{split} of {folder}", length * math.prod(source.image_shape)
+    what, size = f"{split} of {folder}", length * math.prod(source.image_shape)
     if label_key is not None and not declared:
         lengths = {name: _length(info, name) for name in (split, *label_splits)}
         lengths = {name: count for name, count in lengths.items() if count}
@@ -144,7 +144,7 @@ def open_tfds(
         if split in classes.label:
             label = classes.label[split], classes.n_classes, classes.class_names
             source = WithLabels(source, *label)
-    if streamed > in_memory_bytes:
+    if size > in_memory_bytes:
         source.batch(np.array([0, length - 1]))  # fails now if it fails at all
         return source
     return decode_all(source, what)

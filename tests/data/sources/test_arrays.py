@@ -185,7 +185,10 @@ OBJECTS = np.array([{}, None], dtype=object)
         ({"train_features": FEATURES, "train_label": np.array([0])}, "different lengths"),
         ({"train_features": FEATURES, "train_target": np.array([0, np.inf])}, "'train_target'"),
         ({"train_features": FEATURES, "train_target": np.array(["a", "b"])}, "'train_target'"),
-        ({"train_features": FEATURES, "train_label": OBJECTS}, "'train_label' is unreadable"),
+        (
+            {"train_features": FEATURES, "train_label": OBJECTS},
+            "'train_label' is unread.*astype",
+        ),
         ({"train_features": FEATURES[:0]}, "no examples"),
         ({"train_features": FEATURES, "test_features": FEATURES[:, :1]}, "different shapes"),
         ({"train_features": FEATURES, "test_image": IMAGE}, "no test_features"),

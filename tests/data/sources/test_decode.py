@@ -114,6 +114,15 @@ def test_what_a_file_shows(encoded, shown):
     np.testing.assert_array_equal(small, np.asarray(square))
 
 
+def test_cmyk_photographs():
+    """As Photoshop saves them, with all numbers inverted, which a marker says."""
+    ink = PIL.Image.new("CMYK", (16, 16), (10, 200, 30, 40))
+    encoded = encode(ink, "jpeg", quality=100)
+    assert b"Adobe" in encoded
+    paper = [(255 - x) * (255 - 40) / 255 for x in (10, 200, 30)]
+    assert np.abs(decode_image(encoded, channels=3) - np.array(paper)).max() <= 2
+
+
 def test_transparency_is_kept_where_it_is_asked_for():
     rgba = np.dstack([COLOUR, ALPHA])
     np.testing.assert_array_equal(decode_image(encode(rgba), channels=4), rgba)

@@ -93,6 +93,11 @@ def test_channels(tmp_path, channels):
         np.testing.assert_array_equal(image[..., i], grey if i < 3 else 255)
 
 
+def test_an_address_is_no_folder():
+    with pytest.raises(UserError, match=r"s3://bucket/photos' is an address.*mount it"):
+        open_source("folder:s3://bucket/photos", "train")
+
+
 def test_no_test_part(tmp_path):
     save_tree(tmp_path, *(f"{i}.png" for i in range(10)))
     with pytest.raises(UserError, match=r"no test or val folder.*data\.held_out"):

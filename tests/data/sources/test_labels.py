@@ -8,7 +8,7 @@ from jcl.data.dataset_shape import shape_of
 from jcl.data.rows import Rows
 from jcl.data.sources.labels import read_classes
 from jcl.errors import UserError
-from jcl.experiment import check_needs, make_experiment, read_command_line
+from jcl.experiment import check_needs, make_experiment, open_split, read_command_line
 from jcl.probes import Features, measure
 from tests.tiny import tiny_config
 
@@ -50,6 +50,15 @@ def test_classes(train, test, expected, n_classes, names):
         assert classes.label[split].tolist() == label
         assert classes.label[split].dtype == np.int32
     assert (classes.n_classes, classes.class_names) == (n_classes, names)
+
+
+def test_none_on_a_command_line(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, train_features=np.ones((3, 2)), train_label=[0, 1, 2])
+    given = [f"--config.data.name=arrays:{path}", "--config.data.label_key=none"]
+    config, _, _ = read_command_line(tiny_config(), given)
+    assert config.data.label_key == "none"
+    assert open_split(config, "train").n_classes is None
 
 
 def test_several_classes_an_example():
