@@ -60,7 +60,7 @@ class Encoder:
         self.input_shape = inputs.shape
         self.preprocess = _preprocess(config, inputs)
 
-    def __call__(self, params: Mapping[str, Any], inputs: Any) -> Float[Array, "N ..."]:
+    def __call__(self, params: Any, inputs: Any) -> Float[Array, "N ..."]:
         """The output for a batch.
 
         Args:
@@ -76,6 +76,11 @@ class Encoder:
         Raises:
             jcl.errors.UserError: inputs that are not like what the encoder was trained on.
         """
+        if not isinstance(params, Mapping) or {*params} != {*Variables._fields}:
+            raise UserError(
+                f"{self._inputs.said} is called with other params than jcl.load returned: give "
+                "these, and the inputs after them"
+            )
         expected = self._inputs if self._recorded else _like(inputs, self._inputs)
         examples = expected.checked(inputs)
         try:
