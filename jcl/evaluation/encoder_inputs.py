@@ -136,6 +136,8 @@ def _array(x: Any) -> Any:
     """What has a shape and a dtype as it is, anything else as NumPy understands it."""
     if isinstance(x, jax.Array | jax.ShapeDtypeStruct):
         return x
+    if np.ma.is_masked(x):
+        raise UserError("these inputs have masked values, which an encoder would see: fill them")
     try:
         x = np.asarray(x)
     except ValueError as error:

@@ -94,7 +94,7 @@ class Encoder:
 
 
 def load(
-    workdir: str | Path, step: int | None = None, *, output: str = "features"
+    workdir: str | Path, step: int | str | None = None, *, output: str = "features"
 ) -> tuple[Encoder, dict]:
     """Opens a trained encoder; the workdir is all it needs.
 
@@ -121,7 +121,7 @@ def load(
     workdir = folder_at(str(workdir))
     config, _ = read_run_config(workdir)  # its paths may matter to a teacher
     method = make_method(config)
-    variables, _ = read_variables(workdir, step)
+    variables, _ = read_variables(workdir, None if step is None else int(step))
     data = workdir_lib.read_data(workdir)
     inputs = _inputs_of(f"the encoder of {workdir}", config, data, output)
     encoder = Encoder(config, method, output, inputs, recorded=bool(data))

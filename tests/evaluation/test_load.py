@@ -86,6 +86,7 @@ def test_bytes_and_their_floats_have_the_same_features_inside_of_jit_too(loaded)
         ({"text": IMAGES}, "takes image, but it is given text"),
         (IMAGES / np.float32(250), "float32 from 0 to 1.0"),
         ("a.jpg", r"this is <U5\[\]"),
+        (np.ma.masked_less(IMAGES, 9), "masked values"),
         (IMAGES.tolist(), "pixels as int64"),
     ],
 )
