@@ -14,6 +14,7 @@ import ml_collections
 from absl import flags
 
 from jcl import runtime
+from jcl.config.place import expanded
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.data.text.kept import own_tokenizer
@@ -318,7 +319,7 @@ def main(parsed) -> None:
     """The binary."""
     config, lines = parsed
     workdir = _WORKDIR.value
-    export = Path(_EXPORT.value).expanduser() if _EXPORT.value else None
+    export = Path(expanded(_EXPORT.value)) if _EXPORT.value else None
     for line in lines:
         print(line, file=sys.stderr)
     runtime.configure(config.precision, deterministic=config.deterministic)

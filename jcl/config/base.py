@@ -251,6 +251,10 @@ class Wandb:
 
     project: Annotated[str | None, FREE_ON_RESUME] = None
 
+    def __post_init__(self):
+        if self.project == "":
+            raise UserError("wandb.project is empty; is a variable of the shell unset?")
+
 
 @dataclasses.dataclass(frozen=True)
 class Probe:

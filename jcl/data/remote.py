@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from jcl.config.place import expanded
 from jcl.errors import UserError
 
 _CHUNK = 2**24  # bytes between two ticks of the progress bar
@@ -34,7 +35,7 @@ def opened(path: str) -> str | io.BytesIO:
         FileNotFoundError: nothing is there.
     """
     if not is_address(path):
-        return os.path.expanduser(path)
+        return expanded(path)
     contents = io.BytesIO()
     with _told(path):
         fs, inside = _file_system(path)
@@ -126,7 +127,12 @@ def _file_system(address: str) -> tuple[Any, str]:
 def _told(address: str) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        # fsspec says so of a server that does not answer, too.
+        if isinstance(error.__cause__, OSError) and not isinstance(
+            error.__cause__, FileNotFoundError
+        ):
+            raise UserError(f"{address} cannot be read: {error.__cause__}") from error
         raise
     except ImportError as error:  # fsspec names the package: "Install s3fs to access S3"
         raise UserError(f"{address} cannot be read: {error}") from error

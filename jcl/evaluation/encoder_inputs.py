@@ -14,6 +14,7 @@ from jcl.errors import UserError
 
 MASK = "text_mask"
 _AXES = {IMAGES: "NHWC", VIDEOS: "NTHWC", FEATURES: "NF", TEXT: "NL"}
+_ROUNDING = 1e-5  # by which floats may leave 0...1
 _BYTES = ("uint8", "uint16")  # of pixels, that are divided by the largest there is
 
 
@@ -101,7 +102,7 @@ class EncoderInputs:
                 raise UserError(f"{self.said} is given pixels as {x.dtype}: {rule}")
             if _is_concrete(x) and x.size:
                 low, high = (float(f(np.asarray(x, np.float32))) for f in (np.min, np.max))
-                if not (low >= 0 and high <= 1):
+                if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
                     raise UserError(
                         f"{self.said} is given pixels as {x.dtype} from {low:.4g} to {high:.4g}: "
                         f"{rule}"
@@ -133,12 +134,18 @@ class EncoderInputs:
 
 def _array(x: Any) -> Any:
     """What has a shape and a dtype as it is, anything else as NumPy understands it."""
-    if isinstance(x, np.ndarray | jax.Array | jax.ShapeDtypeStruct):
+    if isinstance(x, jax.Array | jax.ShapeDtypeStruct):
         return x
+    if np.ma.is_masked(x):
+        raise UserError("these inputs have masked values, which an encoder would see: fill them")
     try:
-        return np.asarray(x)
+        x = np.asarray(x)
     except ValueError as error:
         raise UserError(f"inputs of several shapes are no batch: {error}") from error
+    except (RuntimeError, TypeError) as error:  # such as a tensor of PyTorch that has a gradient
+        raise UserError(f"these inputs are no array: {error}") from error
+    # JAX would read numbers of the other byte order as if they were in this machine's.
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
 def _is_concrete(x: Any) -> bool:

@@ -62,7 +62,7 @@ class Encoder:
         self.input_shape = inputs.shape
         self.preprocess = _preprocess(config, inputs)
 
-    def __call__(self, params: Mapping[str, Any], inputs: Any) -> Float[Array, "N ..."]:
+    def __call__(self, params: Any, inputs: Any) -> Float[Array, "N ..."]:
         """The output for a batch.
 
         Args:
@@ -78,6 +78,11 @@ class Encoder:
         Raises:
             jcl.errors.UserError: inputs that are not like what the encoder was trained on.
         """
+        if not isinstance(params, Mapping) or {*params} != {*Variables._fields}:
+            raise UserError(
+                f"{self._inputs.said} is called with other params than jcl.load returned: give "
+                "these, and the inputs after them"
+            )
         expected = self._inputs if self._recorded else _like(inputs, self._inputs)
         examples = expected.checked(inputs)
         try:
@@ -91,7 +96,7 @@ class Encoder:
 
 
 def load(
-    workdir: str | Path, step: int | None = None, *, output: str = "features"
+    workdir: str | Path, step: int | str | None = None, *, output: str = "features"
 ) -> tuple[Encoder, dict]:
     """Opens a trained encoder; the workdir is all it needs.
 
@@ -118,7 +123,7 @@ def load(
     workdir = folder_at(str(workdir))
     config, _ = read_run_config(workdir)  # its paths may matter to a teacher
     method = method_of(workdir)
-    variables, _ = read_variables(workdir, step)
+    variables, _ = read_variables(workdir, None if step is None else int(step))
     data = workdir_lib.read_data(workdir)
     said, tokenizer = f"the encoder of {workdir}", read_kept(workdir)
     inputs = _inputs_of(said, config, data, output, tokenizer)

@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,10 @@ class Preprocess:
             getattr(images, "ndim", None) in (2, 3)
         ):
             images = [images]
-        if not isinstance(images, Sequence | np.ndarray) and not hasattr(images, "shape"):
+        if not isinstance(images, Iterable):
             raise UserError(f"images are given as a {type(images).__name__}: give a sequence")
-        if not len(images):
+        images = list(images)
+        if not images:
             raise UserError("there are no images to preprocess")
         done = [self._one(number, image) for number, image in enumerate(images)]
         if len({image.shape for image in done}) > 1:
@@ -109,6 +110,10 @@ def _encoded(what: str, image: Any) -> bytes:
                 "[H, W, C] with 1, 3 or 4 channels"
             )
         image = PIL.Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
+    elif image.mode in ("I", "F"):
+        raise UserError(
+            f"{what} has 32 bits a pixel (mode {image.mode}), which have no range: give uint8"
+        )
     elif image.mode not in _MODES_OF_PNG:
         image = image.convert("RGB")
     file = io.BytesIO()

@@ -32,9 +32,14 @@ def suffix_of_dataset(workdir: Folder, suffix: str, dataset: str) -> str:
     for number in itertools.count(1):
         found = f"-{name}" if number == 1 else f"-{name}-{number}"
         path = results_file(workdir, suffix + found)
-        if not path.exists() or json.loads(path.read_text()).get("data", {}).get("name") == dataset:
+        if not path.exists() or _name_of_data(path) == dataset:
             return found
     raise AssertionError("numbers do not end")
+
+
+def _name_of_data(path: Folder) -> str | None:
+    data = workdir_lib.read_object(path).get("data")
+    return data.get("name") if isinstance(data, dict) else None
 
 
 def write_results(path: Folder, results: dict) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jcl.config.options import Option
+from jcl.config.place import expanded
 from jcl.config.sections import full_key
 from jcl.data import SOURCES
 from jcl.experiment.tables import taken_options
@@ -35,8 +36,8 @@ def change_paths(key: str, value: Any, change: Callable[[str], str]) -> Any:
 
 
 def with_home(config: ConfigDict) -> None:
-    """Expands `~` in all paths of an opened config, in place."""
-    _change_all(config, os.path.expanduser)
+    """Expands `~` and variables in all paths of an opened config, in place."""
+    _change_all(config, expanded)
 
 
 def seen_from(config: ConfigDict, folder: str | None) -> list[str]:

@@ -1,15 +1,18 @@
 """Where a workdir may lie: in a folder of this machine, or on Google Cloud Storage."""
 
+import os
 import re
 from pathlib import Path
 
 from etils import epath
 
+from jcl.config.place import expanded
 from jcl.errors import UserError
 
 Folder = Path | epath.Path
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_WINDOWS = re.compile(r"[A-Za-z]:\\")
 _GOOGLE = "gs://"
 _INSTEAD = {
     "file": "give the path alone, {path}",
@@ -20,7 +23,7 @@ _INSTEAD = {
 
 
 def folder_at(text: str) -> Folder:
-    """The folder of an address; `~` is expanded.
+    """The folder of an address; `~` and variables are expanded (`jcl.config.place`).
 
     A folder gs://BUCKET/... is one of Google Cloud Storage, which etils reads and writes, by gcsfs
     or TensorFlow, and Orbax by TensorStore. Nobody has tried that on Google's storage.
@@ -28,7 +31,12 @@ def folder_at(text: str) -> Folder:
     Raises:
         UserError: an address of another kind; the message says what to do instead.
     """
+    if not text:
+        raise UserError("the folder has no name; is a variable of the shell unset?")
+    text = expanded(text)
     found = _SCHEME.match(text)
+    if _WINDOWS.match(text) and os.sep == "/":
+        raise UserError(f"{text} is a path of Windows, and here it would be a strange name")
     if text.startswith(_GOOGLE):
         return epath.Path(text)
     if found:
@@ -39,7 +47,7 @@ def folder_at(text: str) -> Folder:
         raise UserError(
             f"{text} is an address and no folder, and runs write theirs on file systems: {instead}"
         )
-    return Path(text).expanduser()
+    return Path(text)
 
 
 def local_folder(text: str | Path) -> Path:

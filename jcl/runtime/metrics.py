@@ -148,12 +148,12 @@ def read_metrics(workdir: Folder) -> list[dict]:
     if not path.exists():
         return []
     lines = []
-    for text in path.read_text().splitlines(keepends=True):
+    for text in path.read_bytes().decode(errors="replace").splitlines(keepends=True):
         try:
             line = json.loads(text)
         except json.JSONDecodeError:
             break
-        if not text.endswith("\n"):
+        if not text.endswith("\n") or not isinstance(line, dict) or "step" not in line:
             break
         lines.append(line)
     return lines

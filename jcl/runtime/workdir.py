@@ -36,8 +36,8 @@ def create(workdir: Folder) -> None:
         probe = workdir / f".writable-{os.getpid()}"
         probe.write_text("")
         probe.unlink()
-    except OSError as error:
-        said = error.strerror or error
+    except (OSError, ValueError) as error:  # the latter of a name with a null byte
+        said = getattr(error, "strerror", None) or error
         raise UserError(f"the workdir {workdir} cannot be written: {said}") from error
     except Exception as error:  # of the many libraries of Google's storage, or none is there
         if not is_remote(workdir):
@@ -57,31 +57,33 @@ def read_config(workdir: Folder) -> ConfigDict:
         text = path.read_text()
     except OSError as error:
         raise UserError(f"{workdir} is not a workdir of jcl: {CONFIG}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged: it is no text ({error.reason})") from error
     return config_lib.from_json(text)
 
 
 def read_options(workdir: Folder) -> dict[str, Any] | None:
     """The resolved options of the last launch; None where a run is older than their record."""
-    try:
-        return json.loads((workdir / RUN).read_text()).get("options")
-    except (OSError, json.JSONDecodeError, AttributeError):
-        return None
+    return read_object(workdir / RUN).get("options")
 
 
 def read_start_folder(workdir: Folder) -> str | None:
     """The folder in which the last launch was started; None of a run without that record."""
-    try:
-        return json.loads((workdir / RUN).read_text()).get("started_in")
-    except (OSError, json.JSONDecodeError, AttributeError):
-        return None
+    return read_object(workdir / RUN).get("started_in")
 
 
 def read_data(workdir: Folder) -> dict[str, Any] | None:
     """What the last launch trained on, as `write_run` got it; None of a run without that record."""
+    return read_object(workdir / RUN).get("data")
+
+
+def read_object(path: Folder) -> dict[str, Any]:
+    """A JSON object; {} where the file is absent, or damaged, as after a power cut."""
     try:
-        return json.loads((workdir / RUN).read_text()).get("data")
-    except (OSError, json.JSONDecodeError, AttributeError):
-        return None
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):  # no JSON, or no text
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_config(workdir: Folder, config: ConfigDict) -> None:
@@ -92,10 +94,10 @@ def write_config(workdir: Folder, config: ConfigDict) -> None:
 def read_origin_steps(workdir: Folder) -> dict[str, int]:
     """The workdirs that an earlier launch of this run started from, with their steps, if any."""
     try:
-        origin = json.loads((workdir / RUN).read_text())["init_from"]
+        origin = read_object(workdir / RUN)["init_from"]
         origins = [origin] if isinstance(origin, dict) else origin  # up to 2026-11-28 there was one
         return {origin["workdir"]: origin["step"] for origin in origins or ()}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return {}
 
 
@@ -118,11 +120,8 @@ def write_run(
         data: what tells the training split from others (`jcl.data.identity`): as well.
     """
     path = workdir / RUN
-    try:
-        earlier = json.loads(path.read_text())
-        launches = [*earlier.pop("earlier_launches", []), earlier]
-    except (OSError, json.JSONDecodeError, AttributeError):
-        launches = []
+    earlier = read_object(path)
+    launches = [*earlier.pop("earlier_launches", []), *([earlier] if earlier else [])]
     run = {
         "git_commit": _git_commit(),
         "packages": package_versions(),

@@ -58,6 +58,9 @@ def test_bytes_and_their_floats_have_the_same_features_inside_of_jit_too(loaded)
         (IMAGES / 255).astype(np.float64),
         list(IMAGES),
         {"image": IMAGES},
+        (IMAGES / 255).astype(">f4"),
+        (IMAGES / 255 * (1 + 1e-7)).astype(np.float32),
+        [PIL.Image.fromarray(image) for image in IMAGES],
     ):
         np.testing.assert_allclose(features(params, same), wanted, atol=1e-6)
     np.testing.assert_allclose(jax.jit(features)(params, IMAGES), wanted, atol=1e-6)
@@ -81,12 +84,23 @@ def test_bytes_and_their_floats_have_the_same_features_inside_of_jit_too(loaded)
         (IMAGES.reshape(2, -1), r"uint8\[2, 192\]"),
         ([IMAGES[0], IMAGES[1, :7]], "several shapes are no batch"),
         ({"text": IMAGES}, "takes image, but it is given text"),
+        (IMAGES / np.float32(250), "float32 from 0 to 1.0"),
+        ("a.jpg", r"this is <U5\[\]"),
+        (np.ma.masked_less(IMAGES, 9), "masked values"),
+        (IMAGES.tolist(), "pixels as int64"),
     ],
 )
 def test_what_the_encoder_was_not_trained_on_is_refused(wrong, says, loaded):
     features, params = loaded
     with pytest.raises(UserError, match=says):
         features(params, wrong)
+
+
+def test_other_params_than_those_that_were_returned_are_named(loaded):
+    features, params = loaded
+    for wrong in (params["params"], IMAGES):
+        with pytest.raises(UserError, match=r"other params than jcl.load returned"):
+            features(wrong, IMAGES)
 
 
 def test_what_is_traced_is_refused_by_its_shape_and_dtype(loaded):
@@ -195,6 +209,7 @@ def test_preprocess_gives_what_evaluation_reads_of_the_same_files(loaded, tmp_pa
         np.testing.assert_array_equal(found, wanted)
     pillow = features.preprocess([PIL.Image.fromarray(large).convert("CMYK").convert("RGB")])
     assert pillow.shape == (1, 8, 8, 3)
+    assert len(features.preprocess(tmp_path.glob("*.png"))) == 1
     grey = features.preprocess(large[..., 0])
     np.testing.assert_array_equal(grey[..., 0], grey[..., 2])
     np.testing.assert_array_equal(features.preprocess(IMAGES), IMAGES)
@@ -211,6 +226,7 @@ def test_preprocess_names_what_it_cannot_read(loaded, tmp_path):
         (np.zeros((1, 9, 9, 3), np.float32), r"image 0 is float32\[9, 9, 3\]"),
         ([], "no images"),
         (7, "given as a int"),
+        (PIL.Image.fromarray(np.zeros((9, 9), np.float32)), "32 bits a pixel"),
     ):
         with pytest.raises(UserError, match=says):
             preprocess(wrong)

@@ -50,6 +50,29 @@ def test_google_storage_keeps_its_address():
         local_folder("gs://bucket/runs")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "a variable of the shell unset"),
+        ("$NOWHERE/run", r"names \$NOWHERE, which is not set"),
+        ("~nobody-there/run", "no such user"),
+        ("C:\\runs\\a", "a path of Windows"),
+    ],
+)
+def test_what_would_become_a_strange_folder_is_refused(text, says, monkeypatch):
+    monkeypatch.delenv("NOWHERE", raising=False)
+    with pytest.raises(UserError, match=says):
+        folder_at(text)
+
+
+def test_variables_that_are_set_are_expanded_and_names_with_a_dollar_stay(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    assert folder_at("$SCRATCH/run") == folder_at("${SCRATCH}/run") == Path("/scratch/me/run")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "$SCRATCH").mkdir()
+    assert folder_at("$SCRATCH") == Path("$SCRATCH")
+
+
 @pytest.fixture
 def google(tmp_path, monkeypatch):
     """Has etils take a folder of this machine for gs://bucket; Orbax would not."""

@@ -153,6 +153,8 @@ def _read_members(path: str) -> dict[str, np.ndarray]:
         archive = np.load(opened(path), allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except UserError:  # an address that cannot be read
+        raise
     except _BROKEN as error:
         raise UserError(f"{path} is not a readable .npz archive: {_first_line(error)}") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
