@@ -27,7 +27,9 @@ SOURCES = {
 
 
 def open_source(name: str, split: str, *, held_out: float | None = None, **given: Any) -> Source:
-    """Opens one split of the dataset that a config names.
+    """Opens one split of the dataset that a config names, its texts as it has them.
+
+    `jcl.experiment.open_split` puts token ids in the place of strings.
 
     Args:
         name: "shapes", "scenes", "textured" or "moving" (generated), "tfds:NAME",
