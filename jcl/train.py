@@ -130,7 +130,7 @@ def prepare(
     tokenizer = getattr(source, "tokenizer", None)
     check_taken_embeddings(state.params, origin or (), tokenizer)
     checkpoints = _enter(workdir, config, data, accept=accept_config_changes, closing=closing)
-    if tokenizer is not None and distributed.is_first():
+    if not resumes and distributed.is_first():
         write_kept(workdir, tokenizer)
     restored = checkpoints.restore_newest(state)
     state = state if restored is None else restored

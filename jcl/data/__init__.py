@@ -48,7 +48,9 @@ def open_source(
     groups: str | None = None,
     **given: Any,
 ) -> Source:
-    """Opens one split of the dataset that a config names.
+    """Opens one split of the dataset that a config names, its texts as it has them.
+
+    `jcl.experiment.open_split` puts token ids in the place of strings.
 
     Args:
         name: "shapes", "scenes", "textured" or "moving" (generated), "tfds:NAME", "folder:PATH",
