@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
 .PHONY: setup quickstart test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
-  dataset-fashion-mnist
+  dataset-fashion-mnist \
+  emoji
 
 setup: .venv/ready
 
@@ -91,3 +92,19 @@ data/diamonds_imbalanced.npz: | setup
 
 dataset-fashion-mnist:
 	test -d $(FASHION_MNIST) || { apt-get update -qq && apt-get install -y -qq dataset-fashion-mnist; }
+
+# Real pairs of an image and a text: emoji in nine styles of drawing, with their names and keywords.
+# Licences: docs/emoji.md.
+EMOJI_PACKAGES := emojibase-data@17.0.0 $(addprefix @iconify-json/,noto@1.2.9 noto-v1@1.2.5 \
+  twemoji@1.2.5 openmoji@1.2.29 fluent-emoji@1.2.7 fluent-emoji-flat@1.2.6 emojione@1.2.3 \
+  emojione-v1@1.2.3 fxemoji@1.2.2)
+emoji: data/emoji
+
+data/npm/ready:
+	command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; }
+	mkdir -p data/npm
+	cd data/npm && for package in $(EMOJI_PACKAGES); do npm pack --silent "$$package" || exit 1; done
+	touch $@
+
+data/emoji: | setup data/npm/ready
+	$(BIN)/python -m jcl.data.prepare --emoji=data/npm --name=emoji --data_dir=data

@@ -35,7 +35,9 @@ class Source(Protocol):
 
         Returns:
             "image" uint8 [b, H, W, C] or "features" float32 [b, F]; and, where the dataset has
-            them, "label" int32 [b] and "target" float32 [b].
+            them, "label" int32 [b], "target" float32 [b], and "text", strings [b] or, of K captions
+            an example, [b, K], "" where there are fewer. Where an example has S images of one
+            thing, "image" is [b, S, H, W, C] and "image_mask" bool [b, S] says which there are.
         """
         ...
 
@@ -52,7 +54,7 @@ class InMemorySource:
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
         """(H, W, C), or None where the arrays hold features."""
-        return self.arrays["image"].shape[1:] if "image" in self.arrays else None
+        return self.arrays["image"].shape[-3:] if "image" in self.arrays else None
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))

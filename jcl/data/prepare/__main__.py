@@ -5,6 +5,7 @@ r"""Turns local files into a dataset on disk, which a config then names.
     python -m jcl.data.prepare --image_folder=DIR --name=my_photos     --data_dir=OUT
     python -m jcl.data.prepare --source=shapes    --name=my_shapes     --data_dir=OUT
     python -m jcl.data.prepare --diamonds         --name=diamonds      --data_dir=OUT
+    python -m jcl.data.prepare --pairs=train.csv --test_pairs=test.csv --name=mine --data_dir=OUT
 
 Of images the result is OUT/NAME/VERSION with the splits train and test, the features image, label
 and target (where the source has them) and records in their source's order, as array_record files.
@@ -17,6 +18,13 @@ it is complete. Neither writing nor reading needs TensorFlow.
 Feature vectors, such as the diamonds, and what holds more than image, label and target become
 OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
 
+Images with captions come from tables, COCO's JSON or WebDataset shards, and `text` is a feature:
+
+    --pairs=train.tsv --test_pairs=test.tsv --images=DIR      columns image and caption
+    --pairs=captions_train2017.json --test_pairs=captions_val2017.json \
+        --images=train2017 --test_images=val2017
+    --pairs='train/*.tar' --test_pairs='test/*.tar'           jpg, png or webp; txt or json
+
 For regression, --rotate turns every image by an angle of its own, which becomes its target, and
 --target_density chooses examples by their target:
 
@@ -27,6 +35,8 @@ docs/variants.md has the other changes, such as long tails, noisy labels and pla
 order in which they happen.
 """
 
+from pathlib import Path
+
 from absl import flags
 
 from jcl.data.prepare.class_colour import colour_by_class
@@ -34,10 +44,13 @@ from jcl.data.prepare.classes import keep_classes
 from jcl.data.prepare.concatenated import concatenate
 from jcl.data.prepare.density import DENSITIES
 from jcl.data.prepare.diamonds import read_diamonds
+from jcl.data.prepare.emoji.read import read_emoji
 from jcl.data.prepare.idx import read_idx_folder
 from jcl.data.prepare.long_tailed import thin_classes
 from jcl.data.prepare.noisy_labels import KINDS, corrupt_labels
 from jcl.data.prepare.outliers import other_class_outliers, turn_outliers
+from jcl.data.prepare.pairs.files import list_captioned, read_captioned
+from jcl.data.prepare.pairs.shards import Broken, list_shards, read_shards
 from jcl.data.prepare.planted import plant_pairs
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
@@ -47,6 +60,7 @@ from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
+from jcl.data.prepare.write_pairs import write_captioned, write_drawings
 from jcl.data.sources.arrays import read_arrays
 from jcl.errors import UserError
 
@@ -63,6 +77,30 @@ _SOURCE = flags.DEFINE_string(
 _DIAMONDS = flags.DEFINE_boolean(
     "diamonds", False, "The prices of 53,940 diamonds, out of the installed package plotnine."
 )
+_PAIRS = flags.DEFINE_string(
+    "pairs",
+    None,
+    "Training images and their captions: a .csv or .tsv with the columns image and caption, a row "
+    "a caption, a .json of captions as COCO has them, or WebDataset shards, such as 'all/*.tar'.",
+)
+_TEST_PAIRS = flags.DEFINE_string("test_pairs", None, "With --pairs: the same for testing.")
+_IMAGES = flags.DEFINE_string(
+    "images", None, "With --pairs: folder of the image files. Default: that of the list."
+)
+_TEST_IMAGES = flags.DEFINE_string(
+    "test_images", None, "With --pairs: folder of the image files for testing. Default: --images."
+)
+_CAPTIONS = flags.DEFINE_integer(
+    "captions",
+    None,
+    "With --pairs: the most captions of an image that are kept, the first ones. Default: all of a "
+    "list, one of a shard.",
+    lower_bound=1,
+)
+_EMOJI = flags.DEFINE_string(
+    "emoji", None, "Folder of npm's packages of emoji, which `make emoji` fetches."
+)
+_LANGUAGES = flags.DEFINE_list("languages", ["en"], "With --emoji: one caption in each, as en,de.")
 _NAME = flags.DEFINE_string("name", None, "Name of the dataset: lower case, digits, underscores.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Data directory to write into.")
 _VERSION = flags.DEFINE_string(
@@ -144,7 +182,7 @@ _PLANTED_WRONG = flags.DEFINE_float(
     "Share of the training images whose partner becomes another's; makes pairs.",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
-_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS)
+_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS, _PAIRS, _EMOJI)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
     *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO),
@@ -158,13 +196,20 @@ def main(argv: list[str]) -> None:
     given = [flag for flag in _SOURCES if flag.value]
     if len(argv) > 1 or len(given) != 1 or not _NAME.value or not _DATA_DIR.value:
         raise UserError(
-            "give --name, --data_dir and exactly one of --idx, --npz, --image_folder, --source and "
-            "--diamonds"
+            "give --name, --data_dir and exactly one of --idx, --npz, --image_folder, --source, "
+            "--diamonds, --pairs and --emoji"
         )
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
     if _IMAGE_FOLDER.value:
         _refuse("--image_folder", *_CHANGES)
         path = write_image_folder(_IMAGE_FOLDER.value, **to, version=_VERSION.value)
+    elif _PAIRS.value:
+        _refuse("--pairs", *_CHANGES)
+        path = _write_pairs(**to)
+    elif _EMOJI.value:
+        _refuse("--emoji", *_CHANGES)
+        emoji = read_emoji(_EMOJI.value, _LANGUAGES.value, _SEED.value)
+        path = write_drawings(emoji.splits, emoji.groups, **to, version=_VERSION.value)
     else:
         splits = _changed(_read())
         if set(splits["train"]) - _OF_RECORDS:
@@ -186,6 +231,35 @@ def _read() -> Splits:
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
     return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
+
+
+def _write_pairs(**to: str) -> Path:
+    """The images and captions that the flags name, as a dataset."""
+    if not _TEST_PAIRS.value:
+        raise UserError("--pairs names images to train on; give --test_pairs too")
+    lists = {"train": _PAIRS.value, "test": _TEST_PAIRS.value}
+    broken = Broken()
+    if all(pattern.endswith(".tar") for pattern in lists.values()):
+        _refuse("a tar file", _IMAGES, _TEST_IMAGES)
+        captions = _CAPTIONS.value or 1
+        shards = {split: list_shards(pattern) for split, pattern in lists.items()}
+        splits = {
+            split: (None, read_shards(paths, captions, broken)) for split, paths in shards.items()
+        }
+    else:
+        folders = {"train": _IMAGES.value, "test": _TEST_IMAGES.value or _IMAGES.value}
+        files = {split: list_captioned(path, folders[split]) for split, path in lists.items()}
+        captions = max(len(texts) for listed in files.values() for _, texts in listed)
+        if _CAPTIONS.value:
+            captions = min(captions, _CAPTIONS.value)
+        splits = {
+            split: (len(listed), read_captioned([(p, t[:captions]) for p, t in listed]))
+            for split, listed in files.items()
+        }
+    path = write_captioned(splits, captions=captions, **to, version=_VERSION.value)
+    if said := broken.said():
+        print(said)
+    return path
 
 
 def _changed(splits: Splits) -> Splits:

@@ -1,7 +1,6 @@
 """Reads folders of image files: DIR/train/CLASS/*.png and DIR/test/CLASS/*.jpg."""
 
 import dataclasses
-import io
 from pathlib import Path
 
 import PIL.Image
@@ -9,7 +8,6 @@ import PIL.Image
 from jcl.errors import UserError
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
-_MODES = {1: "L", 3: "RGB"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,26 +49,6 @@ def read_image_folder(folder: str) -> ImageFolder:
             grey = grey and image.mode == "L"
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
     return ImageFolder(names["train"], files, (height, width, 1 if grey else 3))
-
-
-def read_encoded(path: Path, channels: int) -> bytes:
-    """The file's own bytes where it has that many channels, else the same image as RGB PNG.
-
-    Keeping the bytes loses nothing and keeps photographs small.
-
-    Raises:
-        UserError: where the file is not an image, or is damaged.
-    """
-    with _open(path) as image:
-        try:
-            image.load()
-        except (OSError, SyntaxError) as error:
-            raise UserError(f"{path} is a damaged image: {error}") from error
-        if image.mode == _MODES[channels]:
-            return path.read_bytes()
-        encoded = io.BytesIO()
-        image.convert(_MODES[channels]).save(encoded, format="png")
-        return encoded.getvalue()
 
 
 def _list_split(folder: Path) -> dict[str, list[Path]]:

@@ -111,7 +111,10 @@ def test_binary_refuses_in_one_sentence(tmp_path):
     process = run_binary("--name=x", "--npz=a.npz", "--idx=b", f"--data_dir={tmp_path}")
     assert process.returncode == 2
     assert process.stderr.count("\n") == 1
-    assert "exactly one of --idx, --npz, --image_folder, --source and --diamonds" in process.stderr
+    assert (
+        "exactly one of --idx, --npz, --image_folder, --source, --diamonds, --pairs and --emoji"
+        in process.stderr
+    )
 
 
 def prepare_each(*commands):
@@ -317,7 +320,7 @@ def test_bad_image_folders(tmp_path):
     save_image(folder / "train" / "dog" / "a.png", "L", (60, 50), "png", 0)
     whole = (folder / "train" / "dog" / "a.png").read_bytes()
     (folder / "train" / "dog" / "a.png").write_bytes(whole[: len(whole) // 2])
-    refuse("dog/a.png is a damaged image")
+    refuse("dog/a.png is not an image or a damaged one")
     (folder / "train" / "dog" / "a.png").write_bytes(b"hello")
     refuse("dog/a.png is not a PNG or JPEG")
     assert [p for p in contents(tmp_path) if "incomplete" in p or p == "1.0.0"] == []
@@ -339,7 +342,7 @@ def test_an_interrupted_write_leaves_nothing(small_arrays, tmp_path, monkeypatch
             raise KeyboardInterrupt
         return io.BytesIO(b"png").getvalue()
 
-    monkeypatch.setattr(write, "_encode_png", interrupt)
+    monkeypatch.setattr(write, "encode_png", interrupt)
     monkeypatch.setattr(write, "_CHUNK", 50)
     with pytest.raises(KeyboardInterrupt):
         write.write_arrays(small_arrays, name="small", data_dir=str(tmp_path))
