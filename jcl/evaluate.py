@@ -16,6 +16,7 @@ from absl import flags
 from jcl import runtime
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
+from jcl.data.text.kept import own_tokenizer
 from jcl.evaluation.cells import score_cells
 from jcl.evaluation.classes import classes_to_probe
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
@@ -99,7 +100,8 @@ def evaluate(
     config = open_config(config)
     if export_features is not None:
         check_export(export_features)
-    train, test = open_split(config, "train"), open_split(config, "test")
+    tokenizer = functools.partial(own_tokenizer, workdir, config.data.tokenizer)
+    train, test = (open_split(config, split, tokenizer=tokenizer) for split in ("train", "test"))
     with (config := config.copy_and_resolve_references()).unlocked():
         # Nothing is trained with these, and other data may be less than a batch or an epoch.
         config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1

@@ -22,6 +22,7 @@ from jcl.cost.memory import check_memory, step_bytes
 from jcl.data.dataset_shape import shape_of
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash
+from jcl.data.text.kept import own_tokenizer, write_kept
 from jcl.errors import UserError
 from jcl.evaluation.at_epoch import make_at_epoch
 from jcl.evaluation.periodic import make_online_probe
@@ -99,14 +100,19 @@ def prepare(
     check_installed(config)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
+    # Before its first checkpoint a run has a tokenizer that no network was trained with.
+    resumes = bool(saved_steps(workdir))
+    own = functools.partial(own_tokenizer, workdir, config.data.tokenizer) if resumes else None
     with distributed.first_then_others("the data are there"):
-        source = open_split(config, "train")
+        source = open_split(config, "train", tokenizer=own)
     experiment = make_experiment(config, shape_of(source))
     check_needs(experiment)
     probe = make_online_probe(experiment, source, mesh)
     at_epoch = make_at_epoch(experiment, source, mesh)
     state, origin = _first_state(experiment, workdir, mesh)
     checkpoints = _enter(workdir, config, accept=accept_config_changes, closing=closing)
+    if (made := getattr(source, "tokenizer", None)) is not None and distributed.is_first():
+        write_kept(workdir, made)
     restored = checkpoints.restore_newest(state)
     state = state if restored is None else restored
     start, total = int(state.step), experiment.length.total_steps

@@ -22,6 +22,9 @@ PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.f
 SCALINGS = ("none", "linear", "sqrt")
 ONLINE_PROBES = ("knn", "linear")
 
+# Of a byte-level BPE: all bytes, the start and the end of a text.
+LEAST_VOCABULARY = 256 + 2
+
 # The sections that name a thing, with what `base()` names; the thing's options join the section.
 NAMED = {
     "data": "shapes",
@@ -107,9 +110,25 @@ class Data:
     Attributes:
         held_out: the share of the training examples that takes the place of the test split, to
             choose settings by; None takes the splits as they are.
+        tokenizer: the file tokenizer.json that makes token ids of texts that are strings; None
+            trains a byte-level BPE on the texts of the training split. The workdir keeps it.
+        vocabulary: most tokens of a BPE that is trained.
+        text_length: most tokens of a text; longer ones are cut.
     """
 
     held_out: float | None = None
+    # The workdir's own counts, and another is refused by what it says, not by its path.
+    tokenizer: Annotated[str | None, FREE_ON_RESUME] = None
+    vocabulary: int = 8192
+    text_length: int = 77
+
+    def __post_init__(self):
+        check_count("data.text_length", self.text_length)
+        if self.vocabulary < LEAST_VOCABULARY:
+            raise UserError(
+                f"data.vocabulary={self.vocabulary} is impossible: a byte-level BPE has "
+                f"{LEAST_VOCABULARY} tokens or more"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,12 +24,14 @@ class DatasetShape:
         n_classes: of `label`, or None where there is none.
         read_groups: reads the `group` of every example, integers [n], which may take as long as
             reading the split; None where examples have none.
+        vocabulary: how many token ids the tokenizer of its texts has; None where there is none.
     """
 
     example: Mapping[str, jax.ShapeDtypeStruct]
     examples: int
     n_classes: int | None
     read_groups: Callable[[], Integer[np.ndarray, " n"]] | None = None
+    vocabulary: int | None = None
 
     def batch(self, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
         """A global batch of that many examples, with their `index`."""
@@ -47,7 +49,9 @@ def shape_of(source: Source) -> DatasetShape:
         for key, value in source.batch(np.arange(1)).items()
     }
     read = functools.partial(_read_groups, source) if "group" in example else None
-    return DatasetShape(example, len(source), source.n_classes, read)
+    tokenizer = getattr(source, "tokenizer", None)
+    vocabulary = None if tokenizer is None else tokenizer.size
+    return DatasetShape(example, len(source), source.n_classes, read, vocabulary)
 
 
 def _read_groups(source: Source) -> Integer[np.ndarray, " n"]:

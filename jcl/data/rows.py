@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jcl.data.source import Source
+from jcl.data.text.texts import read_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Rows:
         return getattr(self.whole, "class_names", None)
 
     @property
+    def tokenizer(self):
+        """That of the whole, where texts were strings."""
+        return getattr(self.whole, "tokenizer", None)
+
+    @property
     def in_memory(self):
         """Whether reading is a plain array lookup."""
         return self.whole.in_memory
@@ -46,3 +52,7 @@ class Rows:
     def batch(self, indices: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
         """Reads the examples at `indices` of this subset."""
         return self.whole.batch(self.rows[indices])
+
+    def texts(self, indices: Int[np.ndarray, " b"]) -> np.ndarray:
+        """Reads the text alone, where it is strings."""
+        return read_texts(self.whole, self.rows[indices])

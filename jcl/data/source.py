@@ -17,7 +17,7 @@ class Source(Protocol):
     """One split of a dataset with random access, a whole batch at a time.
 
     Attributes:
-        image_shape: (H, W, C) of every image, or None where examples are feature vectors.
+        image_shape: (H, W, C) of every image, or None where examples are feature vectors or texts.
         n_classes: number of classes of `label`, or None where there are no labels.
         in_memory: True where `batch` is a plain array lookup, which needs no worker processes.
     """
@@ -34,10 +34,13 @@ class Source(Protocol):
         """Reads the examples at `indices`, in that order.
 
         Returns:
-            "image" uint8 [b, H, W, C] or "features" float32 [b, F]; and, where the dataset has
-            them, "label" int32 [b], "target" float32 [b], and "text", strings [b] or, of K captions
-            an example, [b, K], "" where there are fewer. Where an example has S images of one
-            thing, "image" is [b, S, H, W, C] and "image_mask" bool [b, S] says which there are.
+            "image" uint8 [b, H, W, C] or "features" float32 [b, F] or "text"; and, where the
+            dataset has them, "label" int32 [b] and "target" float32 [b]. "text" is token ids
+            int32 [b, L], with "text_mask" bool [b, L], or strings [b], in whose place a run puts
+            token ids (`jcl.data.text.tokenised`). Where examples have several texts, these are
+            [b, K, L] or strings [b, K], and "" fills up where there are fewer.
+            Where an example has S images of one thing, "image" is [b, S, H, W, C] and "image_mask"
+            bool [b, S] says which there are.
         """
         ...
 
@@ -62,6 +65,10 @@ class InMemorySource:
     def batch(self, indices: Integer[np.ndarray, " b"]) -> dict[str, np.ndarray]:
         """Copies the rows at `indices` of every array."""
         return {key: array[indices] for key, array in self.arrays.items()}
+
+    def texts(self, indices: Integer[np.ndarray, " b"]) -> np.ndarray:
+        """The text alone, where it is strings."""
+        return self.arrays["text"][indices]
 
 
 def check_source(name: str, source: Any) -> None:
@@ -107,7 +114,7 @@ def _check_first_example(name: str, source: Source) -> None:
     """
     example = source.batch(np.arange(1))
     if source.image_shape is None:
-        wanted = {"features": (np.float32, (None,))}
+        wanted = {} if "text" in example else {"features": (np.float32, (None,))}
     else:
         wanted = {"image": (np.uint8, tuple(source.image_shape))}
         if len(source.image_shape) != 3:

@@ -16,7 +16,7 @@ from jcl.augment.image import examples_as_floats
 from jcl.augment.views import FEATURES, IMAGES, VIDEOS
 from jcl.data import Source
 from jcl.errors import UserError
-from jcl.experiment import image_dtype, make_method, open_config
+from jcl.experiment import image_dtype, method_of, open_config
 from jcl.experiment.tables import named_options
 from jcl.methods.base import Method, Variables
 from jcl.runtime import workdir as workdir_lib
@@ -120,7 +120,7 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
         (16, 128)
     """
     config = open_config(workdir_lib.read_config(Path(workdir)))
-    apply = output_function(config, make_method(config), "features")
+    apply = output_function(config, method_of(workdir), "features")
     size = config.data.get("image_size")
 
     def features(params, images):

@@ -53,7 +53,7 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
     config = experiment.config
     if config.probe.every_steps is None:
         return None
-    test = open_split(config, "test")
+    test = open_split(config, "test", tokenizer=lambda: train.tokenizer)
     by_target = "target" in experiment.method.needs
     if by_target and config.probe.online != "knn":
         raise UserError(

@@ -7,7 +7,7 @@ from jcl.experiment.build import (
     image_dtype,
     make_experiment,
     make_method,
-    open_split,
+    method_of,
 )
 from jcl.experiment.read import (
     changes_on_resume,
@@ -16,6 +16,7 @@ from jcl.experiment.read import (
     read_command_line,
     resolved_options,
 )
+from jcl.experiment.splits import open_split
 
 __all__ = [
     "Experiment",
@@ -26,6 +27,7 @@ __all__ = [
     "image_dtype",
     "make_experiment",
     "make_method",
+    "method_of",
     "open_config",
     "open_split",
     "read_command_line",

@@ -18,12 +18,13 @@ from jcl.augment.make import make_views
 from jcl.augment.views import SIDE, InContext, Views, in_context
 from jcl.config import PRECISIONS
 from jcl.config.names import build
-from jcl.data import Source, open_source
 from jcl.data.dataset_shape import DatasetShape
 from jcl.data.order import Order, shuffled
+from jcl.data.text.kept import read_kept
 from jcl.errors import UserError
 from jcl.experiment.read import open_config
 from jcl.experiment.tables import NETWORKS, networks_of, sections_of, target
+from jcl.experiment.vocabulary import with_vocabulary
 from jcl.experiment.widths import with_widths
 from jcl.methods import METHODS
 from jcl.methods.base import Method, Variables, check_protocol, declared
@@ -138,7 +139,7 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
             "precision='float64' needs JAX's 64-bit mode: call jcl.runtime.configure('float64') "
             "before anything asks for a device, as the binaries do"
         )
-    method = make_method(config, n_classes=data.n_classes)
+    method = make_method(config, n_classes=data.n_classes, vocabulary=data.vocabulary)
     make_order = declared(method, "order") or shuffled
     order = make_order(data, batch_size=config.batch_size, seed=config.seed)
     length = durations(config, order.steps_per_epoch)
@@ -155,26 +156,32 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
     )
 
 
-def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
+def make_method(
+    config: ConfigDict, *, n_classes: int | None = None, vocabulary: int | None = None
+) -> Method:
     """Builds a method and the networks that it takes; needs no data and reads no file.
 
     Args:
         config: from `jcl.config.base()`.
         n_classes: for methods that take it; features do not depend on it.
+        vocabulary: token ids of the run's tokenizer; None where texts are no strings.
+
+    Raises:
+        UserError: networks that do not fit, such as one with fewer token ids.
     """
     types = {
         "dtype": PRECISIONS[config.precision],
         # Parameters and statistics keep float32 where bfloat16 computes.
         "param_dtype": image_dtype(config),
     }
-    config = with_widths(config)
+    config = with_vocabulary(with_widths(config), vocabulary)
     supplied = {
         title: build(title, config[title], NETWORKS[title], **types)
         for title in networks_of(config.method.name)
     }
     if "teacher" in sections_of(config.method.name):
         supplied["teacher"] = Teacher(
-            functools.partial(_method_of, config.teacher.workdir),
+            functools.partial(method_of, config.teacher.workdir),
             functools.partial(_variables_of, config.teacher.workdir, config.teacher.step),
         )
     if "n_classes" in inspect.signature(target("method", config.method.name)).parameters:
@@ -184,8 +191,11 @@ def make_method(config: ConfigDict, *, n_classes: int | None = None) -> Method:
     return method
 
 
-def _method_of(workdir: str) -> Method:
-    return make_method(open_config(read_config(Path(workdir))))
+def method_of(workdir: str | Path) -> Method:
+    """The method of a run, with its networks, from its workdir alone."""
+    tokenizer = read_kept(Path(workdir))
+    vocabulary = None if tokenizer is None else tokenizer.size
+    return make_method(open_config(read_config(Path(workdir))), vocabulary=vocabulary)
 
 
 def _variables_of(workdir: str, step: int | None) -> Variables:
@@ -212,8 +222,3 @@ def check_needs(experiment: Experiment) -> None:
 def image_dtype(config: ConfigDict) -> DTypeLike:
     """The dtype of images, views and parameters: float64 where that is asked, float32 otherwise."""
     return jnp.float64 if config.precision == "float64" else jnp.float32
-
-
-def open_split(config: ConfigDict, split: str) -> Source:
-    """Opens the "train" or "test" split of the config's dataset."""
-    return open_source(split=split, **config.data.to_dict())

@@ -14,6 +14,8 @@ from jcl.models.vit import TransformerBlock
 # {"ids": int32 [N, L], "mask": bool [N, L]}, the mask False where a text has ended.
 Text = Mapping[str, Shaped[Array, "N L"]]
 
+_OF_CLIP = 49_408  # token ids of CLIP's tokeniser
+
 
 class TokenEmbedding(nn.Module):
     """A learned vector for each token id.
@@ -22,13 +24,13 @@ class TokenEmbedding(nn.Module):
     because clamping it, as gathers do, would train on another token without a word.
 
     Attributes:
-        vocabulary: ids lie in 0...vocabulary - 1.
+        vocabulary: ids lie in 0...vocabulary - 1; None takes the 49,408 of CLIP's tokeniser.
         width: of a vector.
         dtype: of what it returns.
         param_dtype: of parameters.
     """
 
-    vocabulary: int
+    vocabulary: int | None
     width: int
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
@@ -36,10 +38,11 @@ class TokenEmbedding(nn.Module):
     @nn.compact
     def __call__(self, text: Text) -> Float[Array, "N L D"]:
         """Maps ids to vectors; those of the padding are finite and mean nothing."""
-        shape = (self.vocabulary, self.width)
+        size = _OF_CLIP if self.vocabulary is None else self.vocabulary
+        shape = (size, self.width)
         table = self.param("embedding", nn.initializers.normal(0.02), shape, self.param_dtype)
         ids = jnp.where(text["mask"], text["ids"], 0)
-        ids = jnp.where(ids < 0, self.vocabulary, ids)  # negative ids would count from the end
+        ids = jnp.where(ids < 0, size, ids)  # negative ids would count from the end
         return jnp.take(table, ids, axis=0, mode="fill", fill_value=jnp.nan).astype(self.dtype)
 
 
@@ -55,8 +58,8 @@ class TokenTransformer(nn.Module):
     2019 (GPT-2), a standard deviation of 0.02.
 
     Attributes:
-        vocabulary: token ids lie in 0...vocabulary - 1; others give NaN. CLIP's tokeniser has
-            49,408.
+        vocabulary: token ids lie in 0...vocabulary - 1; others give NaN. None takes those of the
+            run's tokenizer; where examples hold token ids already, the 49,408 of CLIP's.
         width: of the tokens and of the features.
         depth: number of blocks.
         heads: of each attention; they divide the width.
@@ -68,7 +71,7 @@ class TokenTransformer(nn.Module):
         UserError: an impossible option, or texts that are longer.
     """
 
-    vocabulary: int = 49_408
+    vocabulary: int | None = None
     width: int = 256
     depth: int = 4
     heads: int = 4
@@ -126,7 +129,8 @@ class TokenBag(nn.Module):
     small at first.
 
     Attributes:
-        vocabulary: token ids lie in 0...vocabulary - 1; others give NaN.
+        vocabulary: token ids lie in 0...vocabulary - 1; others give NaN. None takes those of the
+            run's tokenizer; where examples hold token ids already, the 49,408 of CLIP's.
         width: of the embeddings, of each layer and of the features.
         layers: Dense layers after the mean.
         dtype: what it computes in.
@@ -136,7 +140,7 @@ class TokenBag(nn.Module):
         UserError: an impossible option.
     """
 
-    vocabulary: int = 49_408
+    vocabulary: int | None = None
     width: int = 256
     layers: int = 1
     dtype: DTypeLike = jnp.float32

@@ -20,6 +20,7 @@ from jcl.errors import UserError
 CONFIG = "config.json"
 RUN = "run.json"
 RESULTS = "results.json"  # of the newest checkpoint
+TOKENIZER = "tokenizer.json"  # of runs whose texts are strings
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "jcl")
 
 

@@ -1,10 +1,11 @@
 """`arrays:PATH.npz`: a NumPy archive of anything that examples hold, read without pickle.
 
 The archive holds, for `train_` and `test_`: `image` uint8 [n, H, W, C] or `features` float [n, F],
-or both, or inputs of other names, such as token ids `text` integer [n, L] and `text_mask` bool
-[n, L]; optionally `label` integer [n] from 0, `target` number [n], `labels` uint8 [n, C]
-(multi-hot), `weight` number [n], `group` integer [n]. Any other key [n, ...] is handed on by its
-name: numbers and booleans, floats as float32, integers as int32, bytes as bytes.
+or both, or inputs of other names. `text` is strings [n], or [n, K] where examples have up to K
+texts and "" stands for none, or token ids integer [n, L] with `text_mask` bool [n, L]. Optionally
+there are `label` integer [n] from 0, `target` number [n], `labels` uint8 [n, C] (multi-hot),
+`weight` number [n], `group` integer [n]. Any other key [n, ...] is handed on by its name: numbers
+and booleans, floats as float32, integers as int32, bytes as bytes.
 """
 
 import zipfile
@@ -138,9 +139,12 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
             raise UserError(f"{path} key {name!r} has values outside 0..2**31 - 1")
         elif key in ("label", "group") and array.dtype == np.uint8:
             array = array.astype(np.int32)  # no bytes of an image
+    elif key == "text" and array.dtype.kind not in "iu":
+        if array.dtype.kind != "U" or array.ndim not in (1, 2):
+            raise UserError(f"{given} strings [n] or [n, K], or integer token ids [n, L]")
+        return array
     elif array.dtype.kind not in "fiub" or array.ndim == 0:
-        hint = "; give token ids of strings" if array.dtype.kind in "US" else ""
-        raise UserError(f"{given} numbers or booleans [n, ...]{hint}")
+        raise UserError(f"{given} numbers or booleans [n, ...]")
     return _narrowed(path, name, array)
 
 

@@ -74,6 +74,15 @@ def test_any_other_key_is_handed_on_by_its_name(tmp_path):
     }
 
 
+@pytest.mark.parametrize("texts", [["é", "ab"], [["é", ""], ["a", "b"]]])
+def test_texts_that_are_strings_stay_strings(tmp_path, texts):
+    path = save(tmp_path, train_text=np.array(texts), train_label=np.array([1, 0]))
+    train = open_source(f"arrays:{path}", "train")
+    assert train.image_shape is None
+    batch = train.batch(np.array([1, 0]))
+    assert batch["text"].tolist() == train.texts(np.array([1, 0])).tolist() == texts[::-1]
+
+
 OBJECTS = np.array([{}, None], dtype=object)
 
 
@@ -89,7 +98,10 @@ OBJECTS = np.array([{}, None], dtype=object)
         ({"train_features": FEATURES * np.nan}, "'train_features'.*finite"),
         ({"train_features": FEATURES * 1e300}, "'train_features'.*finite"),
         ({"train_text": np.array([[0], [2**31]])}, "'train_text'.*int32"),
-        ({"train_text": np.array(["a", "b"])}, "'train_text'.*token ids"),
+        ({"train_text": np.array([b"a", b"b"])}, r"'train_text'.*strings \[n\] or \[n, K\], or"),
+        ({"train_text": np.array([[["a"]]])}, r"'train_text'.*strings \[n\] or \[n, K\], or"),
+        ({"train_text": np.array([0.5])}, "'train_text'.*or integer token ids"),
+        ({"train_name": np.array(["a", "b"])}, "'train_name'.*numbers or booleans"),
         ({"train_features": FEATURES, "train_labels": np.zeros((2, 3))}, "'train_labels'.*uint8"),
         ({"train_features": FEATURES, "train_weight": np.array([1, np.nan])}, "'train_weight'"),
         ({"train_features": FEATURES, "train_group": np.array([0.5, 1])}, "'train_group'.*integer"),

@@ -1,0 +1,1 @@
+"""Text that is strings: tokenizers, and sources that hand out token ids in their place."""

@@ -1,0 +1,46 @@
+"""The tokenizer of a run, which its workdir keeps."""
+
+from pathlib import Path
+
+from jcl.data.text.tokenizer import Tokenizer, read_tokenizer
+from jcl.errors import UserError
+from jcl.runtime import workdir as workdir_lib
+
+
+def write_kept(workdir: Path, tokenizer: Tokenizer) -> None:
+    """Saves the tokenizer that the run reads its texts with."""
+    workdir_lib.write_atomically(workdir / workdir_lib.TOKENIZER, tokenizer.json)
+
+
+def read_kept(workdir: Path) -> Tokenizer | None:
+    """The tokenizer of a run; None where its texts are no strings.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    path = workdir / workdir_lib.TOKENIZER
+    return read_tokenizer(path) if path.exists() else None
+
+
+def own_tokenizer(workdir: Path, named: str | None) -> Tokenizer:
+    """The tokenizer of a run that has checkpoints, whose networks know no other.
+
+    Args:
+        workdir: of the run.
+        named: `data.tokenizer`, which may have moved since; where it is there, it must be the same.
+
+    Raises:
+        UserError: the workdir has none, or another one is named.
+    """
+    own = read_kept(workdir)
+    if own is None:
+        raise UserError(
+            f"{workdir} has no {workdir_lib.TOKENIZER}, so its networks cannot read texts that are "
+            "strings"
+        )
+    if named is not None and Path(named).exists() and not own.is_same(read_tokenizer(named)):
+        raise UserError(
+            f"data.tokenizer={named!r} is not the tokenizer of the run in {workdir}, which goes on "
+            f"with its own, {workdir / workdir_lib.TOKENIZER}: leave data.tokenizer as it was"
+        )
+    return own

@@ -1,0 +1,33 @@
+"""The tokenizer of a new run: the one that is named, or one trained on its texts."""
+
+import numpy as np
+from absl import logging
+
+from jcl.data.source import Source
+from jcl.data.text.bpe import train_bpe
+from jcl.data.text.texts import each_part
+from jcl.data.text.tokenizer import Tokenizer, read_tokenizer
+
+# Examples whose texts a BPE is trained on, at most: more change its commonest pairs no more.
+_MOST = 100_000
+
+
+def make_tokenizer(train: Source, *, path: str | None, vocabulary: int) -> Tokenizer:
+    """Reads or trains a tokenizer.
+
+    Args:
+        train: the training split, whose texts are strings; of a larger one, 100,000 evenly spaced
+            examples are read.
+        path: of a tokenizer.json; None trains one.
+        vocabulary: most tokens, where it is trained.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    if path is not None:
+        return read_tokenizer(path)
+    rows = np.unique(np.linspace(0, len(train) - 1, min(len(train), _MOST)).astype(int))
+    parts = each_part(train, rows, "Reading texts to train the tokenizer")
+    made = train_bpe((str(text) for part in parts for text in part.reshape(-1)), vocabulary)
+    logging.info("trained a tokenizer of %d tokens on %d examples", made.size, len(rows))
+    return made

@@ -1,0 +1,35 @@
+"""How many token ids the networks of texts know."""
+
+from ml_collections import ConfigDict
+
+from jcl.errors import UserError
+from jcl.experiment.tables import named_options, networks_of
+
+_KEY = "vocabulary"
+
+
+def with_vocabulary(config: ConfigDict, size: int | None) -> ConfigDict:
+    """The config, in which networks whose vocabulary is unset know the token ids of the tokenizer.
+
+    Args:
+        config: from `jcl.config.base()`; it stays as it is.
+        size: token ids of the run's tokenizer; None where texts are no strings.
+
+    Raises:
+        UserError: a network knows fewer.
+    """
+    networks = networks_of(config.method.name)
+    taking = [t for t in networks if _KEY in named_options(t, config[t].name)]
+    if size is None or not taking:
+        return config
+    config = ConfigDict(config.to_dict())
+    for title in taking:
+        given = config[title].get(_KEY)
+        if given is None:
+            config[title][_KEY] = size
+        elif given < size:
+            raise UserError(
+                f"{title}.{_KEY}={given} is impossible: the tokenizer of the run has {size} token "
+                f"ids; leave {title}.{_KEY} unset to have as many"
+            )
+    return config
