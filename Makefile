@@ -98,7 +98,7 @@ dataset-fashion-mnist:
 EMOJI_PACKAGES := emojibase-data@17.0.0 $(addprefix @iconify-json/,noto@1.2.9 noto-v1@1.2.5 \
   twemoji@1.2.5 openmoji@1.2.29 fluent-emoji@1.2.7 fluent-emoji-flat@1.2.6 emojione@1.2.3 \
   emojione-v1@1.2.3 fxemoji@1.2.2)
-emoji: data/emoji
+emoji: data/emoji data/emoji_words.json
 
 data/npm/ready:
 	command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; }
@@ -108,3 +108,6 @@ data/npm/ready:
 
 data/emoji: | setup data/npm/ready
 	$(BIN)/python -m jcl.data.prepare --emoji=data/npm --name=emoji --data_dir=data
+
+data/emoji_words.json: | data/emoji
+	$(BIN)/python -m jcl.data.prepare --words --source=tfds:emoji --name=emoji_words --data_dir=data

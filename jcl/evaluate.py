@@ -17,6 +17,7 @@ from jcl import runtime
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.data.text.kept import own_tokenizer
+from jcl.data.unrolled import every_image
 from jcl.evaluation.cells import score_cells
 from jcl.evaluation.classes import classes_to_probe
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
@@ -25,12 +26,13 @@ from jcl.evaluation.encode import (
     output_function,
     output_names,
 )
-from jcl.evaluation.figures import draw
+from jcl.evaluation.figures import draw, draw_retrieved
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
-from jcl.evaluation.pairs import score_pairs
+from jcl.evaluation.pairs import EmbeddedPairs, embed_pairs, score_planted, score_retrieval
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
 from jcl.evaluation.views import views_pair
+from jcl.evaluation.zero_shot import score_zero_shot
 from jcl.experiment import (
     Experiment,
     image_dtype,
@@ -86,12 +88,13 @@ def evaluate(
         `probe.outputs`; every further output has a section of its name, such as "projection", with
         the same probes, and "projection", where there is one, has a short "geometry" in any case. A
         method that was trained with labels has a "head", which is scored too on the dataset it was
-        trained on; `probe.finetune` adds "finetune"
-        (`jcl.evaluation.finetune`). Two towers add "retrieval" and, where bad pairs are planted,
-        "planted" (`jcl.evaluation.pairs`). Examples with masks of their shapes add "cells", of an
-        encoder that has a feature map (`jcl.evaluation.cells`). `jcl.probes.measure` has further
-        scores, which few data have. "settings" and "data" are the config's sections `probe` and
-        `data`.
+        trained on; `probe.finetune` adds "finetune" (`jcl.evaluation.finetune`). Two towers add
+        "retrieval" (`jcl.evaluation.pairs`) and, where classes have names, "zero_shot"
+        (`jcl.evaluation.zero_shot`); "planted" is there where bad pairs are planted. Where an
+        example has several images, each is an example for the other probes. Examples with masks of
+        their shapes add "cells", of an encoder that has a feature map (`jcl.evaluation.cells`).
+        `jcl.probes.measure` has further scores, which few data have. "settings" and "data" are the
+        config's sections `probe` and `data`.
 
     Raises:
         UserError: no such checkpoint, one that does not fit the config or the data, data that
@@ -114,11 +117,13 @@ def evaluate(
     suffix = "" if step is None else f"-{at_step}"
     suffix += "" if own_data else suffix_of_dataset(workdir, suffix, config.data.name)
     first, *others = config.probe.outputs
+    pairs = embed_pairs(config, experiment.method, variables, test)
+    of_pairs = _score_pairs(experiment, variables, train, test, pairs)
+    whole_test, train, test = test, every_image(train), every_image(test)
     scores, trained = _probe(experiment, first, variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
-    pairs = score_pairs(config, experiment.method, variables, train, test)
     cells = score_cells(config, experiment.method, variables, train, test)
-    results = {"step": at_step, **about, **scores, **pairs, **cells}
+    results = {"step": at_step, **about, **scores, **of_pairs, **cells}
     if own_head and _has_prediction(experiment, variables, train, *trained):
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
@@ -145,7 +150,10 @@ def evaluate(
         parts = _feature_parts(experiment.method, variables)
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
-    draw(experiment, workdir, workdir / f"figures{suffix}", trained[1], test)
+    figures = workdir / f"figures{suffix}"
+    draw(experiment, workdir, figures, trained[1], test)
+    if pairs is not None:
+        draw_retrieved(figures, pairs, whole_test)
     return results
 
 
@@ -192,6 +200,22 @@ def _probe(
     known = test_features.label, test_features.target
     scores["geometry"] = geometry(pair, test_features.features, *known)
     return scores, (train_features, test_features)
+
+
+def _score_pairs(
+    experiment: Experiment,
+    variables: Variables,
+    train: Source,
+    test: Source,
+    pairs: EmbeddedPairs | None,
+) -> dict:
+    """What the towers say of pairs, where there are two."""
+    given = experiment.config, experiment.method, variables
+    found = {"planted": score_planted(*given, train)}
+    if pairs is not None:
+        found["zero_shot"] = score_zero_shot(*given, test, pairs.images)
+        found["retrieval"] = score_retrieval(pairs)
+    return {name: scores for name, scores in found.items() if scores is not None}
 
 
 def _projection_geometry(experiment: Experiment, variables: Variables, test: Source) -> dict:

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jcl.data import Source
+from jcl.data.unrolled import every_image
 from jcl.errors import UserError
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
@@ -53,7 +54,8 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
     config = experiment.config
     if config.probe.every_steps is None:
         return None
-    test = open_split(config, "test", tokenizer=lambda: train.tokenizer)
+    test = every_image(open_split(config, "test", tokenizer=lambda: train.tokenizer))
+    train = every_image(train)
     by_target = "target" in experiment.method.needs
     if by_target and config.probe.online != "knn":
         raise UserError(

@@ -81,3 +81,35 @@ def test_examples_that_are_no_pairs_are_refused(changes, message):
 def test_impossible_options_are_named():
     with pytest.raises(UserError, match=r"views.min_area=0.0 is impossible"):
         image_and_text(min_area=0.0)
+
+
+def test_one_of_several_images_and_texts_is_drawn_at_every_visit():
+    there = np.array([[1, 0, 1, 1], [0, 0, 1, 0]], bool)
+    images = jnp.asarray(np.arange(8).reshape(2, 4, 1, 1, 1) / 8 * np.ones((6, 6, 1)))
+    ids = np.arange(12).reshape(2, 3, 2)
+    said = np.array([[1, 1, 0], [0, 1, 1]], bool)
+    mask = jnp.asarray(said[..., None] & np.array([True, False]))
+    examples = {"image": images, "image_mask": there, "text": jnp.asarray(ids), "text_mask": mask}
+    make = quick_jit(jax.vmap(image_and_text(min_area=1.0), (0, None)))
+    visits = 200
+    views = make(jax.random.split(jax.random.key(3), (visits, 2)), examples)
+    assert views["image"].shape == (visits, 2, 1, 6, 6, 1)
+    drawn = np.rint(np.asarray(views["image"][:, :, 0, 0, 0, 0]) * 8).astype(int)
+    text = np.asarray(views["text"]["ids"][:, :, 0, 0]) // 2
+    np.testing.assert_array_equal(views["text"]["mask"], np.ones((visits, 2, 1, 2)) * [1, 0])
+    for example in range(2):
+        for found, allowed in ((drawn, there), (text, said)):
+            place = found[:, example] - example * allowed.shape[1]
+            counts = np.bincount(place, minlength=allowed.shape[1])
+            expected = allowed[example] * visits / allowed[example].sum()
+            # Five standard deviations of a share of half.
+            assert (abs(counts - expected) <= 5 * np.sqrt(visits / 4) * (expected > 0)).all()
+            assert ((counts > 0) == allowed[example]).all()
+    # Which image is drawn says nothing of the text.
+    first = drawn[:, 0] == 0
+    assert 0.2 < np.mean(text[first, 0] == 0) < 0.8
+
+
+def test_several_texts_are_no_text_of_a_network():
+    with pytest.raises(UserError, match="these examples have 3 texts each"):
+        text_of({"text": jnp.zeros((2, 3, 4), int)})

@@ -25,6 +25,10 @@ Images with captions come from tables, COCO's JSON or WebDataset shards, and `te
         --images=train2017 --test_images=val2017
     --pairs='train/*.tar' --test_pairs='test/*.tar'           jpg, png or webp; txt or json
 
+--words writes a tokenizer of the words of a dataset's texts, for --config.data.tokenizer:
+
+    python -m jcl.data.prepare --words --source=tfds:emoji --name=emoji_words --data_dir=data
+
 For regression, --rotate turns every image by an angle of its own, which becomes its target, and
 --target_density chooses examples by their target:
 
@@ -58,6 +62,7 @@ from jcl.data.prepare.splits import Splits
 from jcl.data.prepare.styles import STYLES, style_images
 from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
+from jcl.data.prepare.words import write_words
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
 from jcl.data.prepare.write_pairs import write_captioned, write_drawings
@@ -101,6 +106,9 @@ _EMOJI = flags.DEFINE_string(
     "emoji", None, "Folder of npm's packages of emoji, which `make emoji` fetches."
 )
 _LANGUAGES = flags.DEFINE_list("languages", ["en"], "With --emoji: one caption in each, as en,de.")
+_WORDS = flags.DEFINE_boolean(
+    "words", False, "Of --source: write a tokenizer of its training texts' words alone."
+)
 _NAME = flags.DEFINE_string("name", None, "Name of the dataset: lower case, digits, underscores.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Data directory to write into.")
 _VERSION = flags.DEFINE_string(
@@ -210,6 +218,10 @@ def main(argv: list[str]) -> None:
         _refuse("--emoji", *_CHANGES)
         emoji = read_emoji(_EMOJI.value, _LANGUAGES.value, _SEED.value)
         path = write_drawings(emoji.splits, emoji.groups, **to, version=_VERSION.value)
+    elif _WORDS.value:
+        path = _write_words(**to)
+        print(f"Wrote {path}: use --config.data.tokenizer={path}")
+        return
     else:
         splits = _changed(_read())
         if set(splits["train"]) - _OF_RECORDS:
@@ -231,6 +243,14 @@ def _read() -> Splits:
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
     return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
+
+
+def _write_words(**to: str) -> Path:
+    """A tokenizer of the words of the source."""
+    _refuse("--words", *_CHANGES, _VERSION)
+    if not _SOURCE.value:
+        raise UserError("--words takes the texts of --source, which is not given")
+    return write_words(_SOURCE.value, **to)
 
 
 def _write_pairs(**to: str) -> Path:
