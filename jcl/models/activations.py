@@ -1,9 +1,24 @@
 """Nonlinearities by the names that configs use."""
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def quick_gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """X sigmoid(1.702 x), which OpenAI's CLIP has for the GELU (Hendrycks & Gimpel 2016, 2)."""
+    return x * jax.nn.sigmoid(1.702 * x)
+
 
 # Smooth ones too: with them float32 runs on different meshes can be compared closely.
-ACTIVATIONS: dict[str, Callable] = {"relu": nn.relu, "gelu": nn.gelu, "tanh": jnp.tanh}
+ACTIVATIONS: dict[str, Callable] = {
+    "relu": nn.relu,
+    "gelu": nn.gelu,  # by tanh
+    "exact_gelu": functools.partial(nn.gelu, approximate=False),
+    "quick_gelu": quick_gelu,
+    "tanh": jnp.tanh,
+}

@@ -1,35 +1,53 @@
 """Multi-head self-attention."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
+
+from jcl.models.dropout import drop, keys_of_layer
+
+_XAVIER = nn.initializers.xavier_uniform()
 
 
 class SelfAttention(nn.Module):
-    """Every token attends to every token of its own image or text.
+    """Every token attends to every token of its own image or text, or to those before it.
 
     Queries, keys and values have kernels of their own, [D, D] each, and biases of rank one, which
     is what optimizers that treat every matrix by itself (LARS) need. The softmax is computed in
     float32 where the rest is bfloat16, and in float64 where that is asked.
 
-    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2. Initialisation: Xavier
-    uniform, as in the code released with MoCo v3 (Chen, Xie & He 2021).
+    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2. Initialisation, where no
+    other is given: Xavier uniform, as in the code released with MoCo v3 (Chen, Xie & He 2021).
+    Dropout of the weights: Devlin et al. 2019 (BERT), in the code released with it.
 
     Attributes:
         heads: a divisor of D.
+        causal: whether a token attends to itself and the tokens before it alone.
+        dropout: share of the attention's weights that are dropped.
+        kernel_init: of the kernels of queries, keys and values.
+        output_init: of the output's kernel.
         dtype: what it computes in.
         param_dtype: of parameters.
     """
 
     heads: int
+    causal: bool = False
+    dropout: float = 0.0
+    kernel_init: nn.initializers.Initializer = _XAVIER
+    output_init: nn.initializers.Initializer = _XAVIER
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "N T D"], mask: Bool[Array, "N T"] | None = None
+        self,
+        x: Float[Array, "N T D"],
+        mask: Bool[Array, "N T"] | None = None,
+        keys: Shaped[PRNGKeyArray, " N"] | None = None,
     ) -> Float[Array, "N T D"]:
         """Maps tokens to tokens.
 
@@ -37,39 +55,51 @@ class SelfAttention(nn.Module):
             x: tokens.
             mask: False for tokens that no token attends to; what becomes of them means nothing.
                 None: there are none.
+            keys: of the dropout, one an image or text; None drops nothing.
         """
 
-        def dense(name):
+        def dense(name, kernel_init):
             return nn.Dense(
                 x.shape[-1],
-                kernel_init=nn.initializers.xavier_uniform(),
+                kernel_init=kernel_init,
                 dtype=self.dtype,
                 param_dtype=self.param_dtype,
                 name=name,
             )
 
-        def split(y):
+        def split(name):
+            y = dense(name, self.kernel_init)(x)
             return y.reshape(*y.shape[:2], self.heads, -1)
 
-        query, key, value = (split(dense(name)(x)) for name in ("query", "key", "value"))
-        y = _attend(query, key, value, mask)
-        return dense("output")(y.reshape(x.shape))
+        query, key, value = map(split, ("query", "key", "value"))
+        keys = None if keys is None else keys_of_layer(self.path, keys)
+        attend = functools.partial(_attend, causal=self.causal, dropout=self.dropout)
+        # The T x T maps are the largest arrays of the block and the cheapest to compute again.
+        y = jax.checkpoint(attend)(query, key, value, mask, keys)
+        return dense("output", self.output_init)(y.reshape(x.shape))
 
 
-# The T x T maps are the largest arrays of the block and the cheapest to compute again.
-@jax.checkpoint
 def _attend(
     query: Float[Array, "N T h d"],
     key: Float[Array, "N T h d"],
     value: Float[Array, "N T h d"],
     mask: Bool[Array, "N T"] | None,
+    keys: Shaped[PRNGKeyArray, " N"] | None,
+    *,
+    causal: bool,
+    dropout: float,
 ) -> Float[Array, "N T h d"]:
     # Not jax.nn.dot_product_attention: its softmax is float32 in float64 too.
     logits = jnp.einsum("nthd,nshd->nhts", query * query.shape[-1] ** -0.5, key)
     wide = jnp.promote_types(value.dtype, jnp.float32)
     logits = logits.astype(wide)
+    # Not -inf: where no token is left, the softmax would be NaN.
+    least = jnp.finfo(wide).min
     if mask is not None:
-        # Not -inf: where no token is left, the softmax would be NaN.
-        logits = jnp.where(mask[:, None, None], logits, jnp.finfo(wide).min)
+        logits = jnp.where(mask[:, None, None], logits, least)
+    if causal:
+        logits = jnp.where(jnp.tri(logits.shape[-1], dtype=bool), logits, least)
     weights = jax.nn.softmax(logits, axis=-1).astype(value.dtype)
+    if keys is not None:
+        weights = drop(weights, keys, dropout)
     return jnp.einsum("nhts,nshd->nthd", weights, value)

@@ -35,12 +35,28 @@ class Dropout(nn.Module):
             x: any float dtype, which the result has too.
             keys: one a row; None drops nothing, as in evaluation.
         """
-        if keys is None or self.rate == 0:
-            return x
-        layer = zlib.crc32("/".join(self.path).encode())
+        return x if keys is None else drop(x, keys_of_layer(self.path, keys), self.rate)
 
-        def drop(key, row):
-            kept = jax.random.bernoulli(jax.random.fold_in(key, layer), 1 - self.rate, row.shape)
-            return jnp.where(kept, row / (1 - self.rate), 0)
 
-        return jax.vmap(drop)(keys, x)
+def keys_of_layer(
+    path: tuple[str, ...], keys: Shaped[PRNGKeyArray, " N"]
+) -> Shaped[PRNGKeyArray, " N"]:
+    """The keys of a layer at that path of its network, one a row."""
+    layer = zlib.crc32("/".join(path).encode())
+    return jax.vmap(lambda key: jax.random.fold_in(key, layer))(keys)
+
+
+def drop(
+    x: Float[Array, "N *rest"],  # noqa: F821
+    keys: Shaped[PRNGKeyArray, " N"],
+    rate: float,
+) -> Float[Array, "N *rest"]:  # noqa: F821
+    """Sets a share `rate` of every row's values to zero and scales the others up."""
+    if rate == 0:
+        return x
+
+    def of_row(key, row):
+        kept = jax.random.bernoulli(key, 1 - rate, row.shape)
+        return jnp.where(kept, row / (1 - rate), 0)
+
+    return jax.vmap(of_row)(keys, x)

@@ -6,48 +6,16 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from jcl.config.checks import check_choice, check_count
 from jcl.errors import UserError
-from jcl.models.attention import SelfAttention
 from jcl.models.inputs import check_images
 from jcl.models.positions import sincos_positions
+from jcl.models.transformer import TransformerBlock
 
 POSITIONS = ("sincos", "learned")
 POOLINGS = ("cls", "mean")
-
-
-class TransformerBlock(nn.Module):
-    """LayerNorm and self-attention, LayerNorm and an MLP, each added to what came in.
-
-    The MLP has a hidden layer four times as wide, with the exact GELU.
-
-    Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", Eq. (2) and (3).
-
-    Attributes:
-        heads: of the attention.
-        dtype: what it computes in.
-        param_dtype: of parameters.
-    """
-
-    heads: int
-    dtype: DTypeLike = jnp.float32
-    param_dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "N T D"], mask: Bool[Array, "N T"] | None = None
-    ) -> Float[Array, "N T D"]:
-        """Maps tokens to tokens; the mask is that of `SelfAttention`."""
-        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
-        width = x.shape[-1]
-        y = nn.LayerNorm(epsilon=1e-6, name="attention_norm", **types)(x)
-        x = x + SelfAttention(self.heads, name="attention", **types)(y, mask)
-        y = nn.LayerNorm(epsilon=1e-6, name="mlp_norm", **types)(x)
-        y = _dense(4 * width, name="mlp_hidden", **types)(y)
-        y = nn.gelu(y, approximate=False)
-        return x + _dense(width, name="mlp_output", **types)(y)
 
 
 class ViT(nn.Module):

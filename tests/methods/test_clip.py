@@ -29,7 +29,7 @@ from jcl.methods.base import Variables
 from jcl.methods.clip import CLIP
 from jcl.methods.clock import Clock
 from jcl.models.projector import MLP
-from jcl.models.text import TokenBag
+from jcl.models.text.bag import TokenBag
 from jcl.optim.optimizers import adamw, lars
 from jcl.runtime.metrics import read_metrics
 from jcl.runtime.workdir import read_config

@@ -5,6 +5,7 @@ r"""Turns local files into a dataset on disk, which a config then names.
     python -m jcl.data.prepare --image_folder=DIR --name=my_photos     --data_dir=OUT
     python -m jcl.data.prepare --source=shapes    --name=my_shapes     --data_dir=OUT
     python -m jcl.data.prepare --diamonds         --name=diamonds      --data_dir=OUT
+    python -m jcl.data.prepare --wordnet=DIR      --name=wordnet       --data_dir=OUT
     python -m jcl.data.prepare --pairs=train.csv --test_pairs=test.csv --name=mine --data_dir=OUT
 
 Of images the result is OUT/NAME/VERSION with the splits train and test, the features image, label
@@ -15,8 +16,8 @@ Arrays are stored as PNG, image files as they are; where these differ in size, t
 them to one, which --config.data.image_size names. The dataset appears under its name only when
 it is complete. Neither writing nor reading needs TensorFlow.
 
-Feature vectors, such as the diamonds, and what holds more than image, label and target become
-OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
+Feature vectors, such as the diamonds, texts, such as WordNet's definitions, and what holds more
+than image, label and target become OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
 
 Images with captions come from tables, COCO's JSON or WebDataset shards, and `text` is a feature:
 
@@ -62,6 +63,7 @@ from jcl.data.prepare.splits import Splits
 from jcl.data.prepare.styles import STYLES, style_images
 from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
+from jcl.data.prepare.wordnet import read_wordnet, wordnet_splits
 from jcl.data.prepare.words import write_words
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
@@ -108,6 +110,9 @@ _EMOJI = flags.DEFINE_string(
 _LANGUAGES = flags.DEFINE_list("languages", ["en"], "With --emoji: one caption in each, as en,de.")
 _WORDS = flags.DEFINE_boolean(
     "words", False, "Of --source: write a tokenizer of its training texts' words alone."
+)
+_WORDNET = flags.DEFINE_string(
+    "wordnet", None, "Folder of WordNet's files: definitions, and pairs of nouns to test with."
 )
 _NAME = flags.DEFINE_string("name", None, "Name of the dataset: lower case, digits, underscores.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Data directory to write into.")
@@ -190,7 +195,7 @@ _PLANTED_WRONG = flags.DEFINE_float(
     "Share of the training images whose partner becomes another's; makes pairs.",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
-_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS, _PAIRS, _EMOJI)
+_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS, _WORDNET, _PAIRS, _EMOJI)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
     *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO),
@@ -203,10 +208,8 @@ def main(argv: list[str]) -> None:
     """Runs the binary: one of the sources, into --data_dir."""
     given = [flag for flag in _SOURCES if flag.value]
     if len(argv) > 1 or len(given) != 1 or not _NAME.value or not _DATA_DIR.value:
-        raise UserError(
-            "give --name, --data_dir and exactly one of --idx, --npz, --image_folder, --source, "
-            "--diamonds, --pairs and --emoji"
-        )
+        sources = ", ".join(f"--{flag.name}" for flag in _SOURCES)
+        raise UserError(f"give --name, --data_dir and exactly one of {sources}")
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
     if _IMAGE_FOLDER.value:
         _refuse("--image_folder", *_CHANGES)
@@ -240,6 +243,9 @@ def _read() -> Splits:
     if _DIAMONDS.value:
         _refuse("--diamonds", _ROTATE, _VERSION)
         return read_diamonds(_SEED.value)
+    if _WORDNET.value:
+        _refuse("--wordnet", *_CHANGES, _VERSION)
+        return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value)
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
     return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)

@@ -32,7 +32,9 @@ def write_npz(splits: dict[str, dict[str, np.ndarray]], *, name: str, data_dir: 
     incomplete = path.with_name(f"incomplete.{name}.{os.getpid()}")
     try:
         with incomplete.open("wb") as file:
-            np.savez(file, **members)
+            # Strings of one length each are mostly zeros.
+            texts = any(array.dtype.kind == "U" for array in members.values())
+            (np.savez_compressed if texts else np.savez)(file, **members)
         incomplete.rename(path)
     except BaseException:
         incomplete.unlink(missing_ok=True)

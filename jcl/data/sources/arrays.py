@@ -4,8 +4,9 @@ The archive holds, for `train_` and `test_`: `image` uint8 [n, H, W, C] or `feat
 or both, or inputs of other names. `text` is strings [n], or [n, K] where examples have up to K
 texts and "" stands for none, or token ids integer [n, L] with `text_mask` bool [n, L]. Optionally
 there are `label` integer [n] from 0, `target` number [n], `labels` uint8 [n, C] (multi-hot),
-`weight` number [n], `group` integer [n]. Any other key [n, ...] is handed on by its name: numbers
-and booleans, floats as float32, integers as int32, bytes as bytes.
+`weight` number [n], `group` integer [n], and for pairs of texts `sts_pair` integer [n], the same
+for both and negative where there is none, with `sts_score` number [n]. Any other key [n, ...] is
+handed on by its name: numbers and booleans, floats as float32, integers as int32, bytes as bytes.
 """
 
 import zipfile
@@ -18,7 +19,7 @@ from jcl.errors import UserError
 
 SPLITS = ("train", "test")
 # What is known of an example, as opposed to what networks see of it.
-_KNOWN = ("label", "target", "labels", "weight", "group")
+_KNOWN = ("label", "target", "labels", "weight", "group", "sts_pair", "sts_score")
 # Rank and kinds of what has a meaning everywhere: NumPy's kinds, and the words for both.
 _FLOATS, _NUMBERS, _INTEGERS = ("f", "float"), ("fiu", "float or integer"), ("iu", "integer")
 _MEANT = {
@@ -27,6 +28,8 @@ _MEANT = {
     "weight": (1, *_NUMBERS, "[n]"),
     "label": (1, *_INTEGERS, "[n]"),
     "group": (1, *_INTEGERS, "[n]"),
+    "sts_pair": (1, *_INTEGERS, "[n]"),
+    "sts_score": (1, *_NUMBERS, "[n]"),
 }
 _BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -132,7 +135,7 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
         rank, kinds, said, shape = _MEANT[key]
         if array.dtype.kind not in kinds or array.ndim != rank:
             raise UserError(f"{given} {said} {shape}")
-        if key in ("target", "weight"):
+        if key in ("target", "weight", "sts_score"):
             with np.errstate(over="ignore"):
                 array = array.astype(np.float32)
         elif key == "label" and array.size and (array.min() < 0 or array.max() >= 2**31):

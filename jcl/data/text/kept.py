@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jcl.data.text.named import named_tokenizer
 from jcl.data.text.tokenizer import Tokenizer, read_tokenizer
 from jcl.errors import UserError
 from jcl.runtime import workdir as workdir_lib
@@ -38,7 +39,7 @@ def own_tokenizer(workdir: Path, named: str | None) -> Tokenizer:
             f"{workdir} has no {workdir_lib.TOKENIZER}, so its networks cannot read texts that are "
             "strings"
         )
-    if named is not None and Path(named).exists() and not own.is_same(read_tokenizer(named)):
+    if named is not None and Path(named).exists() and not own.is_same(named_tokenizer(named)):
         raise UserError(
             f"data.tokenizer={named!r} is not the tokenizer of the run in {workdir}, which goes on "
             f"with its own, {workdir / workdir_lib.TOKENIZER}: leave data.tokenizer as it was"

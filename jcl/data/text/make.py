@@ -5,8 +5,9 @@ from absl import logging
 
 from jcl.data.source import Source
 from jcl.data.text.bpe import train_bpe
+from jcl.data.text.named import named_tokenizer
 from jcl.data.text.texts import each_part
-from jcl.data.text.tokenizer import Tokenizer, read_tokenizer
+from jcl.data.text.tokenizer import Tokenizer
 
 # Examples whose texts a BPE is trained on, at most: more change its commonest pairs no more.
 _MOST = 100_000
@@ -18,14 +19,14 @@ def make_tokenizer(train: Source, *, path: str | None, vocabulary: int) -> Token
     Args:
         train: the training split, whose texts are strings; of a larger one, 100,000 evenly spaced
             examples are read.
-        path: of a tokenizer.json; None trains one.
+        path: see `jcl.data.text.named`; None trains one.
         vocabulary: most tokens, where it is trained.
 
     Raises:
         UserError: the file cannot be read.
     """
     if path is not None:
-        return read_tokenizer(path)
+        return named_tokenizer(path)
     rows = np.unique(np.linspace(0, len(train) - 1, min(len(train), _MOST)).astype(int))
     parts = each_part(train, rows, "Reading texts to train the tokenizer")
     made = train_bpe((str(text) for part in parts for text in part.reshape(-1)), vocabulary)

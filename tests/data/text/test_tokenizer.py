@@ -1,5 +1,6 @@
 """Tokenizers: what stands around a text, cuts, blanks, and a BPE that depends on texts alone."""
 
+import gzip
 import json
 import pickle
 import re
@@ -11,6 +12,7 @@ import pytest
 import tokenizers
 
 from jcl.data.text.bpe import train_bpe
+from jcl.data.text.named import named_tokenizer
 from jcl.data.text.tokenizer import Tokenizer, read_tokenizer
 from jcl.errors import UserError
 
@@ -124,3 +126,18 @@ def test_files_that_are_no_tokenizers(tmp_path, content, message):
 def test_a_length_without_room_for_a_text_is_refused(trained):
     with pytest.raises(UserError, match=r"data\.text_length=2 leaves no token for a text"):
         Tokenizer(trained.json).encode(np.array(["a"]), 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello", "cannot be read: Not a gzipped file"),
+        (gzip.compress(b"#version\na b\n"), "does not hold the 48894 merges of CLIP's tokenizer"),
+    ],
+)
+def test_files_that_are_no_merges(tmp_path, content, message):
+    path = tmp_path / "merges.txt.gz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(message)) as error:
+        named_tokenizer(path)
+    assert str(path) in str(error.value)

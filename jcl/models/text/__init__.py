@@ -1,0 +1,1 @@
+"""Encoders of texts that are token ids, {"ids": int32 [N, L], "mask": bool [N, L]}."""
