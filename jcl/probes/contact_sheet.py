@@ -11,8 +11,8 @@ from jaxtyping import Num
 from jcl.probes.plots import new_figure, save_figure
 
 _RIGHT, _WRONG = "tab:green", "0.75"
-_LINE = 26  # letters
-_LINES = 4
+_LINE = 22  # letters
+_LINES = 5
 
 
 class Found(NamedTuple):
@@ -58,6 +58,6 @@ def _show(axis, content, colour: str) -> None:
         lines = textwrap.wrap(content, _LINE)
         text = "\n".join(lines[:_LINES]) + " ..." * (len(lines) > _LINES)
         colour = "black" if colour == _WRONG else colour
-        axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=5, color=colour)
+        axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=6, color=colour)
     else:
         axis.imshow(content[..., 0] if content.shape[-1] == 1 else content, cmap="gray")
