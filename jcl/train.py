@@ -29,6 +29,7 @@ from jcl.evaluation.periodic import make_online_probe
 from jcl.experiment import (
     check_needs,
     check_resume,
+    check_taken_embeddings,
     describe_networks,
     make_experiment,
     open_config,
@@ -110,9 +111,11 @@ def prepare(
     probe = make_online_probe(experiment, source, mesh)
     at_epoch = make_at_epoch(experiment, source, mesh)
     state, origin = _first_state(experiment, workdir, mesh)
+    tokenizer = getattr(source, "tokenizer", None)
+    check_taken_embeddings(state.params, origin or (), tokenizer)
     checkpoints = _enter(workdir, config, accept=accept_config_changes, closing=closing)
-    if (made := getattr(source, "tokenizer", None)) is not None and distributed.is_first():
-        write_kept(workdir, made)
+    if tokenizer is not None and distributed.is_first():
+        write_kept(workdir, tokenizer)
     restored = checkpoints.restore_newest(state)
     state = state if restored is None else restored
     start, total = int(state.step), experiment.length.total_steps

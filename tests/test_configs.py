@@ -68,8 +68,10 @@ def test_one_step_of_the_reduced_config(name):
     config.optimizer.scaling = "none"
     config.batch_size = 8
     config.total_steps = 3
-    config.encoder.update(SMALL[config.encoder.name])
-    if "projector" in networks_of(config.method.name):
+    networks = networks_of(config.method.name)
+    if "encoder" in networks:
+        config.encoder.update(SMALL[config.encoder.name])
+    if "projector" in networks:
         config.projector.update({"hidden_dim": 8, "output_dim": 16})
     if isinstance(config.method.get("neighbours"), int):
         config.method.neighbours = 3
@@ -87,11 +89,14 @@ def test_one_step_of_the_reduced_config(name):
         "label": random.randint(0, 10, 8).astype(np.int32),
         "target": np.linspace(-9, 9, 8, dtype=np.float32),
     }
-    takes_text = "text_encoder" in networks_of(config.method.name)
+    takes_text = "text_encoder" in networks
     if takes_text:
         small, taken = {"width": 8, "depth": 1, "heads": 2}, taken_options(config)["text_encoder"]
         config.text_encoder.update({key: small[key] for key in small.keys() & taken.keys()})
         config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
+        config.text_encoder.update({"width": 8, "depth": 1, "heads": 2})
+        if config.text_projector.name == "mlp":
+            config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
         side["text"] = random.randint(0, 64, (8, 5)).astype(np.int32)
     if config.encoder.name == "mlp" and not takes_text:
         source = InMemorySource({"features": random.normal(size=(8, 9)).astype(np.float32), **side})

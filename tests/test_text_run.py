@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 import jcl
+from jcl.data.dataset_shape import shape_of
 from jcl.data.text.bpe import train_bpe
 from jcl.data.text.tokenizer import read_tokenizer
 from jcl.errors import UserError
 from jcl.evaluate import evaluate
-from jcl.experiment import method_of, open_config, open_split
+from jcl.experiment import make_experiment, method_of, open_config, open_split
+from jcl.probes import results_table
 from jcl.runtime.metrics import read_metrics
 from jcl.runtime.workdir import read_config
 from jcl.train import train
+from jcl.training.checkpoint import read_variables
 from tests.pairs import WORDS, pairs
-from tests.tiny import tiny_config
+from tests.tiny import assert_same_bits, largest_difference, one_device, tiny_config
 
 SIZE = 270
 
@@ -144,3 +147,70 @@ def test_a_run_takes_the_tokenizer_that_is_named(archive, tmp_path):
     assert read_tokenizer(tmp_path / "run" / "tokenizer.json") == read_tokenizer(path)
     path.unlink()  # the workdir is all that evaluation needs
     evaluate(open_config(read_config(tmp_path / "run")), tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory):
+    """Texts of two classes to train on; to test, the same with pairs that the class scores."""
+    path = tmp_path_factory.mktemp("data") / "sentences.npz"
+    arrays = {}
+    for split in ("train", "test"):
+        found = spoken(split)
+        n = len(found["text"]) // 4 * 4
+        arrays |= {f"{split}_text": found["text"][:n], f"{split}_label": found["label"][:n] // 2}
+    label = arrays["test_label"]
+    arrays["test_sts_pair"] = np.arange(len(label)) // 2
+    same = label[::2] == label[1::2]
+    arrays["test_sts_score"] = np.repeat(same + np.linspace(0, 0.1, len(same)), 2)
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.slow
+def test_sentences_are_trained_and_measured(sentences, tmp_path):
+    config = tiny_config(
+        **{
+            "total_steps": 3,
+            "data.name": f"arrays:{sentences}",
+            "data.vocabulary": SIZE,
+            "data.text_length": 40,
+            "method.name": "simcse",
+            "views.name": "text_deletion",
+            "text_encoder.name": "token_bag",
+            "text_encoder.width": 6,
+            "text_encoder.dropout": 0.1,
+            "text_projector.name": "dense_tanh",
+            "checkpoint.every_steps": 3,
+            "probe.linear_seeds": 1,
+            "probe.shares": (),
+            "probe.every_steps": 3,
+        }
+    )
+    train(config, tmp_path / "run", accept_config_changes=False)
+    results = evaluate(config, tmp_path / "run")
+    for scores in (results, results["untrained"]):
+        assert {"knn", "linear", "sts"} <= scores.keys()
+        assert -1 <= scores["sts"]["spearman"] <= 1
+    assert "pixels" not in results
+    assert "STS Spearman" in results_table(results)
+
+
+@pytest.mark.slow
+def test_a_locked_tower_stays_what_another_run_made_it(archive, tmp_path):
+    """LiT: images from a run of their own, the rest from the start."""
+    images = config_of(archive, **{"method.name": "simclr", "views.name": "crop_light"})
+    for title in ("text_encoder", "text_projector"):
+        images[title] = {"name": images[title].name}
+    train(images, tmp_path / "images", accept_config_changes=False)
+    locked = {
+        "init_from": (("encoder", str(tmp_path / "images")),),
+        "optimizer.groups": (("encoder", None),),
+    }
+    train(config_of(archive, **locked), tmp_path / "lit", accept_config_changes=False)
+    before, after = (read_variables(tmp_path / name)[0].params for name in ("images", "lit"))
+    assert_same_bits(after["encoder"], before["encoder"])
+    state = make_experiment(
+        open_config(config_of(archive)), shape_of(open_split(config_of(archive), "train"))
+    ).init_state(one_device())
+    for part in ("projector", "text_encoder", "text_projector"):
+        assert largest_difference(after[part], state.params[part]) > 0

@@ -19,5 +19,10 @@ VIEWS = {
     "partners": "jcl.augment.partners:partners",
     "none": "jcl.augment.recipes:none",
     "image_and_text": "jcl.augment.pairs:image_and_text",
+    "text_copies": "jcl.augment.texts:text_copies",
+    "text_crop": "jcl.augment.texts:text_crop",
+    "text_deletion": "jcl.augment.texts:text_deletion",
+    "text_repetition": "jcl.augment.texts:text_repetition",
+    "texts": "jcl.augment.texts:texts",
     "feature_noise": "jcl.augment.vectors:feature_noise",
 }

@@ -17,12 +17,14 @@ from jcl.experiment.read import (
     resolved_options,
 )
 from jcl.experiment.splits import open_split
+from jcl.experiment.taken_embeddings import check_taken_embeddings
 
 __all__ = [
     "Experiment",
     "changes_on_resume",
     "check_needs",
     "check_resume",
+    "check_taken_embeddings",
     "describe_networks",
     "image_dtype",
     "make_experiment",

@@ -9,16 +9,17 @@ What holds for every loss, and is not said again in its docstring:
 * The loss computes in float32, or in float64 where an embedding is float64, and returns that dtype.
 * float32 and float64 embeddings are multiplied in the full precision of their dtype. Where both
   are bfloat16, GPUs and TPUs multiply them in one pass of their matrix units in `nt_xent`, `dcl`,
-  `supcon`, `sogclr` and `info_nce`: similarities are exact, because rows are not rounded again
-  where they are divided by their norms. In the gradient, the weights of a sum over keys are rounded
-  to bfloat16, which costs no more than that the gradient itself is then rounded to bfloat16.
+  `supcon`, `sogclr`, `bimodal_sogclr` and `info_nce`: similarities are exact, because rows are not
+  rounded again where they are divided by their norms. In the gradient, the weights of a sum over
+  keys are rounded to bfloat16, which costs no more than that the gradient itself is then rounded to
+  bfloat16.
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
   and keys, across all devices, save where a docstring stops them.
 * Queues and given negatives are raw projections `[K, d]` for any K, whole on every device. The loss
   divides them by their norms too.
-* Derivatives are those of reverse mode. The gradients of `dcl`, `info_nce`, `nt_xent`, `sogclr` and
-  `supcon` are written by hand, so forward mode (`jax.jvp`, `jax.hessian`) raises JAX's TypeError
-  there; `jax.jacrev(jax.grad(loss))` gives second derivatives of every loss.
+* Derivatives are those of reverse mode. The gradients of `bimodal_sogclr`, `dcl`, `info_nce`,
+  `nt_xent`, `sogclr` and `supcon` are written by hand, so forward mode (`jax.jvp`, `jax.hessian`)
+  raises JAX's TypeError there; `jax.jacrev(jax.grad(loss))` gives second derivatives of every loss.
 * `temperature` is a positive scalar: a Python number, or an array to differentiate.
 * `weights` `[B]`, where a loss takes them, are what examples count for: the loss is the sum of
   weight times value over all anchors, divided by the number of anchors and not by the sum of
@@ -39,6 +40,7 @@ The functions that a loss of one's own is made of stand here too: `map_rows`, `i
 """
 
 from jcl.losses.alignment_uniformity import alignment_uniformity
+from jcl.losses.bimodal_sogclr import bimodal_sogclr
 from jcl.losses.cacr import cacr
 from jcl.losses.cmim_contrast import cmim_contrast
 from jcl.losses.conr import conr
@@ -69,6 +71,7 @@ from jcl.losses.transformed_queue_nce import transformed_queue_nce
 
 __all__ = [
     "alignment_uniformity",
+    "bimodal_sogclr",
     "cacr",
     "cmim_contrast",
     "conr",

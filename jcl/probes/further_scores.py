@@ -46,6 +46,7 @@ FURTHER_SCORES = (
     FurtherScore("AUROC of outliers, %", ("anomaly", "auroc")),
     FurtherScore("tree Spearman", ("tree", "spearman"), percent=False),
     FurtherScore("tree nDCG@10", ("tree", "ndcg10"), percent=False),
+    FurtherScore("STS Spearman", ("sts", "spearman"), percent=False),
     FurtherScore("zero-shot top-1, %", ("zero_shot", "top1")),
     *_recalls("image_to_text"),
     *_recalls("text_to_image"),

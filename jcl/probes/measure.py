@@ -16,6 +16,7 @@ from jcl.probes.opta import opta
 from jcl.probes.regression_scores import SCORES
 from jcl.probes.ridge import ridge_probe
 from jcl.probes.similarity import tree_scores
+from jcl.probes.sts import sts
 
 # Few examples are separable: the weakest penalties take the longest, and are not what they need.
 LOW_SHOT_L2_GRID = L2_GRID[2:]
@@ -52,7 +53,8 @@ def measure(
         `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
         Besides, "episodes" and "opta" where test labels have enough classes, "multi_label" where
         examples have multi-hot `labels`; of the test split, "anomaly" where some have `outlier`,
-        and "tree" where they have a `path`. With none of all these {}.
+        "tree" where they have a `path`, and "sts" where they have an `sts_pair` and its
+        `sts_score`. With none of all these {}.
 
     Raises:
         jcl.errors.UserError: features, labels or targets that do not fit.
@@ -109,6 +111,8 @@ def _further(train: Features, test: Features) -> dict[str, dict]:
         scores["anomaly"] = anomaly_scores(
             train.features[inliers], test.features, test.known["outlier"]
         )
+    if {"sts_pair", "sts_score"} <= test.known.keys():
+        scores["sts"] = sts(test.features, test.known["sts_pair"], test.known["sts_score"])
     if "path" in test.known:
         scores["tree"] = tree_scores(test.features, test.known["path"])
     return {name: found for name, found in scores.items() if found}

@@ -141,6 +141,11 @@ NETWORKS = {
     "projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
     "predictor": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
 }
+PAIRED = {
+    "views": {"name": f"{HERE}:with_text"},
+    "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
+    "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
+}
 # What a method needs besides; a method of two views of an image needs no line.
 OVERRIDES = {
     "beclr": {
@@ -150,9 +155,12 @@ OVERRIDES = {
         },
     },
     "dbpm": {"method": {"name": "dbpm", "deviations": 0.5, "start_epochs": 1.0}},
-    "clip": {
-        "views": {"name": f"{HERE}:with_text"},
-        "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12},
+    "clip": PAIRED,
+    "siglip": PAIRED,
+    "bimodal_sogclr": PAIRED,
+    "simcse": {
+        "views": {"name": "text_copies"},
+        "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12, "dropout": 0.2},
         "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
     },
     "mv_info_nce": {"views": {"name": f"{HERE}:four"}},

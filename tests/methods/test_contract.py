@@ -23,7 +23,10 @@ from tests.tiny import assert_same_bits, largest_difference, one_device
 OUTPUTS = {
     **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse", "conr")},
     "pixpro": {"features", "projection", "map"},
-    "clip": {"features", "projection", "text/features", "text/projection"},
+    **{
+        name: {"features", "projection", "text/features", "text/projection"}
+        for name in ("clip", "siglip", "bimodal_sogclr")
+    },
 }
 # One of each kind of parts: the others run among the slow tests.
 FAST = (

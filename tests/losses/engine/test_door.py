@@ -17,6 +17,7 @@ from tests.losses.two_view_cases import two_view_cases
 Z0, Z1 = two_view_cases()["random"]
 VIEWS = {"z0": Z0, "z1": Z1}
 TOWERS = {"queries": Z0, "keys": Z1}
+PAIRS = {"images": Z0, "texts": Z1}
 COSINES = {"temperature": 0.1}
 MIXING = {**COSINES, "key": jax.random.key(0), "window": 5.0}
 MANY = {"z": np.stack([Z0, Z1], axis=1)}
@@ -26,6 +27,10 @@ LABELS, TARGETS = np.arange(16, dtype=np.int32) // 3, np.arange(16, dtype=np.flo
 # For every public loss, arrays that it takes, and the rest.
 ARGUMENTS = {
     "alignment_uniformity": (VIEWS, {"t": 2.0, "weight": 1.0}),
+    "bimodal_sogclr": (
+        {**PAIRS, "log_image_estimates": TARGETS, "log_text_estimates": TARGETS},
+        {**COSINES, "gamma": 0.5},
+    ),
     "cacr": (MANY, {"t_positive": 1.0, "t_negative": 2.0, "alpha": 1.0, "beta": 1.0}),
     "cmim_contrast": ({"z": Z0}, COSINES),
     "conr": (
@@ -52,7 +57,7 @@ ARGUMENTS = {
     "query_key_nce": ({**TOWERS, "queue": Z0[:5]}, COSINES),
     "query_queue_nce": ({**TOWERS, "queue": Z0[:5]}, COSINES),
     "rank_n_contrast": ({**VIEWS, "targets": TARGETS}, COSINES),
-    "siglip": ({"images": Z0, "texts": Z1}, {**COSINES, "bias": -10.0}),
+    "siglip": (PAIRS, {**COSINES, "bias": -10.0}),
     "sinkhorn": ({"scores": Z0, "queue_scores": Z0[:5]}, {"epsilon": 0.05, "iterations": 3}),
     "soft_aggregation": (
         {**VIEWS, "labels": LABELS},
@@ -69,7 +74,7 @@ ARGUMENTS = {
 }
 NOT_LOSSES = {"distances", "inner_products", "map_rows", "unit_rows"}
 # Losses that need another example beside each.
-OF_TWO = ("alignment_uniformity", "cacr", "dcl", "groco", "mv_dhel", "sogclr")
+OF_TWO = ("alignment_uniformity", "bimodal_sogclr", "cacr", "dcl", "groco", "mv_dhel", "sogclr")
 # Axes whose sizes nothing else shares.
 FREE = {
     "anchors": (1,),

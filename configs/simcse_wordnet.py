@@ -1,0 +1,33 @@
+"""SimCSE on the definitions of WordNet, tested on pairs of nouns.
+
+Method: Gao et al. 2021, "SimCSE: Simple Contrastive Learning of Sentence Embeddings", unsupervised,
+    with a small BERT from scratch in the place of a pretrained one.
+Data: `make wordnet` (Debian's package wordnet-base): 114,528 definitions to train on; to test,
+    2,000 pairs of other ones and the path similarity of their nouns. Classes are the 45 topics of
+    the lexicographers' files.
+Command:
+    python -m jcl.train --config=configs/simcse_wordnet.py --workdir=runs/simcse_wordnet
+    python -m jcl.evaluate --workdir=runs/simcse_wordnet
+Expected time: TIME
+Expected score: SCORE
+"""
+
+from jcl import config as config_lib
+
+
+def get_config(arguments: str = "", *, path: str = "data/wordnet.npz", steps: int = 300):
+    given = config_lib.arguments(arguments, path=path, steps=steps)
+    config = config_lib.base()
+    config.batch_size = 64
+    config.total_steps = given["steps"]
+    config.data = dict(name=f"arrays:{given['path']}", vocabulary=8192, text_length=32)
+    config.views = dict(name="text_copies")
+    config.text_encoder = dict(
+        name="bert", width=128, depth=2, heads=4, max_length=32, pooling="mean", dropout=0.1
+    )
+    config.text_projector = dict(name="dense_tanh")
+    config.method = dict(name="simcse", temperature=0.05)
+    config.optimizer = dict(name="adamw", learning_rate=1e-3, warmup_steps=30, weight_decay=1e-2)
+    config.probe = dict(linear_seeds=1, shares=())
+    config.checkpoint = dict(every_steps=100)
+    return config

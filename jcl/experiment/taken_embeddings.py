@@ -1,0 +1,42 @@
+"""Whether the token embeddings that a run takes from another know the run's tokens."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jcl.data.text.kept import read_kept
+from jcl.data.text.tokenizer import Tokenizer
+from jcl.errors import UserError
+from jcl.optim.patterns import matches, parameter_name
+from jcl.runtime.workdir import TOKENIZER
+
+PyTree = Any
+_PART = "token_embedding"  # what jcl's encoders of texts call theirs
+
+
+def check_taken_embeddings(
+    params: PyTree, origins: Sequence[Mapping[str, Any]], own: Tokenizer | None
+) -> None:
+    """Raises UserError where token embeddings come from a run whose tokenizer is another.
+
+    Their shapes may agree, and every token would have the vector of another one.
+
+    Args:
+        params: of the new run.
+        origins: what `jcl.training.warm_start` took, {"workdir", "part"} each.
+        own: tokenizer of the new run; None where its examples hold token ids, of which nothing is
+            known.
+    """
+    names = [parameter_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    names = [name for name in names if _PART in name.split("/")]
+    for name in names if own is not None else ():
+        taken = (o for o in origins if o["part"] == "everything" or matches(o["part"], name))
+        workdir = next((origin["workdir"] for origin in taken), None)
+        other = None if workdir is None else read_kept(Path(workdir))
+        if other is not None and not own.is_same(other):
+            raise UserError(
+                f"init_from takes {name} from {workdir}, whose tokenizer is another: set "
+                f"data.tokenizer={str(Path(workdir, TOKENIZER))!r}"
+            )

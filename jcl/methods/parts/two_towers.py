@@ -1,0 +1,91 @@
+"""Images through one tower, their texts through another: the base of methods of pairs."""
+
+import abc
+import dataclasses
+from typing import ClassVar
+
+import flax.linen as nn
+import jax
+from jaxtyping import Array, Float
+
+from jcl.augment.pairs import text_of
+from jcl.errors import UserError
+from jcl.losses import unit_rows
+from jcl.methods.base import Embedded, Outcome, Variables
+from jcl.methods.parts.chain import Networks, embed_chain, infer_chain, init_chain
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoTowers(abc.ABC):
+    """An encoder and a projector of each kind; a subclass gives the objective.
+
+    Attributes:
+        encoder: maps images [N, H, W, C] to features [N, D].
+        projector: maps their features to embeddings [N, d].
+        text_encoder: maps texts, {"ids": int32 [N, L], "mask": bool [N, L]}, to features [N, E].
+        text_projector: maps their features to embeddings of the same d.
+    """
+
+    encoder: nn.Module
+    projector: nn.Module
+    text_encoder: nn.Module
+    text_projector: nn.Module
+
+    needs: ClassVar = ("image", "text")
+
+    def init(self, key, views, data) -> Variables:
+        """See `Method.init`; views of the kinds "image" and "text"."""
+        del data
+        if missing := [kind for kind in self.needs if kind not in views]:
+            raise UserError(
+                f"the method contrasts views of an image and of a text, and these views have no "
+                f"{missing[0]}; views.name='image_and_text' makes both"
+            )
+        image, text = (
+            init_chain(of_tower, self._tower(kind), {kind: views[kind]})
+            for of_tower, kind in zip(jax.random.split(key), self.needs, strict=True)
+        )
+        return Variables(image.params | text.params, image.model_state | text.model_state)
+
+    def embed(self, variables, views, keys) -> Embedded:
+        """See `Method.embed`; the embeddings are `image` and `text`, [B, d] each, of view 0."""
+        params, model_state, _ = variables
+        embeddings = {}
+        for kind in self.needs:
+            tower, view = self._tower(kind), {kind: views[kind]}
+            found, new_state = embed_chain(tower, params, model_state, view, keys)
+            embeddings[kind] = list(found.values())[-1][:, 0]
+            model_state = {**model_state, **new_state}
+        return Embedded(embeddings, {}, model_state)
+
+    @abc.abstractmethod
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """See `Method.objective`; embeddings `image` and `text`, [B, d] each, raw."""
+
+    def after_update(self, variables, carry, clock) -> Variables:
+        """Nothing changes beside the optimizer's update."""
+        del carry, clock
+        return variables
+
+    def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+        """`features` and `projection` of images, `text/features` and `text/projection` of texts.
+
+        Projections are unit rows: their products are the cosines that the loss compares.
+        """
+        given = {"image": inputs["image"]} if "image" in inputs else {}
+        if "text" in inputs:
+            given["text"] = text_of(inputs)
+        if not given:
+            raise UserError(f"examples have {', '.join(inputs)}, and networks want image or text")
+        found = {}
+        for kind, x in given.items():
+            chain = infer_chain(self._tower(kind), variables.params, variables.model_state, x)
+            features, projection = chain.values()
+            prefix = "" if kind == "image" else f"{kind}/"
+            found |= {f"{prefix}features": features, f"{prefix}projection": unit_rows(projection)}
+        return found
+
+    def _tower(self, kind: str) -> Networks:
+        """The encoder and the projector of a kind of views, by the names of their parameters."""
+        prefix = "" if kind == "image" else f"{kind}_"
+        return {prefix + name: getattr(self, prefix + name) for name in ("encoder", "projector")}

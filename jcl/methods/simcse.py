@@ -1,0 +1,61 @@
+"""SimCSE: sentences are contrasted with themselves under another dropout (Gao et al. 2021)."""
+
+import dataclasses
+
+from jcl.config.checks import check_positive
+from jcl.errors import UserError
+from jcl.losses import one_way_nce
+from jcl.methods.base import Outcome
+from jcl.methods.parts.diagnostics import several_view_diagnostics
+from jcl.methods.parts.equal_views import mean_over_pairs
+from jcl.methods.parts.text_chain import TextChain
+
+
+@dataclasses.dataclass(frozen=True)
+class SimCSE(TextChain):
+    """Every text is to find its other view among those of the batch (`jcl.losses.one_way_nce`).
+
+    Unsupervised, the views are equal copies (`views.name=text_copies`) and the dropout of the
+    encoder makes the difference: with `text_encoder.dropout=0` there is nothing to learn.
+    Supervised, each example has three texts, which are its views (`views.name=texts`): the first is
+    to find the second, which it entails, and the third is a hard negative. Each hard negative
+    counts for every text of the batch.
+
+    Features, as probes see them, are those before the projector.
+
+    Source: Gao et al. 2021, "SimCSE: Simple Contrastive Learning of Sentence Embeddings", Eq. 1, 4
+    and 5.
+
+    Attributes:
+        temperature: that cosines are divided by.
+        hard_negatives: whether the last of three views is a hard negative.
+
+    Raises:
+        UserError: a temperature that is not positive, or another number of views.
+    """
+
+    temperature: float = 0.05
+    hard_negatives: bool = False
+
+    def __post_init__(self):
+        check_positive("method.temperature", self.temperature)
+
+    def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
+        """See `Method.objective`; embeddings [B, V, d], raw.
+
+        Without hard negatives the loss is the mean over all pairs of views, of which the earlier
+        one seeks the later.
+        """
+        options = {"temperature": self.temperature, "mesh": mesh}
+        if not self.hard_negatives:
+            loss = mean_over_pairs(lambda z0, z1: one_way_nce(z0, z1, **options), embeddings)
+            return Outcome(loss, several_view_diagnostics(embeddings), {})
+        count = embeddings.shape[1]
+        if count != 3:
+            raise UserError(
+                "method.hard_negatives=True takes three views of an example, and the recipe of "
+                f"views (views.name) makes {count}; views.name=texts takes the three texts of each"
+            )
+        text, positive, negative = (embeddings[:, view] for view in range(3))
+        loss = one_way_nce(text, positive, negatives=negative, **options)
+        return Outcome(loss, several_view_diagnostics(embeddings[:, :2]), {})

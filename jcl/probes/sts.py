@@ -1,0 +1,47 @@
+"""Semantic textual similarity: do cosines of texts rank pairs as people, or a taxonomy, do?"""
+
+import numpy as np
+import scipy.stats
+from jaxtyping import Float, Int
+
+from jcl.errors import UserError
+from jcl.probes.unit import unit
+
+
+def sts(
+    features: Float[np.ndarray, "n D"],
+    pair: Int[np.ndarray, " n"],
+    score: Float[np.ndarray, " n"],
+) -> dict[str, float | int]:
+    """Spearman's rank correlation of the cosines of pairs with their scores.
+
+    Args:
+        features: of texts.
+        pair: rows with the same number are the two sides of a pair; negative where a row has none.
+        score: of the pair, the same on both sides.
+
+    Returns:
+        "spearman", and "pairs", how many there are; {} where all rows have none.
+
+    Raises:
+        UserError: a number that does not stand on two rows, or sides with different scores.
+
+    Source: Cer et al. 2017, "SemEval-2017 Task 1: Semantic Textual Similarity"; Spearman's
+    correlation as Reimers et al. 2016 and Gao et al. 2021 (SimCSE), appendix B, argue for it.
+    """
+    rows = np.flatnonzero(np.asarray(pair) >= 0)
+    if not len(rows):
+        return {}
+    numbers, counts = np.unique(pair[rows], return_counts=True)
+    if (counts != 2).any():
+        wrong = np.argmax(counts != 2)
+        raise UserError(
+            f"sts_pair is {numbers[wrong]} in {counts[wrong]} test examples, but a pair has two"
+        )
+    first, second = rows[np.argsort(pair[rows], kind="stable")].reshape(-1, 2).T
+    if (score[first] != score[second]).any():
+        wrong = pair[first[np.argmax(score[first] != score[second])]]
+        raise UserError(f"sts_score differs between the two test examples of sts_pair {wrong}")
+    cosines = np.sum(unit(features[first]) * unit(features[second]), axis=1)
+    found = scipy.stats.spearmanr(cosines, score[first]).statistic
+    return {"spearman": float(found), "pairs": len(first)}
