@@ -24,9 +24,9 @@ def get_config(arguments: str = "", *, batch: int = 256, steps: int = 1500):
         tokenizer="data/emoji_words.json",
         text_length=32,
     )
-    config.views = dict(name="image_and_text", min_area=0.6)
+    config.views = dict(name="image_and_text", min_area=0.6, deletion=0.3)
     config.encoder = dict(name="convnet", widths=(32, 64, 128, 256))
-    config.text_encoder = dict(name="token_bag", width=256, layers=1, dropout=0.3)
+    config.text_encoder = dict(name="token_bag", width=256, layers=1)
     config.projector = dict(name="mlp", layers=1, output_dim=128, norm="none")
     config.text_projector = dict(name="mlp", layers=1, norm="none")  # as wide as the projector
     config.method = dict(name="clip", temperature=0.07)

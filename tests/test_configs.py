@@ -93,8 +93,6 @@ def test_one_step_of_the_reduced_config(name):
     if takes_text:
         small, taken = {"width": 8, "depth": 1, "heads": 2}, taken_options(config)["text_encoder"]
         config.text_encoder.update({key: small[key] for key in small.keys() & taken.keys()})
-        config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
-        config.text_encoder.update({"width": 8, "depth": 1, "heads": 2})
         if config.text_projector.name == "mlp":
             config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
         side["text"] = random.randint(0, 64, (8, 5)).astype(np.int32)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jcl.augment.crop import random_resized_crop
-from jcl.augment.pairs import image_and_text, text_of
+from jcl.augment.pairs import image_and_text
+from jcl.augment.tokens import text_of
 from jcl.errors import UserError
 from tests.augment.quick_jit import quick_jit
 
@@ -113,3 +114,21 @@ def test_one_of_several_images_and_texts_is_drawn_at_every_visit():
 def test_several_texts_are_no_text_of_a_network():
     with pytest.raises(UserError, match="these examples have 3 texts each"):
         text_of({"text": jnp.zeros((2, 3, 4), int)})
+
+
+def test_tokens_of_the_text_go_at_the_rate_that_is_asked():
+    """Also of a text drawn among several, and never the ends where these are kept."""
+    ids = jnp.arange(1, 21).reshape(1, 2, 10)
+    mask = jnp.ones((1, 2, 10), bool).at[:, 0].set(False)
+    examples = {"image": IMAGES[:1], "text": ids, "text_mask": mask}
+    keys = jax.random.split(jax.random.key(5), (300, 1))
+    for keep_ends, rate in ((True, 0.4), (False, 0.4), (True, 0.0)):
+        recipe = image_and_text(deletion=rate, keep_ends=keep_ends)
+        text = quick_jit(jax.vmap(lambda k: recipe(k, examples)["text"]))(keys)  # noqa: B023
+        kept = np.where(text["mask"], text["ids"], 0)[:, 0, 0]
+        counts = np.bincount(kept[kept > 0], minlength=21)[11:]
+        ends = counts[[0, -1]]
+        expected = 300 * (1 - rate)
+        within = 5 * np.sqrt(300 * rate * (1 - rate))
+        assert (abs(counts[1:-1] - expected) <= within).all()
+        assert (abs(ends - (300 if keep_ends else expected)) <= (0 if keep_ends else within)).all()
