@@ -265,7 +265,12 @@ def _write_pairs(**to: str) -> Path:
         raise UserError("--pairs names images to train on; give --test_pairs too")
     lists = {"train": _PAIRS.value, "test": _TEST_PAIRS.value}
     broken = Broken()
-    if all(pattern.endswith(".tar") for pattern in lists.values()):
+    if len(of_tar := {pattern.endswith(".tar") for pattern in lists.values()}) > 1:
+        raise UserError(
+            f"--pairs={lists['train']} and --test_pairs={lists['test']} are of different kinds: "
+            "give tar files for both or for neither"
+        )
+    if of_tar == {True}:
         _refuse("a tar file", _IMAGES, _TEST_IMAGES)
         captions = _CAPTIONS.value or 1
         shards = {split: list_shards(pattern) for split, pattern in lists.items()}

@@ -11,8 +11,12 @@ import pytest
 from jcl.data import open_source
 from jcl.data.prepare.pairs.files import list_captioned, read_captioned
 from jcl.data.prepare.pairs.shards import Broken, list_shards, read_shards
+from jcl.data.prepare.write import write_records
 from jcl.data.prepare.write_pairs import Captioned, write_captioned
+from jcl.data.text.tokenizer import read_tokenizer
+from jcl.data.text.words import train_words
 from jcl.errors import UserError
+from tests.data.prepare.test_prepare import prepare_each
 
 
 def encode(value, kind="png", mode="RGB"):
@@ -180,3 +184,56 @@ def test_a_split_without_a_whole_sample_is_refused_and_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(UserError, match=r"none/\*\.tar names no file"):
         list_shards(f"{tmp_path}/none/*.tar")
+
+
+@pytest.mark.slow
+def test_the_binary_prepares_each_kind_and_a_tokenizer_of_words(tmp_path):
+    write_images(tmp_path, a=10, b=20)
+    (tmp_path / "pairs.csv").write_text("image,caption\na.png,Red fish\nb.png,old cat\nb.png,cat\n")
+    write_shard(tmp_path / "0.tar", [("0.png", encode(1)), ("0.txt", b"one"), ("1.txt", b"two")])
+    out, table, shards = tmp_path / "out", tmp_path / "pairs.csv", f"{tmp_path}/*.tar"
+    said = prepare_each(
+        f"--pairs={table} --test_pairs={table} --name=tables --data_dir={out}",
+        f"--pairs={table} --test_pairs={table} --captions=1 --name=one --data_dir={out}",
+        f"--pairs={shards} --test_pairs={shards} --name=shards --data_dir={out}",
+        f"--words --source=tfds:tables --name=words --data_dir={out}",
+        f"--words --source=tfds:tables --name=words --data_dir={out}",
+        f"--words --pairs={table} --name=words --data_dir={out}",
+        f"--pairs={table} --name=x --data_dir={out}",
+        f"--pairs={table} --test_pairs={shards} --name=x --data_dir={out}",
+        f"--pairs={table} --test_pairs={table} --rotate=60 --name=x --data_dir={out}",
+    )
+    expected = (
+        *("tfds:tables", "tfds:one", "2 broken samples are left out: ", "tfds:shards"),
+        *("data.tokenizer=", "words.json exists already", "give --test_pairs too"),
+        *("give --test_pairs too", "are of different kinds", "--pairs does not go together with"),
+    )
+    assert len(said) == len(expected)
+    for line, part in zip(said, expected, strict=True):
+        assert part in line
+    texts = open_source("tfds:tables", "test", dir=str(out)).batch(np.arange(2))["text"]
+    assert texts.tolist() == [["Red fish", ""], ["old cat", "cat"]]
+    assert open_source("tfds:one", "test", dir=str(out)).batch(np.arange(2))["text"].ndim == 1
+    assert read_tokenizer(out / "words.json") == train_words(["red", "fish", "old", "cat"])
+
+
+def test_datasets_of_others_that_need_an_option_are_refused(tmp_path):
+    import tensorflow_datasets as tfds
+
+    image = tfds.features.Image(shape=(4, 5, 3))
+    features = {"image": image, "text": tfds.features.Sequence(tfds.features.Text())}
+    several = {"image": tfds.features.Sequence(image, length=2)}
+    for name, kinds, example in (
+        ("ragged", features, {"image": encode(1), "text": ["x", "y", "z"]}),
+        ("unmasked", several, {"image": [encode(1), encode(2)]}),
+    ):
+        splits = {split: (1, [example]) for split in ("train", "test")}
+        write_records(splits, kinds, name=name, data_dir=str(tmp_path), version=None)
+    with pytest.raises(UserError, match=r"any number of 'text': data\.captions must say how many"):
+        open_source("tfds:ragged", "train", dir=str(tmp_path))
+    read = open_source("tfds:ragged", "train", dir=str(tmp_path), captions=4)
+    assert read.batch(np.arange(1))["text"].tolist() == [["x", "y", "z", ""]]
+    with pytest.raises(UserError, match=r"data\.text_key='caption' is given, but the texts of"):
+        open_source("tfds:ragged", "train", dir=str(tmp_path), text_key="caption")
+    with pytest.raises(UserError, match="has 2 images an example, but there is no feature"):
+        open_source("tfds:unmasked", "train", dir=str(tmp_path))
