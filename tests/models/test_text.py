@@ -22,7 +22,8 @@ IDS = np.random.RandomState(0).randint(0, VOCABULARY, (4, 5))
 MODELS = {
     "transformer": TokenTransformer(VOCABULARY, width=6, depth=1, heads=2, max_length=8),
     "bag": TokenBag(VOCABULARY, width=6, layers=2),
-    "clip_text": CLIPText(VOCABULARY, width=6, depth=1, heads=2, max_length=8),
+    # Where there is one block, its last token sees all of the text in any case.
+    "clip_text": CLIPText(VOCABULARY, width=6, depth=2, heads=2, max_length=8),
     "bert": BERT(VOCABULARY, width=6, depth=1, heads=2, max_length=8, dropout=0.5),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -101,8 +102,9 @@ def transformer(params, ids):
 
 def clip_text(params, ids):
     """Features of one text without padding."""
-    options = {"activation": quick_gelu, "epsilon": 1e-5, "causal": True}
-    x = pre_norm(params["block0"], embedded(params, ids), **options)
+    options, x = {"activation": quick_gelu, "epsilon": 1e-5, "causal": True}, embedded(params, ids)
+    for i in range(2):
+        x = pre_norm(params[f"block{i}"], x, **options)
     return layer_norm(params["final_norm"], x, 1e-5)[-1]
 
 
