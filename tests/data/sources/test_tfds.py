@@ -6,8 +6,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jcl.data import Source, open_source
-from jcl.data.prepare.image_folder import encode_png
-from jcl.data.prepare.write import _write_records, write_arrays
+from jcl.data.prepare.encoded import encode_png
+from jcl.data.prepare.write import _write_all, write_arrays
 from jcl.data.sources.tfds import open_tfds
 from jcl.errors import UserError
 
@@ -169,7 +169,7 @@ def test_labels_that_are_not_declared_as_classes(tmp_path, feature, train, test,
         for split, labels in (("train", train), ("test", test))
     }
     features = tfds.features.FeaturesDict({"image": kind, "label": feature})
-    _write_records(folder, "odd", "1.0.0", features, splits)
+    _write_all(folder, "odd", "1.0.0", features, splits)
     memory = open_source("tfds:odd", "train", dir=str(tmp_path))
     streamed = open_tfds(
         "odd",
