@@ -18,6 +18,7 @@ from jcl.config.place import expanded
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.data.text.kept import own_tokenizer
+from jcl.data.unrolled import every_image
 from jcl.evaluation.cells import score_cells
 from jcl.evaluation.classes import classes_to_probe
 from jcl.evaluation.concatenated import concatenate_features
@@ -27,14 +28,15 @@ from jcl.evaluation.encode import (
     output_function,
     output_names,
 )
-from jcl.evaluation.figures import draw
+from jcl.evaluation.figures import draw, draw_retrieved
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
 from jcl.evaluation.left_out import check_same_size, open_test_split
-from jcl.evaluation.pairs import score_pairs
+from jcl.evaluation.pairs import EmbeddedPairs, embed_pairs, score_planted, score_retrieval
 from jcl.evaluation.remarks import remarks
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
 from jcl.evaluation.views import views_pair
+from jcl.evaluation.zero_shot import score_zero_shot
 from jcl.experiment import (
     Experiment,
     image_dtype,
@@ -96,13 +98,14 @@ def evaluate(
         `probe.outputs`; every further output has a section of its name, such as "projection", with
         the same probes, and "projection", where there is one, has a short "geometry" in any case. A
         method that was trained with labels has a "head", which is scored too on the dataset it was
-        trained on; `probe.finetune` adds "finetune"
-        (`jcl.evaluation.finetune`). Two towers add "retrieval" and, where bad pairs are planted,
-        "planted" (`jcl.evaluation.pairs`). Examples with masks of their shapes add "cells", of an
-        encoder that has a feature map (`jcl.evaluation.cells`). Without a test split nothing is
-        predicted, and geometry is that of training examples. `jcl.probes.measure` has further
-        scores, which few data have. "settings" and "data" are the config's sections `probe` and
-        `data`.
+        trained on; `probe.finetune` adds "finetune" (`jcl.evaluation.finetune`). Two towers add
+        "retrieval" (`jcl.evaluation.pairs`) and, where classes have names, "zero_shot"
+        (`jcl.evaluation.zero_shot`); "planted" is there where bad pairs are planted. Where an
+        example has several images, each is an example for the other probes. Examples with masks of
+        their shapes add "cells", of an encoder that has a feature map (`jcl.evaluation.cells`).
+        Without a test split nothing is predicted, and geometry is that of training examples.
+        `jcl.probes.measure` has further scores, which few data have. "settings" and "data" are the
+        config's sections `probe` and `data`.
 
     Raises:
         UserError: no such checkpoint, one that does not fit the config or the data, data that
@@ -116,7 +119,6 @@ def evaluate(
     test = open_test_split(config, tokenizer=tokenizer)
     if test is not None:
         check_same_size(config, train, test)
-    shown = train if test is None else test
     with (config := config.copy_and_resolve_references()).unlocked():
         # Nothing is trained with these, and other data may be less than a batch or an epoch.
         config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1
@@ -131,11 +133,15 @@ def evaluate(
     suffix = "" if step is None else f"-{at_step}"
     suffix += "" if own_data else suffix_of_dataset(workdir, suffix, config.data.name)
     first, *others = config.probe.outputs
+    pairs = None if test is None else embed_pairs(config, experiment.method, variables, test)
+    of_pairs = _score_pairs(experiment, variables, train, test, pairs)
+    whole_test, train = test, every_image(train)
+    test = None if test is None else every_image(test)
+    shown = train if test is None else test
     scores, trained = _probe(experiment, first, variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
-    results = {"step": at_step, **about, **scores}
+    results = {"step": at_step, **about, **scores, **of_pairs}
     if test is not None:
-        results |= score_pairs(config, experiment.method, variables, train, test)
         results |= score_cells(config, experiment.method, variables, train, test)
     results["remarks"] = remarks(config, workdir, train, *trained)
     if own_head and test is not None and _has_prediction(experiment, variables, train, *trained):
@@ -171,7 +177,10 @@ def evaluate(
         parts = _feature_parts(experiment.method, variables)
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
-    draw(experiment, workdir, workdir / f"figures{suffix}", trained[1] or trained[0], shown)
+    figures = workdir / f"figures{suffix}"
+    draw(experiment, workdir, figures, trained[1] or trained[0], shown)
+    if pairs is not None:
+        draw_retrieved(figures, pairs, whole_test)
     return results
 
 
@@ -229,6 +238,22 @@ def _probe(
     pair = views_pair(experiment, name, variables, train if test is None else test)
     scores["geometry"] = geometry(pair, shown.features, shown.label, shown.target)
     return scores, (train_features, test_features)
+
+
+def _score_pairs(
+    experiment: Experiment,
+    variables: Variables,
+    train: Source,
+    test: Source | None,
+    pairs: EmbeddedPairs | None,
+) -> dict:
+    """What the towers say of pairs, where there are two."""
+    given = experiment.config, experiment.method, variables
+    found = {"planted": score_planted(*given, train)}
+    if pairs is not None:
+        found["zero_shot"] = score_zero_shot(*given, test, pairs.images)
+        found["retrieval"] = score_retrieval(pairs)
+    return {name: scores for name, scores in found.items() if scores is not None}
 
 
 def _projection_geometry(experiment: Experiment, variables: Variables, test: Source) -> dict:

@@ -16,7 +16,7 @@ from jcl.data import InMemorySource
 from jcl.data.dataset_shape import DatasetShape, images_of, shape_of
 from jcl.errors import UserError
 from jcl.experiment import make_experiment, open_config, read_command_line
-from jcl.experiment.tables import networks_of
+from jcl.experiment.tables import networks_of, taken_options
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.optim.groups import held
 from jcl.optim.schedules import peak_learning_rate
@@ -99,7 +99,8 @@ def test_one_step_of_the_reduced_config(name):
     }
     takes_text = "text_encoder" in networks
     if takes_text:
-        config.text_encoder.update({"width": 8, "depth": 1, "heads": 2})
+        small, taken = {"width": 8, "depth": 1, "heads": 2}, taken_options(config)["text_encoder"]
+        config.text_encoder.update({key: small[key] for key in small.keys() & taken.keys()})
         if config.text_projector.name == "mlp":
             config.text_projector.update({"hidden_dim": 8, "output_dim": 16})
         side["text"] = random.randint(0, 64, (8, 5)).astype(np.int32)

@@ -269,6 +269,8 @@ class Probe:
         baselines: whether the untrained encoder and the raw inputs are probed too.
         outputs: names of what is probed, such as features, projection or text/features; the
             first is the run's score, by which the best checkpoint is kept.
+        templates: sentences in which {} stands for the name of a class, for zero-shot
+            classification by methods of two towers; their embeddings are averaged.
         label: which number of an example the probes of classes predict, such as motion or texture.
         shares: of the labels, for low-shot probes.
         target_bin: width, in units of the target, of what many- and few-shot regions count.
@@ -288,6 +290,7 @@ class Probe:
     linear_seeds: int = 3
     baselines: bool = True
     outputs: tuple = ("features",)
+    templates: tuple = ("{}",)
     label: str = "label"
     shares: tuple = (0.01, 0.1)
     target_bin: float = 1.0
@@ -312,6 +315,11 @@ class Probe:
         if not self.outputs or not all(isinstance(name, str) for name in self.outputs):
             raise UserError(
                 f"probe.outputs={self.outputs!r} is impossible: give names, such as ('features',)"
+            )
+        if not self.templates or any("{}" not in str(text) for text in self.templates):
+            raise UserError(
+                f"probe.templates={self.templates!r} is impossible: give sentences with {{}} in "
+                "the place of a class's name, such as ('a drawing of {}',)"
             )
         for key in ("shares", "finetune_shares"):
             check_shares(f"probe.{key}", getattr(self, key))

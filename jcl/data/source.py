@@ -44,6 +44,8 @@ class Source(Protocol):
             int32 [b, L], with "text_mask" bool [b, L], or strings [b], in whose place a run puts
             token ids (`jcl.data.text.tokenised`). Where examples have several texts, these are
             [b, K, L] or strings [b, K], and "" fills up where there are fewer.
+            Where an example has S images of one thing, "image" is [b, S, H, W, C] and "image_mask"
+            bool [b, S] says which there are.
         """
         ...
 
@@ -60,7 +62,7 @@ class InMemorySource:
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
         """(H, W, C), or None where the arrays hold features."""
-        return self.arrays["image"].shape[1:] if "image" in self.arrays else None
+        return self.arrays["image"].shape[-3:] if "image" in self.arrays else None
 
     @property
     def known_labels(self) -> np.ndarray | None:

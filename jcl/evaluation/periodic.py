@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jcl.data import Source
+from jcl.data.unrolled import every_image
 from jcl.errors import UserError
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
@@ -61,6 +62,7 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
             f"{config.data.name!r} has none: set data.held_out=0.1, or unset probe.every_steps"
         )
     check_same_size(config, train, test)
+    test, train = every_image(test), every_image(train)
     by_target = "target" in experiment.method.needs
     if by_target and config.probe.online != "knn":
         raise UserError(

@@ -39,8 +39,8 @@ class PamC(TwoViewNetworks):
         recluster_epochs: between two clusterings, of which the first comes before the first step.
         n_classes: of the dataset.
 
-    Formula: `-mean_i scale cos(z_0i, z_1i) + mean_k log(1 + sum_{l != k} exp(scale cos(C_k, C_l)))`,
-    C_k the sum of the raw embeddings of both views in cluster k
+    Formula: `-mean_i scale cos(z_0i, z_1i) + mean_k log(1 + sum_{l != k} exp(scale cos(C_k,
+    C_l)))`, C_k the sum of the raw embeddings of both views in cluster k
 
     Reading: neighbours in a graph are the two views of an image; clusters are k-means', not those
     of an assignment that is trained.

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jcl.augment.pairs import text_of
+from jcl.augment.tokens import text_of
 from jcl.config import base
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import shape_of

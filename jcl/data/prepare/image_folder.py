@@ -1,20 +1,17 @@
-"""Image files as records take them: what they have in common, and the bytes of each."""
+"""Image files as records take them: what they have in common."""
 
 import dataclasses
-import io
 import sys
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import tqdm
-from jaxtyping import UInt8
 
 from jcl.data.order import permute
-from jcl.data.sources.decode import decode_image, oriented_size
+from jcl.data.sources.decode import oriented_size
 from jcl.data.sources.image_file import open_image
 from jcl.data.sources.image_files import TEST, TRAIN, ImageFiles
-from jcl.data.sources.pixels import MODES, has_16_bits, is_grey, warn_of_16_bits
+from jcl.data.sources.pixels import has_16_bits, is_grey, warn_of_16_bits
 from jcl.errors import UserError
 
 
@@ -94,27 +91,3 @@ def common_shape(files: list[Path], unreadable: Unreadable) -> tuple[int | None,
         warn_of_16_bits(f"{deep} of {len(files)} images")
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
     return height, width, 1 if grey else 3
-
-
-def read_encoded(path: Path, channels: int) -> bytes:
-    """The file's own bytes where these are a PNG or JPEG of that many channels, else a new PNG.
-
-    Keeping the bytes loses nothing and keeps photographs small.
-
-    Raises:
-        OSError or ValueError: the file cannot be read, or is damaged.
-    """
-    encoded = path.read_bytes()
-    pixels = decode_image(encoded, channels=channels)
-    with open_image(encoded) as image:
-        usual = image.format in ("PNG", "JPEG", "MPO") and not image.has_transparency_data
-        if usual and image.mode == MODES[channels]:
-            return encoded
-    return encode_png(pixels)
-
-
-def encode_png(image: UInt8[np.ndarray, "h w c"]) -> bytes:
-    """The bytes of a PNG file of an image of 1, 3 or 4 channels."""
-    encoded = io.BytesIO()
-    PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "png")
-    return encoded.getvalue()

@@ -19,13 +19,8 @@ import numpy as np
 import tqdm
 from absl import logging
 
-from jcl.data.prepare.image_folder import (
-    Unreadable,
-    common_shape,
-    encode_png,
-    read_encoded,
-    with_held_out,
-)
+from jcl.data.prepare.encoded import encode_png, encoded
+from jcl.data.prepare.image_folder import Unreadable, common_shape, with_held_out
 from jcl.data.sources.image_files import list_images, say_what_is_left_out
 from jcl.data.sources.labels import MISSING
 from jcl.errors import UserError
@@ -82,11 +77,9 @@ def write_arrays(
             rest = {key: arrays[key][i] for key in arrays if key != "image"}
             yield {"image": encode_png(image), **rest}
 
-    return _write(
+    return write_records(
         {split: (len(a["image"]), examples(a)) for split, a in splits.items()},
-        shape=shape,
-        classes=n_classes,
-        has_target="target" in keys["train"],
+        _features(shape, n_classes, has_target="target" in keys["train"]),
         name=name,
         data_dir=data_dir,
         version=version,
@@ -133,7 +126,7 @@ def write_image_folder(
             if path in unreadable.why:
                 continue
             try:
-                image = read_encoded(path, shape[-1])
+                image = encoded(path.read_bytes(), shape[-1])
             except (OSError, ValueError) as error:
                 unreadable.add(path, error)
                 continue
@@ -143,11 +136,10 @@ def write_image_folder(
             path, why = next(iter(unreadable.why.items()))
             raise UserError(f"no {split} image of {folder} can be read, such as {path}: {why}")
 
-    path = _write(
+    classes = None if images.classes is None else list(images.classes)
+    path = write_records(
         {split: (len(files), examples(split, files)) for split, files in images.files.items()},
-        shape=shape,
-        classes=None if images.classes is None else list(images.classes),
-        has_target=False,
+        _features(shape, classes, has_target=False),
         name=name,
         data_dir=data_dir,
         version=version,
@@ -163,17 +155,30 @@ def check_name(name: str) -> None:
         raise UserError(f"name={name!r} is given, but it must match [a-z][a-z0-9_]*")
 
 
-def _write(
-    splits: dict[str, tuple[int, Iterable[dict]]],
+def write_records(
+    splits: dict[str, tuple[int | None, Iterable[dict]]],
+    features: dict[str, Any],
     *,
-    shape: tuple[int | None, ...],
-    classes: int | list[str] | None,
-    has_target: bool,
     name: str,
     data_dir: str,
     version: str | None,
 ) -> Path:
-    """Writes (length, examples) of every split; images are encoded already."""
+    """Writes examples as they come.
+
+    Args:
+        splits: for train and test, how many examples there are, or None where that is not known
+            before they are read, and the examples, feature by feature; images are encoded already.
+        features: TFDS features by name.
+        name: as in `write_arrays`.
+        data_dir: as there.
+        version: as there.
+
+    Returns:
+        The folder of the dataset.
+
+    Raises:
+        UserError: a bad name or version, a dataset that exists, or a split without an example.
+    """
     check_name(name)
     if version is not None and not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise UserError(f"version={version!r} is given, but it must be like 1.0.0")
@@ -183,19 +188,12 @@ def _write(
     folder = Path(data_dir, name, version)
     if folder.exists():
         raise UserError(f"{folder} exists already: delete it first, or give another --version")
-    features = {"image": tfds.features.Image(shape=shape)}
-    if isinstance(classes, int):
-        features["label"] = tfds.features.ClassLabel(num_classes=classes)
-    elif classes is not None:
-        features["label"] = tfds.features.ClassLabel(names=classes)
-    if has_target:
-        features["target"] = tfds.features.Scalar(np.float32)
     # Everything goes into a folder of another name, which no reader takes for a dataset and
     # which gets its own name when everything is in it.
     incomplete = folder.with_name(f"incomplete.{version}.{os.getpid()}")
     incomplete.mkdir(parents=True)
     try:
-        _write_records(incomplete, name, version, tfds.features.FeaturesDict(features), splits)
+        _write_all(incomplete, name, version, tfds.features.FeaturesDict(features), splits)
         incomplete.rename(folder)
     except BaseException:
         shutil.rmtree(incomplete)
@@ -205,12 +203,28 @@ def _write(
     return folder
 
 
-def _write_records(
+def _features(
+    shape: tuple[int | None, ...], classes: int | list[str] | None, *, has_target: bool
+) -> dict[str, Any]:
+    """Of one image, and its label and target where there are any."""
+    import tensorflow_datasets as tfds
+
+    features = {"image": tfds.features.Image(shape=shape)}
+    if isinstance(classes, int):
+        features["label"] = tfds.features.ClassLabel(num_classes=classes)
+    elif classes is not None:
+        features["label"] = tfds.features.ClassLabel(names=classes)
+    if has_target:
+        features["target"] = tfds.features.Scalar(np.float32)
+    return features
+
+
+def _write_all(
     folder: Path,
     name: str,
     version: str,
     features: Any,
-    splits: dict[str, tuple[int, Iterable[dict]]],
+    splits: dict[str, tuple[int | None, Iterable[dict]]],
 ) -> None:
     """Writes records and metadata of all splits into `folder`, in the order given."""
     import tensorflow_datasets as tfds
@@ -237,9 +251,12 @@ def _write_records(
             unit=" examples",
             mininterval=0.1 if sys.stderr.isatty() else 30,  # a log needs no line a second
         )
-        remaining = iter(bar)
+        remaining, written = iter(bar), 0
         while chunk := list(itertools.islice(remaining, _CHUNK)):
             writer.add_examples({split: chunk})
+            written += len(chunk)
+        if not written:
+            raise UserError(f"the {split} split of {name} would have no example")
     writer.close_all()
 
 

@@ -27,16 +27,21 @@ def decode_all(source: Source, what: str) -> InMemorySource:
     if not terminal:
         logging.info("Decoding %s: %d images into memory", what, len(source))
     arrays: dict[str, np.ndarray] = {}
+    strings: dict[str, list[np.ndarray]] = {}  # as long as the longest, which is known at the end
     bar = {"desc": f"Decoding {what}", "unit": " images", "disable": not terminal}
     with tqdm.tqdm(total=len(source), **bar) as ticks:
         for start in range(0, len(source), _CHUNK):
             indices = np.arange(start, min(start + _CHUNK, len(source)))
             for key, part in source.batch(indices).items():
+                if part.dtype.kind == "U":
+                    strings.setdefault(key, []).append(part)
+                    continue
                 # Allocated whole: joining chunks at the end would take the memory twice.
                 if key not in arrays:
                     arrays[key] = np.empty((len(source), *part.shape[1:]), part.dtype)
                 arrays[key][indices] = part
             ticks.update(len(indices))
+    arrays |= {key: np.concatenate(parts) for key, parts in strings.items()}
     if LABEL in arrays and not has_labels(what, arrays[LABEL]):
         del arrays[LABEL]
     names = getattr(source, "class_names", None)

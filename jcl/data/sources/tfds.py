@@ -21,7 +21,7 @@ from jcl.data.source import MissingSplit, Source
 from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
 from jcl.data.sources.labels import LABEL, NO_LABEL
 from jcl.data.sources.record_labels import WithLabels, read_record_classes
-from jcl.data.sources.records import RecordSource
+from jcl.data.sources.records import IMAGE_MASK, RecordSource
 from jcl.errors import UserError
 
 
@@ -33,6 +33,8 @@ def tfds_source(
     image_size: int | None = None,
     image_key: str = "image",
     label_key: str | None = None,
+    text_key: str | None = None,
+    captions: int | None = None,
     train_split: str = "train",
     test_split: str = "test",
 ) -> Source:
@@ -48,6 +50,10 @@ def tfds_source(
         image_key: the feature that holds the image.
         label_key: the feature that holds the class; None for "label" where there is one, "none" for
             no label.
+        text_key: the feature that holds a text or a sequence of texts; None for "text" where there
+            is one.
+        captions: the most texts that are read of each example, the first ones; None for all, where
+            every example has as many.
         train_split: the TFDS split to train on, such as "train[:90%]".
         test_split: the TFDS split to test on.
 
@@ -55,12 +61,15 @@ def tfds_source(
         UserError: as `open_tfds`.
     """
     check_count("data.image_size", image_size)
+    check_count("data.captions", captions)
     return open_tfds(
         name,
         {"train": train_split, "test": test_split}[split],
         dir=dir,
         image_key=image_key,
         label_key=label_key,
+        text_key=text_key,
+        captions=captions,
         image_size=image_size,
         label_splits=(train_split, test_split),
     )
@@ -73,6 +82,8 @@ def open_tfds(
     dir: str | None,
     image_key: str,
     label_key: str | None,
+    text_key: str | None = None,
+    captions: int | None = None,
     image_size: int | None = None,
     label_splits: tuple[str, ...] = (),
     in_memory_bytes: int = IN_MEMORY_BYTES,
@@ -84,10 +95,13 @@ def open_tfds(
         split: as TFDS has it, such as "train" or "train[:90%]".
         dir: TFDS data directory that holds the dataset; None for $TFDS_DATA_DIR, else
             ~/tensorflow_datasets, where TFDS may also download it to.
-        image_key: the feature that holds the image (uint8).
+        image_key: the feature that holds the image (uint8), or a sequence of S images, of which the
+            feature "image_mask" says which there are.
         label_key: the feature that holds the class; None for "label" where there is one, "none" for
             no label. One that is a number or a text, and not declared as a class, is read of all
             examples first, and numbered.
+        text_key: as in `tfds_source`.
+        captions: as in `tfds_source`.
         image_size: bring the shorter side of every image to so many pixels and take the centre
             square; None takes images as they are, which must then have one size.
         label_splits: the splits in which labels must be numbered alike, if this is not alone.
@@ -106,7 +120,12 @@ def open_tfds(
     if label_key is None and LABEL in features:
         label_key = LABEL
     label_key = None if label_key == NO_LABEL else label_key
+    if text_key is None and "text" in features and _is_text(features["text"]):
+        text_key = "text"
     _check_features(folder, features, image_key, label_key)
+    images = _number_of_images(features, image_key)
+    if text_key is not None:
+        captions = _number_of_captions(folder, features, text_key, captions)
     declared = label_key is not None and hasattr(features[label_key], "num_classes")
     length = _length(info, split)
     if not length:
@@ -116,7 +135,7 @@ def open_tfds(
             "some training examples to test on)"
         )
 
-    height, width, channels = features[image_key].shape
+    height, width, channels = features[image_key].shape[-3:]
     if image_size is not None:
         height = width = image_size
     source = RecordSource(
@@ -128,6 +147,10 @@ def open_tfds(
         target_key="target" if "target" in features and _is_number(features["target"]) else None,
         image_shape=(height or 0, width or 0, channels or 3),
         n_classes=features[label_key].num_classes if declared else None,
+        class_names=_class_names(features[label_key]) if declared else None,
+        text_key=text_key,
+        captions=captions if text_key else None,
+        images=images,
         image_size=image_size,
     )
     # One record of every file: a truncated or missing one must not wait for its turn in training.
@@ -136,7 +159,7 @@ def open_tfds(
     if height is None or width is None:
         shape = source.decode(0, first).shape
         source = dataclasses.replace(source, image_shape=shape)
-    what, size = f"{split} of {folder}", length * math.prod(source.image_shape)
+    what, size = f"{split} of {folder}", length * (images or 1) * math.prod(source.image_shape)
     if label_key is not None and not declared:
         lengths = {name: _length(info, name) for name in (split, *label_splits)}
         lengths = {name: count for name, count in lengths.items() if count}
@@ -222,12 +245,68 @@ def _read_info(folder: Path) -> Any:
     return info
 
 
+def _is_image(feature: Any) -> bool:
+    """Whether a feature is an 8-bit image, or a sequence of a fixed number of them."""
+    import tensorflow_datasets as tfds
+
+    is_sequence = isinstance(feature, tfds.features.Sequence)
+    one = feature.feature if is_sequence else feature
+    fixed = not is_sequence or feature.shape[0] is not None
+    return isinstance(one, tfds.features.Image) and one.np_dtype == np.uint8 and fixed
+
+
+def _number_of_images(features: Any, image_key: str) -> int | None:
+    """S of a sequence of images that has a mask; None of one image."""
+    number, *image_shape = features[image_key].shape
+    if len(image_shape) == 2:
+        return None
+    if IMAGE_MASK not in features or tuple(features[IMAGE_MASK].shape) != (number,):
+        raise UserError(
+            f"data.image_key={image_key!r} has {number} images an example, but there is no feature "
+            f"{IMAGE_MASK!r}, bool [{number}], that says which there are"
+        )
+    return number
+
+
+def _is_text(feature: Any) -> bool:
+    """Whether a feature is a text or a sequence of texts."""
+    import tensorflow_datasets as tfds
+
+    one = feature.feature if isinstance(feature, tfds.features.Sequence) else feature
+    return isinstance(one, tfds.features.Text)
+
+
+def _number_of_captions(
+    folder: Path, features: Any, text_key: str, captions: int | None
+) -> int | None:
+    """K of a sequence of texts; None of one text."""
+    if text_key not in features or not _is_text(features[text_key]):
+        raise UserError(
+            f"data.text_key={text_key!r} is given, but the texts of {folder} are "
+            f"{[key for key, feature in features.items() if _is_text(feature)]}"
+        )
+    if not (shape := features[text_key].shape):
+        return None
+    if shape[0] is None and captions is None:
+        raise UserError(
+            f"the examples of {folder} have any number of {text_key!r}: data.captions must say how "
+            "many are read at most"
+        )
+    return min(n for n in (shape[0], captions) if n is not None)
+
+
+def _class_names(feature: Any) -> tuple[str, ...] | None:
+    """Names of the classes, where they are more than numbers."""
+    names = tuple(feature.names)
+    return None if names == tuple(map(str, range(len(names)))) else names
+
+
 def _check_features(folder: Path, features: Any, image_key: str, label_key: str | None) -> None:
     """Raises where the named features are not an 8-bit image and a class."""
     import tensorflow_datasets as tfds
 
-    images = [k for k, f in features.items() if isinstance(f, tfds.features.Image)]
-    if image_key not in images or features[image_key].np_dtype != np.uint8:
+    images = [k for k, f in features.items() if _is_image(f)]
+    if image_key not in images:
         raise UserError(
             f"data.image_key={image_key!r} is given or the default, but the 8-bit images of "
             f"{folder} are {images}"
