@@ -106,7 +106,9 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
 
     Returns:
         features: a jitted function (params, images uint8 [N, H, W, C], vectors float [N, F] or
-            videos uint8 [N, T, H, W, C]) -> float [N, D], with BatchNorm in inference mode.
+            videos uint8 [N, T, H, W, C]) -> float [N, D], with BatchNorm in inference mode. Other
+            examples are given as a dict: {"text": ids, "text_mask": mask}, which the run's
+            tokenizer makes of strings (`jcl.data.text.kept.read_kept`).
         params: what to call it with: the moving average of the weights where the run kept one, and
             the networks' running statistics.
 
@@ -124,6 +126,8 @@ def load(workdir: str | Path, step: int | None = None) -> tuple[Callable, dict]:
     size = config.data.get("image_size")
 
     def features(params, images):
+        if isinstance(images, dict):
+            return apply(Variables(**params), images)
         if size is not None and images.shape[1:3] != (size, size):
             raise UserError(
                 f"the encoder of {workdir} was trained on images brought to {size}x{size} "

@@ -140,7 +140,7 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
                 array = array.astype(np.float32)
         elif key == "label" and array.size and (array.min() < 0 or array.max() >= 2**31):
             raise UserError(f"{path} key {name!r} has values outside 0..2**31 - 1")
-        elif key in ("label", "group") and array.dtype == np.uint8:
+        elif key in ("label", "group", "sts_pair") and array.dtype == np.uint8:
             array = array.astype(np.int32)  # no bytes of an image
     elif key == "text" and array.dtype.kind not in "iu":
         if array.dtype.kind != "U" or array.ndim not in (1, 2):
