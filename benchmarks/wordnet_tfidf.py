@@ -2,8 +2,8 @@
 
     python -m benchmarks.wordnet_tfidf data/wordnet.npz
 
-It prints Spearman's correlation of the pairs' path similarity with the cosines of their definitions'
-TF-IDF vectors, by scikit-learn's defaults, fitted on the training split. The second line leaves out
+It prints Spearman's correlation of the pairs' path similarity with the cosines of their TF-IDF
+vectors, by scikit-learn's defaults, fitted on the training split. The second line leaves out
 English stop words.
 """
 
