@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
 WORDNET ?= /usr/share/wordnet
-.PHONY: setup quickstart test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
-  dataset-fashion-mnist wordnet dataset-wordnet
+.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
+  dataset-fashion-mnist wordnet dataset-wordnet emoji
 
 setup: .venv/ready
 
@@ -58,11 +58,17 @@ test-slow: setup .venv/skypilot/ready
 test-reference: setup .venv/vocabularies/ready dataset-wordnet
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[reference]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --no-deps torchvision timm
 	$(BIN)/python -m pytest -m reference tests/reference
 
 # With the JAX of GPU machines, on the Python of a Debian 13 in a folder (needs root); not in CI.
 test-next-jax:
 	tests/next_jax.sh -n 2 --dist loadfile
+
+# The site of README's pages and the API, in build/site; no network.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: setup
 	$(BIN)/ruff check .
@@ -108,3 +114,22 @@ dataset-wordnet:
 
 dataset-fashion-mnist:
 	test -d $(FASHION_MNIST) || { apt-get update -qq && apt-get install -y -qq dataset-fashion-mnist; }
+
+# Real pairs of an image and a text: emoji in nine styles of drawing, with their names and keywords.
+# Licences: docs/emoji.md.
+EMOJI_PACKAGES := emojibase-data@17.0.0 $(addprefix @iconify-json/,noto@1.2.9 noto-v1@1.2.5 \
+  twemoji@1.2.5 openmoji@1.2.29 fluent-emoji@1.2.7 fluent-emoji-flat@1.2.6 emojione@1.2.3 \
+  emojione-v1@1.2.3 fxemoji@1.2.2)
+emoji: data/emoji data/emoji_words.json
+
+data/npm/ready:
+	command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; }
+	mkdir -p data/npm
+	cd data/npm && for package in $(EMOJI_PACKAGES); do npm pack --silent "$$package" || exit 1; done
+	touch $@
+
+data/emoji: | setup data/npm/ready
+	$(BIN)/python -m jcl.data.prepare --emoji=data/npm --name=emoji --data_dir=data
+
+data/emoji_words.json: | data/emoji
+	$(BIN)/python -m jcl.data.prepare --words --source=tfds:emoji --name=emoji_words --data_dir=data

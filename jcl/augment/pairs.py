@@ -4,17 +4,28 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jcl.augment.crop import random_resized_crop
+from jcl.augment.texts import delete
+from jcl.augment.tokens import TEXT, several_texts
 from jcl.augment.views import IMAGES, Views, check_options, taken_kind
-from jcl.errors import UserError
+from jcl.config.checks import check_decay
 
-TEXT = "text"
+IMAGE_MASK = "image_mask"  # of several images of an example, which there are
 
 
-def image_and_text(*, size: int | None = None, min_area: float = 0.9) -> Views:
-    """One light crop of the image, and the text as it is: for methods of two towers.
+def image_and_text(
+    *,
+    size: int | None = None,
+    min_area: float = 0.9,
+    deletion: float = 0.0,
+    keep_ends: bool = True,
+) -> Views:
+    """One light crop of the image, and the text: for methods of two towers.
+
+    Where an example has several images or several texts, one of either is drawn at every visit, all
+    with the same chance.
 
     No image is mirrored and none changes its colours, because texts speak of left and right and of
     colours.
@@ -22,45 +33,44 @@ def image_and_text(*, size: int | None = None, min_area: float = 0.9) -> Views:
     Args:
         size: side of a view in pixels; None keeps the image's.
         min_area: smallest share of the image that a crop covers, in (0, 1].
+        deletion: probability with which a token of the text goes, each on its own, in [0, 1); one
+            stays in any case.
+        keep_ends: whether the first and the last token stay, which tokenizers put around a text.
 
     Source: Radford et al. 2021 (CLIP), section 2.4, where crops are the only augmentation.
     """
     check_options(size=size, min_area=min_area)
+    check_decay("views.deletion", deletion)
 
-    def crop(key, image):
-        area = (min_area, 1.0)
-        return random_resized_crop(key, image, area=area, size=size, method="cubic")
+    def view(key, images, image_there, texts):
+        of_image, of_text, of_tokens = (jax.random.fold_in(key, i) for i in range(3))
+        image = images[drawn_place(of_image, image_there)]
+        place = drawn_place(of_text, texts["mask"].any(-1))
+        crop = random_resized_crop(key, image, area=(min_area, 1.0), size=size, method="cubic")
+        text = {kind: x[place] for kind, x in texts.items()}
+        if deletion:
+            text = delete(of_tokens, text, deletion, keep_ends)
+        return {IMAGES: crop, TEXT: text}
 
     def make(keys, examples):
-        images, text = taken_kind("image_and_text", examples, IMAGES), text_of(examples)
-        views = {IMAGES: jax.vmap(crop)(keys, images), TEXT: text}
+        images, image_there = _several_images(examples)
+        views = jax.vmap(view)(keys, images, image_there, several_texts(examples))
         return jax.tree.map(lambda x: x[:, None], views)
 
     return make
 
 
-def text_of(
-    examples: Mapping[str, Shaped[Array, "B ..."]],
-) -> dict[str, Int[Array, "B L"] | Bool[Array, "B L"]]:
-    """The text of examples as text encoders take it.
+def drawn_place(key: PRNGKeyArray, there: Bool[Array, " places"]) -> Int[Array, ""]:
+    """One of the places that are there, at random; any where none is."""
+    return jnp.argmax(jnp.where(there, jax.random.uniform(key, there.shape), -1.0))
 
-    Args:
-        examples: a batch. `text` holds token ids [B, L], and `text_mask` [B, L] is zero or False
-            where a text has ended; where there is no `text_mask`, all tokens count.
 
-    Returns:
-        `ids` int32 [B, L] and `mask` bool [B, L].
-
-    Raises:
-        UserError: examples have no text, or something that is no token ids under that name.
-    """
-    ids = examples.get(TEXT)
-    if ids is None or ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
-        said = ", ".join(examples) if ids is None else f"{ids.dtype}{list(ids.shape)} as text"
-        raise UserError(f"a text is integer token ids [B, L], and these examples have {said}")
-    mask = examples.get("text_mask", jnp.ones(ids.shape, bool))
-    if mask.shape != ids.shape:
-        raise UserError(
-            f"text_mask is {list(mask.shape)}, but it has the shape of text, {list(ids.shape)}"
-        )
-    return {"ids": ids.astype(jnp.int32), "mask": mask.astype(bool)}
+def _several_images(
+    examples: Mapping[str, Array],
+) -> tuple[Float[Array, "B S H W C"], Bool[Array, "B S"]]:
+    """The images of examples, and which there are; of one image, S is 1."""
+    there = examples.get(IMAGE_MASK)
+    if there is None:
+        images = taken_kind("image_and_text", examples, IMAGES)[:, None]
+        return images, jnp.ones(images.shape[:2], bool)
+    return examples[IMAGES], there.astype(bool)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
-from jcl.augment.pairs import TEXT, text_of
+from jcl.augment.tokens import TEXT, text_of
 from jcl.augment.views import Drawing, SeveralViews, Views
 from jcl.config.checks import check_decay, check_share
 from jcl.errors import UserError

@@ -1,21 +1,26 @@
 """The pictures beside results.json."""
 
-from pathlib import Path
-
 import numpy as np
 
 from jcl.data import Source
+from jcl.data.text.tokenised import Tokenised
+from jcl.data.unrolled import PAIR, PLACE, ROW
+from jcl.evaluation.pairs import EmbeddedPairs
 from jcl.evaluation.views import views_of
 from jcl.experiment import Experiment
 from jcl.probes import Features, embedding_map, loss_curve, tsne, views_grid
+from jcl.probes.contact_sheet import Found, contact_sheet
+from jcl.probes.ordinality import evenly_spaced
 from jcl.probes.plots import LEAST_MAPPED
+from jcl.runtime.folder import Folder
 from jcl.runtime.metrics import read_metrics
 
-_PICTURED = 8  # examples whose views are shown
+_PICTURED = 8  # examples whose views are shown, and queries
+_ANSWERS = 5  # of each query
 
 
 def draw(
-    experiment: Experiment, workdir: Path, figures: Path, test_features: Features, test: Source
+    experiment: Experiment, workdir: Folder, figures: Folder, test_features: Features, test: Source
 ) -> None:
     """Draws views, the loss curve and maps of the features, where there is something to draw.
 
@@ -29,7 +34,8 @@ def draw(
     figures.mkdir(exist_ok=True)
     if test.image_shape is not None:
         count = min(_PICTURED, len(test))
-        originals = test.batch(np.arange(count))["image"] / np.float32(255)
+        originals = test.batch(np.arange(count))["image"]
+        originals = originals / np.float32(np.iinfo(originals.dtype).max)
         (views,) = views_of(experiment, test, count)
         drawn = np.asarray(views["image"], np.float32)
         views_grid(drawn, figures / "views.png", originals=originals)
@@ -44,3 +50,41 @@ def draw(
         embedding_map(positions, test_features.label, figures / "embeddings.png", class_names=names)
     if test_features.target is not None:
         embedding_map(positions, test_features.target, figures / "targets.png")
+
+
+def draw_retrieved(figures: Folder, pairs: EmbeddedPairs, test: Source) -> None:
+    """Draws what eight evenly spaced images and eight texts of the test split find.
+
+    Writes found_texts.png and found_images.png, where the texts were strings and examples have
+    images.
+
+    Args:
+        figures: the folder for the pictures.
+        pairs: embeddings of all images and texts of the split.
+        test: the test split.
+    """
+    if not isinstance(test, Tokenised) or test.image_shape is None:
+        return
+    images, texts = pairs
+
+    def image(i):
+        row, place = (int(images.known[key][i]) for key in (ROW, PLACE))
+        found = test.batch(np.array([row]))["image"][0]
+        return found[place] if found.ndim == 4 else found
+
+    def text(i):
+        found = test.texts(texts.known[ROW][i : i + 1])[0]
+        return str(found if np.ndim(found) == 0 else found[texts.known[PLACE][i]])
+
+    for name, title, queries, show, keys, show_key in (
+        ("found_texts", "Texts nearest to test images", images, image, texts, text),
+        ("found_images", "Images nearest to test texts", texts, text, images, image),
+    ):
+        chosen = evenly_spaced(len(queries.features), _PICTURED)
+        nearest = np.argsort(-queries.features[chosen] @ keys.features.T, axis=1)[:, :_ANSWERS]
+        right = keys.known[PAIR][nearest] == queries.known[PAIR][chosen][:, None]
+        rows = [
+            Found(show(query), [show_key(key) for key in found], is_right)
+            for query, found, is_right in zip(chosen, nearest, right, strict=True)
+        ]
+        contact_sheet(rows, figures / f"{name}.png", title=title)

@@ -1,63 +1,123 @@
 """What networks say of pairs: whether images and texts find each other, and which pairs are bad."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from jcl.data import Source
+from jcl.data.unrolled import PAIR, PLACE, ROW, every_caption, every_image
 from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
 from jcl.methods.base import Method, Variables
+from jcl.probes.across import recall_across, recall_within
 from jcl.probes.extract import Features, extract
 from jcl.probes.planted import planted_recall
-from jcl.probes.retrieval import retrieval
+from jcl.probes.retrieval import recall_at
 from jcl.probes.unit import unit
 
 # What the loss of two towers compares; the first is also that of one tower's two views.
 OUTPUTS = ("projection", "text/projection")
 
 
-def score_pairs(
-    config: ConfigDict, method: Method, variables: Variables, train: Source, test: Source
-) -> dict[str, dict]:
-    """Scores of pairs of an image and a text, or of an image and its `partner`.
+class EmbeddedPairs(NamedTuple):
+    """Unit embeddings of a split, with what is known of each row.
+
+    Attributes:
+        images: of every image; `known` has its `row` in the split, `place` among the images of its
+            example, and `pair`.
+        texts: of every caption, with the same.
+    """
+
+    images: Features
+    texts: Features
+
+
+def embed_pairs(
+    config: ConfigDict, method: Method, variables: Variables, test: Source
+) -> EmbeddedPairs | None:
+    """Embeds every image and every caption of a split; None where the method has no two towers.
 
     Rows with the same `pair` show the same image, of which the first one's is taken, and describe
-    it: several captions of an image. Without that, every row is an image and its one caption.
+    it: several captions of an image. Without that, every example is a pair of its own.
 
     Args:
         config: of the run.
         method: of the run.
         variables: of a checkpoint.
-        train: the training split; where it has `planted`, bad pairs are looked for in it.
-        test: the split that is retrieved.
+        test: the split.
+    """
+    images = every_image(test)
+    if not {*OUTPUTS} <= output_names(config, method, variables, images):
+        return None
+    found = embed_images(config, method, variables, images)
+    texts = _embed(config, method, variables, every_caption(test), OUTPUTS[1])
+    return EmbeddedPairs(found, texts)
+
+
+def embed_images(
+    config: ConfigDict, method: Method, variables: Variables, images: Source
+) -> Features:
+    """Embeds images, those with the same `pair` and `place` once."""
+    found = _embed(config, method, variables, images, OUTPUTS[0])
+    rows = np.arange(len(found.features), dtype=np.int32)
+    known = {ROW: rows, PAIR: rows, PLACE: np.zeros_like(rows), **found.known}
+    _, first = np.unique(np.stack([known[PAIR], known[PLACE]]), axis=1, return_index=True)
+    first = np.sort(first)
+    return Features(found.features[first], {key: x[first] for key, x in known.items()})
+
+
+def score_retrieval(pairs: EmbeddedPairs) -> dict[str, dict[str, float]]:
+    """Recall@1, 5 and 10 of images and texts of a split, over all of it.
 
     Returns:
-        "retrieval" (`jcl.probes.retrieval`) where the method has both `OUTPUTS` of test examples;
-        "planted" (`jcl.probes.planted`) where some training pairs are planted.
+        "image_to_text": images that find one of their texts among all texts. "text_to_image": texts
+        that find their image among all images; where examples have several images, such as
+        drawings in several styles, among those of one place, and then the mean over places. There
+        is also "image_to_image" then: images that find another one of their example among all
+        images of one other place, the mean over pairs of places.
     """
-    scores = {}
-    embed = functools.partial(_embed, config, method, variables)
-    if {*OUTPUTS} <= output_names(config, method, variables, test):
-        images, texts = (embed(test, name) for name in OUTPUTS)
-        pair = images.known.get("pair", np.arange(len(images.features)))
-        _, first, described = np.unique(pair, return_index=True, return_inverse=True)
-        scores["retrieval"] = retrieval(images.features[first], texts.features, described)
+    images, texts = pairs
+    ids, text_ids, place = images.known[PAIR], texts.known[PAIR], images.known[PLACE]
+    scores = {
+        "image_to_text": recall_at(images.features, texts.features, ids, text_ids),
+        "text_to_image": recall_within(texts.features, images.features, text_ids, ids, place),
+    }
+    if len(np.unique(place)) > 1:
+        scores["image_to_image"] = recall_across(images.features, ids, place)
+    return scores
+
+
+def score_planted(
+    config: ConfigDict, method: Method, variables: Variables, train: Source
+) -> dict[str, float] | None:
+    """How many planted pairs have the smallest cosines (`jcl.probes.planted`).
+
+    Args:
+        config: of the run.
+        method: of the run.
+        variables: of a checkpoint.
+        train: the training split: pairs of an image and a text, or of an image and its `partner`.
+
+    Returns:
+        None where no training pair is planted, or the method has nothing to compare.
+    """
     if "planted" not in (example := train.batch(np.arange(1))):
-        return scores
+        return None
+    embed = functools.partial(_embed, config, method, variables, train)
     names = output_names(config, method, variables, train)
     if "partner" in example and OUTPUTS[0] in names:
-        sides = embed(train, OUTPUTS[0]), embed(train, OUTPUTS[0], kind="partner")
+        sides = embed(OUTPUTS[0]), embed(OUTPUTS[0], image="partner")
     elif {*OUTPUTS} <= names:
-        sides = embed(train, OUTPUTS[0]), embed(train, OUTPUTS[1])
+        sides = embed(OUTPUTS[0]), embed(OUTPUTS[1])
     else:
-        return scores
+        return None
     planted = sides[0].known["planted"]
-    if np.any(planted):
-        left, right = (unit(side.features) for side in sides)
-        scores["planted"] = planted_recall(np.sum(left * right, axis=1), planted)
-    return scores
+    if not np.any(planted):
+        return None
+    left, right = (unit(side.features) for side in sides)
+    return planted_recall(np.sum(left * right, axis=1), planted)
 
 
 def _embed(
@@ -66,13 +126,14 @@ def _embed(
     variables: Variables,
     source: Source,
     name: str,
-    kind: str = "image",
+    image: str = "image",
 ) -> Features:
-    """An output of all examples, with what stands under `kind` as their image."""
+    """An output of all examples, with what stands under `image` as their image."""
     output = jax.jit(output_function(config, method, name))
 
     def apply(examples):
-        return output(variables, {**examples, "image": examples[kind]})
+        shown = {"image": examples[image]} if image in examples else {}
+        return output(variables, {**examples, **shown})
 
     batch_size = min(FEATURE_BATCH, len(source))
     return extract(apply, source, batch_size=batch_size, description=name)

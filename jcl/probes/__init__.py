@@ -1,5 +1,6 @@
 """Probes: what frozen features are worth, in numbers and figures."""
 
+from jcl.probes.across import recall_across, recall_within
 from jcl.probes.anomaly import anomaly_scores
 from jcl.probes.cells import cell_classes, cell_probe
 from jcl.probes.class_scores import class_scores
@@ -53,7 +54,9 @@ __all__ = [
     "planted_recall",
     "rank_and_spread",
     "raw_inputs",
+    "recall_across",
     "recall_at",
+    "recall_within",
     "regions",
     "regression_scores",
     "results_table",

@@ -50,6 +50,7 @@ FURTHER_SCORES = (
     FurtherScore("zero-shot top-1, %", ("zero_shot", "top1")),
     *_recalls("image_to_text"),
     *_recalls("text_to_image"),
+    *_recalls("image_to_image"),
     FurtherScore("planted pairs found, %", ("planted", "recall")),
     FurtherScore("effective rank", ("geometry", "effective_rank"), False, None),
     FurtherScore("spread", ("geometry", "spread"), False, None),

@@ -6,7 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jcl.errors import UserError
 from jcl.losses.engine.embeddings import unit_rows
@@ -87,26 +87,53 @@ def recall_at(
         )
     if not np.isin(query_ids, key_ids).all():
         raise UserError("Some queries have no key that is right.")
+    everything = np.ones((1, len(keys)), bool)
+    before = wrong_keys_before(queries, keys, query_ids, key_ids, everything, block_size=block_size)
+    return {f"r{k}": float(np.mean(before < k)) for k in ks}
+
+
+def wrong_keys_before(
+    queries: Float[Array | np.ndarray, "q d"],
+    keys: Float[Array | np.ndarray, "m d"],
+    query_ids: Int[np.ndarray, " q"],
+    key_ids: Int[np.ndarray, " m"],
+    among: Bool[np.ndarray, "s m"],
+    *,
+    block_size: int | None = None,
+) -> Int[np.ndarray, "q s"]:
+    """How many keys of another id come before the best of the query's own, among some keys.
+
+    Args:
+        queries: float [q, d].
+        keys: float [m, d].
+        query_ids: integer [q].
+        key_ids: integer [m].
+        among: bool [s, m], s selections of the keys.
+        block_size: queries compared at a time; None picks one that needs about 128 MiB.
+
+    Returns:
+        Of each query in each selection; all of the other keys there, where it has none of its own.
+    """
     if block_size is None:
-        block_size = min(max(2**25 // len(keys), 1), 1024)
-    before = _wrong_keys_before(
+        block_size = min(max(2**25 // among.size, 1), 1024)
+    counts = _wrong_keys_before(
         *(jnp.asarray(x, jnp.float32) for x in (queries, keys)),
         *(jnp.asarray(ids, jnp.int32) for ids in (query_ids, key_ids)),
+        jnp.asarray(among),
         block_size=min(block_size, len(queries)),
     )
-    return {f"r{k}": float(np.mean(np.asarray(before) < k)) for k in ks}
+    return np.asarray(counts)
 
 
 @partial(jax.jit, static_argnames="block_size")
-def _wrong_keys_before(queries, keys, query_ids, key_ids, *, block_size):
-    """How many keys of another id come before the best of the own, [q]."""
+def _wrong_keys_before(queries, keys, query_ids, key_ids, among, *, block_size):
     keys = unit_rows(keys)
 
     def count(query):
         row, own_id = query
         cosines = jnp.matmul(keys, row, precision=jax.lax.Precision.HIGHEST)
         own = key_ids == own_id
-        best = jnp.max(cosines, where=own, initial=-jnp.inf)
-        return jnp.sum(~own & (cosines >= best))
+        best = jnp.max(jnp.where(own & among, cosines, -jnp.inf), axis=1, keepdims=True)
+        return jnp.sum(~own & among & (cosines >= best), axis=1)
 
     return jax.lax.map(count, (unit_rows(queries), query_ids), batch_size=block_size)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jcl.augment.crop import random_resized_crop
-from jcl.augment.pairs import image_and_text, text_of
+from jcl.augment.pairs import image_and_text
+from jcl.augment.tokens import text_of
 from jcl.errors import UserError
 from tests.augment.quick_jit import quick_jit
 
@@ -81,3 +82,53 @@ def test_examples_that_are_no_pairs_are_refused(changes, message):
 def test_impossible_options_are_named():
     with pytest.raises(UserError, match=r"views.min_area=0.0 is impossible"):
         image_and_text(min_area=0.0)
+
+
+def test_one_of_several_images_and_texts_is_drawn_at_every_visit():
+    there = np.array([[1, 0, 1, 1], [0, 0, 1, 0]], bool)
+    images = jnp.asarray(np.arange(8).reshape(2, 4, 1, 1, 1) / 8 * np.ones((6, 6, 1)))
+    ids = np.arange(12).reshape(2, 3, 2)
+    said = np.array([[1, 1, 0], [0, 1, 1]], bool)
+    mask = jnp.asarray(said[..., None] & np.array([True, False]))
+    examples = {"image": images, "image_mask": there, "text": jnp.asarray(ids), "text_mask": mask}
+    make = quick_jit(jax.vmap(image_and_text(min_area=1.0), (0, None)))
+    visits = 200
+    views = make(jax.random.split(jax.random.key(3), (visits, 2)), examples)
+    assert views["image"].shape == (visits, 2, 1, 6, 6, 1)
+    drawn = np.rint(np.asarray(views["image"][:, :, 0, 0, 0, 0]) * 8).astype(int)
+    text = np.asarray(views["text"]["ids"][:, :, 0, 0]) // 2
+    np.testing.assert_array_equal(views["text"]["mask"], np.ones((visits, 2, 1, 2)) * [1, 0])
+    for example in range(2):
+        for found, allowed in ((drawn, there), (text, said)):
+            place = found[:, example] - example * allowed.shape[1]
+            counts = np.bincount(place, minlength=allowed.shape[1])
+            expected = allowed[example] * visits / allowed[example].sum()
+            # Five standard deviations of a share of half.
+            assert (abs(counts - expected) <= 5 * np.sqrt(visits / 4) * (expected > 0)).all()
+            assert ((counts > 0) == allowed[example]).all()
+    # Which image is drawn says nothing of the text.
+    first = drawn[:, 0] == 0
+    assert 0.2 < np.mean(text[first, 0] == 0) < 0.8
+
+
+def test_several_texts_are_no_text_of_a_network():
+    with pytest.raises(UserError, match="these examples have 3 texts each"):
+        text_of({"text": jnp.zeros((2, 3, 4), int)})
+
+
+def test_tokens_of_the_text_go_at_the_rate_that_is_asked():
+    """Also of a text drawn among several, and never the ends where these are kept."""
+    ids = jnp.arange(1, 21).reshape(1, 2, 10)
+    mask = jnp.ones((1, 2, 10), bool).at[:, 0].set(False)
+    examples = {"image": IMAGES[:1], "text": ids, "text_mask": mask}
+    keys = jax.random.split(jax.random.key(5), (300, 1))
+    for keep_ends, rate in ((True, 0.4), (False, 0.4), (True, 0.0)):
+        recipe = image_and_text(deletion=rate, keep_ends=keep_ends)
+        text = quick_jit(jax.vmap(lambda k: recipe(k, examples)["text"]))(keys)  # noqa: B023
+        kept = np.where(text["mask"], text["ids"], 0)[:, 0, 0]
+        counts = np.bincount(kept[kept > 0], minlength=21)[11:]
+        ends = counts[[0, -1]]
+        expected = 300 * (1 - rate)
+        within = 5 * np.sqrt(300 * rate * (1 - rate))
+        assert (abs(counts[1:-1] - expected) <= within).all()
+        assert (abs(ends - (300 if keep_ends else expected)) <= (0 if keep_ends else within)).all()

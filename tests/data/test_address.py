@@ -68,7 +68,7 @@ def test_a_function_is_called_with_the_split_and_the_options_that_are_set():
 def test_options_that_are_taken():
     assert set(source_options(f"{HERE}:zeros")) == {"dir", "image_size"}
     assert {"label_key", "train_examples"} <= set(source_options(f"{HERE}:Own"))
-    assert set(source_options("arrays:some.npz")) == {"image_size"}
+    assert set(source_options("arrays:some.npz")) == {"image_size", "image_range", "label_key"}
 
 
 def test_a_class_will_do():

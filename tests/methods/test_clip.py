@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from jcl.augment.pairs import text_of
+from jcl.augment.tokens import text_of
 from jcl.cost.flops import count_flops
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import images_of, shape_of

@@ -4,6 +4,7 @@ import pytest
 
 from jcl.errors import UserError
 from jcl.probes import embedding_map, loss_curve, tsne, views_grid
+from jcl.probes.contact_sheet import Found, contact_sheet
 from tests.probes.blobs import blobs
 
 
@@ -14,7 +15,7 @@ def picture(path):
     return image
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
 def test_views_grid(tmp_path, channels):
     rng = np.random.default_rng(0)
     views = rng.random((3, 2, 8, 8, channels)).astype(np.float32)
@@ -59,3 +60,23 @@ def test_mistakes_are_told(tmp_path):
         tsne(np.ones((3, 2), np.float32))
     with pytest.raises(UserError, match="a label for each row"):
         embedding_map(tsne(blobs(9, seed=0)[0]), np.zeros(3, np.int32), tmp_path / "map.png")
+
+
+def test_contact_sheet(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (6, 6, 3)).astype(np.uint8)
+    long = "a text that is far longer than what fits into the square, so it is cut " * 3
+    rows = [Found(image, ["one", long, "three"], [False, True, False])] * 2
+    contact_sheet(rows, tmp_path / "texts.png", title="Texts")
+    contact_sheet(
+        [Found("a query", [image, image[..., :1]], [True, False])],
+        tmp_path / "images.png",
+        title="Images",
+    )
+    for name in ("texts", "images"):
+        colours = picture(tmp_path / f"{name}.png").reshape(-1, 3)
+        green = np.array([44, 160, 44]) / 255  # tab:green
+        assert (abs(colours - green).max(1) < 0.02).sum() > 100
+    wrong = [Found("a query", ["a wrong answer"], [False])]
+    contact_sheet(wrong, tmp_path / "wrong.png", title="Wrong")
+    colours = picture(tmp_path / "wrong.png").reshape(-1, 3)
+    assert not (abs(colours - green).max(1) < 0.02).any()

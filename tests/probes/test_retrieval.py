@@ -1,9 +1,13 @@
+import resource
+
+import jax
 import numpy as np
 import pytest
 from sklearn.metrics import top_k_accuracy_score
 
 from jcl.errors import UserError
 from jcl.probes import recall_at, retrieval
+from jcl.probes.retrieval import _wrong_keys_before
 
 
 def embeddings(n, m, noise=1.0):
@@ -51,3 +55,21 @@ def test_mistakes_are_told():
     images, texts, pair = embeddings(5, 8)
     with pytest.raises(UserError, match="no key that is right"):
         recall_at(images, texts, np.arange(5) + 1, pair)
+
+
+@pytest.mark.slow
+def test_memory_of_100_000_queries_and_keys_is_that_of_a_block():
+    """The matrix of all similarities would take 40 GB."""
+    counted = _wrong_keys_before.lower(
+        *(jax.ShapeDtypeStruct((100_000, 64), np.float32) for _ in range(2)),
+        *(jax.ShapeDtypeStruct((100_000,), np.int32) for _ in range(2)),
+        jax.ShapeDtypeStruct((1, 100_000), bool),
+        block_size=min(2**25 // 100_000, 1024),
+    )
+    memory = counted.compile().memory_analysis()
+    assert memory.temp_size_in_bytes < 2**30
+    images = np.random.default_rng(0).normal(size=(10_000, 16)).astype(np.float32)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert retrieval(images, images)["image_to_text"]["r1"] == 1
+    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    assert grown < 2**28 < 10_000**2 * 4

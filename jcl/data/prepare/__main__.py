@@ -6,17 +6,35 @@ r"""Turns local files into a dataset on disk, which a config then names.
     python -m jcl.data.prepare --source=shapes    --name=my_shapes     --data_dir=OUT
     python -m jcl.data.prepare --diamonds         --name=diamonds      --data_dir=OUT
     python -m jcl.data.prepare --wordnet=DIR      --name=wordnet       --data_dir=OUT
+    python -m jcl.data.prepare --pairs=train.csv --test_pairs=test.csv --name=mine --data_dir=OUT
 
 Of images the result is OUT/NAME/VERSION with the splits train and test, the features image, label
 and target (where the source has them) and records in their source's order, as array_record files.
 Train on it with --config.data.name=tfds:NAME --config.data.dir=OUT.
 
-Arrays are stored as PNG, image files as they are; where these differ in size, training brings
-them to one, which --config.data.image_size names. The dataset appears under its name only when
-it is complete. Neither writing nor reading needs TensorFlow.
+Arrays are stored as PNG, PNG and JPEG files as they are, other image files as PNG; where these
+differ in size, training brings them to one, which --config.data.image_size names. The dataset
+appears under its name only when it is complete. Neither writing nor reading needs TensorFlow.
+
+Folders of images may have any depth, with or without classes and parts, and files of all formats
+that Pillow reads: jcl/data/sources/image_files.py has the rules. What is left out is counted by
+kind, and what cannot be read is named at the end. Without a test or val folder,
+--held_out=0.1 takes a tenth of the images to test on. Folders train without being prepared too:
+--config.data.name=folder:DIR.
 
 Feature vectors, such as the diamonds, texts, such as WordNet's definitions, and what holds more
 than image, label and target become OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
+
+Images with captions come from tables, COCO's JSON or WebDataset shards, and `text` is a feature:
+
+    --pairs=train.tsv --test_pairs=test.tsv --images=DIR      columns image and caption
+    --pairs=captions_train2017.json --test_pairs=captions_val2017.json \
+        --images=train2017 --test_images=val2017
+    --pairs='train/*.tar' --test_pairs='test/*.tar'           jpg, png or webp; txt or json
+
+--words writes a tokenizer of the words of a dataset's texts, for --config.data.tokenizer:
+
+    python -m jcl.data.prepare --words --source=tfds:emoji --name=emoji_words --data_dir=data
 
 For regression, --rotate turns every image by an angle of its own, which becomes its target, and
 --target_density chooses examples by their target:
@@ -28,18 +46,25 @@ docs/variants.md has the other changes, such as long tails, noisy labels and pla
 order in which they happen.
 """
 
+from pathlib import Path
+
 from absl import flags
 
 from jcl.data.prepare.class_colour import colour_by_class
 from jcl.data.prepare.classes import keep_classes
+from jcl.data.prepare.clusters import add_clusters
 from jcl.data.prepare.concatenated import concatenate
 from jcl.data.prepare.density import DENSITIES
 from jcl.data.prepare.diamonds import read_diamonds
+from jcl.data.prepare.emoji.read import read_emoji
 from jcl.data.prepare.idx import read_idx_folder
 from jcl.data.prepare.long_tailed import thin_classes
 from jcl.data.prepare.noisy_labels import KINDS, corrupt_labels
 from jcl.data.prepare.outliers import other_class_outliers, turn_outliers
+from jcl.data.prepare.pairs.files import list_captioned, read_captioned
+from jcl.data.prepare.pairs.shards import Broken, list_shards, read_shards
 from jcl.data.prepare.planted import plant_pairs
+from jcl.data.prepare.redundant import repeat_images
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
 from jcl.data.prepare.splits import Splits
@@ -47,15 +72,29 @@ from jcl.data.prepare.styles import STYLES, style_images
 from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
 from jcl.data.prepare.wordnet import read_wordnet, wordnet_splits
+from jcl.data.prepare.words import write_words
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
-from jcl.data.sources.arrays import read_arrays
+from jcl.data.prepare.write_pairs import write_captioned, write_drawings
+from jcl.data.sources.arrays import read_archive
 from jcl.errors import UserError
 
 _IDX = flags.DEFINE_string("idx", None, "Folder of IDX files named as MNIST's are, gzipped or not.")
 _NPZ = flags.DEFINE_string("npz", None, "Archive with the keys that arrays:PATH.npz takes.")
 _IMAGE_FOLDER = flags.DEFINE_string(
-    "image_folder", None, "Folder with train/CLASS/*.png|jpg and test/CLASS/*.png|jpg."
+    "image_folder",
+    None,
+    "Folder of images of any formats: CLASS/..., train/CLASS/... and test/CLASS/... or val/CLASS/"
+    "..., or without classes.",
+)
+_HELD_OUT = flags.DEFINE_float(
+    "held_out",
+    None,
+    "With --image_folder: the share of the training images that becomes the test part, where the "
+    "folder has none.",
+)
+_STRICT = flags.DEFINE_boolean(
+    "strict", False, "With --image_folder: an image that cannot be read is an error."
 )
 _SOURCE = flags.DEFINE_string(
     "source",
@@ -64,6 +103,33 @@ _SOURCE = flags.DEFINE_string(
 )
 _DIAMONDS = flags.DEFINE_boolean(
     "diamonds", False, "The prices of 53,940 diamonds, out of the installed package plotnine."
+)
+_PAIRS = flags.DEFINE_string(
+    "pairs",
+    None,
+    "Training images and their captions: a .csv or .tsv with the columns image and caption, a row "
+    "a caption, a .json of captions as COCO has them, or WebDataset shards, such as 'all/*.tar'.",
+)
+_TEST_PAIRS = flags.DEFINE_string("test_pairs", None, "With --pairs: the same for testing.")
+_IMAGES = flags.DEFINE_string(
+    "images", None, "With --pairs: folder of the image files. Default: that of the list."
+)
+_TEST_IMAGES = flags.DEFINE_string(
+    "test_images", None, "With --pairs: folder of the image files for testing. Default: --images."
+)
+_CAPTIONS = flags.DEFINE_integer(
+    "captions",
+    None,
+    "With --pairs: the most captions of an image that are kept, the first ones. Default: all of a "
+    "list, one of a shard.",
+    lower_bound=1,
+)
+_EMOJI = flags.DEFINE_string(
+    "emoji", None, "Folder of npm's packages of emoji, which `make emoji` fetches."
+)
+_LANGUAGES = flags.DEFINE_list("languages", ["en"], "With --emoji: one caption in each, as en,de.")
+_WORDS = flags.DEFINE_boolean(
+    "words", False, "Of --source: write a tokenizer of its training texts' words alone."
 )
 _WORDNET = flags.DEFINE_string(
     "wordnet", None, "Folder of WordNet's files: definitions, and pairs of nouns to test with."
@@ -108,6 +174,7 @@ _STYLES = flags.DEFINE_enum(
     "Give images one of several styles, of which this one is of the test images alone; none holds "
     "no style out.",
 )
+_STYLE = flags.DEFINE_enum("style", None, STYLES, "Give all images this style.")
 _CLASS_COLOUR = flags.DEFINE_float(
     "class_colour",
     None,
@@ -131,6 +198,9 @@ _ALSO = flags.DEFINE_string(
 )
 _TIMES = flags.DEFINE_integer("times", 1, "With --also: multiplicity of the others.")
 _ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of that dataset.")
+_COPIES = flags.DEFINE_integer(
+    "copies", None, "Repeat every training image so often, moved by up to a pixel, with some noise."
+)
 _LABEL_NOISE = flags.DEFINE_enum(
     "label_noise",
     None,
@@ -148,12 +218,20 @@ _PLANTED_WRONG = flags.DEFINE_float(
     0.0,
     "Share of the training images whose partner becomes another's; makes pairs.",
 )
+_CLUSTERS_OF = flags.DEFINE_string(
+    "clusters_of",
+    None,
+    "Add the nearest clusters of the features in this archive, which jcl.evaluate "
+    "--export_features wrote of the same examples.",
+)
+_CENTRES = flags.DEFINE_integer("centres", 200, "With --clusters_of: how many clusters there are.")
+_NEAREST = flags.DEFINE_integer("nearest", 8, "With --clusters_of: how many an example gets.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
-_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS, _WORDNET)
+_SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS, _WORDNET, _PAIRS, _EMOJI)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
-    *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO),
-    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
+    *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
+    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG, _CLUSTERS_OF),
 )
 _OF_RECORDS = {"image", "label", "target"}
 
@@ -167,8 +245,27 @@ def main(argv: list[str]) -> None:
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
     if _IMAGE_FOLDER.value:
         _refuse("--image_folder", *_CHANGES)
-        path = write_image_folder(_IMAGE_FOLDER.value, **to, version=_VERSION.value)
+        path = write_image_folder(
+            _IMAGE_FOLDER.value,
+            **to,
+            version=_VERSION.value,
+            held_out=_HELD_OUT.value,
+            seed=_SEED.value,
+            strict=_STRICT.value,
+        )
+    elif _PAIRS.value:
+        _refuse("--pairs", *_CHANGES)
+        path = _write_pairs(**to)
+    elif _EMOJI.value:
+        _refuse("--emoji", *_CHANGES)
+        emoji = read_emoji(_EMOJI.value, _LANGUAGES.value, _SEED.value)
+        path = write_drawings(emoji.splits, emoji.groups, **to, version=_VERSION.value)
+    elif _WORDS.value:
+        path = _write_words(**to)
+        print(f"Wrote {path}: use --config.data.tokenizer={path}")
+        return
     else:
+        _refuse("what is no --image_folder", _HELD_OUT, _STRICT)
         splits = _changed(_read())
         if set(splits["train"]) - _OF_RECORDS:
             _refuse("an archive", _VERSION)
@@ -191,7 +288,49 @@ def _read() -> Splits:
         return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value)
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
-    return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
+    return read_idx_folder(_IDX.value) if _IDX.value else read_archive(_NPZ.value).splits
+
+
+def _write_words(**to: str) -> Path:
+    """A tokenizer of the words of the source."""
+    _refuse("--words", *_CHANGES, _VERSION)
+    if not _SOURCE.value:
+        raise UserError("--words takes the texts of --source, which is not given")
+    return write_words(_SOURCE.value, **to)
+
+
+def _write_pairs(**to: str) -> Path:
+    """The images and captions that the flags name, as a dataset."""
+    if not _TEST_PAIRS.value:
+        raise UserError("--pairs names images to train on; give --test_pairs too")
+    lists = {"train": _PAIRS.value, "test": _TEST_PAIRS.value}
+    broken = Broken()
+    if len(of_tar := {pattern.endswith(".tar") for pattern in lists.values()}) > 1:
+        raise UserError(
+            f"--pairs={lists['train']} and --test_pairs={lists['test']} are of different kinds: "
+            "give tar files for both or for neither"
+        )
+    if of_tar == {True}:
+        _refuse("a tar file", _IMAGES, _TEST_IMAGES)
+        captions = _CAPTIONS.value or 1
+        shards = {split: list_shards(pattern) for split, pattern in lists.items()}
+        splits = {
+            split: (None, read_shards(paths, captions, broken)) for split, paths in shards.items()
+        }
+    else:
+        folders = {"train": _IMAGES.value, "test": _TEST_IMAGES.value or _IMAGES.value}
+        files = {split: list_captioned(path, folders[split]) for split, path in lists.items()}
+        captions = max(len(texts) for listed in files.values() for _, texts in listed)
+        if _CAPTIONS.value:
+            captions = min(captions, _CAPTIONS.value)
+        splits = {
+            split: (len(listed), read_captioned([(p, t[:captions]) for p, t in listed]))
+            for split, listed in files.items()
+        }
+    path = write_captioned(splits, captions=captions, **to, version=_VERSION.value)
+    if said := broken.said():
+        print(said)
+    return path
 
 
 def _changed(splits: Splits) -> Splits:
@@ -213,6 +352,8 @@ def _changed(splits: Splits) -> Splits:
     if _STYLES.value:
         held_out = None if _STYLES.value == "none" else _STYLES.value
         splits = style_images(splits, held_out=held_out, seed=seed)
+    if _STYLE.value:
+        splits = style_images(splits, held_out=None, seed=seed, only=_STYLE.value)
     if _CLASS_COLOUR.value is not None:
         splits = colour_by_class(splits, share=_CLASS_COLOUR.value, seed=seed)
     if _INLIER_CLASS.value is not None:
@@ -224,12 +365,17 @@ def _changed(splits: Splits) -> Splits:
     if _ALSO.value:
         other = read_source(_ALSO.value, _DATA_DIR.value)
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
+    if _COPIES.value is not None:
+        splits = repeat_images(splits, copies=_COPIES.value, seed=seed)
     if _LABEL_NOISE.value:
         rate = _LABEL_NOISE_RATE.value
         splits = corrupt_labels(splits, kind=_LABEL_NOISE.value, rate=rate, seed=seed)
     if _PLANTED_NOISE.value or _PLANTED_WRONG.value:
         noise, wrong = _PLANTED_NOISE.value, _PLANTED_WRONG.value
         splits = plant_pairs(splits, noise=noise, wrong=wrong, seed=seed)
+    if _CLUSTERS_OF.value:
+        numbers = {"centres": _CENTRES.value, "nearest": _NEAREST.value}
+        splits = add_clusters(splits, _CLUSTERS_OF.value, **numbers, seed=seed)
     return splits
 
 

@@ -5,14 +5,17 @@ TensorFlow is not needed, nor imported.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Integer, UInt8
 
-from jcl.data.sources.decode import decode_image
+from jcl.data.sources.decode import decode_images, decode_named
 from jcl.errors import UserError
+
+# Which of several images of an example there are.
+IMAGE_MASK = "image_mask"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,11 @@ class RecordSource:
         target_key: the feature that holds the continuous target, or None.
         image_shape: (H, W, C) that every image must have.
         n_classes: of the label, or None.
+        class_names: of the label, or None.
+        text_key: the feature that holds a text or a sequence of texts, or None.
+        captions: K, texts of each example; None where an example has one text and no sequence.
+        images: S, images of each example, of which `image_mask` says which there are; None where an
+            example has one image and no sequence.
         image_size: every image is brought to so many pixels both ways, which H and W then are;
             None takes images as they are.
     """
@@ -42,6 +50,10 @@ class RecordSource:
     target_key: str | None
     image_shape: tuple[int, int, int]
     n_classes: int | None
+    class_names: tuple[str, ...] | None = None
+    text_key: str | None = None
+    captions: int | None = None
+    images: int | None = None
     image_size: int | None = None
     in_memory: bool = dataclasses.field(default=False, init=False)
 
@@ -55,17 +67,23 @@ class RecordSource:
             UserError: where a record is damaged or an image has another shape.
         """
         examples = self.read(indices)
-        images = np.empty((len(examples), *self.image_shape), np.uint8)
-        for row, index, example in zip(images, indices.tolist(), examples, strict=True):
-            image = self.decode(index, example)
-            if image.shape != self.image_shape:
-                raise UserError(
-                    f"image {index} of {self.split} in {self.folder} has the shape {image.shape}, "
-                    f"but others have {self.image_shape}: all must be equal, or data.image_size "
-                    "must name a size to bring them to"
-                )
-            row[:] = image
+        files = (
+            (self._name(index), encoded)
+            for index, example in zip(indices.tolist(), examples, strict=True)
+            for encoded in self._encoded(example)
+        )
+        count = len(examples) * (self.images or 1)
+        images = decode_images(
+            files, count=count, shape=self.image_shape, image_size=self.image_size
+        )
+        if self.images:
+            images = images.reshape(len(examples), self.images, *self.image_shape)
         batch = {"image": images}
+        if self.images:
+            masks = [example[IMAGE_MASK].int64_list.value for example in examples]
+            batch[IMAGE_MASK] = np.array(masks, bool)
+        if self.text_key is not None:
+            batch["text"] = self._texts_of(indices, examples)
         for key, feature, dtype in (
             ("label", self.label_key, np.int32),
             ("target", self.target_key, np.float32),
@@ -94,17 +112,36 @@ class RecordSource:
             ) from error
 
     def decode(self, index: int, example: Mapping[str, Any]) -> UInt8[np.ndarray, "h w c"]:
-        """The image of one example, in as many channels as the dataset declares."""
-        try:
-            return decode_image(
-                example[self.image_key].bytes_list.value[0],
-                channels=self.image_shape[-1],
-                image_size=self.image_size,
-            )
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(
-                f"image {index} of {self.split} in {self.folder} cannot be decoded: {error}"
-            ) from error
+        """The first image of one example, in as many channels as the dataset declares."""
+        return decode_named(
+            self._name(index),
+            self._encoded(example)[0],
+            channels=self.image_shape[-1],
+            image_size=self.image_size,
+        )
+
+    def _name(self, index: int) -> str:
+        return f"image {index} of {self.split} in {self.folder}"
+
+    def _encoded(self, example: Mapping[str, Any]) -> Sequence[bytes]:
+        return example[self.image_key].bytes_list.value[: self.images or 1]
+
+    def texts(self, indices: Integer[np.ndarray, " b"]) -> np.ndarray:
+        """The text alone, strings [b] or [b, K]; no image is decoded."""
+        return self._texts_of(indices, self.read(indices))
+
+    def _texts_of(self, indices, examples: list[Mapping[str, Any]]) -> np.ndarray:
+        """All texts of examples, "" where one has fewer than K."""
+        wanted, rows = self.captions or 1, []
+        for index, example in zip(indices.tolist(), examples, strict=True):
+            try:
+                texts = [text.decode() for text in example[self.text_key].bytes_list.value]
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"text {index} of {self.split} in {self.folder} is not UTF-8: {error}"
+                ) from error
+            rows.append([*texts[:wanted], *[""] * (wanted - len(texts))])
+        return np.array(rows) if self.captions else np.array(rows)[:, 0]
 
     @functools.cached_property
     def _records(self) -> Any:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jcl.augment.pairs import TEXT, text_of
+from jcl.augment.tokens import TEXT, text_of
 from jcl.errors import UserError
 from jcl.losses import unit_rows
 from jcl.methods.base import Embedded, Outcome, Variables

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from jcl.augment.pairs import text_of
+from jcl.augment.tokens import text_of
 from jcl.errors import UserError
 from jcl.losses import unit_rows
 from jcl.methods.base import Embedded, Outcome, Variables

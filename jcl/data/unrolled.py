@@ -1,0 +1,121 @@
+"""Sources with several images or captions an example, as sources with one: for measuring."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Int
+
+from jcl.data.source import InMemorySource, Source
+from jcl.data.text.tokenised import Tokenised
+
+_PART = 1000  # examples that are read at a time
+
+# Which example of the whole a row comes from, and which of its images or captions it is.
+ROW, PLACE = "row", "place"
+# Rows with the same number belong together: those of one example, unless the data has its own.
+PAIR = "pair"
+
+
+@dataclasses.dataclass(frozen=True)
+class EveryImage:
+    """See `jcl.data.Source`; every image of an example is an example, with its first caption.
+
+    Attributes:
+        whole: the split.
+        rows: integers [m], positions in it, rising.
+        places: integers [m], which of the several images of that example.
+    """
+
+    whole: Source
+    rows: Int[np.ndarray, " m"]
+    places: Int[np.ndarray, " m"]
+
+    @property
+    def image_shape(self):
+        """That of the whole."""
+        return self.whole.image_shape
+
+    @property
+    def n_classes(self):
+        """That of the whole."""
+        return self.whole.n_classes
+
+    @property
+    def class_names(self):
+        """Those of the whole, where it has them."""
+        return getattr(self.whole, "class_names", None)
+
+    @property
+    def in_memory(self):
+        """Whether reading is a plain array lookup."""
+        return self.whole.in_memory
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, indices: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
+        """Reads images, and `row`, `place` and `pair`, int32 [b] each, besides."""
+        found = dict(self.whole.batch(self.rows[indices]))
+        if found.pop("image_mask", None) is not None:
+            found["image"] = found["image"][np.arange(len(indices)), self.places[indices]]
+        if "text" in found and found["text"].ndim == 3:
+            found |= {key: found[key][:, 0] for key in ("text", "text_mask")}
+        row = self.rows[indices].astype(np.int32)
+        return {PAIR: row, **found, ROW: row, PLACE: self.places[indices].astype(np.int32)}
+
+
+def every_image(source: Source) -> Source:
+    """The source itself where its examples have one image and at most one caption.
+
+    Where examples have several images, all are read once, to know which there are.
+
+    Returns:
+        Else an `EveryImage`.
+    """
+    example = source.batch(np.arange(1))
+    if "image_mask" in example:
+        masks = [source.batch(part)["image_mask"] for part in _parts(source)]
+        return EveryImage(source, *np.nonzero(np.concatenate(masks)))
+    if "text" in example and example["text"].ndim == 3:
+        rows = np.arange(len(source))
+        return EveryImage(source, rows, np.zeros_like(rows))
+    return source
+
+
+def every_caption(source: Source) -> InMemorySource:
+    """All captions of a split, without images.
+
+    Args:
+        source: whose texts are token ids; where it made them of strings, and the data has no `pair`
+            of its own, no image is read.
+
+    Returns:
+        `text` and `text_mask` [m, L], and `row`, `place` and `pair`, int32 [m] each.
+    """
+    parts = []
+    for rows in _parts(source):
+        ids, mask, pair = _tokens(source, rows)
+        if ids.ndim == 2:
+            ids, mask = ids[:, None], mask[:, None]
+        example, place = np.nonzero(mask.any(-1))
+        chosen = ids[example, place], mask[example, place]
+        parts.append((*chosen, rows[example], place, pair[example]))
+    names = ("text", "text_mask", ROW, PLACE, PAIR)
+    arrays = map(np.concatenate, zip(*parts, strict=True))
+    found = dict(zip(names, arrays, strict=True))
+    return InMemorySource(found | {key: found[key].astype(np.int32) for key in names[2:]})
+
+
+def _tokens(source: Source, rows: Int[np.ndarray, " b"]):
+    """Token ids and masks [b, L] or [b, K, L] of examples, and the `pair` of each."""
+    if isinstance(source, Tokenised) and PAIR not in source.batch(np.arange(1)):
+        tokens = source.tokenizer.encode(source.texts(rows), source.length)
+        return tokens.ids, tokens.mask, rows
+    found = source.batch(rows)
+    mask = found.get("text_mask", np.ones(found["text"].shape, bool)).astype(bool)
+    return found["text"], mask, found.get(PAIR, rows)
+
+
+def _parts(source: Source) -> list[Int[np.ndarray, " b"]]:
+    rows = np.arange(len(source))
+    return np.array_split(rows, -(-len(rows) // _PART))
