@@ -141,7 +141,7 @@ def _inputs_of(
     tokenizer: Tokenizer | None,
 ) -> EncoderInputs:
     """What the run recorded of its data; of older runs, what their config says."""
-    kinds = (TEXT,) if output.startswith(f"{TEXT}/") else (IMAGES, FEATURES, VIDEOS)
+    kinds = (TEXT,) if output.startswith(f"{TEXT}/") else (IMAGES, FEATURES, VIDEOS, TEXT)
     example = data["example"] if data else {}
     kind = next((kind for kind in kinds if kind in example), kinds[0])
     dtype, shape = example.get(kind, ("uint8", [None] * _RANKS[kind]))

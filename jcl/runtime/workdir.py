@@ -22,7 +22,10 @@ CONFIG = "config.json"
 RUN = "run.json"
 RESULTS = "results.json"  # of the newest checkpoint
 TOKENIZER = "tokenizer.json"  # of runs whose texts are strings
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "jcl")
+_PACKAGES = (
+    *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers"),
+    "jcl",
+)
 
 
 def create(workdir: Folder) -> None:

@@ -185,7 +185,7 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
         if key in ("target", "weight", "sts_score"):
             with np.errstate(over="ignore"):
                 array = array.astype(np.float32)
-        elif key == "group" and array.dtype == np.uint8:
+        elif key in ("group", "sts_pair") and array.dtype == np.uint8:
             array = array.astype(np.int32)  # no bytes of an image
     elif key == "text" and array.dtype.kind not in "iu":
         if array.dtype.kind != "U" or array.ndim not in (1, 2):
