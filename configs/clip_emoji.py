@@ -7,8 +7,8 @@ Command:
     python -m jcl.train --config=configs/clip_emoji.py --workdir=runs/clip_emoji
 Expected time: 190 seconds of CPU time, all in all; not measured on an idle machine.
 Expected score: seed 0, 217 new symbols (chance recall@5 is 2.3): recall@5 image to text 36.1, text
-    to image within a style 38.1; recall@1 image to image across styles 50.1. One seed and one split:
-    the sampling error is 3 points. Controls without learning, of `python -m
+    to image within a style 38.1; recall@1 image to image across styles 50.1. One seed,
+    one split; the sampling error is 3 points. Controls without learning, of `python -m
     benchmarks.emoji_controls`: 29.4, 30.4 and 30.2 of pixels, 39.1, 42.4 and 51.5 of gradients and
     colours.
 """
