@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
 WORDNET ?= /usr/share/wordnet
-.PHONY: setup quickstart test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
+.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
   dataset-fashion-mnist wordnet dataset-wordnet emoji
 
 setup: .venv/ready
@@ -58,11 +58,17 @@ test-slow: setup .venv/skypilot/ready
 test-reference: setup .venv/vocabularies/ready dataset-wordnet
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[reference]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --no-deps torchvision timm
 	$(BIN)/python -m pytest -m reference tests/reference
 
 # With the JAX of GPU machines, on the Python of a Debian 13 in a folder (needs root); not in CI.
 test-next-jax:
 	tests/next_jax.sh -n 2 --dist loadfile
+
+# The site of README's pages and the API, in build/site; no network.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: setup
 	$(BIN)/ruff check .

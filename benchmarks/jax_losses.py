@@ -37,8 +37,13 @@ def _optax_ntxent(z0: jax.Array, z1: jax.Array) -> jax.Array:
     return optax.losses.ntxent(jnp.concatenate([z0, z1]), pairs, TEMPERATURE)
 
 
-def _value_of_sogclr(*args, **options):
-    return losses.sogclr(*args, **options)[0]
+def _value_and_plain(plain: Callable, **options) -> dict[str, Callable]:
+    """The same of a loss that returns new estimates too."""
+    ours = getattr(losses, plain.__name__)
+    return {
+        "jcl": lambda **arguments: ours(**arguments, **options)[0],
+        "plain jnp": partial(plain, **options),
+    }
 
 
 _COSINES = {"temperature": TEMPERATURE}
@@ -59,10 +64,7 @@ LOSSES: dict[str, Compared] = {
     "sogclr": Compared(
         inputs.pair("z0", "z1", log_estimates=inputs.log_estimates),
         3,
-        {
-            "jcl": partial(_value_of_sogclr, **_SOGCLR),
-            "plain jnp": partial(two_views.sogclr, **_SOGCLR),
-        },
+        _value_and_plain(two_views.sogclr, **_SOGCLR),
     ),
     "supcon": Compared(
         inputs.pair("z0", "z1", labels=inputs.classes),
@@ -87,6 +89,16 @@ LOSSES: dict[str, Compared] = {
     "info_nce": Compared(_TOWERS, 3 / 4, _ours_and(towers.info_nce, **_COSINES)),
     "siglip": Compared(
         inputs.pair("images", "texts"), 3 / 4, _ours_and(towers.siglip, **_COSINES, bias=BIAS)
+    ),
+    "bimodal_sogclr": Compared(
+        inputs.pair(
+            "images",
+            "texts",
+            log_image_estimates=inputs.log_estimates,
+            log_text_estimates=inputs.log_estimates,
+        ),
+        3 / 4,
+        _value_and_plain(towers.bimodal_sogclr, **_SOGCLR),
     ),
     "one_way_nce": Compared(
         inputs.with_negatives, 3 / 2, _ours_and(towers.one_way_nce, **_COSINES)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The data of configs/variant_baselines.py, each from a seed of its own. What is there stays.
+# The data of configs/variant_baselines.py and configs/demonstrations.py, each from a seed of its own.
+# What is there stays.
 #
 #   benchmarks/prepare_variants.sh [FOLDER]
 set -euo pipefail
@@ -37,3 +38,11 @@ prepare shapes_colour_95 --source=shapes --class_colour=0.95
 prepare fashion_few --idx="$fashion" --classes=0,1,2,3,4 --train_examples=1000 --test_examples=2000
 prepare fashion_others --idx="$fashion" --classes=5,6,7,8,9 --train_examples=10000
 prepare fashion_joined --source=tfds:fashion_few --also=tfds:fashion_others --times=10
+# Frequent and rare shapes; six of the shapes, and the two others.
+prepare shapes_tail100 --source=shapes --class_ratio=100
+prepare shapes_six --source=shapes --classes=0,1,4,5,6,7
+prepare shapes_pair --source=shapes --classes=2,3
+# Few of the targets near one end.
+rare=(--target_density=exponential --train_examples=10000 --test_examples=2000)
+prepare diamonds_imbalanced --diamonds "${rare[@]}"
+prepare fashion_angle_imbalanced --idx="$fashion" --rotate=60 "${rare[@]}"

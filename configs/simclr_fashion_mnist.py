@@ -4,7 +4,7 @@ Method: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual
 Data: Debian's package dataset-fashion-mnist, prepared by `make fashion-mnist`.
 Command: python -m jcl.train --config=configs/simclr_fashion_mnist.py --workdir=runs/fashion_mnist
 Expected time: 20 to 30 minutes of steps on 2 CPU cores.
-Expected score: kNN top-1 86.2, linear 88.8 (README, results).
+Expected score: kNN top-1 86.2, linear 88.8 (docs/results.md).
 """
 
 from jcl import config as config_lib

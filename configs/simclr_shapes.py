@@ -3,7 +3,7 @@
 Method: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations".
 Command: python -m jcl.train --config=configs/simclr_shapes.py --workdir=runs/quickstart
 Expected time: 2 to 3 minutes of steps on 2 CPU cores.
-Expected score: kNN top-1 81 to 86, linear 83 to 89 (README, results).
+Expected score: kNN top-1 81 to 86, linear 83 to 89 (docs/results.md).
 """
 
 from jcl import config as config_lib

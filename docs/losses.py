@@ -5,10 +5,10 @@ modules, one module a loss.
 """
 
 import importlib
-import re
 from pathlib import Path
 
 import jcl.losses
+from docs.fields import fields as fields_of
 
 PAGE = Path(__file__).with_suffix(".md")
 FIELDS = ("Inputs", "Formula", "Cost", "Neighbours")
@@ -37,18 +37,12 @@ def page() -> str:
 
 
 def _row(name: str) -> tuple[str, ...]:
-    fields = _fields(importlib.import_module(f"jcl.losses.{name}").__doc__)
+    fields = fields_of(importlib.import_module(f"jcl.losses.{name}").__doc__, FIELDS)
     if missing := [field for field in FIELDS if field not in fields]:
         raise SystemExit(f"The docstring of jcl/losses/{name}.py has no {', '.join(missing)}.")
     formula = f"`{fields['Formula']}`"
     texts = (fields["Inputs"], f"`{name}`", formula, fields["Cost"], fields["Neighbours"])
     return tuple(text.replace("|", r"\|") for text in texts)
-
-
-def _fields(docstring: str) -> dict[str, str]:
-    """The paragraphs that begin with the name of a field and a colon, each as one line."""
-    found = re.findall(rf"^({'|'.join(FIELDS)}): (.+?)(?=\n\w+: |\n\n|\Z)", docstring, re.M | re.S)
-    return {name: " ".join(text.split()) for name, text in found}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ def __getattr__(name: str):
     # Lazily, so that a binary can still choose JAX's settings after importing jcl.
     if name == "load":
         try:
-            from jcl.evaluation.encode import load
+            from jcl.evaluation.load import load
         except ModuleNotFoundError as error:
             raise ImportError(
                 f"jcl.load needs more than the losses' core ({error}): install '.[train]'"

@@ -5,7 +5,7 @@ Everything it needs stands in the workdir; the config is the run's own, with ove
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -14,12 +14,14 @@ import ml_collections
 from absl import flags
 
 from jcl import runtime
+from jcl.config.place import expanded
 from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.data.text.kept import own_tokenizer
 from jcl.data.unrolled import every_image
 from jcl.evaluation.cells import score_cells
 from jcl.evaluation.classes import classes_to_probe
+from jcl.evaluation.concatenated import concatenate_features
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import (
     FEATURE_BATCH,
@@ -29,7 +31,9 @@ from jcl.evaluation.encode import (
 from jcl.evaluation.figures import draw, draw_retrieved
 from jcl.evaluation.finetune import finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
+from jcl.evaluation.left_out import check_same_size, open_test_split
 from jcl.evaluation.pairs import EmbeddedPairs, embed_pairs, score_planted, score_retrieval
+from jcl.evaluation.remarks import remarks
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
 from jcl.evaluation.views import views_pair
 from jcl.evaluation.zero_shot import score_zero_shot
@@ -40,7 +44,9 @@ from jcl.experiment import (
     open_config,
     open_split,
     read_command_line,
+    read_run_config,
 )
+from jcl.experiment.paths import same_place
 from jcl.mesh import make_mesh
 from jcl.methods.base import Method, Variables, declared
 from jcl.probes import (
@@ -55,17 +61,18 @@ from jcl.probes import (
     save_features,
 )
 from jcl.runtime import cli
-from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import Folder
 from jcl.training.checkpoint import read_variables
 from jcl.training.warm_start import check_same_names
 
 
 def evaluate(
     config: ml_collections.ConfigDict,
-    workdir: Path,
+    workdir: Folder,
     *,
     step: int | None = None,
     export_features: Path | None = None,
+    concatenate: Sequence[Path] = (),
 ) -> dict:
     """Probes a checkpoint's frozen features and writes results.json and figures/.
 
@@ -78,13 +85,16 @@ def evaluate(
             that one and writes results-<step>.json and figures-<step>/. On another dataset than
             the run's, their names end in its name.
         export_features: also save the features of both splits to this .npz file.
+        concatenate: workdirs of other runs, whose features stand before this one's in the section
+            "concatenated", which has the same probes.
 
     Returns:
         What was written: {"step", "settings", "data", "knn", "linear", "ridge", "geometry",
-        "untrained": {..}, "pixels": {..}}; scores are fractions (errors in units of the target),
-        means over seeds, with their settings beside them. "knn" has top1 where the data has labels
-        and mae where it has targets; "linear" needs labels, "ridge" targets. Where examples are
-        feature vectors, "inputs" stands for "pixels". All of these are of the first of
+        "untrained": {..}, "pixels": {..}, "remarks": [sentences, `jcl.evaluation.remarks`]};
+        scores are fractions (errors in units of the target), means over seeds, with their settings
+        beside them. "knn" has top1 where the data has labels and mae where it has targets; "linear"
+        needs labels, "ridge" targets. Where examples are feature vectors, "inputs" stands for
+        "pixels". All of these are of the first of
         `probe.outputs`; every further output has a section of its name, such as "projection", with
         the same probes, and "projection", where there is one, has a short "geometry" in any case. A
         method that was trained with labels has a "head", which is scored too on the dataset it was
@@ -93,6 +103,7 @@ def evaluate(
         (`jcl.evaluation.zero_shot`); "planted" is there where bad pairs are planted. Where an
         example has several images, each is an example for the other probes. Examples with masks of
         their shapes add "cells", of an encoder that has a feature map (`jcl.evaluation.cells`).
+        Without a test split nothing is predicted, and geometry is that of training examples.
         `jcl.probes.measure` has further scores, which few data have. "settings" and "data" are the
         config's sections `probe` and `data`.
 
@@ -104,41 +115,56 @@ def evaluate(
     if export_features is not None:
         check_export(export_features)
     tokenizer = functools.partial(own_tokenizer, workdir, config.data.tokenizer)
-    train, test = (open_split(config, split, tokenizer=tokenizer) for split in ("train", "test"))
+    train = open_split(config, "train", tokenizer=tokenizer)
+    test = open_test_split(config, tokenizer=tokenizer)
+    if test is not None:
+        check_same_size(config, train, test)
     with (config := config.copy_and_resolve_references()).unlocked():
         # Nothing is trained with these, and other data may be less than a batch or an epoch.
         config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1
     experiment = make_experiment(config, shape_of(train))
-    own = workdir_lib.read_config(workdir).data
-    own_data = config.data.name == own.name
+    own = read_run_config(workdir)[0].data
+    own_data = config.data.name == own.name or same_place(
+        "data.name", own.name, config.data.name, None
+    )
     # What a head says of another dataset than the run's is about another question.
     own_head = own_data and config.data.get("label_key") == own.get("label_key")
     variables, at_step = _restore(experiment, workdir, step, with_head=own_head)
     suffix = "" if step is None else f"-{at_step}"
     suffix += "" if own_data else suffix_of_dataset(workdir, suffix, config.data.name)
     first, *others = config.probe.outputs
-    pairs = embed_pairs(config, experiment.method, variables, test)
+    pairs = None if test is None else embed_pairs(config, experiment.method, variables, test)
     of_pairs = _score_pairs(experiment, variables, train, test, pairs)
-    whole_test, train, test = test, every_image(train), every_image(test)
+    whole_test, train = test, every_image(train)
+    test = None if test is None else every_image(test)
+    shown = train if test is None else test
     scores, trained = _probe(experiment, first, variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
-    cells = score_cells(config, experiment.method, variables, train, test)
-    results = {"step": at_step, **about, **scores, **of_pairs, **cells}
-    if own_head and _has_prediction(experiment, variables, train, *trained):
+    results = {"step": at_step, **about, **scores, **of_pairs}
+    if test is not None:
+        results |= score_cells(config, experiment.method, variables, train, test)
+    results["remarks"] = remarks(config, workdir, train, *trained)
+    if own_head and test is not None and _has_prediction(experiment, variables, train, *trained):
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
         results[name], _ = _probe(experiment, name, variables, train, test)
+    if concatenate:
+        joined = concatenate_features(concatenate, first, trained, train, test)
+        found = _score(config, train, *joined, shares=config.probe.shares)
+        results["concatenated"] = {"workdirs": [str(folder) for folder in concatenate], **found}
     if PROJECTION not in config.probe.outputs:
-        results |= _projection_geometry(experiment, variables, test)
+        results |= _projection_geometry(experiment, variables, shown)
     if config.probe.baselines:
         start = experiment.init_state(make_mesh())
         results["untrained"], _ = _probe(experiment, first, start.probed, train, test)
-        results["untrained"] |= score_cells(config, experiment.method, start.probed, train, test)
-        if train.image_shape is not None:
+        if test is not None:
+            method = experiment.method
+            results["untrained"] |= score_cells(config, method, start.probed, train, test)
+        if test is not None and train.image_shape is not None:
             raw = raw_inputs(train), raw_inputs(test)
             # Low-shot probes of thousands of pixels take minutes, and score about chance.
             results["pixels"] = _score(config, train, *raw, shares=())
-        elif "features" in experiment.data.example:
+        elif test is not None and "features" in experiment.data.example:
             raw = raw_inputs(train), raw_inputs(test)
             results["inputs"] = _score(config, train, *raw, shares=config.probe.shares)
 
@@ -146,19 +172,28 @@ def evaluate(
     write_results(path, results)
     if export_features is not None:
         save_features(export_features, *trained)
-    if config.probe.finetune:  # may take long, and fail: the rest is safe by then
+    # This may take long, and fail: the rest is safe by then.
+    if config.probe.finetune and _told_something(*trained):
         parts = _feature_parts(experiment.method, variables)
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
     figures = workdir / f"figures{suffix}"
-    draw(experiment, workdir, figures, trained[1], test)
+    draw(experiment, workdir, figures, trained[1] or trained[0], shown)
     if pairs is not None:
         draw_retrieved(figures, pairs, whole_test)
     return results
 
 
+def _told_something(train_features: Features, test_features: Features | None) -> bool:
+    """Whether fine-tuning has something to predict."""
+    return test_features is not None and any(
+        getattr(train_features, key) is not None and getattr(test_features, key) is not None
+        for key in ("label", "target")
+    )
+
+
 def _restore(
-    experiment: Experiment, workdir: Path, step: int | None, *, with_head: bool
+    experiment: Experiment, workdir: Folder, step: int | None, *, with_head: bool
 ) -> tuple[Variables, int]:
     """What probes see of a checkpoint, in the precision of the config, and its step.
 
@@ -188,17 +223,20 @@ def _restore(
 
 
 def _probe(
-    experiment: Experiment, name: str, variables: Variables, train: Source, test: Source
-) -> tuple[dict, tuple[Features, Features]]:
-    """All probes of one output of the method, and its values for both splits."""
+    experiment: Experiment, name: str, variables: Variables, train: Source, test: Source | None
+) -> tuple[dict, tuple[Features, Features | None]]:
+    """All probes of one output of the method, and its values for the splits there are."""
     config = experiment.config
     apply = functools.partial(jax.jit(output_function(config, experiment.method, name)), variables)
     train_features = extract(apply, train, batch_size=min(FEATURE_BATCH, len(train)))
-    test_features = extract(apply, test, batch_size=min(FEATURE_BATCH, len(test)))
-    scores = _score(config, train, train_features, test_features, shares=config.probe.shares)
-    pair = views_pair(experiment, name, variables, test)
-    known = test_features.label, test_features.target
-    scores["geometry"] = geometry(pair, test_features.features, *known)
+    if test is None:
+        scores, test_features = {}, None
+    else:
+        test_features = extract(apply, test, batch_size=min(FEATURE_BATCH, len(test)))
+        scores = _score(config, train, train_features, test_features, shares=config.probe.shares)
+    shown = train_features if test_features is None else test_features
+    pair = views_pair(experiment, name, variables, train if test is None else test)
+    scores["geometry"] = geometry(pair, shown.features, shown.label, shown.target)
     return scores, (train_features, test_features)
 
 
@@ -206,7 +244,7 @@ def _score_pairs(
     experiment: Experiment,
     variables: Variables,
     train: Source,
-    test: Source,
+    test: Source | None,
     pairs: EmbeddedPairs | None,
 ) -> dict:
     """What the towers say of pairs, where there are two."""
@@ -305,28 +343,41 @@ def _collapses(results: dict) -> Iterator[str]:
 def main(parsed) -> None:
     """The binary."""
     config, lines = parsed
-    workdir = Path(_WORKDIR.value)
-    export = Path(_EXPORT.value) if _EXPORT.value else None
+    workdir = _WORKDIR.value
+    export = Path(expanded(_EXPORT.value)) if _EXPORT.value else None
     for line in lines:
         print(line, file=sys.stderr)
     runtime.configure(config.precision, deterministic=config.deterministic)
-    results = evaluate(config, workdir, step=_STEP.value, export_features=export)
+    others = [Path(folder) for folder in _CONCATENATE.value or ()]
+    results = evaluate(
+        config, workdir, step=_STEP.value, export_features=export, concatenate=others
+    )
     print(results_table(results))
+    for said in results["remarks"]:
+        print(f"\n{said}")
     for said in _collapses(results):
         print(f"\n{said}")
     print(f"\nscores and settings: {workdir}/results*.json; pictures: {workdir}/figures*")
 
 
 def _parse(argv):
-    def config_of():
-        return workdir_lib.read_config(Path(_WORKDIR.value))
+    said = []
 
-    return cli.parse_config(argv, config_of, read_command_line)
+    def config_of():
+        config, lines = read_run_config(_WORKDIR.value)
+        said.extend(lines)
+        return config
+
+    config, lines = cli.parse_config(argv, config_of, read_command_line)
+    return config, [*said, *lines]
 
 
 if __name__ == "__main__":
-    _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+    _WORKDIR = cli.define_folder("workdir", "Folder of the run.")
     _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the newest by default.")
     _EXPORT = flags.DEFINE_string("export_features", None, "Save the features to this .npz file.")
+    _CONCATENATE = flags.DEFINE_list(
+        "concatenate", None, "Workdirs of other runs, whose features are probed beside the run's."
+    )
     flags.mark_flag_as_required("workdir")
     cli.run(main, _parse)

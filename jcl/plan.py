@@ -5,7 +5,6 @@ import functools
 import json
 import sys
 import time
-from pathlib import Path
 
 import jax
 from jax.sharding import Mesh
@@ -31,6 +30,7 @@ from jcl.experiment import (
 from jcl.experiment.tables import networks_of
 from jcl.mesh import check_even_split, make_mesh
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import Folder
 from jcl.runtime.workdir import package_versions, write_atomically
 from jcl.training.fsdp import describe_split
 from jcl.training.step import compile_train_step, train_step
@@ -87,7 +87,7 @@ class Plan:
 
 
 def compile_only(
-    config: ConfigDict, *, topology: str | None = None, workdir: Path | None = None
+    config: ConfigDict, *, topology: str | None = None, workdir: Folder | None = None
 ) -> None:
     """Compiles the full-size step and prints what it will cost.
 
@@ -251,7 +251,7 @@ def describe(plan: Plan) -> str:
     return "\n".join(f"{name:<16}{value}" for name, value in rows)
 
 
-def write_plan(workdir: Path, plan: Plan, config: ConfigDict, *, topology: str | None) -> None:
+def write_plan(workdir: Folder, plan: Plan, config: ConfigDict, *, topology: str | None) -> None:
     """Writes plan.json: every figure, and what it was made from.
 
     Args:

@@ -8,7 +8,6 @@ import functools
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import ml_collections
@@ -20,11 +19,13 @@ from jcl.config.file import read_config_file
 from jcl.cost.devices import peak
 from jcl.cost.memory import check_memory, step_bytes
 from jcl.data.dataset_shape import shape_of
+from jcl.data.identity import Identity, identity, identity_number
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash
 from jcl.data.text.kept import own_tokenizer, write_kept
 from jcl.errors import UserError
 from jcl.evaluation.at_epoch import make_at_epoch
+from jcl.evaluation.left_out import foretold
 from jcl.evaluation.periodic import make_online_probe
 from jcl.experiment import (
     check_needs,
@@ -43,6 +44,8 @@ from jcl.optim.schedules import peak_learning_rate
 from jcl.plan import compile_only, model_flops
 from jcl.runtime import cli, distributed, preemption
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import Folder, is_remote
+from jcl.runtime.lock import only_run_in
 from jcl.runtime.meter import Meter
 from jcl.runtime.metrics import Report
 from jcl.runtime.trace import Trace
@@ -54,9 +57,12 @@ from jcl.training.loop import Intervals, Run, run_loop
 from jcl.training.state import TrainState
 from jcl.training.step import compile_train_step
 from jcl.training.warm_start import warm_start
+from jcl.weights.tables import tables_by_section
 
 
-def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_changes: bool) -> None:
+def train(
+    config: ml_collections.ConfigDict, workdir: Folder, *, accept_config_changes: bool
+) -> None:
     """Trains to the end of the config's schedule, or resumes to it.
 
     `jcl.runtime.configure` comes first, as in the binary.
@@ -64,7 +70,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
     Args:
         config: from `jcl.config.base()`.
         workdir: made where it is missing; everything the run leaves is in it.
-        accept_config_changes: go on with a config that differs from the workdir's.
+        accept_config_changes: go on with a config, or data, that differ from the workdir's.
 
     Raises:
         UserError: for anything in config, data or workdir that the user must mend, before training;
@@ -79,7 +85,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, *, accept_config_cha
 
 def prepare(
     config: ml_collections.ConfigDict,
-    workdir: Path,
+    workdir: Folder,
     *,
     accept_config_changes: bool,
     closing: contextlib.ExitStack,
@@ -99,6 +105,7 @@ def prepare(
     """
     config = open_config(config)
     check_installed(config)
+    _check_remote(config, workdir)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     # Before its first checkpoint a run has a tokenizer that no network was trained with.
@@ -106,22 +113,31 @@ def prepare(
     own = functools.partial(own_tokenizer, workdir, config.data.tokenizer) if resumes else None
     with distributed.first_then_others("the data are there"):
         source = open_split(config, "train", tokenizer=own)
+    data = identity(source)
+    if not distributed.same_everywhere(identity_number(data)):
+        raise UserError(
+            f"data.name={config.data.name!r} is not the same in all processes: this one has "
+            f"{_said(data)}; each must read the same files"
+        )
     experiment = make_experiment(config, shape_of(source))
     check_needs(experiment)
+    if distributed.is_first():
+        for said in foretold(config, source):
+            _say(f"evaluation: {said}")
     probe = make_online_probe(experiment, source, mesh)
     at_epoch = make_at_epoch(experiment, source, mesh)
     state, origin = _first_state(experiment, workdir, mesh)
     tokenizer = getattr(source, "tokenizer", None)
     check_taken_embeddings(state.params, origin or (), tokenizer)
-    checkpoints = _enter(workdir, config, accept=accept_config_changes, closing=closing)
-    if tokenizer is not None and distributed.is_first():
+    checkpoints = _enter(workdir, config, data, accept=accept_config_changes, closing=closing)
+    if not resumes and distributed.is_first():
         write_kept(workdir, tokenizer)
     restored = checkpoints.restore_newest(state)
     state = state if restored is None else restored
     start, total = int(state.step), experiment.length.total_steps
     if distributed.is_first():
         options = resolved_options(config)
-        workdir_lib.write_run(workdir, start_step=start, origin=origin, options=options)
+        workdir_lib.write_run(workdir, start_step=start, origin=origin, options=options, data=data)
     _say_plan(experiment, state, mesh, workdir, start, len(source), origin)
     if start >= total:
         _say(f"{workdir} is complete: step {start} of {total}")
@@ -171,20 +187,24 @@ def prepare(
     )
 
 
-def _first_state(experiment, workdir: Path, mesh: Mesh) -> tuple[TrainState, list[dict] | None]:
+def _first_state(experiment, workdir: Folder, mesh: Mesh) -> tuple[TrainState, list[dict] | None]:
     """The state before the first step, and where its networks come from if from other runs."""
     config, state = experiment.config, experiment.init_state(mesh)
     if config.init_from is None or saved_steps(workdir):  # a checkpoint wins over `init_from`
         return state, None
     # A run that was killed before its first checkpoint takes the same ones again.
     earlier = workdir_lib.read_origin_steps(workdir)
-    state, origin = warm_start(state, config.init_from, step=config.init_step, earlier=earlier)
+    tables = tables_by_section(experiment.method)
+    state, origin = warm_start(
+        state, config.init_from, step=config.init_step, earlier=earlier, tables=tables
+    )
     return experiment.adopt(state), origin
 
 
 def _enter(
-    workdir: Path,
+    workdir: Folder,
     config: ml_collections.ConfigDict,
+    data: Identity,
     *,
     accept: bool,
     closing: contextlib.ExitStack,
@@ -197,11 +217,12 @@ def _enter(
     distributed.barrier("all processes looked at the workdir")
     if first:
         workdir_lib.create(workdir)
+        closing.enter_context(only_run_in(workdir))
     distributed.check_same_folder(workdir)
     checkpoints = closing.enter_context(Checkpoints(workdir, keep=config.checkpoint.keep))
     if checkpoints.steps:
-        for change in check_resume(workdir, config, accept=accept):
-            logging.warning("accepted config change %s", change)
+        for change in check_resume(workdir, config, data, accept=accept):
+            logging.warning("accepted change %s", change)
     distributed.barrier("all processes looked at the saved config")
     if first:
         workdir_lib.write_config(workdir, config)
@@ -244,6 +265,26 @@ def _peak_flops(config, mesh) -> float | None:
     return of_one and of_one * mesh.size
 
 
+def _check_remote(config: ml_collections.ConfigDict, workdir: Folder) -> None:
+    """Says that nobody has tried Google's storage, and refuses what cannot write there."""
+    if not is_remote(workdir):
+        return
+    for key, value in (
+        ("profile.steps", config.profile.steps),
+        ("wandb.project", config.wandb.project),
+    ):
+        if value is not None:
+            raise UserError(f"{key}={value!r} writes files of its own: it takes a local workdir")
+    _say(f"workdir {workdir}: nobody has tried jcl on Google's storage, by etils and Orbax, so far")
+    if distributed.is_first():
+        workdir_lib.create(workdir)  # now, because much may be missing, and no folder is left there
+
+
+def _said(data: Identity) -> str:
+    shapes = (f"{key} {dtype}{shape}" for key, (dtype, shape) in data["example"].items())
+    return f"{data['examples']:,} examples of {', '.join(shapes)}"
+
+
 def _say_plan(experiment, state, mesh, workdir, start, n, origin) -> None:
     config, length = experiment.config, experiment.length
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
@@ -279,10 +320,9 @@ def main(parsed) -> None:
     for line in lines:
         _say(line)
     if _COMPILE_ONLY.value:
-        workdir = Path(_WORKDIR.value) if _WORKDIR.value else None
-        compile_only(config, topology=_TOPOLOGY.value, workdir=workdir)
+        compile_only(config, topology=_TOPOLOGY.value, workdir=_WORKDIR.value)
     else:
-        train(config, Path(_WORKDIR.value), accept_config_changes=_ACCEPT.value)
+        train(config, _WORKDIR.value, accept_config_changes=_ACCEPT.value)
 
 
 def _parse(argv):
@@ -298,9 +338,9 @@ if __name__ == "__main__":
     _CONFIG = flags.DEFINE_string(
         "config", None, "configs/NAME.py[:args]; --config.KEY=VALUE overrides."
     )
-    _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for all that the run leaves.")
+    _WORKDIR = cli.define_folder("workdir", "Folder for all that the run leaves.")
     _ACCEPT = flags.DEFINE_bool(
-        "accept_config_changes", False, "Resume although the config differs from the workdir's."
+        "accept_config_changes", False, "Resume although the config, or the data, differ."
     )
     _LIST = cli.define_optional_string(
         "list", ALL, "Every name there is; --list=method.simclr: what a name takes."

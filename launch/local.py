@@ -4,12 +4,13 @@
         --config=configs/simclr_shapes.py --workdir=runs/two_processes
 
 What follows `--` are the arguments of `python -m jcl.train`. Each line of output starts with the
-number of its process. SIGTERM and Ctrl-C are passed on as a notice of preemption. When one process
-fails all are ended, and its status is this program's.
+number of its process. SIGTERM and Ctrl-C are passed on as a notice of preemption; a second Ctrl-C
+ends all at once. When one process fails all are ended, and its status is this program's.
 """
 
 import argparse
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -37,7 +38,7 @@ def main() -> int:
     coordinator = f"127.0.0.1:{_free_port()}"
     processes = [_start(given, number, coordinator) for number in range(given.processes)]
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: [p.send_signal(signal.SIGTERM) for p in processes])
+        signal.signal(number, functools.partial(_pass_on, processes))
     printers = [
         threading.Thread(target=_print_lines, args=(number, process), daemon=True)
         for number, process in enumerate(processes)
@@ -68,6 +69,13 @@ def _start(given, number: int, coordinator: str) -> subprocess.Popen:
         text=True,
         start_new_session=True,  # Ctrl-C reaches them once, through us
     )
+
+
+def _pass_on(processes: list[subprocess.Popen], number: int, frame) -> None:
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    if number == signal.SIGINT:
+        signal.signal(number, lambda *_: [_kill_with_children(process) for process in processes])
 
 
 def _wait(processes: list[subprocess.Popen]) -> int:

@@ -8,9 +8,9 @@ From the checkout's root. `--grid :NAME=VALUE,...` sweeps an argument of the con
 has a folder WORKDIR/NAME, named by what tells it from the others, and in it all that
 `python -m jcl.train` and `python -m jcl.evaluate` leave and say (log.txt). Runs that are done
 (sweep.json says so) are skipped and others go on where they stopped, so the same command carries on
-after anything. SIGTERM and Ctrl-C are passed on as a notice of preemption, and the status is 75
-then; 1 where a run failed, which does not keep the others from running; 2 for a mistake, before
-anything starts.
+after anything. SIGTERM and Ctrl-C are passed on as a notice of preemption (a second Ctrl-C ends all
+at once), and the status is 75 then; 1 where a run failed, which does not keep the others from
+running; 2 for a mistake, before anything starts.
 
 Runs at the same time (--jobs) share the machine's devices; a GPU's memory is JAX's first process's
 unless XLA_PYTHON_CLIENT_MEM_FRACTION says otherwise.
@@ -38,11 +38,13 @@ from jcl.experiment import changes_on_resume
 from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.cli import ArgumentParser
 from jcl.runtime.exits import EXIT_FAILED, EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
+from jcl.runtime.folder import local_folder
 from launch.grid import Run, expand, folder_of, resolve
 
 LOG, DONE = "log.txt", "sweep.json"
 _MOST_STARTS = 5  # of a program that is taken away, or whose process hangs, again and again
 _STOPPED = "stopped"
+_WHEN_STOPPED = (EXIT_PREEMPTED, -signal.SIGTERM, -signal.SIGKILL)
 
 
 class Children:
@@ -69,11 +71,12 @@ class Children:
         self._processes.remove(process)
         return status
 
-    def stop(self, *_) -> None:
-        """Has all save and end; a signal's handler."""
+    def stop(self, number: int, frame: object = None) -> None:
+        """Has all save and end, or at a second Ctrl-C end at once; a signal's handler."""
+        again = self.stopping.is_set() and number == signal.SIGINT
         self.stopping.set()
         for process in list(self._processes):
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGKILL if again else signal.SIGTERM)
 
 
 def sweep(config_file: str, root: Path, runs: Sequence[Run], *, jobs: int) -> int:
@@ -178,7 +181,7 @@ def _run_program(module: str, arguments: Sequence[str], log, children: Children)
         status = children.run(command, log)
         if status == 0:
             return None
-        if children.stopping.is_set() and status in (EXIT_PREEMPTED, -signal.SIGTERM):
+        if children.stopping.is_set() and status in _WHEN_STOPPED:
             return _STOPPED
         if status not in (EXIT_PREEMPTED, EXIT_LOST):
             break
@@ -251,7 +254,7 @@ def main(argv: Sequence[str]) -> int:
         given, common = _parse(argv)
         if given.jobs is not None and given.jobs < 1:
             raise UserError(f"--jobs={given.jobs} is impossible: it is at least 1")
-        root = Path(given.workdir)
+        root = local_folder(given.workdir)
         runs = expand(given.grid, seeds=given.seeds, common=common)
         for run in runs:
             resolve(run, given.config)

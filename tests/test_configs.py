@@ -75,6 +75,8 @@ def test_one_step_of_the_reduced_config(name):
         config.projector.update({"hidden_dim": 8, "output_dim": 16})
     if isinstance(config.method.get("neighbours"), int):
         config.method.neighbours = 3
+    if isinstance(config.method.get("clusters"), int):
+        config.method.clusters = 3
     config.optimizer.warmup_steps = 0
     if "stages" in config.method:
         config.method.stages = config.views.stages = 2
@@ -87,7 +89,13 @@ def test_one_step_of_the_reduced_config(name):
     random = np.random.RandomState(0)
     side = {
         "label": random.randint(0, 10, 8).astype(np.int32),
-        "target": np.linspace(-9, 9, 8, dtype=np.float32),
+        "clusters": np.arange(64, dtype=np.int32).reshape(8, 8),
+        "origin": np.arange(8, dtype=np.int32) % 2,
+        "background": np.arange(8) % 2 == 0,
+        # Not symmetric: the signs of L1's errors would add up to 0, and its bias would stay.
+        "target": np.linspace(0, 3, 8, dtype=np.float32) ** 2,
+        "labels": random.randint(0, 2, (8, 5)).astype(np.uint8),
+        "quality": np.linspace(0, 1, 8, dtype=np.float32),
     }
     takes_text = "text_encoder" in networks
     if takes_text:
@@ -100,8 +108,8 @@ def test_one_step_of_the_reduced_config(name):
         source = InMemorySource({"features": random.normal(size=(8, 9)).astype(np.float32), **side})
     else:
         channels = 1 if "tfds:fashion" in config.data.name else 3
-        image = random.randint(0, 256, (8, size, size, channels), np.uint8)
-        source = InMemorySource({"image": image, **side}, n_classes=10)
+        image, partner = random.randint(0, 256, (2, 8, size, size, channels), np.uint8)
+        source = InMemorySource({"image": image, "partner": partner, **side}, n_classes=10)
     if config.data.name == "moving":
         video = random.randint(0, 256, (8, 5, size, size, 3), np.uint8)
         source = InMemorySource({"video": video, **side}, n_classes=10)

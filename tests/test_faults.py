@@ -21,6 +21,7 @@ from tests.binaries import (
     environment,
     launch_arguments,
     metrics,
+    run,
     run_ok,
     start,
     train_arguments,
@@ -52,6 +53,30 @@ def test_a_notice_saves_the_step_and_ends_with_its_own_status(tmp_path):
     (step,) = saved_steps(workdir)
     assert f"preempted: step {step} is saved" in output
     assert [line["step"] for line in metrics(workdir)] == list(range(1, step + 1))
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_a_second_one_kills_and_a_second_run_is_refused(tmp_path):
+    workdir = tmp_path / "run"
+    # A shell that runs tests in the background has them ignore Ctrl-C.
+    arguments = train_arguments(workdir, *LONG)
+    binary = ["env", "--default-signal=INT", *command("jcl.train", *arguments)]
+    process = start_and_wait(binary, workdir)
+    second = run("jcl.train", *arguments)
+    assert second.returncode == 2
+    assert f"another run is at work in {workdir} (process {process.pid} on" in second.stderr
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, output[-3000:]
+    (step,) = saved_steps(workdir)
+    assert f"preempted: step {step} is saved" in output
+    process = start_and_wait(binary, workdir, steps=step + 5)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT, output[-3000:]
+    assert saved_steps(workdir) == [step]
 
 
 def test_a_notice_to_one_of_two_processes_saves_once_and_ends_both(tmp_path):
@@ -124,7 +149,7 @@ def quiet(monkeypatch):
 
 
 def test_data_that_cannot_be_read_names_the_step(tmp_path, quiet, monkeypatch):
-    read, reads = InMemorySource.batch, iter(range(7))
+    read, reads = InMemorySource.batch, iter(range(9))
 
     def batch(self, indices):
         if next(reads, None) is None:

@@ -10,12 +10,12 @@ PACKAGE = Path(jcl.__file__).parent
 # From the doors down to the ground. A room is a folder or a file at the root of the package; it may
 # import rooms of lower layers, and its own files.
 LAYERS = (
-    ("__init__", "evaluate", "train"),
+    ("__init__", "evaluate", "export", "train"),
     ("evaluation", "plan"),
     ("experiment", "report"),
     ("probes", "training"),
     ("methods",),
-    ("data",),
+    ("data", "weights"),
     ("augment", "losses", "models", "optim", "runtime"),
     ("config", "cost", "mesh"),
     ("errors",),

@@ -11,6 +11,7 @@ import pytest
 import jcl
 from jcl.data.dataset_shape import shape_of
 from jcl.data.text.bpe import train_bpe
+from jcl.data.text.kept import read_kept
 from jcl.data.text.tokenizer import read_tokenizer
 from jcl.errors import UserError
 from jcl.evaluate import evaluate
@@ -146,7 +147,12 @@ def test_a_run_takes_the_tokenizer_that_is_named(archive, tmp_path):
     train(config, tmp_path / "run", accept_config_changes=False)
     assert read_tokenizer(tmp_path / "run" / "tokenizer.json") == read_tokenizer(path)
     path.unlink()  # the workdir is all that evaluation needs
-    evaluate(open_config(read_config(tmp_path / "run")), tmp_path / "run")
+    config = open_config(read_config(tmp_path / "run"))
+    config.probe.outputs = ("features", "text/features")
+    results = evaluate(config, tmp_path / "run")
+    for tower in (results, results["text/features"]):
+        assert tower["knn"].keys() & tower["linear"].keys() >= {"top1"}
+    assert results["knn"] != results["text/features"]["knn"]
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +199,11 @@ def test_sentences_are_trained_and_measured(sentences, tmp_path):
         assert -1 <= scores["sts"]["spearman"] <= 1
     assert "pixels" not in results
     assert "STS Spearman" in results_table(results)
+    features, params = jcl.load(tmp_path / "run")
+    ids, mask, _ = read_kept(tmp_path / "run").encode(np.array(["a red disc", "blue"]), 40)
+    found = features(params, {"text": ids, "text_mask": mask})
+    assert found.shape == (2, 6)
+    assert not np.allclose(found[0], found[1])
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ def test_a_changed_config_needs_acceptance(straight, tmp_path, caplog):
     with pytest.raises(UserError, match="total_steps: 12 -> 14"):
         train(longer, workdir, accept_config_changes=False)
     train(longer, workdir, accept_config_changes=True)
-    assert "accepted config change total_steps: 12 -> 14" in caplog.text
+    assert "accepted change total_steps: 12 -> 14" in caplog.text
     lines = read_metrics(workdir)
     assert [line["step"] for line in lines] == list(range(1, 15))
     assert untimed(lines[:12]) == untimed(read_metrics(straight))
@@ -169,3 +169,36 @@ def test_mistakes_leave_no_workdir(overrides, says, tmp_path):
     with pytest.raises(UserError, match=says):
         train(shapes_config(**overrides), tmp_path / "run", accept_config_changes=False)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_changed_data_need_acceptance_and_older_runs_have_no_record(tmp_path, caplog):
+    workdir, archive = tmp_path / "run", tmp_path / "data.npz"
+    random = np.random.RandomState(0)
+    image = random.randint(0, 256, (64, 8, 8, 3), np.uint8)
+
+    def save(image):
+        np.savez(archive, train_image=image, train_label=np.arange(len(image)) % 4)
+
+    def go_on(**options):
+        config = tiny_config(**{"total_steps": 2, "views.name": "weak"})
+        config.data = {"name": f"arrays:{archive}"}
+        train(config, workdir, **options)
+
+    save(image)
+    go_on(accept_config_changes=False)
+    save(image[:48])
+    with pytest.raises(UserError, match=r"other data; .*number of examples: 64 -> 48\)"):
+        go_on(accept_config_changes=False)
+    image[0] ^= 1
+    save(image)
+    with pytest.raises(UserError, match=r"other data; .*image of some of 16 examples"):
+        go_on(accept_config_changes=False)
+    go_on(accept_config_changes=True)
+    assert "accepted change data, image of some" in caplog.text
+    go_on(accept_config_changes=False)  # they are the run's own now
+    run = json.loads((workdir / "run.json").read_text())
+    del run["data"]
+    (workdir / "run.json").write_text(json.dumps(run))
+    save(image[:48])
+    go_on(accept_config_changes=False)

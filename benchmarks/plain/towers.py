@@ -20,6 +20,25 @@ def siglip(images: jax.Array, texts: jax.Array, *, temperature: float, bias: flo
     return -log_sigmoid(jnp.where(belong, logits, -logits)).sum(axis=1).mean()
 
 
+def bimodal_sogclr(
+    images: jax.Array,
+    texts: jax.Array,
+    log_image_estimates: jax.Array,
+    log_text_estimates: jax.Array,
+    *,
+    temperature: float,
+    gamma: float,
+) -> jax.Array:
+    """The value; the new estimates are left out."""
+    similarities, apart = cosines(images, texts), ~jnp.eye(len(images), dtype=bool)
+    differences = jnp.stack([x - jnp.diag(x)[:, None] for x in (similarities, similarities.T)])
+    g = jnp.exp(differences / temperature).sum(axis=2, where=apart) / (len(images) - 1)
+    old = jnp.exp(jnp.stack([log_image_estimates, log_text_estimates]))
+    u = stop_gradient(jnp.where(old == 0, g, (1 - gamma) * old + gamma * g))
+    # The value is log u, the gradient that of g / u.
+    return temperature * (jnp.log(u) + (g - stop_gradient(g)) / u).mean()
+
+
 def one_way_nce(
     queries: jax.Array, keys: jax.Array, negatives: jax.Array, *, temperature: float
 ) -> jax.Array:

@@ -8,19 +8,22 @@ batched. All randomness comes from the key, so a view depends on nothing but tha
 from collections.abc import Mapping
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, PRNGKeyArray, UInt8, UInt16
 
 Image = Float[Array, "H W C"]
 Key = PRNGKeyArray
 
+_PIXELS = (jnp.uint8, jnp.uint16)
+
 
 def to_float(
-    inputs: UInt8[Array, "*batch H W C"] | Float[Array, "*batch F"], dtype=jnp.float32
+    inputs: UInt8[Array, "*batch H W C"] | UInt16[Array, "*batch H W C"] | Float[Array, "*batch F"],
+    dtype=jnp.float32,
 ) -> Float[Array, "..."]:
-    """Turns bytes 0...255 of images into floats 0...1; feature vectors keep their values."""
-    if inputs.dtype != jnp.uint8:
+    """Turns 0...255 of 8-bit images, and 0...65535 of 16-bit ones, into 0...1; floats stay."""
+    if inputs.dtype not in _PIXELS:
         return inputs.astype(dtype)
-    return inputs.astype(dtype) / jnp.asarray(255, dtype)
+    return inputs.astype(dtype) / jnp.asarray(jnp.iinfo(inputs.dtype).max, dtype)
 
 
 def examples_as_floats(examples: Mapping[str, Array], dtype=jnp.float32) -> dict[str, Array]:
@@ -31,12 +34,12 @@ def examples_as_floats(examples: Mapping[str, Array], dtype=jnp.float32) -> dict
         dtype: of floats.
 
     Returns:
-        Bytes with three axes or more an example are pixels, and become floats in [0, 1]. Floats
-        become floats of that dtype. Everything else, such as token ids and masks, stays.
+        uint8 and uint16 with three axes or more an example are pixels, and become floats in [0, 1].
+        Floats become floats of that dtype. Everything else, such as token ids and masks, stays.
     """
 
     def convert(x):
-        is_pixels = x.dtype == jnp.uint8 and x.ndim >= 4
+        is_pixels = x.dtype in _PIXELS and x.ndim >= 4
         return to_float(x, dtype) if is_pixels or jnp.issubdtype(x.dtype, jnp.floating) else x
 
     return {kind: convert(x) for kind, x in examples.items()}

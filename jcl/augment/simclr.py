@@ -49,6 +49,7 @@ def simclr_cifar(
     size: int | None = None,
     min_area: float = 0.08,
     strength: float = 0.5,
+    jitter: float = 0.8,
     grayscale: float = 0.2,
 ) -> Views:
     """For 32-pixel images: as on ImageNet, at half the strength of jitter and without blur.
@@ -57,14 +58,17 @@ def simclr_cifar(
         size: side of a view in pixels; None keeps the image's.
         min_area: smallest share of the image that a crop covers, in (0, 1].
         strength: of the colour jitter, in [0, 1].
+        jitter: probability of the colour jitter.
         grayscale: probability of losing all colour.
 
     Source: Chen et al. 2020, App. B.9.
     """
-    check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale)
+    check_options(
+        size=size, min_area=min_area, strength=strength, jitter=jitter, grayscale=grayscale
+    )
     area = (min_area, 1.0)
     return two_views(
-        lambda key, image: crop_and_color(key, image, size, area, strength, grayscale),
+        lambda key, image: crop_and_color(key, image, size, area, strength, grayscale, jitter),
         name="simclr_cifar",
     )
 
@@ -102,18 +106,22 @@ def crop_and_color(
     area: tuple[float, float],
     strength: float,
     grayscale: float,
+    jitter: float = 0.8,
 ) -> Float[Array, "size_H size_W C"]:
-    """Makes one view of `simclr_cifar`; the arguments are those of `simclr_view`."""
-    crop, flip, jitter, gray = jax.random.split(key, 4)
+    """Makes one view of `simclr_cifar`.
+
+    The arguments are those of `simclr_view`, and the probability of the colour jitter.
+    """
+    crop, flip, color, gray = jax.random.split(key, 4)
     image = random_resized_crop(crop, image, area=area, size=size, method="cubic")
     image = random_flip(flip, image)
     image = random_color_jitter(
-        jitter,
+        color,
         image,
         brightness=0.8 * strength,
         contrast=0.8 * strength,
         saturation=0.8 * strength,
         hue=0.2 * strength,
-        probability=0.8,
+        probability=jitter,
     )
     return random_grayscale(gray, image, probability=grayscale)

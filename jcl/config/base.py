@@ -15,7 +15,7 @@ from jcl.config.checks import (
     check_positive,
     check_shares,
 )
-from jcl.config.options import FREE_ON_RESUME, options
+from jcl.config.options import FREE_ON_RESUME, PATH, options
 from jcl.errors import UserError
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
@@ -34,6 +34,7 @@ NAMED = {
     "predictor": "mlp",
     "text_encoder": "token_transformer",
     "text_projector": "mlp",
+    "decoder": "mlp",
     "method": "simclr",
     "optimizer": "adamw",
 }
@@ -50,7 +51,8 @@ class Run:
         total_epochs: the run's length in passes over the training split.
         microbatches: chunks that a batch is embedded in; the objective sees the batch whole.
         init_from: a workdir whose networks this run starts from, or pairs (pattern, workdir), the
-            first that matches counts, of the parameters and statistics that are taken.
+            first that matches counts, of the parameters and statistics that are taken. In place of
+            a workdir may stand a .safetensors file of a ResNet or ViT, for pattern "encoder".
         init_step: which checkpoint of init_from, of each workdir; None takes the newest.
         frozen: patterns of the names of parameters that are not trained; they count before
             optimizer.groups, as groups (pattern, None).
@@ -67,7 +69,7 @@ class Run:
     total_steps: int | None = None
     total_epochs: float | None = None
     microbatches: int = 1
-    init_from: str | tuple | None = None
+    init_from: Annotated[str | tuple | None, PATH] = None
     init_step: int | None = None
     frozen: tuple | None = None
     log_every_steps: Annotated[int, FREE_ON_RESUME] = 10
@@ -110,6 +112,11 @@ class Data:
     Attributes:
         held_out: the share of the training examples that takes the place of the test split, to
             choose settings by; None takes the splits as they are.
+        subset: a file of indices of the training split, as `python -m jcl.data.prepare.distinct`
+            writes it, which alone are trained on; None takes all.
+        groups: a file with a group for every training example, as `python -m
+            jcl.evaluation.groups` writes it; batches are then of one group each, and groups that
+            fill no batch are left out.
         tokenizer: the file that makes token ids of texts that are strings, a tokenizer.json or
             CLIP's bpe_simple_vocab_16e6.txt.gz; None trains a byte-level BPE on the texts of the
             training split. The workdir keeps what is used.
@@ -118,6 +125,8 @@ class Data:
     """
 
     held_out: float | None = None
+    subset: str | None = None
+    groups: str | None = None
     # The workdir's own counts, and another is refused by what it says, not by its path.
     tokenizer: Annotated[str | None, FREE_ON_RESUME] = None
     vocabulary: int = 8192
@@ -242,6 +251,10 @@ class Wandb:
 
     project: Annotated[str | None, FREE_ON_RESUME] = None
 
+    def __post_init__(self):
+        if self.project == "":
+            raise UserError("wandb.project is empty; is a variable of the shell unset?")
+
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
@@ -321,7 +334,7 @@ class Teacher:
         step: which of its checkpoints; None takes the newest.
     """
 
-    workdir: str | None = None
+    workdir: Annotated[str | None, PATH] = None
     step: int | None = None
 
 

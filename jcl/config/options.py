@@ -13,6 +13,9 @@ import docstring_parser
 # `key: Annotated[int, FREE_ON_RESUME] = 10`: a resumed run may change it, because it does not touch
 # what the run computes.
 FREE_ON_RESUME = "free on resume"
+# `key: Annotated[str | None, PATH] = None`: a file or a folder. `~` is expanded, and a relative one
+# means the place where the run was started, whoever reads its config later.
+PATH = "a path"
 
 KINDS = (bool, int, float, str, tuple)
 # Flax's, and what the run supplies.
@@ -29,12 +32,14 @@ class Option:
         default: the parameter's.
         nullable: whether the signature allows None.
         free_on_resume: whether a resumed run may change it.
+        is_path: whether it names a file or a folder.
     """
 
     kinds: tuple[type, ...]
     default: Any
     nullable: bool
     free_on_resume: bool
+    is_path: bool = False
 
     @property
     def kind(self) -> type:
@@ -78,6 +83,7 @@ def options(
             default=None if parameter.default is parameter.empty else parameter.default,
             nullable=parameter.default is None or type(None) in _members(annotation),
             free_on_resume=FREE_ON_RESUME in getattr(annotation, "__metadata__", ()),
+            is_path=PATH in getattr(annotation, "__metadata__", ()),
         )
     return found
 

@@ -28,9 +28,11 @@ def from_json(text: str) -> ConfigDict:
         UserError: not JSON, or a key that this version of jcl does not know.
     """
     try:
-        values = json.loads(text)
+        values = json.loads(text.removeprefix("\ufeff"))  # as some editors leave it
     except json.JSONDecodeError as error:
         raise UserError(f"the saved config is not JSON: {error}") from error
+    if not isinstance(values, Mapping):
+        raise UserError(f"the saved config is a {type(values).__name__}, no object of sections")
     config = base()
     update(config, upgrade_config(values))
     return config

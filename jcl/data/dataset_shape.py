@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Integer, Shaped
 
 from jcl.data.source import Source
 
-_PART = 1024  # examples that are read at a time, for their group alone
+_PART = 1024  # examples that are read at a time, for one thing that is known of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,8 @@ class DatasetShape:
             features [F], label [], target []; without its index.
         examples: how many there are.
         n_classes: of `label`, or None where there is none.
+        unlabelled: how many examples have the label -1, which stands for none, where the source
+            knows that without reading them; else 0.
         read_groups: reads the `group` of every example, integers [n], which may take as long as
             reading the split; None where examples have none.
         vocabulary: how many token ids the tokenizer of its texts has; None where there is none.
@@ -31,6 +33,7 @@ class DatasetShape:
     examples: int
     n_classes: int | None
     read_groups: Callable[[], Integer[np.ndarray, " n"]] | None = None
+    unlabelled: int = 0
     vocabulary: int | None = None
 
     def batch(self, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
@@ -48,15 +51,18 @@ def shape_of(source: Source) -> DatasetShape:
         key: jax.ShapeDtypeStruct(value.shape[1:], value.dtype)
         for key, value in source.batch(np.arange(1)).items()
     }
-    read = functools.partial(_read_groups, source) if "group" in example else None
+    read = functools.partial(read_known, source, "group") if "group" in example else None
+    labels = getattr(source, "known_labels", None)
+    unlabelled = 0 if labels is None else int((labels < 0).sum())
     tokenizer = getattr(source, "tokenizer", None)
     vocabulary = None if tokenizer is None else tokenizer.size
-    return DatasetShape(example, len(source), source.n_classes, read, vocabulary)
+    return DatasetShape(example, len(source), source.n_classes, read, unlabelled, vocabulary)
 
 
-def _read_groups(source: Source) -> Integer[np.ndarray, " n"]:
+def read_known(source: Source, key: str) -> Shaped[np.ndarray, "n ..."]:
+    """What every example of a split has under that key; it may take as long as reading them all."""
     parts = np.array_split(np.arange(len(source)), -(-len(source) // _PART))
-    return np.concatenate([source.batch(rows)["group"] for rows in parts])
+    return np.concatenate([source.batch(rows)[key] for rows in parts])
 
 
 def images_of(*image_shape: int, examples: int, n_classes: int = 1000) -> DatasetShape:

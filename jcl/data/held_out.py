@@ -3,32 +3,33 @@
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Int
 
-from jcl.data.rows import Rows
-from jcl.data.source import Source
 from jcl.errors import UserError
 
 
-def held_out_part(split: Literal["train", "test"], train: Source, share: float) -> Rows:
-    """The split where some training examples are held out and test examples stay unseen.
+def held_out_rows(
+    split: Literal["train", "test"], examples: int, share: float
+) -> Int[np.ndarray, " s"]:
+    """Positions of a split where training examples are held out and test examples stay unseen.
 
     Which examples they are depends on their number and the share alone, so all runs of a study hold
     out the same.
 
     Args:
         split: "test" is what is held out, "train" is the rest; both in the order of the data.
-        train: all training examples.
+        examples: how many there are for training.
         share: of them, above 0 and below 1.
 
     Raises:
         UserError: one of the two parts would be empty.
     """
-    count = round(share * len(train)) if 0 < share < 1 else 0
-    if not 0 < count < len(train):
+    count = round(share * examples) if 0 < share < 1 else 0
+    if not 0 < count < examples:
         raise UserError(
-            f"data.held_out={share} leaves {count} of {len(train)} training examples to test with; "
+            f"data.held_out={share} leaves {count} of {examples} training examples to test with; "
             "give a share above 0 and below 1 under which both parts have some"
         )
-    drawn = np.random.Generator(np.random.Philox(key=0)).permutation(len(train))
+    drawn = np.random.Generator(np.random.Philox(key=0)).permutation(examples)
     rows = drawn[:count] if split == "test" else drawn[count:]
-    return Rows(train, np.sort(rows))
+    return np.sort(rows)

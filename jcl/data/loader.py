@@ -23,6 +23,7 @@ from jaxtyping import Int64
 from jcl.data.order import Order
 from jcl.data.source import Source
 from jcl.errors import UserError
+from jcl.runtime.preemption import NOTICES
 
 # Batches on the devices ahead of the one in use.
 _AHEAD = 2
@@ -93,8 +94,10 @@ def batches(
 
 
 def _serve_parent_alone(worker: int, workers: int) -> None:
-    # SIGTERM to a whole job tells the training process to save, for which it needs its workers.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # SIGTERM to a whole job, and a Ctrl-C, which a terminal sends to all processes of a command,
+    # tell the training process to save, for which it needs its workers.
+    for notice in NOTICES:
+        signal.signal(notice, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 

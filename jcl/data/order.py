@@ -84,7 +84,7 @@ def grouped(data: DatasetShape, *, batch_size: int, seed: int) -> Order:
     """Batches of one group each, for methods whose negatives come from within a group.
 
     Every epoch permutes the examples inside each group, cuts each group into full batches, whose
-    remainder is dropped, and permutes the batches of all groups.
+    remainder is dropped, and permutes the batches of all groups. With one group it is `shuffled`.
 
     Args:
         data: its examples have an integer `group`.
@@ -99,6 +99,8 @@ def grouped(data: DatasetShape, *, batch_size: int, seed: int) -> Order:
     groups = np.asarray(data.read_groups())
     members = np.argsort(groups, kind="stable")
     sizes = np.unique(groups, return_counts=True)[1]
+    if len(sizes) == 1:
+        return shuffled(data, batch_size=batch_size, seed=seed)
     batches = sizes // batch_size
     if not batches.any():
         raise UserError(

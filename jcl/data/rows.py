@@ -37,6 +37,12 @@ class Rows:
         return getattr(self.whole, "class_names", None)
 
     @property
+    def known_labels(self):
+        """The label of every example, where the whole knows them without reading."""
+        labels = getattr(self.whole, "known_labels", None)
+        return None if labels is None else labels[self.rows]
+
+    @property
     def tokenizer(self):
         """That of the whole, where texts were strings."""
         return getattr(self.whole, "tokenizer", None)

@@ -12,6 +12,10 @@ from jcl.errors import UserError
 _MEMBERS = ("image_shape", "n_classes", "in_memory", "batch", "__len__")
 
 
+class MissingSplit(UserError):
+    """A dataset that can be read has no split of that name."""
+
+
 @runtime_checkable
 class Source(Protocol):
     """One split of a dataset with random access, a whole batch at a time.
@@ -34,8 +38,9 @@ class Source(Protocol):
         """Reads the examples at `indices`, in that order.
 
         Returns:
-            "image" uint8 [b, H, W, C] or "features" float32 [b, F] or "text"; and, where the
-            dataset has them, "label" int32 [b] and "target" float32 [b]. "text" is token ids
+            "image" uint8 or uint16 [b, H, W, C] or "features" float32 [b, F] or "text"; and, where
+            the dataset has them, "label" int32 [b], -1 where an example has none, and "target"
+            float32 [b]. Of images, 0 is black, and 255 or 65535 is white. "text" is token ids
             int32 [b, L], with "text_mask" bool [b, L], or strings [b], in whose place a run puts
             token ids (`jcl.data.text.tokenised`). Where examples have several texts, these are
             [b, K, L] or strings [b, K], and "" fills up where there are fewer.
@@ -58,6 +63,11 @@ class InMemorySource:
     def image_shape(self) -> tuple[int, int, int] | None:
         """(H, W, C), or None where the arrays hold features."""
         return self.arrays["image"].shape[-3:] if "image" in self.arrays else None
+
+    @property
+    def known_labels(self) -> np.ndarray | None:
+        """The label of every example, where there are any."""
+        return self.arrays.get("label")
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
@@ -116,7 +126,8 @@ def _check_first_example(name: str, source: Source) -> None:
     if source.image_shape is None:
         wanted = {} if "text" in example else {"features": (np.float32, (None,))}
     else:
-        wanted = {"image": (np.uint8, tuple(source.image_shape))}
+        deep = example.get("image", np.zeros(0)).dtype == np.uint16
+        wanted = {"image": (np.uint16 if deep else np.uint8, tuple(source.image_shape))}
         if len(source.image_shape) != 3:
             raise UserError(
                 f"data.name={name!r} has image_shape={source.image_shape}, but it is (H, W, C)"

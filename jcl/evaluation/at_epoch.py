@@ -6,9 +6,10 @@ from collections.abc import Callable
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from jcl.data import Source
+from jcl.data.dataset_shape import read_known
 from jcl.errors import UserError
 from jcl.evaluation.encode import FEATURE_BATCH, output_function
 from jcl.experiment import Experiment
@@ -42,6 +43,10 @@ def make_at_epoch(
         apply = output_function(experiment.config, experiment.method, name)
         return jax.jit(apply, out_shardings=replicated(mesh))
 
+    @functools.cache
+    def known(key: str) -> Shaped[np.ndarray, "n ..."]:
+        return read_known(train, key)
+
     def at_epoch(state: TrainState, step: int, after_batch: Callable[[], None]) -> TrainState:
         number, step_in_epoch = divmod(step, steps_per_epoch)
         if step_in_epoch:
@@ -56,7 +61,7 @@ def make_at_epoch(
 
         key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), number)
         before = Variables(state.params, state.model_state, state.method_state)
-        after = function(before, Epoch(number, key, outputs))
+        after = function(before, Epoch(number, key, outputs, known))
         return state.replace(**_placed_like(before, after)._asdict())
 
     return at_epoch

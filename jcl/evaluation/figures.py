@@ -1,7 +1,5 @@
 """The pictures beside results.json."""
 
-from pathlib import Path
-
 import numpy as np
 
 from jcl.data import Source
@@ -14,6 +12,7 @@ from jcl.probes import Features, embedding_map, loss_curve, tsne, views_grid
 from jcl.probes.contact_sheet import Found, contact_sheet
 from jcl.probes.ordinality import evenly_spaced
 from jcl.probes.plots import LEAST_MAPPED
+from jcl.runtime.folder import Folder
 from jcl.runtime.metrics import read_metrics
 
 _PICTURED = 8  # examples whose views are shown, and queries
@@ -21,7 +20,7 @@ _ANSWERS = 5  # of each query
 
 
 def draw(
-    experiment: Experiment, workdir: Path, figures: Path, test_features: Features, test: Source
+    experiment: Experiment, workdir: Folder, figures: Folder, test_features: Features, test: Source
 ) -> None:
     """Draws views, the loss curve and maps of the features, where there is something to draw.
 
@@ -35,7 +34,8 @@ def draw(
     figures.mkdir(exist_ok=True)
     if test.image_shape is not None:
         count = min(_PICTURED, len(test))
-        originals = test.batch(np.arange(count))["image"] / np.float32(255)
+        originals = test.batch(np.arange(count))["image"]
+        originals = originals / np.float32(np.iinfo(originals.dtype).max)
         (views,) = views_of(experiment, test, count)
         drawn = np.asarray(views["image"], np.float32)
         views_grid(drawn, figures / "views.png", originals=originals)
@@ -52,7 +52,7 @@ def draw(
         embedding_map(positions, test_features.target, figures / "targets.png")
 
 
-def draw_retrieved(figures: Path, pairs: EmbeddedPairs, test: Source) -> None:
+def draw_retrieved(figures: Folder, pairs: EmbeddedPairs, test: Source) -> None:
     """Draws what eight evenly spaced images and eight texts of the test split find.
 
     Writes found_texts.png and found_images.png, where the texts were strings and examples have

@@ -54,8 +54,12 @@ def finetune_shares(
         `jcl.evaluation.heads.score_predictions`; the whole network was trained once for each task.
     """
     scores = {}
+    # Of examples whose label is missing, -1, there is nothing to learn, unless all are.
+    train_rows, test_rows = map(_rows_with_label, (train_features, test_features))
+    label = train_features.labelled().label
     for share in config.probe.finetune_shares:
-        rows = choose_share(share, n=len(train), label=train_features.label, seed=config.seed)
+        chosen = choose_share(share, n=len(train_rows), label=label, seed=config.seed)
+        rows = train_rows[chosen]
         batch_size = _batch_size(config, len(rows))
         if not batch_size:
             logging.warning("Fine-tuning leaves out %g of the labels: fewer than devices.", share)
@@ -66,16 +70,28 @@ def finetune_shares(
             "batch_size": batch_size,
         }
         for key, method in FINETUNING.items():
-            truth, test_truth = getattr(train_features, key), getattr(test_features, key)
+            truth, test_truth = train_features.known.get(key), test_features.known.get(key)
             if truth is None or test_truth is None:
                 continue
+            if key == "label" and min(truth[rows].min(), test_truth[test_rows].min()) < 0:
+                continue
             predicted = finetune(config, pretrained, train, rows, test, method=method)
-            bin_width = config.probe.target_bin
             scored |= score_predictions(
-                predicted, test_truth, truth[rows], needs=(key,), bin_width=bin_width
+                predicted[test_rows],
+                test_truth[test_rows],
+                truth[rows],
+                needs=(key,),
+                bin_width=config.probe.target_bin,
             )
         scores[f"{share:g}"] = scored
     return scores
+
+
+def _rows_with_label(features: Features) -> Int[np.ndarray, " s"]:
+    """Rows that have a label; all where none has one, or there are no labels."""
+    n = len(features.features)
+    rows = np.flatnonzero(features.known.get("label", np.zeros(n)) >= 0)
+    return rows if len(rows) else np.arange(n)
 
 
 def finetune(

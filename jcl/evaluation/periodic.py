@@ -14,13 +14,14 @@ from jcl.data.unrolled import every_image
 from jcl.errors import UserError
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
-from jcl.experiment import Experiment, open_split
+from jcl.evaluation.left_out import check_same_size, open_test_split
+from jcl.experiment import Experiment
 from jcl.mesh import replicated
 from jcl.probes.effective_rank import collapse
 from jcl.probes.extract import Features, extract
 from jcl.probes.knn import knn_top1
 from jcl.probes.knn_regression import knn_predict_target
-from jcl.probes.linear import linear_probe
+from jcl.probes.linear import holds_out, linear_probe
 from jcl.training.state import TrainState
 
 
@@ -54,18 +55,31 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
     config = experiment.config
     if config.probe.every_steps is None:
         return None
-    test = every_image(open_split(config, "test", tokenizer=lambda: train.tokenizer))
-    train = every_image(train)
+    test = open_test_split(config, tokenizer=lambda: train.tokenizer)
+    if test is None:
+        raise UserError(
+            f"probe.every_steps={config.probe.every_steps} scores a test split, and data.name="
+            f"{config.data.name!r} has none: set data.held_out=0.1, or unset probe.every_steps"
+        )
+    check_same_size(config, train, test)
+    test, train = every_image(test), every_image(train)
     by_target = "target" in experiment.method.needs
     if by_target and config.probe.online != "knn":
         raise UserError(
             f"probe.online={config.probe.online!r} scores labels, but method.name="
             f"{config.method.name!r} is trained with targets: set probe.online=knn"
         )
-    if train.n_classes is None and not by_target:
+    classes = train.n_classes or 0
+    if classes < 2 and not by_target:
+        said = "no labels" if not classes else "labels of one class alone"
         raise UserError(
             f"probe.every_steps={config.probe.every_steps} asks for {config.probe.online} scores, "
-            f"but data.name={config.data.name!r} has no labels"
+            f"but data.name={config.data.name!r} has {said}"
+        )
+    if config.probe.online == "linear" and not holds_out(len(train)):
+        raise UserError(
+            f"probe.online='linear' holds out a tenth of the training examples, and data.name="
+            f"{config.data.name!r} has {len(train)}: set probe.online=knn"
         )
 
     def function_of(name):
@@ -104,10 +118,12 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
 def _score(
     config: ConfigDict, n_classes: int | None, by_target: bool, train: Features, test: Features
 ) -> tuple[str, float]:
-    options = {"k": config.probe.knn_k, "temperature": config.probe.knn_temperature}
+    k = min(config.probe.knn_k, len(train.features))
+    options = {"k": k, "temperature": config.probe.knn_temperature}
     if by_target:
         predicted = knn_predict_target(train.features, train.target, test.features, **options)
         return "knn_mae", float(np.abs(predicted - test.target).mean())
+    train, test = train.labelled(), test.labelled()
     labelled = train.features, train.label, test.features, test.label
     if config.probe.online == "linear":
         scores = linear_probe(*labelled, n_classes=n_classes, seeds=(0,))

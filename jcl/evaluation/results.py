@@ -7,14 +7,15 @@ from pathlib import Path
 
 from jcl.errors import UserError
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import Folder
 
 
-def results_file(workdir: Path, suffix: str) -> Path:
+def results_file(workdir: Folder, suffix: str) -> Folder:
     """results<suffix>.json."""
     return (workdir / workdir_lib.RESULTS).with_stem(f"results{suffix}")
 
 
-def suffix_of_dataset(workdir: Path, suffix: str, dataset: str) -> str:
+def suffix_of_dataset(workdir: Folder, suffix: str, dataset: str) -> str:
     """File suffix for results on another dataset than the run's.
 
     The suffix is -NAME, or -NAME-2, ... where that file belongs to a different dataset.
@@ -31,12 +32,17 @@ def suffix_of_dataset(workdir: Path, suffix: str, dataset: str) -> str:
     for number in itertools.count(1):
         found = f"-{name}" if number == 1 else f"-{name}-{number}"
         path = results_file(workdir, suffix + found)
-        if not path.exists() or json.loads(path.read_text()).get("data", {}).get("name") == dataset:
+        if not path.exists() or _name_of_data(path) == dataset:
             return found
     raise AssertionError("numbers do not end")
 
 
-def write_results(path: Path, results: dict) -> None:
+def _name_of_data(path: Folder) -> str | None:
+    data = workdir_lib.read_object(path).get("data")
+    return data.get("name") if isinstance(data, dict) else None
+
+
+def write_results(path: Folder, results: dict) -> None:
     """Writes them as JSON, whole or not at all; raises UserError where that is impossible."""
     try:
         workdir_lib.write_atomically(path, json.dumps(results, indent=2) + "\n")

@@ -14,6 +14,7 @@ from jcl.experiment.read import (
     check_resume,
     open_config,
     read_command_line,
+    read_run_config,
     resolved_options,
 )
 from jcl.experiment.splits import open_split
@@ -33,5 +34,6 @@ __all__ = [
     "open_config",
     "open_split",
     "read_command_line",
+    "read_run_config",
     "resolved_options",
 ]

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import inspect
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,10 +18,10 @@ from jcl.augment.views import SIDE, InContext, Views, in_context
 from jcl.config import PRECISIONS
 from jcl.config.names import build
 from jcl.data.dataset_shape import DatasetShape
-from jcl.data.order import Order, shuffled
+from jcl.data.order import Order, grouped, shuffled
 from jcl.data.text.kept import read_kept
 from jcl.errors import UserError
-from jcl.experiment.read import open_config
+from jcl.experiment.read import open_config, read_run_config
 from jcl.experiment.tables import NETWORKS, networks_of, sections_of, target
 from jcl.experiment.vocabulary import with_vocabulary
 from jcl.experiment.widths import with_widths
@@ -33,7 +32,7 @@ from jcl.methods.parts.teacher import Teacher
 from jcl.optim.groups import Group, groups_of
 from jcl.optim.optimizers import make_optimizer
 from jcl.optim.schedules import Durations, durations, make_schedule
-from jcl.runtime.workdir import read_config
+from jcl.runtime.folder import Folder, folder_at
 from jcl.training.checkpoint import read_variables
 from jcl.training.state import StateMaker, TrainState
 
@@ -140,7 +139,8 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
             "before anything asks for a device, as the binaries do"
         )
     method = make_method(config, n_classes=data.n_classes, vocabulary=data.vocabulary)
-    make_order = declared(method, "order") or shuffled
+    usual = shuffled if config.data.groups is None else grouped
+    make_order = declared(method, "order") or usual
     order = make_order(data, batch_size=config.batch_size, seed=config.seed)
     length = durations(config, order.steps_per_epoch)
     schedule = make_schedule(config, length)
@@ -191,11 +191,12 @@ def make_method(
     return method
 
 
-def method_of(workdir: str | Path) -> Method:
+def method_of(workdir: str | Folder) -> Method:
     """The method of a run, with its networks, from its workdir alone."""
-    tokenizer = read_kept(Path(workdir))
+    folder = folder_at(str(workdir))
+    tokenizer = read_kept(folder)
     vocabulary = None if tokenizer is None else tokenizer.size
-    return make_method(open_config(read_config(Path(workdir))), vocabulary=vocabulary)
+    return make_method(read_run_config(folder)[0], vocabulary=vocabulary)
 
 
 def _variables_of(workdir: str, step: int | None) -> Variables:
@@ -216,6 +217,12 @@ def check_needs(experiment: Experiment) -> None:
         raise UserError(
             f"method.name={config.method.name!r} needs a {missing[0]} of every example, and "
             f"data.name={config.data.name!r} has {', '.join(['none', *instead])}"
+        )
+    if "label" in method.needs and (count := experiment.data.unlabelled):
+        raise UserError(
+            f"method.name={config.method.name!r} needs a label of every example, and {count} of "
+            f"{experiment.data.examples} training examples of data.name={config.data.name!r} have "
+            "none (-1): leave these out, or take a method without labels"
         )
 
 

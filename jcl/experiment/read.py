@@ -1,7 +1,6 @@
 """Reading a config: its sections are opened, its values checked, its defaults filled in."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,7 +15,9 @@ from jcl.config.saved import Resolved, changes
 from jcl.config.sections import full_key, opened, set_option, swapped
 from jcl.config.upgrade import first_default, renames, upgrade_options, upgrade_patterns
 from jcl.config.values import as_lists
+from jcl.data.identity import Identity, identity_changes
 from jcl.errors import UserError
+from jcl.experiment.paths import paths_of, same_place, seen_from, with_home
 from jcl.experiment.tables import (
     NETWORKS,
     OF_METHODS,
@@ -27,10 +28,11 @@ from jcl.experiment.tables import (
     target,
 )
 from jcl.experiment.widths import with_widths
-from jcl.models import TEXT_ENCODERS
+from jcl.models import DECODERS, TEXT_ENCODERS
 from jcl.optim.groups import groups_of
 from jcl.optim.patterns import matches, parameter_name
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import Folder
 
 _NAME = Option((str,), None, nullable=False, free_on_resume=False)
 _SIDE = 224  # pixels of an image; names of parameters do not depend on it
@@ -121,25 +123,51 @@ def resolved_options(
     return found
 
 
-def check_resume(workdir: Path, config: ConfigDict, *, accept: bool) -> list[str]:
+def read_run_config(workdir: Folder) -> tuple[ConfigDict, list[str]]:
+    """The config of the run in a workdir, open, its paths seen from where the run was started.
+
+    Returns:
+        The config, and a line for people about each path that is not what it would be from here.
+
+    Raises:
+        UserError: there is none, or it cannot be understood.
+    """
+    config = open_config(workdir_lib.read_config(workdir))
+    return config, seen_from(config, workdir_lib.read_start_folder(workdir))
+
+
+def check_resume(workdir: Folder, config: ConfigDict, data: Identity, *, accept: bool) -> list[str]:
     """Compares what a run is asked to go on with and what its checkpoints were made with.
+
+    Args:
+        workdir: of the run.
+        config: opened; what the run is asked to go on with.
+        data: the training split that it would go on with. A run from before such records goes on
+            with any.
+        accept: whether changes are taken.
 
     Returns:
         The accepted changes, as "key: before -> now".
 
     Raises:
-        UserError: options differ that matter to what is computed, and `accept` is False.
+        UserError: options or data differ that matter to what is computed, and `accept` is False.
     """
-    found = changes_on_resume(workdir, config)
-    if found and not accept:
+    options, before = changes_on_resume(workdir, config), workdir_lib.read_data(workdir)
+    data_changes = identity_changes(before, data) if before else []
+    if (options or data_changes) and not accept:
+        kinds = [
+            *(["another config"] if options else []),
+            *(["other data"] if data_changes else []),
+        ]
         raise UserError(
-            f"{workdir} was started with another config; give --accept_config_changes to go on "
-            f"with the new one, or choose another workdir ({'; '.join(found)})"
+            f"{workdir} was started with {' and '.join(kinds)}; give "
+            "--accept_config_changes to go on with what is new, or choose another workdir "
+            f"({'; '.join([*options, *data_changes])})"
         )
-    return found
+    return [*options, *data_changes]
 
 
-def changes_on_resume(workdir: Path, config: ConfigDict) -> list[str]:
+def changes_on_resume(workdir: Folder, config: ConfigDict) -> list[str]:
     """What a run that resumes would change: "key: before -> now" for each option that matters.
 
     Defaults that changed in the code count like options that changed in the config.
@@ -156,6 +184,10 @@ def changes_on_resume(workdir: Path, config: ConfigDict) -> list[str]:
     if before is None:  # a run from before options were recorded
         before = resolved_options(_opened(saved), first_default)
     before = upgrade_options(before)
+    now, started = resolved_options(config), workdir_lib.read_start_folder(workdir)
+    for key, value in paths_of(config).items():
+        if key in before and same_place(key, before[key], as_lists(value), started):
+            before = {**before, key: now[key]}
     taken = {
         full_key(title, key): option
         for title, options_of in taken_options(config).items()
@@ -163,7 +195,7 @@ def changes_on_resume(workdir: Path, config: ConfigDict) -> list[str]:
     }
     defaults = {key: as_lists(option.default) for key, option in taken.items()}
     free = {key for key, option in taken.items() if option.free_on_resume}
-    return changes(before, resolved_options(config), defaults=defaults, free=free)
+    return changes(before, now, defaults=defaults, free=free)
 
 
 def _opened(config: ConfigDict) -> ConfigDict:
@@ -183,6 +215,7 @@ def _opened(config: ConfigDict) -> ConfigDict:
 
 
 def _finish(config: ConfigDict) -> None:
+    with_home(config)
     check_fixed(config)
     if config.frozen:
         config.frozen = upgrade_patterns(config.frozen, renames(config.to_dict()))
@@ -271,16 +304,21 @@ def _drop_patterns(config: ConfigDict, title: str, given: Collection[str]) -> li
 def _names_of_parameters(config: ConfigDict, title: str) -> list[str]:
     types = {"dtype": jnp.float32, "param_dtype": jnp.float32}
     network = build(title, config[title], TABLES[title], **types)
-    shape = _input_of(title, config, getattr(network, "frames_of_input", ()))
-    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=True), shape)
+    given, more = _input_of(title, config, getattr(network, "frames_of_input", ()))
+    key = jax.random.key(0)
+    variables = jax.eval_shape(lambda x: network.init(key, x, train=True, **more), given)
     paths = jax.tree_util.tree_leaves_with_path({title: variables["params"]})
     return [parameter_name(path) for path, _ in paths]
 
 
-def _input_of(title: str, config: ConfigDict, frames: tuple[int, ...]) -> Any:
-    """Something that a network of that section takes; a clip where that has frames."""
+def _input_of(
+    title: str, config: ConfigDict, frames: tuple[int, ...]
+) -> tuple[Any, dict[str, Any]]:
+    """Something that a network of that section takes, and with what; a clip where it has frames."""
     if NETWORKS[title] is TEXT_ENCODERS:
         kinds = {"ids": jnp.int32, "mask": bool}
-        return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}
+        return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}, {}
     side = config.views.get("size") or config.data.get("image_size") or _SIDE
-    return jax.ShapeDtypeStruct((1, *frames, side, side, 3), jnp.float32)
+    if NETWORKS[title] is DECODERS:
+        return jax.ShapeDtypeStruct((1, 1), jnp.float32), {"shape": (side, side, 3)}
+    return jax.ShapeDtypeStruct((1, *frames, side, side, 3), jnp.float32), {}

@@ -11,7 +11,7 @@ from jcl.config.names import resolve
 from jcl.config.options import Option, options
 from jcl.data import SOURCES, source_options
 from jcl.methods import METHODS
-from jcl.models import ENCODERS, PROJECTORS, TEXT_ENCODERS
+from jcl.models import DECODERS, ENCODERS, PROJECTORS, TEXT_ENCODERS
 from jcl.optim.optimizers import OPTIMIZERS
 
 # Sections that name a network.
@@ -21,6 +21,7 @@ NETWORKS = {
     "predictor": PROJECTORS,
     "text_encoder": TEXT_ENCODERS,
     "text_projector": PROJECTORS,
+    "decoder": DECODERS,
 }
 # Sections that a method is built from, of which it takes those that its constructor names.
 OF_METHODS = (*NETWORKS, "teacher")

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Real
 
 from jcl.losses.engine.door import check_views
 from jcl.losses.engine.embeddings import unit_rows
-from jcl.losses.engine.pairwise import inner_products, map_rows
+from jcl.losses.engine.pairwise import map_rows, squared_distances
 
 
 def alignment_uniformity(
@@ -46,8 +46,7 @@ def alignment_uniformity(
 
 def _log_means(index, row, columns, t):
     def log_mean(x, xs):
-        x, xs = (v - jax.lax.stop_gradient(xs.mean(0)) for v in (x, xs))  # small numbers round less
-        squared = jnp.sum(x * x) + jnp.sum(xs * xs, axis=1) - 2 * inner_products(x, xs)
-        return logmeanexp(-t * squared, where=jnp.arange(len(xs)) != index)
+        others = jnp.arange(len(xs)) != index
+        return logmeanexp(-t * squared_distances(x, xs), where=others)
 
     return jax.tree.map(log_mean, row, columns)

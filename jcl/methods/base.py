@@ -145,6 +145,7 @@ class Defaults:
     head_parts: tuple[str, ...] = ()
     groups: tuple = ()
     order = None
+    split: tuple[str, ...] = ()
 
 
 def declared(method: Any, name: str) -> Any:
@@ -156,7 +157,10 @@ def declared(method: Any, name: str) -> Any:
             needed"}; `feature_parts`, the parts of the parameters that "features" depends on;
             `head_parts`, those whose shape depends on the labels of the dataset; `groups`, of
             parameters, after those of the config (`jcl.optim.groups`); `order`, such as
-            `jcl.data.order.grouped`, where it is another than the usual `jcl.data.order.shuffled`.
+            `jcl.data.order.grouped`, where it is another than the usual `jcl.data.order.shuffled`;
+            `split`, patterns of parameters (`jcl.optim.patterns`) whose rows are split over all
+            devices and reach `objective` so, because they would not fit into one: `embed` must not
+            use them.
     """
     return getattr(method, name, getattr(Defaults, name))
 

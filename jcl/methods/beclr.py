@@ -54,6 +54,11 @@ class BECLR(Momentum, Predicted):
     batches are stored before neighbours are sought, so that a row finds itself; batches are
     assigned to the farthest prototypes.
 
+    Formula: -1/2 mean_i [cos(p_i0, t_i1) + cos(p_i1, t_i0)] + negative_weight log mean_a mean_{b
+    not in {a, partner}} exp(cos(z_a, z_b) / temperature)
+
+    Reading: `neighbours="positives"`, which is the default; "released" is the authors' code.
+
     Attributes:
         decay: of the teacher's moving average in the first step.
         decay_end: what a cosine takes the decay to by the end of the run.

@@ -24,6 +24,10 @@ class BimodalSogCLR(TwoTowers):
         temperature: that cosines are divided by; it stays.
         gamma: share of the batch in an estimate.
 
+    Source: Yuan et al. 2022, "Provable Stochastic Optimization for Global Contrastive Learning:
+    Small Batch Does Not Harm Performance" (https://arxiv.org/abs/2202.12387), for two towers as in
+    FastCLIP (https://arxiv.org/abs/2407.01445), equation GCL.
+
     Raises:
         UserError: an impossible option, or views of an image alone.
     """

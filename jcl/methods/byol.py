@@ -21,6 +21,9 @@ class BYOL(Momentum, Predicted):
     Nothing in the loss forbids a collapse, at which `embedding_spread`, of the projections, falls
     to 0 while the loss falls too.
 
+    Formula: 4 - 2 mean_i [cos(p_i0, z'_i1) + cos(p_i1, z'_i0)], p predictions, z' the copies'
+    projections
+
     Attributes:
         decay: of the moving average in the first step; 0.996 in the paper for 1000 epochs, 0.99 in
             the released code for 100 and 300.

@@ -23,6 +23,11 @@ class ConR(L1):
     Predictions and targets are compared in the target's unit. An example may have a `weight`, such
     as the inverse density of its target, which its anchors are multiplied by.
 
+    Formula: |prediction - target| + weight `conr`
+
+    Reading: L1 is of standardised targets; a 1 for every pair that is no positive, which stands in
+    D_i in the authors' code, is left out.
+
     Attributes:
         temperature: that cosines of features are divided by; 0.07 in the released code, which
             ignores its option.

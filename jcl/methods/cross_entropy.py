@@ -13,8 +13,12 @@ from jcl.methods.parts.supervised import Supervised
 class CrossEntropy(Supervised):
     """Softmax cross-entropy of a linear head's logits, averaged over views.
 
+    Formula: mean_i -log softmax(logits_i)[label_i]
+
     Attributes:
         n_classes: of the dataset.
+
+    Source: none; the usual loss of classification.
     """
 
     n_classes: int | None

@@ -31,6 +31,11 @@ class DBPM(CosineContrast):
     authors' code: there the sums are not divided by the weights, so that they lie on another scale
     than the losses, and the weight is the density itself, which exceeds 1 for small deviations.
 
+    Formula: mean_i w_i l_i, l_i the NT-Xent of pair i, w_i = exp(-(l_i - m)^2 / (2 s^2)) where its
+    past mean lies `deviations` s from the mean m of all, else 1
+
+    Reading: past losses divided by their weights, and a weight of a pair that is at most 1.
+
     Attributes:
         temperature: that cosines are divided by; 0.2 in the authors' code.
         deviations: how far from the mean a pair is flagged, either way; 2 in the code.

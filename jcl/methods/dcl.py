@@ -17,6 +17,8 @@ class DCL(TwoViewMethod):
     Attributes:
         temperature: that cosines are divided by; 0.1 in the published code.
         weight_sigma: None is DCL; a number (0.5 in the published code) is DCLW.
+
+    Source: Yeh et al. 2022, "Decoupled Contrastive Learning" (https://arxiv.org/abs/2110.06848).
     """
 
     weight_sigma: float | None = None

@@ -34,6 +34,9 @@ class DirectPred(Momentum, TwoViewNetworks):
     many dimensions projections vary: it falls to 1 in a collapse to a line or a point, at which
     `embedding_spread` falls to 0.
 
+    Formula: 4 - 2 mean_i [cos(W f_i0, f'_i1) + cos(W f_i1, f'_i0)], W = U diag(sqrt(s / max s) +
+    epsilon) U' of the projections' correlation F = U diag(s) U'
+
     Attributes:
         decay: of the moving average of the networks in the first step.
         decay_end: what a cosine takes that decay to by the end of the run; the same value holds it

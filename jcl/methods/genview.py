@@ -20,6 +20,10 @@ class GenView(CosineContrast):
     stored second views of unlike quality, such as generated ones (`views.name="partners"`), of
     which a frozen network told the quality before; DBPM finds bad pairs by their losses.
 
+    Formula: mean_i w_i l_i, l_i the NT-Xent of pair i, w = B softmax(gamma quality)
+
+    Reading: qualities are stored, not computed while training.
+
     Attributes:
         temperature: that cosines are divided by.
         gamma: by which qualities are multiplied; 0 is SimCLR. The paper's qualities are differences

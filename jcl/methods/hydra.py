@@ -1,6 +1,7 @@
 """Hydra: any two classes are pulled together in a subspace of their own (Wu et al. 2024)."""
 
 import dataclasses
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -34,6 +35,11 @@ class Hydra(CosineContrast):
     probes classify. Their code compares an anchor with itself where it draws its own class; here no
     anchor is compared with itself.
 
+    Formula: mean_ip [log(exp s_ip + sum_{j: y_j not in {y_i, t_i}} exp s_ij) - s_ip], p of the
+    drawn class t_i, s_ij the cosine of g_i z_i and g_i z_j, g_i the gate of y_i and t_i
+
+    Reading: LayerNorm in the gate; no anchor is compared with itself; no classifier beside.
+
     Attributes:
         temperature: that cosines are divided by; 0.1 in the authors' code.
         class_width: of the embedding of a class; 512 in the authors' code.
@@ -43,6 +49,8 @@ class Hydra(CosineContrast):
     Source: Wu et al. 2024, "Rethinking Positive Pairs in Contrastive Learning"
     (https://arxiv.org/abs/2410.18200), and the authors' code.
     """
+
+    head_parts: ClassVar = ("classes",)
 
     n_classes: int | None = dataclasses.field(kw_only=True)
     class_width: int = 512

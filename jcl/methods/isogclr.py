@@ -29,6 +29,12 @@ class ISogCLR(TwoViewNetworks):
     temperature for all. The method's state is a table of every training example: `log_estimates`
     (see SogCLR), `temperatures`, and `velocities` of these.
 
+    Formula: mean_i [-cos(z_i, z_p(i)) + t_i log u_i], u_i the moving average of mean_{j not in {i,
+    p(i)}} exp(cos(z_i, z_j) / t_i); t_i descends along log u_i + rho - the mean of cos / t_i under
+    the negatives' weights
+
+    Reading: estimates begin at each example's first visit, not in the first epoch.
+
     Attributes:
         temperature: of every example at the start; 0.1 in the authors' code for CIFAR.
         temperature_min: below which no temperature falls.

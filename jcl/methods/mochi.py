@@ -20,6 +20,9 @@ class MoCHi(MomentumQueue):
     MoCo v2. The metric `synthetic_negatives` says how many a query had in the step: 0 before the
     start.
 
+    Formula: mean_i [-s(q_i, k_i) + log(exp s(q_i, k_i) + sum_m exp s(q_i, n_m) + sum_{h in H(i)}
+    exp s(q_i, h))], H(i) mixtures of the hardest n and of these and q_i, of norm one
+
     Attributes:
         temperature: that cosines are divided by; 0.2 in the paper.
         decay: of the moving average; 0.999 in the paper.

@@ -28,6 +28,9 @@ class NNCLR(Predicted, CosineContrast):
     The method's state is the queue: unit projections of first views, random directions at first.
     Neighbours get no gradient, predictions do, on all devices.
 
+    Formula: 1/2 mean_i [-s(n_i0, p_i1) + log sum_j exp s(n_i0, p_j1)] + the reverse, n_iv the
+    nearest row of the queue to z_iv
+
     Attributes:
         temperature: that cosines are divided by; 0.1 in the paper.
         queue_size: how many projections are kept, a multiple of the batch; 98304 in the paper,

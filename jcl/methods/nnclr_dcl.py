@@ -19,6 +19,9 @@ class NNCLRDCL(NNCLR):
     Take it and not NNCLR for small batches, where the positive's share of the denominator makes
     gradients small.
 
+    Formula: 1/2 mean_i [-s(n_i0, p_i1) + log sum_{j != i} exp s(n_i0, p_j1)] + the reverse, n_iv
+    the nearest row of the queue to z_iv
+
     Attributes:
         temperature: that cosines are divided by.
         queue_size: how many projections are kept, a multiple of the batch.

@@ -41,6 +41,9 @@ class PixPro(Momentum, Predicted):
     It takes an encoder that has a feature map, and a recipe of views that says where they lie:
     `views.name="byol_boxes"`, or "shapes_boxes" for the generated shapes.
 
+    Formula: -2 mean_i mean_{(a, b) in P(i)} [cos(y_ia0, k_ib1) + cos(k_ia0, y_ib1)], y_a = sum_c
+    max(cos(x_a, x_c), 0)^power g(x_c), P(i) near cells of the two views
+
     Attributes:
         decay: of the moving average in the first step; 0.99 in the paper.
         decay_end: what a cosine takes the decay to by the end of the run.

@@ -16,6 +16,9 @@ class RankNContrast(TwoViewNetworks):
 
     Attributes:
         temperature: of distances, not of cosines; 2 in the authors' code.
+
+    Source: Zha et al. 2023, "Rank-N-Contrast: Learning Continuous Representations for Regression"
+    (https://arxiv.org/abs/2210.01189).
     """
 
     temperature: float = 2.0

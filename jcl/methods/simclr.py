@@ -16,6 +16,9 @@ class SimCLR(TwoViewMethod):
     Attributes:
         temperature: that cosines are divided by; 0.1 is SimCLR's choice for ImageNet, 0.5 for
             CIFAR-10.
+
+    Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual
+    Representations" (https://arxiv.org/abs/2002.05709), Eq. 1.
     """
 
     def loss(self, z0, z1, mesh):

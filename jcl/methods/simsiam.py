@@ -26,6 +26,8 @@ class SimSiam(Predicted):
     Nothing in the loss forbids a collapse, at which `embedding_spread`, of the projections, falls
     to 0 and the loss to -1.
 
+    Formula: -1/2 mean_i [cos(p_i0, z_i1) + cos(p_i1, z_i0)], without gradient for z
+
     Source: Chen & He 2021, "Exploring Simple Siamese Representation Learning"
     (https://arxiv.org/abs/2011.10566), Eq. 1 and 4.
     """

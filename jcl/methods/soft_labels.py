@@ -23,6 +23,11 @@ class SoftLabels(CosineContrast):
     says that the cosine of land-cover vectors guides similarity across scenes, and its training
     code is not public: the loss is our reading of it, and so are the defaults.
 
+    Formula: mean_i [-sum_j T_ij log softmax_j s(q_i, k_j)], both directions halved, +
+    instance_weight `info_nce`; T_ij = cos(y_i, y_j) / sum_k cos(y_i, y_k)
+
+    Reading: the whole loss, temperature and instance_weight: the paper's formula was not found.
+
     Attributes:
         temperature: that cosines are divided by.
         instance_weight: of plain InfoNCE between the two views, which is added.

@@ -24,6 +24,9 @@ class SogCLR(CosineContrast):
         temperature: that cosines are divided by; 0.1 in the paper for ImageNet, 0.3 for CIFAR.
         gamma: share of the batch in an estimate; 0.9 in the published code, to be tuned within
             [0.1, 0.99].
+
+    Source: Yuan et al. 2022, "Provable Stochastic Optimization for Global Contrastive Learning:
+    Small Batch Does Not Harm Performance" (https://arxiv.org/abs/2202.12387), Alg. 1.
     """
 
     gamma: float = 0.9

@@ -20,6 +20,9 @@ class SupCon(Binned, CosineContrast):
         temperature: that cosines are divided by; 0.1 in the paper.
         bin_width: None takes the dataset's labels as classes. A number takes its targets, rounded
             to multiples of that: SupCon as SupReMix and Rank-N-Contrast compare with it.
+
+    Source: Khosla et al. 2020, "Supervised Contrastive Learning"
+    (https://arxiv.org/abs/2004.11362), Eq. 2.
     """
 
     instead: ClassVar = {"target": "only targets (method.bin_width makes classes of those)"}

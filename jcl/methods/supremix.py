@@ -32,6 +32,8 @@ class SupReMix(Binned, CosineContrast):
         mix_neg: whether there are mixed negatives.
         mix_pos: whether there are mixed positives.
         beta: parameters of the distribution of the anchor's share in a mixed negative.
+
+    Source: Wu et al. 2023, "Mixup Your Own Pairs" (https://arxiv.org/abs/2309.16633).
     """
 
     temperature: float = 0.5

@@ -38,6 +38,9 @@ class SwAV(TwoViewNetworks):
     The prototypes [K, d] are a parameter, `prototypes`, whose rows are scaled to norm one after
     every update. While they are held still, updates by decay and momentum are undone too.
 
+    Formula: mean_i of the cross-entropies of softmax_k s(z_iv, c_k) with the codes of view u, u in
+    {0, 1}, v != u; codes by `jcl.losses.sinkhorn`
+
     Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster
     Assignments" (https://arxiv.org/abs/2006.09882), Eq. 2 and 6; that prototypes are held in the
     first epoch, and a queue for each view, are from the code released with it.

@@ -37,6 +37,12 @@ class UniConHA(CosineContrast):
     of their own; the loss is the mean over the stages. That takes a pass through the encoder's
     first stages for each, and an encoder that has stages, a ConvNet or a ResNet.
 
+    Formula: mean over stages of `supcon` of eight views, all upright ones of one label, each turned
+    example of its own; in the last stage `soft_aggregation`
+
+    Reading: Eq. 6 with its weights outside of the logarithm; the stages' weights and strengths,
+    which stand in a supplement that we have not seen.
+
     Attributes:
         temperature: that cosines are divided by; 0.5 in the paper.
         weight_temperature: that cosines are divided by in the weights of positives; 0.5 in the

@@ -1,4 +1,4 @@
-"""Encoders, of texts too, and projectors (Flax Linen), by the names that configs use."""
+"""Encoders, of texts too, projectors and decoders (Flax Linen), by the names that configs use."""
 
 ENCODERS = {
     "convnet": "jcl.models.convnet:ConvNet",
@@ -27,3 +27,4 @@ PROJECTORS = {
     "mlp": "jcl.models.projector:MLP",
     "dense_tanh": "jcl.models.dense_tanh:DenseTanh",
 }
+DECODERS = {"mlp": "jcl.models.decoder:MLPDecoder"}

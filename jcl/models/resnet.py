@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jcl.config.checks import check_choice, check_count, check_counts
 from jcl.models import pointwise
 from jcl.models.batch_norm import batch_norm
-from jcl.models.inputs import check_images, first_stages
+from jcl.models.inputs import check_images, check_mean_and_std, first_stages, standardised
 from jcl.models.layer_variables import ConvKernel, NormVariables
 from jcl.models.pooled_stem import pooled_stem
 
@@ -83,6 +83,9 @@ class ResNet(nn.Module):
         stem: imagenet: 7x7 convolution with stride 2 and 3x3 max pool with stride 2; cifar: 3x3
             convolution, no pool.
         remat: compute every block again in the backward pass instead of keeping what is inside it.
+        mean: that is subtracted from images in [0, 1]: one number, or one a channel. Published
+            weights want their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
+        std: that the rest is divided by.
         dtype: what it computes in.
         param_dtype: of parameters and BatchNorm statistics.
 
@@ -95,10 +98,13 @@ class ResNet(nn.Module):
     width: int = 64
     stem: str = "imagenet"
     remat: bool = False
+    mean: Sequence[float] = (0.5,)
+    std: Sequence[float] = (0.5,)
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
 
     def __post_init__(self):
+        check_mean_and_std(self.mean, self.std)
         check_counts("encoder.stage_sizes", self.stage_sizes, per="stage")
         check_count("encoder.width", self.width)
         check_choice("encoder.stem", self.stem, STEMS)
@@ -129,7 +135,7 @@ class ResNet(nn.Module):
         check_images("ResNet", images)
         stage_sizes = first_stages("ResNet", self.stage_sizes, left_out)
         # In the images' dtype first: bfloat16 is finer around 0 than around 1.
-        x = (2 * images - 1).astype(self.dtype)
+        x = standardised(images, self.mean, self.std).astype(self.dtype)
         if self.stem == "imagenet":
             kernel = ConvKernel(self.width, 7, _KERNEL_INIT, self.param_dtype, name="stem")
             norm = NormVariables(self.width, param_dtype=self.param_dtype, name="stem_norm")

@@ -31,7 +31,8 @@ class TransformerBlock(nn.Module):
 
     The MLP has a hidden layer four times as wide. `PostNormBlock` has its norms after the sums.
 
-    Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", Eq. (2) and (3).
+    Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", Eq. (2) and (3). Layer scale:
+    Touvron et al. 2021, "Going deeper with Image Transformers", Eq. (4).
 
     Attributes:
         heads: of the attention.
@@ -39,6 +40,8 @@ class TransformerBlock(nn.Module):
         activation: of the MLP, a name of `jcl.models.activations`.
         epsilon: of the norms.
         dropout: share of the attention's weights, and of what is added, that is dropped.
+        layer_scale: what the channels of attention and MLP are multiplied by at first, before they
+            are added; it is learned. None: nothing.
         kernels: how these are drawn.
         dtype: what it computes in.
         param_dtype: of parameters.
@@ -49,6 +52,7 @@ class TransformerBlock(nn.Module):
     activation: str = "exact_gelu"
     epsilon: float = 1e-6
     dropout: float = 0.0
+    layer_scale: float | None = None
     kernels: Kernels = XAVIER
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
@@ -62,8 +66,14 @@ class TransformerBlock(nn.Module):
     ) -> Float[Array, "N T D"]:
         """Maps tokens to tokens; mask and keys are those of `SelfAttention`."""
         y = _norm(self, "attention_norm")(x)
-        x = x + _attention(self, y, mask, keys)
-        return x + _mlp(self, _norm(self, "mlp_norm")(x), keys)
+        x = x + self._scaled("attention_scale", _attention(self, y, mask, keys))
+        return x + self._scaled("mlp_scale", _mlp(self, _norm(self, "mlp_norm")(x), keys))
+
+    def _scaled(self, name: str, x: Float[Array, "N T D"]) -> Float[Array, "N T D"]:
+        if self.layer_scale is None:
+            return x
+        init = nn.initializers.constant(self.layer_scale)
+        return x * self.param(name, init, x.shape[-1:], self.param_dtype).astype(x.dtype)
 
 
 class PostNormBlock(nn.Module):

@@ -1,6 +1,7 @@
 """Vision Transformers, as MoCo v3 trains them."""
 
 import functools
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -8,9 +9,10 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jcl.config.checks import check_choice, check_count
+from jcl.config.checks import check_choice, check_count, check_not_negative, check_positive
 from jcl.errors import UserError
-from jcl.models.inputs import check_images
+from jcl.models.activations import ACTIVATIONS
+from jcl.models.inputs import check_images, check_mean_and_std, standardised
 from jcl.models.positions import sincos_positions
 from jcl.models.transformer import TransformerBlock
 
@@ -40,6 +42,15 @@ class ViT(nn.Module):
         pooling: what the features are. cls: a class token, which goes through the blocks with the
             patches; mean: the mean over all patches, without such a token.
         remat: compute every block again in the backward pass instead of keeping what is inside it.
+        activation: of the MLPs, such as exact_gelu, or quick_gelu, which OpenAI's CLIP has.
+        layer_scale: what the channels of each attention and MLP are multiplied by at first; it is
+            learned. 1e-5 in DINOv2. None: nothing.
+        registers: tokens besides class token and patches, which have no place and are no feature
+            (Darcet et al. 2024, "Vision Transformers Need Registers").
+        pre_norm: a LayerNorm before the blocks, and no bias of the patch embedding, as CLIP has it.
+        mean: that is subtracted from images in [0, 1]: one number, or one a channel. Published
+            weights want their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
+        std: that the rest is divided by.
         dtype: what it computes in.
         param_dtype: of parameters.
 
@@ -54,12 +65,23 @@ class ViT(nn.Module):
     positions: str = "sincos"
     pooling: str = "cls"
     remat: bool = False
+    activation: str = "exact_gelu"
+    layer_scale: float | None = None
+    registers: int = 0
+    pre_norm: bool = False
+    mean: Sequence[float] = (0.5,)
+    std: Sequence[float] = (0.5,)
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
 
     def __post_init__(self):
         for key in ("patch_size", "width", "depth", "heads"):
             check_count(f"encoder.{key}", getattr(self, key))
+        check_mean_and_std(self.mean, self.std)
+        check_choice("encoder.activation", self.activation, ACTIVATIONS)
+        check_not_negative("encoder.registers", self.registers)
+        if self.layer_scale is not None:
+            check_positive("encoder.layer_scale", self.layer_scale)
         check_choice("encoder.positions", self.positions, POSITIONS)
         check_choice("encoder.pooling", self.pooling, POOLINGS)
         if self.width % self.heads:
@@ -86,9 +108,10 @@ class ViT(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         check_images("ViT", images)
         # In the images' dtype first: bfloat16 is finer around 0 than around 1.
-        x = (2 * images - 1).astype(self.dtype)
+        x = standardised(images, self.mean, self.std).astype(self.dtype)
         patches, rows, columns = _patches(x, self.patch_size)
-        x = _dense(self.width, name="patch_embedding", **types)(patches)
+        use_bias = not self.pre_norm
+        x = _dense(self.width, name="patch_embedding", use_bias=use_bias, **types)(patches)
         if self.pooling == "cls":
             token = self.param(
                 "class_token", nn.initializers.normal(1e-6), (self.width,), self.param_dtype
@@ -104,11 +127,20 @@ class ViT(nn.Module):
             if self.pooling == "cls":
                 positions = np.pad(positions, ((1, 0), (0, 0)))
         x = x + jnp.asarray(positions, self.dtype)
+        if self.registers:
+            init, shape = nn.initializers.normal(1e-6), (self.registers, self.width)
+            registers = self.param("registers", init, shape, self.param_dtype).astype(self.dtype)
+            registers = jnp.broadcast_to(registers, (x.shape[0], *shape))
+            classes = x.shape[1] - rows * columns  # 1 or 0
+            x = jnp.concatenate([x[:, :classes], registers, x[:, classes:]], axis=1)
+        if self.pre_norm:
+            x = nn.LayerNorm(epsilon=1e-6, name="pre_norm", **types)(x)
         block = nn.remat(TransformerBlock) if self.remat else TransformerBlock
         for i in range(self.depth):
-            x = block(self.heads, name=f"block{i}", **types)(x)
+            scales = {"activation": self.activation, "layer_scale": self.layer_scale}
+            x = block(self.heads, name=f"block{i}", **scales, **types)(x)
         x = nn.LayerNorm(epsilon=1e-6, name="final_norm", **types)(x)
-        return x[:, 0] if self.pooling == "cls" else x.mean(1)
+        return x[:, 0] if self.pooling == "cls" else x[:, -rows * columns :].mean(1)
 
 
 def _patches(images: Float[Array, "N H W C"], size: int) -> tuple[Float[Array, "N T P"], int, int]:

@@ -72,8 +72,8 @@ def _read_group(key: str, pair: Any) -> Group:
     is_pair = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
     if not is_pair or not isinstance(pair[1], Mapping | None):
         raise UserError(
-            f"{key} has {pair!r}, and takes pairs: (pattern, None), or (pattern, dict(scale=0.1, "
-            "decay=False))"
+            f"{key} has {pair!r}, and takes pairs: (pattern, None), or "
+            "(pattern, {'scale': 0.1, 'decay': False})"
         )
     pattern, how = pair
     check_pattern(key, pattern)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Shaped, UInt8
+from jaxtyping import Array, Float, Int, Shaped, UInt8, UInt16
 from tqdm import tqdm
 
 from jcl.data.source import InMemorySource, Source
@@ -35,13 +35,23 @@ class Features(NamedTuple):
 
     @property
     def label(self) -> Int[np.ndarray, " n"] | None:
-        """The class of each row, where there are any."""
-        return self.known.get("label")
+        """The class of each row, where every row has one."""
+        label = self.known.get("label")
+        return None if label is None or (label < 0).any() else label
 
     @property
     def target(self) -> Float[np.ndarray, " n"] | None:
         """The target of each row, where there are any."""
         return self.known.get("target")
+
+    def labelled(self) -> "Features":
+        """The rows that have a class, for probes of classes: -1 stands for none."""
+        label = self.known.get("label")
+        if label is None or (label >= 0).all():
+            return self
+        rows = label >= 0
+        known = {key: values[rows] for key, values in self.known.items()}
+        return Features(self.features[rows], known if rows.any() else {})
 
 
 def extract(
@@ -119,8 +129,8 @@ def check_export(path: Path) -> None:
         raise UserError(f"Features cannot be saved to {path}: {error.strerror}.") from error
 
 
-def save_features(path: str | os.PathLike, train: Features, test: Features) -> None:
-    """Write both splits to an .npz file that `data.name=arrays:PATH.npz` reads.
+def save_features(path: str | os.PathLike, train: Features, test: Features | None) -> None:
+    """Write what there is to an .npz file that `data.name=arrays:PATH.npz` reads.
 
     Its keys are train_features, train_label and so on for all that is known, and the same with
     test_.
@@ -133,13 +143,16 @@ def save_features(path: str | os.PathLike, train: Features, test: Features) -> N
     arrays = {
         f"{split}_{name}": array
         for split, features in (("train", train), ("test", test))
+        if features is not None
         for name, array in {**features.known, "features": features.features}.items()
     }
     np.savez(path, **arrays)
 
 
-def _pixels(images: UInt8[np.ndarray, "b H W C"]) -> Float[Array | np.ndarray, "b D"]:
-    images = images.astype(np.float32) / np.float32(255)
+def _pixels(
+    images: UInt8[np.ndarray, "b H W C"] | UInt16[np.ndarray, "b H W C"],
+) -> Float[Array | np.ndarray, "b D"]:
+    images = images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
     _, height, width, channels = images.shape
     if max(height, width) > THUMBNAIL:
         small = (len(images), min(height, THUMBNAIL), min(width, THUMBNAIL), channels)

@@ -17,6 +17,11 @@ from jcl.probes.standardise import column_statistics
 L2_GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
+def holds_out(n: int, held_out: float = 0.1) -> bool:
+    """Whether that part of n training rows leaves neither side empty."""
+    return 0 < round(held_out * n) < n
+
+
 def linear_probe(
     train_features: Float[Array | np.ndarray, "n D"],
     train_labels: Int[Array | np.ndarray, " n"],
@@ -72,7 +77,7 @@ def linear_probe(
     if not l2_grid or not all(0 < l2 < np.inf for l2 in l2_grid):
         raise UserError(f"l2_grid must hold positive penalties, not {tuple(l2_grid)}.")
     n_held_out = round(held_out * n)
-    if not 0 < n_held_out < n:
+    if not holds_out(n, held_out):
         raise UserError(f"held_out={held_out} leaves one side of {n} training rows empty.")
     with jax.enable_x64(False):  # optax's line search is for JAX's default dtype, and ours float32
         return {

@@ -9,7 +9,7 @@ from jcl.probes.episodes import episodes
 from jcl.probes.extract import Features
 from jcl.probes.knn import knn_top1
 from jcl.probes.knn_regression import knn_target_scores
-from jcl.probes.linear import L2_GRID, linear_probe
+from jcl.probes.linear import L2_GRID, holds_out, linear_probe
 from jcl.probes.low_shot import low_shot
 from jcl.probes.multi_label import multi_label_probe
 from jcl.probes.opta import opta
@@ -39,7 +39,7 @@ def measure(
         train_features: of the training split.
         test_features: of the test split.
         n_classes: None where there are no labels.
-        k: neighbours that kNN asks.
+        k: neighbours that kNN asks; all there are where these are fewer.
         temperature: of their weights.
         seeds: of the linear and ridge probes.
         shares: of the training examples that low-shot probes see.
@@ -48,9 +48,10 @@ def measure(
     Returns:
         With labels "knn": {"top1", ..} and "linear": {"top1", .., "low_shot": {..}}; with targets
         "knn": {"mae", ..} and "ridge": {"mae", .., "low_shot": {..}}; with both, all of these.
-        What only one of the splits has does not count. See `knn_top1`, `knn_target_scores`,
-        `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes choose from
-        `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
+        What only one of the splits has does not count; nor do labels of one class, and linear and
+        ridge probes want six training examples, to hold one out. See `knn_top1`,
+        `knn_target_scores`, `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes
+        choose from `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
         Besides, "episodes" and "opta" where test labels have enough classes, "multi_label" where
         examples have multi-hot `labels`; of the test split, "anomaly" where some have `outlier`,
         "tree" where they have a `path`, and "sts" where they have an `sts_pair` and its
@@ -60,26 +61,36 @@ def measure(
         jcl.errors.UserError: features, labels or targets that do not fit.
     """
     n = len(train_features.features)
-    neighbours = {"k": k, "temperature": temperature}
+    neighbours = {"k": min(k, n), "temperature": temperature}
     scores: dict[str, dict] = {}
+    train_labelled, test_labelled = train_features.labelled(), test_features.labelled()
     if (
         n_classes is not None
-        and train_features.label is not None
-        and test_features.label is not None
+        and train_labelled.label is not None
+        and test_labelled.label is not None
+        and len(np.unique(train_labelled.label)) > 1
     ):
-        test = test_features.features, test_features.label
+        test = test_labelled.features, test_labelled.label
 
         def linear(rows, seed):
-            train = train_features.features[rows], train_features.label[rows]
+            train = train_labelled.features[rows], train_labelled.label[rows]
             options = {"n_classes": n_classes, "seeds": (seed,), "l2_grid": LOW_SHOT_L2_GRID}
             return linear_probe(*train, *test, **options)
 
-        labelled = train_features.features, train_features.label, *test
-        scores["knn"] = knn_top1(*labelled, n_classes=n_classes, **neighbours)
-        scores["linear"] = linear_probe(*labelled, n_classes=n_classes, seeds=seeds)
-        if shares:
+        labelled = train_labelled.features, train_labelled.label, *test
+        near = {**neighbours, "k": min(k, len(train_labelled.features))}
+        scores["knn"] = knn_top1(*labelled, n_classes=n_classes, **near)
+        can_hold_out = holds_out(len(train_labelled.features))
+        if can_hold_out:
+            scores["linear"] = linear_probe(*labelled, n_classes=n_classes, seeds=seeds)
+        if shares and can_hold_out:
             scores["linear"]["low_shot"] = low_shot(
-                linear, shares, n=n, label=train_features.label, seeds=seeds, names=("top1",)
+                linear,
+                shares,
+                n=len(train_labelled.features),
+                label=train_labelled.label,
+                seeds=seeds,
+                names=("top1",),
             )
     if train_features.target is not None and test_features.target is not None:
         test = test_features.features, test_features.target
@@ -91,8 +102,9 @@ def measure(
         targeted = train_features.features, train_features.target, *test
         regression = knn_target_scores(*targeted, bin_width=bin_width, **neighbours)
         scores["knn"] = scores.get("knn", {}) | regression
-        scores["ridge"] = ridge_probe(*targeted, seeds=seeds, bin_width=bin_width)
-        if shares:
+        if holds_out(n):
+            scores["ridge"] = ridge_probe(*targeted, seeds=seeds, bin_width=bin_width)
+        if shares and holds_out(n):
             scores["ridge"]["low_shot"] = low_shot(ridge, shares, n=n, seeds=seeds, names=SCORES)
     return scores | _further(train_features, test_features)
 

@@ -6,10 +6,10 @@ needs a display.
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from etils import epath
 from jaxtyping import Array, Float, Int, Num
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -30,7 +30,8 @@ def views_grid(
     """Draw each example's views in a row, after the original where it is given.
 
     Args:
-        views: float [n, V, H, W, C] in [0, 1], C 1 or 3.
+        views: float [n, V, H, W, C] in [0, 1]. Of two channels the first is drawn, in grey, of five
+            or more the first three.
         path: image file to write.
         originals: uint8, or float in [0, 1], [n, h, w, C]; the size may differ from the views'.
     """
@@ -47,13 +48,18 @@ def views_grid(
     for column, (title, images) in enumerate(columns):
         axes[0, column].set_title(title, fontsize=9)
         for row in range(n):
-            image = np.clip(images[row], 0, 1)
-            axes[row, column].imshow(
-                image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1
-            )
+            image = _drawable(np.clip(images[row], 0, 1))
+            axes[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
             axes[row, column].set_axis_off()
     figure.suptitle("Augmented views, one example a row", fontsize=10)
     save_figure(figure, path)
+
+
+def _drawable(image: Float[np.ndarray, "H W C"]) -> Float[np.ndarray, "H W ..."]:
+    channels = image.shape[-1]
+    if channels < 3:
+        return image[..., 0]
+    return image if channels <= 4 else image[..., :3]
 
 
 def loss_curve(
@@ -201,5 +207,7 @@ def plain_axes(axes) -> None:
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     """Writes the figure to an image file, and makes its folder where that is missing."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    path = epath.Path(path)  # which may lie on Google's storage
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        figure.savefig(file, format=path.suffix.removeprefix("."))

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, Real
 
 from jcl.errors import UserError
 from jcl.probes.checks import check_features, check_same_width, check_targets
+from jcl.probes.linear import holds_out
 from jcl.probes.regression_scores import regions, regression_scores
 from jcl.probes.standardise import column_statistics
 
@@ -74,7 +75,7 @@ def ridge_probe(
     if not l2_grid or not all(0 < l2 < np.inf for l2 in l2_grid):
         raise UserError(f"l2_grid must hold positive penalties, not {tuple(l2_grid)}.")
     n_held_out = round(held_out * n)
-    if not 0 < n_held_out < n:
+    if not holds_out(n, held_out):
         raise UserError(f"held_out={held_out} leaves one side of {n} training rows empty.")
 
     train = _Rows(train_features, train_targets)

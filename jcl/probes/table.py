@@ -25,10 +25,11 @@ def results_table(results: dict) -> str:
             {"top1": x, "top1_std": s, "low_shot": {"0.01": {"top1", "examples"}, ..}}, "ridge":
             {"mae": e, "mae_interval": [low, high], "r2": r, "spearman": r, "low_shot": {..}},
             "untrained": {"knn": .., "linear": ..}, "pixels": {..}, "projection": {..}}, with a
-            section for each output after the first of "settings"; "inputs" stands for "pixels"
-            where examples are feature vectors; "head" and, by the share of
-            labels, "finetune": {"top1"} and {"mae", "mae_interval", ..}. Accuracies are fractions;
-            anything absent shows as an en dash, a row without any score not at all.
+            section for each output after the first of "settings"; "concatenated" is of several
+            runs' features; "inputs" stands for "pixels" where examples are feature vectors;
+            "head" and, by the share of labels, "finetune": {"top1"} and {"mae", "mae_interval",
+            ..}. Accuracies are fractions; anything absent shows as an en dash, a row without any
+            score not at all.
 
     Returns:
         Plain lines without escape codes; accuracies in percent, linear and low-shot ones with the
@@ -67,7 +68,8 @@ def _rows(results: dict) -> list[tuple[str, dict]]:
     further = [
         ("its projection" if name == "projection" else name, results.get(name)) for name in others
     ]
-    rows = [*baselines, (trained, results), *further]
+    joined = ("with other runs' features", results.get("concatenated"))
+    rows = [*baselines, (trained, results), *further, joined]
     return [(name, scores) for name, scores in rows if scores or scores is results]
 
 

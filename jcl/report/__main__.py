@@ -16,6 +16,7 @@ from jcl.report.figures import loss_curves, scores_by_batch_size
 from jcl.report.runs import find_workdirs, group_runs, other_settings, read_run
 from jcl.runtime.cli import ArgumentParser
 from jcl.runtime.exits import EXIT_USER_ERROR
+from jcl.runtime.folder import local_folder
 
 
 def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
@@ -70,7 +71,8 @@ def main(argv: Sequence[str]) -> int:
     )
     try:
         given = parser.parse_args(argv)
-        table = report(given.folders, given.out, shown=given.columns)
+        given.out = local_folder(given.out)
+        table = report([*map(local_folder, given.folders)], given.out, shown=given.columns)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR

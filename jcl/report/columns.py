@@ -134,6 +134,8 @@ COLUMNS = (
     *_errors("projection kNN", "projection", "knn"),
     *_top1("projection linear", "projection", "linear"),
     *_errors("projection ridge", "projection", "ridge"),
+    *_top1("concatenated kNN", "concatenated", "knn"),
+    *_top1("concatenated linear", "concatenated", "linear"),
     Column("projection ordinality", ("projection", "geometry", "ordinality"), False, True),
     Column("projection effective rank", ("projection", "geometry", "effective_rank")),
     Column("training, s", (), of_run=training_seconds, digits=1),

@@ -13,7 +13,8 @@ from ml_collections import ConfigDict
 
 from jcl.errors import UserError
 from jcl.runtime import distributed
-from jcl.runtime.exits import EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
+from jcl.runtime.exits import EXIT_INTERRUPTED, EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
+from jcl.runtime.folder import Folder, folder_at
 from jcl.runtime.preemption import Preempted
 
 # What XLA says of a process that is gone, among all that may go wrong in it.
@@ -22,13 +23,33 @@ _LOST = re.compile(
 )
 
 
+# absl gives all parsers of one class and arguments the same object, so these are classes.
+class _BareOr(flags.ArgumentParser):
+    def __init__(self, bare: str):
+        self._bare = bare
+
+    def parse(self, text: str) -> str:
+        return self._bare if text == "true" else text
+
+    convert = parse
+
+
+class _FolderParser(flags.ArgumentParser):
+    syntactic_help = "a folder"
+
+    def parse(self, text: str) -> Folder:
+        return text if isinstance(text, Folder) else folder_at(text)
+
+
 def define_optional_string(name: str, bare: str, help: str) -> flags.FlagHolder:
     """A flag that may stand alone: `--list` has the value `bare`, `--list=x` the value "x"."""
-    parser = flags.ArgumentParser()
-    parser.convert = lambda text: bare if text == "true" else text
-    parser.parse = parser.convert
-    flag = flags.Flag(parser, flags.ArgumentSerializer(), name, None, help, boolean=True)
+    flag = flags.Flag(_BareOr(bare), flags.ArgumentSerializer(), name, None, help, boolean=True)
     return flags.DEFINE_flag(flag)
+
+
+def define_folder(name: str, help: str) -> flags.FlagHolder:
+    """A flag that names a folder: see `jcl.runtime.folder`."""
+    return flags.DEFINE(_FolderParser(), name, None, help, serializer=flags.ArgumentSerializer())
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -71,12 +92,17 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
 
     A `UserError`, or a flag that does not parse, ends with its sentence on stderr and status 2, a
     notice of preemption with status 75 once the state is saved, the loss of another process with
-    status 76; any other exception is a defect of ours and keeps its traceback.
+    status 76, a Ctrl-C where there is no state to save with status 130; any other exception is a
+    defect of ours and keeps its traceback.
     """
 
     def fail(message: object) -> None:
         print(f"error: {distributed.name()}{message}", file=sys.stderr, flush=True)
         leave(EXIT_USER_ERROR)
+
+    def interrupted() -> None:
+        print(f"{distributed.name()}interrupted", file=sys.stderr, flush=True)
+        leave(EXIT_INTERRUPTED)
 
     def leave(status: int) -> None:
         if distributed.name():
@@ -88,6 +114,8 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
             parsed = parse(argv)
         except (UserError, flags.Error) as error:
             fail(str(error).splitlines()[0])
+        except KeyboardInterrupt:
+            interrupted()
         # absl would choose INFO, at which libraries talk a lot; --verbosity=0 brings that back.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
@@ -102,6 +130,8 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
             if distributed.is_first():
                 print(notice, file=sys.stderr, flush=True)
             sys.exit(EXIT_PREEMPTED)
+        except KeyboardInterrupt:
+            interrupted()
         except Exception as error:
             if not distributed.name():
                 raise

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NoReturn
 
 import jax
@@ -15,6 +14,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import multihost
 
 from jcl.errors import UserError
+from jcl.runtime.folder import Folder
 
 # How many tasks of Slurm and Open MPI there are.
 _PROCESS_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
@@ -120,7 +120,7 @@ def first_then_others(reason: str) -> Iterator[None]:
         barrier(reason, longest_wait_seconds=_LONGEST_DOWNLOAD_SECONDS)
 
 
-def check_same_folder(folder: Path) -> None:
+def check_same_folder(folder: Folder) -> None:
     """Each process must see in `folder` what the first one writes there.
 
     Raises:
@@ -146,7 +146,7 @@ def check_same_folder(folder: Path) -> None:
         )
 
 
-def _waits_for(path: Path, text: str) -> bool:
+def _waits_for(path: Folder, text: str) -> bool:
     # Network file systems show a new file within some seconds.
     for _ in range(_SECONDS_TO_APPEAR):
         try:
@@ -156,6 +156,13 @@ def _waits_for(path: Path, text: str) -> bool:
             pass
         time.sleep(1)
     return False
+
+
+def same_everywhere(number: int) -> bool:
+    """Whether all processes give the same number, below 2^31; each must ask."""
+    if jax.process_count() == 1:
+        return True
+    return len(np.unique(multihost_utils.process_allgather(np.int32(number)))) == 1
 
 
 def everywhere(here: bool) -> bool:

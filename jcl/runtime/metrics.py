@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from absl import logging
 from ml_collections import ConfigDict
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from jcl.errors import UserError
 from jcl.runtime import distributed
+from jcl.runtime.folder import Folder, is_remote
 from jcl.runtime.wandb_writer import WandbWriter
 from jcl.runtime.workdir import write_atomically
 
@@ -38,7 +38,7 @@ class Report:
         total_steps: completed updates at its end.
     """
 
-    def __init__(self, workdir: Path, config: ConfigDict, *, start_step: int, total_steps: int):
+    def __init__(self, workdir: Folder, config: ConfigDict, *, start_step: int, total_steps: int):
         first = distributed.is_first()
         self._file = MetricsFile(workdir, start_step) if first else None
         self._writers = _open_writers(workdir, config) if first else []
@@ -104,57 +104,68 @@ class MetricsFile:
     """Appends to `<workdir>/metrics.jsonl`, one JSON object a logged step.
 
     Opening it drops the lines past `start_step` and a torn last line, so that after a resume every
-    step stands once. Each line is flushed as it is written.
+    step stands once. Each line is flushed as it is written; on Google's storage, where objects are
+    written whole, all lines are at `sync`.
 
     Args:
         workdir: an existing folder.
         start_step: completed updates that the run starts from.
     """
 
-    def __init__(self, workdir: Path, start_step: int):
-        path = workdir / JSONL
+    def __init__(self, workdir: Folder, start_step: int):
+        self._path = workdir / JSONL
         kept = [line for line in read_metrics(workdir) if line["step"] <= start_step]
-        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._file = open(path, "a")  # noqa: SIM115  open for as long as the run
+        self._text = "".join(json.dumps(line) + "\n" for line in kept)
+        write_atomically(self._path, self._text)
+        self._file = None
+        if not is_remote(workdir):
+            self._file = open(self._path, "a")  # noqa: SIM115  open for as long as the run
 
     def write(self, step: int, values: Mapping[str, float | str]) -> None:
         """Appends {"step": step, **values}."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        line = json.dumps({"step": step, **values}) + "\n"
+        if self._file is None:
+            self._text += line
+            return
+        self._file.write(line)
         self._file.flush()
 
     def sync(self) -> None:
         """Returns once all lines are on disk."""
+        if self._file is None:
+            write_atomically(self._path, self._text)
+            return
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        self.sync() if self._file is None else self._file.close()
 
 
-def read_metrics(workdir: Path) -> list[dict]:
+def read_metrics(workdir: Folder) -> list[dict]:
     """Reads the complete lines of metrics.jsonl; [] where there is no such file."""
     path = workdir / JSONL
     if not path.exists():
         return []
     lines = []
-    for text in path.read_text().splitlines(keepends=True):
+    for text in path.read_bytes().decode(errors="replace").splitlines(keepends=True):
         try:
             line = json.loads(text)
         except json.JSONDecodeError:
             break
-        if not text.endswith("\n"):
+        if not text.endswith("\n") or not isinstance(line, dict) or "step" not in line:
             break
         lines.append(line)
     return lines
 
 
-def _open_writers(workdir: Path, config: ConfigDict) -> list:
+def _open_writers(workdir: Folder, config: ConfigDict) -> list:
     """Places for scalars, each with clu's `write_scalars(step, values)` and `close()`."""
     wandb = None if config.wandb.project is None else WandbWriter(workdir, config)
     return list(filter(None, [open_tensorboard(workdir), wandb]))
 
 
-def open_tensorboard(workdir: Path):
+def open_tensorboard(workdir: Folder):
     """A clu.metric_writers.SummaryWriter, or None, said once, where TensorFlow is not installed.
 
     TensorFlow is imported here and nowhere else in training.

@@ -5,10 +5,10 @@ import json
 import sys
 import threading
 import time
-from pathlib import Path
 
 from jcl.runtime import distributed
 from jcl.runtime.exits import EXIT_LOST
+from jcl.runtime.folder import Folder
 from jcl.runtime.workdir import write_atomically
 
 FOLDER = "heartbeats"
@@ -32,7 +32,7 @@ class Watchdog:
 
     def __init__(
         self,
-        workdir: Path,
+        workdir: Folder,
         *,
         process: int,
         processes: int,

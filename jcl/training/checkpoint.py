@@ -7,7 +7,6 @@ A checkpoint has three items: `model` (what probes need), `training` (the rest o
 import contextlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +21,7 @@ from jcl.errors import UserError
 from jcl.methods.base import Variables
 from jcl.runtime import distributed
 from jcl.runtime import workdir as workdir_lib
+from jcl.runtime.folder import Folder, absolute, folder_at
 from jcl.training.fingerprint import fingerprint
 from jcl.training.state import TrainState
 
@@ -43,8 +43,8 @@ class Checkpoints:
         keep: how many of the newest to keep.
     """
 
-    def __init__(self, workdir: Path | str, *, keep: int):
-        self.folder = Path(workdir).absolute() / FOLDER
+    def __init__(self, workdir: Folder | str, *, keep: int):
+        self.folder = absolute(folder_at(str(workdir))) / FOLDER
         self._keep = keep
         self._latest: int | None = None  # the step whose save may be under way
         self._manager = self._open()
@@ -157,7 +157,7 @@ class Checkpoints:
             raise ValueError(f"it holds step {int(state.step)}")
         return state
 
-    def _move_aside(self, step: int) -> Path:
+    def _move_aside(self, step: int) -> Folder:
         # A damaged step that stays would make Orbax refuse to save below it and count as kept.
         self._manager.close()
         distributed.barrier(f"a damaged step {step} is about to be moved")
@@ -207,13 +207,13 @@ class Checkpoints:
             ) from error
 
 
-def saved_steps(workdir: Path | str) -> list[int]:
+def saved_steps(workdir: Folder | str) -> list[int]:
     """Lists the steps whose checkpoints a workdir holds, oldest first; opens and makes nothing."""
-    folder = Path(workdir) / FOLDER
+    folder = folder_at(str(workdir)) / FOLDER
     return sorted(int(p.name) for p in folder.glob("*") if re.fullmatch(r"\d+", p.name))
 
 
-def read_variables(workdir: Path | str, step: int | None = None) -> tuple[Variables, int]:
+def read_variables(workdir: Folder | str, step: int | None = None) -> tuple[Variables, int]:
     """Reads the networks that probes see: the average of the weights where the run kept one.
 
     Arguments, the step and errors are those of `read_model`.
@@ -223,7 +223,7 @@ def read_variables(workdir: Path | str, step: int | None = None) -> tuple[Variab
     return Variables(params, model["model_state"], model["method_state"]), step
 
 
-def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, PyTree], int]:
+def read_model(workdir: Folder | str, step: int | None = None) -> tuple[dict[str, PyTree], int]:
     """Reads all but the optimizer's state onto this process's first device.
 
     Needs neither the config nor the mesh that wrote them.
@@ -239,7 +239,7 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
     Raises:
         UserError: there is no such checkpoint, or it cannot be read.
     """
-    folder, found = Path(workdir).absolute() / FOLDER, saved_steps(workdir)
+    folder, found = absolute(folder_at(str(workdir))) / FOLDER, saved_steps(workdir)
     if not found:
         raise UserError(f"{workdir} holds no checkpoint")
     if step is None:
@@ -258,7 +258,7 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
                 lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=device), shapes
             )
             model = _read(manager, step, {"model": wanted})["model"]
-            return {_MOVED: {}, **rename(model, _old_names(Path(workdir)))}, step
+            return {_MOVED: {}, **rename(model, _old_names(folder_at(str(workdir))))}, step
         except UserError:
             raise
         except Exception as error:  # Orbax raises bare Exceptions for damaged files
@@ -269,7 +269,7 @@ def read_model(workdir: Path | str, step: int | None = None) -> tuple[dict[str, 
             ) from error
 
 
-def _old_names(workdir: Path) -> Renames:
+def _old_names(workdir: Folder) -> Renames:
     """What layers are called in checkpoints of older versions of jcl."""
     try:
         return renames(workdir_lib.read_config(workdir).to_dict())
@@ -284,7 +284,7 @@ class _Manager(ocp.CheckpointManager):
         return False
 
 
-def _manager(folder: Path, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
+def _manager(folder: Folder, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
     handlers = {
         "model": ocp.StandardCheckpointHandler(),
         "training": ocp.StandardCheckpointHandler(),
@@ -346,7 +346,7 @@ def _shapes(tree: PyTree) -> dict[str, tuple]:
     }
 
 
-def _check_structure(metadata, wanted: PyTree, path: Path) -> None:
+def _check_structure(metadata, wanted: PyTree, path: Folder) -> None:
     if metadata is None:
         raise FileNotFoundError(f"{path} lacks an item")
     held, needed = _shapes(metadata.tree), _shapes(wanted)

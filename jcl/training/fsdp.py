@@ -38,14 +38,31 @@ def split_largest_axis(shape: tuple[int, ...], mesh: Mesh, *, min_size: int) -> 
     return NamedSharding(mesh, PartitionSpec(*(None,) * largest, AXIS))
 
 
+def split_rows(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
+    """The sharding of an array whose rows are split over all axes, and stay so in the step.
+
+    Args:
+        shape: of the array. Where its rows do not divide by the devices, it lies whole.
+        mesh: of the run.
+    """
+    even = shape[0] % mesh.size == 0
+    return NamedSharding(mesh, PartitionSpec(mesh.axis_names) if even else PartitionSpec())
+
+
 def gather(tree: PyTree, shardings: PyTree | None) -> PyTree:
     """Gives every device the whole of arrays that lie split, and their gradients split again.
+
+    What `split_rows` splits stays split.
 
     Args:
         tree: arrays.
         shardings: how each lies, of the same structure; None: whole already.
     """
-    return tree if shardings is None else jax.tree.map(_gather, tree, shardings)
+    if shardings is None:
+        return tree
+    return jax.tree.map(
+        lambda x, sharding: x if _stays_split(sharding) else _gather(x, sharding), tree, shardings
+    )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -60,6 +77,10 @@ _gather.defvjp(
     lambda x, sharding: (_gather(x, sharding), None),
     lambda sharding, _, gradient: (jax.lax.with_sharding_constraint(gradient, sharding),),
 )
+
+
+def _stays_split(sharding: NamedSharding) -> bool:
+    return tuple(sharding.spec)[:1] == (sharding.mesh.axis_names,)
 
 
 def describe_split(params: PyTree, state: PyTree) -> str:

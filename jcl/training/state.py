@@ -1,6 +1,7 @@
 """Everything that training changes, as one pytree, and how it lies on the mesh."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import flax.struct
@@ -11,8 +12,9 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from jcl.data.dataset_shape import DatasetShape
-from jcl.methods.base import Method, Variables
-from jcl.training.fsdp import split_largest_axis
+from jcl.methods.base import Method, Variables, declared
+from jcl.optim.patterns import matches, parameter_name
+from jcl.training.fsdp import split_largest_axis, split_rows
 
 PyTree = Any
 
@@ -66,7 +68,7 @@ class StateMaker:
     def init(self, seed: int, mesh: Mesh) -> TrainState:
         """Makes the state on the mesh's devices, the same on any mesh."""
         key = _key(seed)
-        shardings = state_sharding(jax.eval_shape(self._make, key), mesh, self.fsdp_min_size)
+        shardings = self._shardings(jax.eval_shape(self._make, key), mesh)
         return jax.jit(self._make, out_shardings=shardings)(key)
 
     def shapes(self, mesh: Mesh) -> TrainState:
@@ -75,7 +77,7 @@ class StateMaker:
         return jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             shapes,
-            state_sharding(shapes, mesh, self.fsdp_min_size),
+            self._shardings(shapes, mesh),
         )
 
     def adopt(self, state: TrainState) -> TrainState:
@@ -90,6 +92,9 @@ class StateMaker:
         variables = Variables(state.params, state.model_state, state.method_state)
         shardings = jax.tree.map(lambda leaf: leaf.sharding, variables)
         return state.replace(**jax.jit(adopt, out_shardings=shardings)(variables)._asdict())
+
+    def _shardings(self, shapes: TrainState, mesh: Mesh) -> TrainState:
+        return state_sharding(shapes, mesh, self.fsdp_min_size, declared(self.method, "split"))
 
     def _make(self, key: PRNGKeyArray) -> TrainState:
         variables = self.method.init(key, self._one_example(), self.data)
@@ -109,8 +114,24 @@ def _key(seed: int) -> PRNGKeyArray:
     return jax.random.key(seed, impl="threefry2x32")
 
 
-def state_sharding(state: TrainState, mesh: Mesh, fsdp_min_size: int = 0) -> TrainState:
-    """The sharding of every leaf of a state, or of its shapes, by the rule of `fsdp`."""
-    return jax.tree.map(
-        lambda leaf: split_largest_axis(leaf.shape, mesh, min_size=fsdp_min_size), state
-    )
+def state_sharding(
+    state: TrainState, mesh: Mesh, fsdp_min_size: int = 0, split: Sequence[str] = ()
+) -> TrainState:
+    """The sharding of every leaf of a state, or of its shapes, by the rules of `fsdp`.
+
+    Args:
+        state: arrays, or shapes.
+        mesh: of the run.
+        fsdp_min_size: see `StateMaker`.
+        split: patterns of parameters whose rows are split over all devices; what the optimizer and
+            the average of the weights keep of these is split alike.
+    """
+
+    def of_leaf(path, leaf):
+        parts = parameter_name(path).split("/")
+        ends = ["/".join(parts[i:]) for i in range(len(parts))]
+        if leaf.ndim and any(matches(pattern, end) for pattern in split for end in ends):
+            return split_rows(leaf.shape, mesh)
+        return split_largest_axis(leaf.shape, mesh, min_size=fsdp_min_size)
+
+    return jax.tree_util.tree_map_with_path(of_leaf, state)

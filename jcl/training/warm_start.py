@@ -1,6 +1,8 @@
 """Starting a run from the networks of others: `init_from`."""
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -11,11 +13,14 @@ from jcl.errors import UserError
 from jcl.optim.patterns import check_pattern, matches, parameter_name
 from jcl.training.checkpoint import read_variables
 from jcl.training.state import TrainState
+from jcl.weights.read import SUFFIX, read_file, under_our_names
+from jcl.weights.rules import Table
 
 PyTree = Any
 _NAMED = 20  # names of each kind that a message lists
 _KINDS = ("params", "model_state")  # parameters are what one looks for first
 _EVERYTHING = ".*"
+_OF_A_FILE = "encoder"  # what is taken of a file of weights that no pattern goes with
 
 
 def warm_start(
@@ -24,8 +29,9 @@ def warm_start(
     *,
     step: int | None = None,
     earlier: Mapping[str, int] = MappingProxyType({}),
+    tables: Mapping[str, Sequence[Table]] = MappingProxyType({}),
 ) -> tuple[TrainState, list[dict[str, Any]]]:
-    """Replaces the networks of a new state by those of other runs.
+    """Replaces the networks of a new state by those of other runs, or of files of weights.
 
     Step, optimizer and the method's own state stay those of the new run.
 
@@ -36,40 +42,89 @@ def warm_start(
         state: before the first step.
         init_from: a workdir, of which everything is taken; or pairs (pattern, workdir), of which
             each parameter and statistic takes the first whose pattern matches its name
-            (`jcl.optim.patterns`). What no pattern matches stays as it is.
+            (`jcl.optim.patterns`). What no pattern matches stays as it is. In place of a workdir
+            may stand a safetensors file with the names of another library, whose pattern is of one
+            section's parameters; alone it stands for ("encoder", file).
         step: which checkpoint of each workdir; None takes those of `earlier`, or the newest.
         earlier: workdir -> the step that an earlier launch of this run began with.
+        tables: section, such as "encoder", -> what other libraries call its parameters.
 
     Returns:
         The state, and what it was taken from: {"workdir", "step", "part"} each, where the part is
-        the pattern, or "everything".
+        the pattern, or "everything". The step of a file is None.
 
     Raises:
         UserError: no such checkpoint, a pattern that matches nothing, or names or shapes that
             differ; the message counts the differing ones and names the first of each kind.
     """
-    pairs = ((_EVERYTHING, init_from),) if isinstance(init_from, str) else init_from
+    whole = isinstance(init_from, str)
+    pairs = init_from
+    if whole:
+        pairs = ((_OF_A_FILE if is_file(init_from) else _EVERYTHING, init_from),)
     patterns = [pattern for pattern, _ in pairs]
     for pattern in patterns:
         check_pattern("init_from", pattern)
     read = {
         workdir: read_variables(workdir, earlier.get(workdir) if step is None else step)
         for workdir in dict.fromkeys(workdir for _, workdir in pairs)
+        if not is_file(workdir)
     }
     new = {kind: getattr(state, kind) for kind in _KINDS}
     origins = []
     for position, (pattern, workdir) in enumerate(pairs):
-        variables, at_step = read[workdir]
-        held = {kind: getattr(variables, kind) for kind in _KINDS}
-        source, target = (_matched(patterns, position, trees) for trees in (held, new))
-        part = "everything" if isinstance(init_from, str) else pattern
+        target = _matched(patterns, position, new)
+        part = "everything" if whole and pattern == _EVERYTHING else pattern
         if not any(target.values()):
             raise UserError(f"init_from: {pattern!r} matches nothing that another does not take")
-        check_same_names(source, target, f"init_from={workdir!r} (step {at_step}, {part})")
+        if is_file(workdir):
+            at_step, source = None, _of_file(workdir, target, new, tables)
+        else:
+            variables, at_step = read[workdir]
+            held = {kind: getattr(variables, kind) for kind in _KINDS}
+            source = _matched(patterns, position, held)
+            check_same_names(source, target, f"init_from={workdir!r} (step {at_step}, {part})")
         new = {kind: _replaced(tree, source[kind]) for kind, tree in new.items()}
         origins.append({"workdir": workdir, "step": at_step, "part": part})
     ema_params = jax.tree.map(jnp.copy, new["params"]) if state.ema_params else {}
     return state.replace(**new, ema_params=ema_params), origins
+
+
+def is_file(place: str) -> bool:
+    """Whether a place of `init_from` is a file of weights and no workdir."""
+    return Path(place).suffix == SUFFIX
+
+
+def _of_file(
+    path: str,
+    target: Mapping[str, Mapping[str, jax.Array]],
+    trees: Mapping[str, PyTree],
+    tables: Mapping[str, Sequence[Table]],
+) -> dict[str, dict[str, Any]]:
+    """What the target names, out of a file that holds a whole section under other names."""
+    sections = {name.partition("/")[0] for leaves in target.values() for name in leaves}
+    if len(sections) != 1:
+        raise UserError(
+            f"init_from={path!r} is a file of one network, and its pattern matches parameters of "
+            f"{', '.join(sorted(sections))}: name one, such as 'encoder'"
+        )
+    (section,) = sections
+    prefix = f"{section}/"
+    shapes = {
+        name.removeprefix(prefix): leaf.shape
+        for leaves in _matched([re.escape(section)], 0, trees).values()
+        for name, leaf in leaves.items()
+    }
+    of_section = tables.get(section, ())
+    if not of_section:
+        raise UserError(
+            f"init_from={path!r}: jcl knows no other library's names for the network of "
+            f"{section!r}; it knows ResNets' and ViTs'"
+        )
+    found = under_our_names(read_file(path), shapes, of_section, f"init_from={path!r}")
+    return {
+        kind: {name: jnp.asarray(found[name.removeprefix(prefix)]) for name in leaves}
+        for kind, leaves in target.items()
+    }
 
 
 def _matched(

@@ -135,9 +135,12 @@ def crop(min_area, size):
     return ("random_resized_crop", {"area": (min_area, 1.0), "size": size, "method": "cubic"})
 
 
-def jitter(brightness, contrast, saturation, hue):
+def jitter(brightness, contrast, saturation, hue, probability=0.8):
     options = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-    return ("random_color_jitter", pytest.approx({**options, "hue": hue, "probability": 0.8}))
+    return (
+        "random_color_jitter",
+        pytest.approx({**options, "hue": hue, "probability": probability}),
+    )
 
 
 FLIP = ("random_flip", {})
@@ -161,11 +164,11 @@ GRAY = ("random_grayscale", {"probability": 0.2})
         ("simclr_cifar", {}, [crop(0.08, None), FLIP, jitter(0.4, 0.4, 0.4, 0.1), GRAY]),
         (
             "simclr_cifar",
-            {"size": 8, "min_area": 0.2, "strength": 0.25, "grayscale": 0.0},
+            {"size": 8, "min_area": 0.2, "strength": 0.25, "jitter": 0.4, "grayscale": 0.0},
             [
                 crop(0.2, 8),
                 FLIP,
-                jitter(0.2, 0.2, 0.2, 0.05),
+                jitter(0.2, 0.2, 0.2, 0.05, probability=0.4),
                 ("random_grayscale", {"probability": 0.0}),
             ],
         ),

@@ -117,7 +117,7 @@ def test_names_and_options_that_do_not_fit_are_named(overrides, says):
     ("overrides", "says"),
     [
         ({"projector.norm": "group"}, "allowed: batch, layer, none"),
-        ({"encoder.activation": "swish"}, "allowed: relu, gelu, tanh"),
+        ({"encoder.activation": "swish"}, "allowed: relu, gelu, exact_gelu"),
         ({"encoder.widths": (0,)}, "encoder.widths=(0,) is impossible"),
         ({"views.min_area": 0.0}, "views.min_area=0.0 is impossible"),
         ({"views.size": 0}, "views.size=0 is impossible"),

@@ -224,7 +224,15 @@ def test_a_config_file_takes_arguments_and_its_mistakes_have_a_line(tmp_path):
             "line 4: .* set probe.outputs=",
         ),
         ("    return {}", "returns no ConfigDict"),
-        ("    pass\ndel get_config", "has no function get_config"),
+        ("    pass\ndel get_config", r"^the config file \S+ has no function get_config"),
+        ("    return (", "line 3: SyntaxError: "),
+        (
+            "    import nothing_there",
+            "line 3: ModuleNotFoundError: No module named 'nothing_there'",
+        ),
+        ("    return undefined", "line 3: NameError: name 'undefined' is not defined"),
+        ("    return get_config()", "line 3: RecursionError: "),
+        ("    raise SystemExit(3)", "line 3: SystemExit: 3"),
     ]:
         with pytest.raises(UserError, match=says) as caught:
             read_config_file(write(text))

@@ -7,10 +7,11 @@ import pytest
 from jcl import config as config_lib
 from jcl.config.saved import changes
 from jcl.config.upgrade import renames, upgrade_config, upgrade_patterns
+from jcl.data.identity import identity
 from jcl.errors import UserError
-from jcl.experiment import changes_on_resume, open_config, resolved_options
+from jcl.experiment import changes_on_resume, check_resume, open_config, resolved_options
 from jcl.runtime.workdir import read_config, write_config, write_run
-from tests.tiny import tiny_config
+from tests.tiny import tiny_config, tiny_source
 
 
 def test_what_is_set_comes_back():
@@ -54,7 +55,7 @@ def test_a_file_of_something_else_is_a_sentence():
 def workdir(tmp_path):
     config = open_config(tiny_config())
     write_config(tmp_path, config)
-    write_run(tmp_path, start_step=0, origin=None, options=resolved_options(config))
+    write_run(tmp_path, start_step=0, origin=None, options=resolved_options(config), data={})
     return tmp_path
 
 
@@ -96,6 +97,24 @@ def test_what_computes_something_is_named(workdir):
     ]
 
 
+def test_other_data_need_acceptance_like_another_config(tmp_path):
+    config, data = open_config(tiny_config()), identity(tiny_source())
+    other = identity(tiny_source(63))
+    write_config(tmp_path, config)
+    write_run(tmp_path, start_step=0, origin=None, options=resolved_options(config), data=data)
+    assert check_resume(tmp_path, config, identity(tiny_source()), accept=False) == []
+    with pytest.raises(UserError, match=r"with other data; .*number of examples: 64 -> 63"):
+        check_resume(tmp_path, config, other, accept=False)
+    longer = open_config(tiny_config(total_steps=48))
+    with pytest.raises(UserError, match=r"with another config and other data; .*total_steps"):
+        check_resume(tmp_path, longer, other, accept=False)
+    found = check_resume(tmp_path, longer, other, accept=True)
+    assert found[:2] == ["total_steps: 24 -> 48", "data, number of examples: 64 -> 63"]
+    run = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**run, "data": None}))  # as older runs have it
+    assert check_resume(tmp_path, config, other, accept=False) == []
+
+
 def test_the_folder_of_the_data_may_change_and_what_is_like_it_may_not(tmp_path):
     def config(**options):
         new = tiny_config()
@@ -104,7 +123,7 @@ def test_the_folder_of_the_data_may_change_and_what_is_like_it_may_not(tmp_path)
 
     write_config(tmp_path, config(dir="here"))
     options = resolved_options(config(dir="here"))
-    write_run(tmp_path, start_step=0, origin=None, options=options)
+    write_run(tmp_path, start_step=0, origin=None, options=options, data={})
     assert changes_on_resume(tmp_path, config(dir="there")) == []
     assert changes_on_resume(tmp_path, config(dir="here", image_key="x")) == [
         "data.image_key: 'image' -> 'x'"

@@ -68,7 +68,7 @@ def test_a_function_is_called_with_the_split_and_the_options_that_are_set():
 def test_options_that_are_taken():
     assert set(source_options(f"{HERE}:zeros")) == {"dir", "image_size"}
     assert {"label_key", "train_examples"} <= set(source_options(f"{HERE}:Own"))
-    assert set(source_options("arrays:some.npz")) == {"image_size"}
+    assert set(source_options("arrays:some.npz")) == {"image_size", "image_range", "label_key"}
 
 
 def test_a_class_will_do():
@@ -110,3 +110,13 @@ def test_errors_in_one_sentence(name, options, message):
 def test_errors_of_the_function_itself_are_not_rewritten():
     with pytest.raises(RuntimeError, match="of their own"):
         open_source(f"{HERE}:fails", "train")
+
+
+def sentences(split):
+    return InMemorySource({"text": np.array([f"{split} a", f"{split} b"])})
+
+
+def test_examples_may_be_texts_alone():
+    source = open_source(f"{HERE}:sentences", "test")
+    assert source.image_shape is None
+    assert source.batch(np.arange(2))["text"].tolist() == ["test a", "test b"]

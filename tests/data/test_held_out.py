@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jcl.data import InMemorySource, open_source
-from jcl.data.held_out import held_out_part
+from jcl.data.held_out import held_out_rows
+from jcl.data.rows import Rows
 from jcl.errors import UserError
 from jcl.experiment import open_split, read_command_line
 from tests.tiny import tiny_config
@@ -12,6 +13,10 @@ from tests.tiny import tiny_config
 
 def numbered(n):
     return InMemorySource({"features": np.arange(n, dtype=np.float32)[:, None]}, class_names=("a",))
+
+
+def held_out_part(split, train, share):
+    return Rows(train, held_out_rows(split, len(train), share))
 
 
 def values(source):

@@ -111,14 +111,15 @@ def test_workers_change_nothing(streamed, small_arrays, monkeypatch):
     np.testing.assert_array_equal(without["image"], kept[0][0]["image"])
 
 
-def test_workers_outlive_a_notice_of_preemption(streamed):
+@pytest.mark.parametrize("notice", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_workers_outlive_a_notice_of_preemption(notice, streamed):
     # More steps than the worker can have read ahead.
     batches = load(streamed, shard_over(jax.devices()), 0, 40, num_workers=1)
     next(batches)
     workers = multiprocessing.active_children()
     assert workers
     for worker in workers:
-        os.kill(worker.pid, signal.SIGTERM)
+        os.kill(worker.pid, notice)
     assert len(list(batches)) == 39
 
 

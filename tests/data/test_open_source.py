@@ -8,7 +8,7 @@ from jcl.errors import UserError
 @pytest.mark.parametrize("name", ["", "shape", "tfds", "tfds:", "arrays:", "imagenet", "a b:c"])
 def test_unknown_name_lists_the_allowed_ones(name):
     with pytest.raises(
-        UserError, match=r"shapes, scenes, .*, tfds:NAME, arrays:PATH\.npz, or an add"
+        UserError, match=r"shapes, scenes, .*, tfds:NAME, folder:PATH, arrays:PATH\.npz, or an add"
     ):
         open_source(name, "train")
 
@@ -25,7 +25,7 @@ def test_unknown_split():
         ("shapes", {"image_key": "image"}),
         ("arrays:x.npz", {"train_examples": 5}),
         ("arrays:x.npz", {"dir": "/data"}),
-        ("arrays:x.npz", {"label_key": "label"}),
+        ("arrays:x.npz", {"image_key": "image"}),
         ("tfds:mnist", {"test_examples": 5}),
     ],
 )

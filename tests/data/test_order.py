@@ -143,6 +143,16 @@ def test_epochs_and_seeds_order_groups_anew_and_any_step_is_its_own():
     assert again(13).tolist() == epochs[2][1]
 
 
+def test_one_group_is_the_usual_order_bit_for_bit():
+    data = dataclasses.replace(
+        images_of(1, 1, 1, examples=29), read_groups=lambda: np.full(29, 7, np.int32)
+    )
+    made, usual = (make(data, batch_size=4, seed=3) for make in (order.grouped, order.shuffled))
+    assert made.steps_per_epoch == usual.steps_per_epoch
+    for step in range(16):
+        np.testing.assert_array_equal(made.batch_indices(step), usual.batch_indices(step))
+
+
 def test_groups_that_are_missing_or_too_small():
     with pytest.raises(UserError, match="need a `group` of every example"):
         order.grouped(images_of(1, 1, 1, examples=29), batch_size=4, seed=0)

@@ -5,12 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jcl
 from jcl.errors import UserError
 from jcl.evaluation.encode import evaluation_inputs, output_function
 from jcl.experiment import open_config
-from jcl.runtime import workdir
-from jcl.training.checkpoint import Checkpoints
 from tests.tiny import one_device, tiny_config, tiny_experiment, tiny_source
 
 
@@ -48,15 +45,3 @@ def test_an_output_that_the_method_does_not_have_is_named_with_those_it_has():
     state, images = experiment.state_shapes(one_device()), tiny_source().arrays["image"][:2]
     with pytest.raises(UserError, match=r"'projections' is asked for.*projection, map of"):
         jax.eval_shape(apply, state.probed, {"image": images})
-
-
-def test_loaded_features_refuse_images_of_another_size_than_the_run_saw(tmp_path):
-    config = tiny_config(**{"data.image_size": 8})
-    checkpoints = Checkpoints(tmp_path, keep=1)
-    checkpoints.save(tiny_experiment(config).init_state(one_device()), 1)
-    checkpoints.close()
-    workdir.write_config(tmp_path, config)
-    features, params = jcl.load(tmp_path)
-    assert features(params, jnp.zeros((2, 8, 8, 3), jnp.uint8)).shape == (2, 8)
-    with pytest.raises(UserError, match=r"brought to 8x8 \(data.image_size\), but these are 9x8"):
-        features(params, jnp.zeros((2, 9, 8, 3), jnp.uint8))

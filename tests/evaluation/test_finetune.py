@@ -10,9 +10,11 @@ from jcl.config import base
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import shape_of
 from jcl.errors import UserError
-from jcl.evaluation.finetune import finetune
+from jcl.evaluation import finetune as module
+from jcl.evaluation.finetune import finetune, finetune_shares
 from jcl.experiment import make_experiment
 from jcl.methods.base import Variables
+from jcl.probes import Features
 from tests.tiny import one_device, tiny_config
 
 
@@ -114,3 +116,31 @@ def test_it_says_when_it_diverges(encoder):
     wild = config(**{"probe.finetune_learning_rate": 1e38, "probe.finetune_epochs": 1.0})
     with pytest.raises(UserError, match="diverged"):
         finetune(wild, encoder, TRAIN, ROWS, TEST, method="mse")
+
+
+@pytest.mark.parametrize(("missing", "keys"), [(60, {"top1", "mae"}), (200, {"mae"})])
+def test_examples_without_a_label_are_left_out_of_both_splits(monkeypatch, missing, keys):
+    """Unless all are without: then there are targets to learn, and no labels."""
+    splits = []
+    for split in (TRAIN, TEST):
+        label = split.arrays["label"].copy()
+        label[:missing] = -1
+        splits.append(Features(split.arrays["features"], {**split.arrays, "label": label}))
+    seen = []
+
+    def perfect(config, pretrained, train, rows, test, *, method):
+        seen.append(rows)
+        if method == "cross_entropy":
+            return np.eye(2)[test.arrays["label"]]
+        return test.arrays["target"][:, None]
+
+    test = splits[1] if missing == 200 else Features(TRAIN.arrays["features"], splits[0].known)
+    monkeypatch.setattr(module, "finetune", perfect)
+    shares = config(**{"probe.finetune_shares": (0.5,)})
+    scored = finetune_shares(shares, {}, TRAIN, TRAIN if missing == 60 else TEST, splits[0], test)
+    assert keys <= scored["0.5"].keys()
+    assert ("top1" in scored["0.5"]) == ("top1" in keys)
+    assert scored["0.5"].get("top1", 1.0) == 1.0
+    assert scored["0.5"]["mae"] == 0
+    assert scored["0.5"]["examples"] == (70 if missing == 60 else 100)
+    assert all(rows.min() >= (60 if missing == 60 else 0) for rows in seen)

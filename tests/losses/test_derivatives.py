@@ -11,7 +11,7 @@ import jcl.losses
 from tests.losses.contrastive_formulas import two_view_loss
 from tests.losses.engine.test_door import ARGUMENTS
 
-BY_HAND = ("dcl", "info_nce", "nt_xent", "sogclr", "supcon")
+BY_HAND = ("bimodal_sogclr", "dcl", "info_nce", "nt_xent", "sogclr", "supcon")
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

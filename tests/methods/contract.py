@@ -163,6 +163,11 @@ OVERRIDES = {
         "text_encoder": {"name": "token_bag", "vocabulary": 7, "width": 12, "dropout": 0.2},
         "text_projector": {"name": "mlp", "layers": 1, "output_dim": 8, "norm": "none"},
     },
+    "cmim": {
+        # The gradient of a sum over pixels is large for the rate of these runs.
+        "method": {"name": "cmim", "code_dim": 6, "deviation": 10.0},
+        "decoder": {"name": "mlp", "widths": (7,)},
+    },
     "mv_info_nce": {"views": {"name": f"{HERE}:four"}},
     "mv_dhel": {"views": {"name": f"{HERE}:four"}},
     "cacr": {"views": {"name": f"{HERE}:four"}},
@@ -170,7 +175,9 @@ OVERRIDES = {
         "views": {"name": f"{HERE}:crops"},
         "method": {"name": "groco", "neighbours": 3},
     },
+    "core_tuning": {"method": {"name": "core_tuning", "contrast_width": 6, "temperature": 0.5}},
     "hydra": {"method": {"name": "hydra", "class_width": 6, "gate_width": 7}},
+    "sbcl": {"method": {"name": "sbcl", "warm_up_epochs": 1, "recluster_epochs": 1, "least": 3}},
     "feature_transformation": {
         "method": {"name": "feature_transformation", "queue_size": 32, "decay": 0.7}
     },
@@ -185,10 +192,18 @@ OVERRIDES = {
             "start_epochs": 0.5,
         }
     },
+    "mlcd": {"method": {"name": "mlcd", "classes": 16, "share": 0.5, "margin": 0.2, "scale": 4.0}},
     "moco_v2": {"method": {"name": "moco_v2", "queue_size": 32, "decay": 0.7}},
     "nnclr": {"method": {"name": "nnclr", "queue_size": 32}},
     "nnclr_dcl": {"method": {"name": "nnclr_dcl", "queue_size": 32}},
+    "pamc": {"method": {"name": "pamc", "clusters": 5}},
     "pixpro": {"views": {"name": f"{HERE}:placed"}, "encoder": {"name": f"{HERE}:NormalisedMap"}},
+    "sepclr": {  # the weights of the paper diverge at this rate
+        "method": {
+            **{"name": "sepclr", "joint_weight": 1.0},
+            **{"salient_weight": 2.0, "background_weight": 0.5},
+        },
+    },
     "swav": {
         "views": {"name": f"{HERE}:crops"},
         "method": {
@@ -217,6 +232,9 @@ def source():
             "target": random.normal(size=EXAMPLES).astype(np.float32),
             "labels": random.randint(0, 2, (EXAMPLES, 5)).astype(np.uint8),
             "quality": random.normal(size=EXAMPLES).astype(np.float32),
+            "clusters": random.rand(EXAMPLES, 16).argsort(1)[:, :3].astype(np.int32),
+            "origin": random.randint(0, 2, EXAMPLES).astype(np.int32),
+            "background": random.randint(0, 2, EXAMPLES).astype(bool),
         },
         n_classes=4,
     )
@@ -245,7 +263,7 @@ class Run:
         self.experiment = make_experiment(config, shape_of(self.source))
         shapes = self.experiment.state_shapes(mesh)
         step = compile_train_step(shapes, mesh=mesh, **self.experiment.step_options())
-        self._step = step.lower(shapes, self.experiment.data.batch(BATCH)).compile()
+        self.program = step.lower(shapes, self.experiment.data.batch(BATCH)).compile()
 
     def start(self):
         return self.experiment.init_state(self.mesh)
@@ -259,7 +277,7 @@ class Run:
         """The state after steps first..last-1 from `state`, and their losses."""
         losses = []
         for t in range(first, last):
-            state, metrics = self._step(state, self.batch(t))
+            state, metrics = self.program(state, self.batch(t))
             losses.append(float(metrics["loss"]))
         return state, losses
 

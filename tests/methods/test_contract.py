@@ -3,6 +3,9 @@
 A method that needs more than two views of an image adds a line to `tests.methods.contract`.
 """
 
+import dataclasses
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,19 +13,25 @@ import pytest
 
 from jcl.augment.image import examples_as_floats
 from jcl.config.options import descriptions, options
+from jcl.data.dataset_shape import shape_of
 from jcl.errors import UserError
-from jcl.experiment import make_method, open_config
+from jcl.experiment import make_experiment, make_method, open_config
 from jcl.experiment.tables import target
 from jcl.mesh import make_mesh
 from jcl.methods import METHODS
+from jcl.methods.base import declared
 from jcl.training.checkpoint import Checkpoints
-from tests.methods.contract import DROPPING, Run, make_config
+from tests.methods.contract import DROPPING, Run, make_config, source
 from tests.tiny import assert_same_bits, largest_difference, one_device
 
 # Outputs of methods by name; the others have features and projection.
 OUTPUTS = {
     **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse", "conr")},
     "pixpro": {"features", "projection", "map"},
+    "cmim": {"features", "projection", "decoder"},
+    "core_tuning": {"features", "projection", "prediction"},
+    "san": {"features", "projection", "prediction"},
+    "sepclr": {"features", "projection", "salient"},
     **{
         name: {"features", "projection", "text/features", "text/projection"}
         for name in ("clip", "siglip", "bimodal_sogclr")
@@ -33,6 +42,9 @@ FAST = (
     *("simclr", "sogclr", "dbpm", "moco_v2", "moco_v3", "nnclr", "swav", "mv_info_nce", "pixpro"),
     *("clip", "supcon", "cross_entropy", "l1"),
 )
+TAKE_CLASSES = [
+    name for name in METHODS if "n_classes" in inspect.signature(target("method", name)).parameters
+]
 DOUBLE = {"precision": "float64", "fsdp_min_size": 1}
 
 
@@ -93,6 +105,27 @@ def test_every_option_has_a_type_and_a_line_of_its_docstring(name):
         open_config(config)
     assert "\n" not in str(error.value)
     make_method(open_config(make_config(name)), n_classes=4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in METHODS
+        if "n_classes" in inspect.signature(target("method", name)).parameters
+    ],
+)
+def test_what_depends_on_the_number_of_classes_is_said(name):
+    """A run is evaluated on other data without these parts."""
+    data = shape_of(source())
+    shapes = []
+    for n_classes in (4, 5):
+        of_classes = dataclasses.replace(data, n_classes=n_classes)
+        experiment = make_experiment(make_config(name), of_classes)
+        shapes.append(shapes_of(experiment.state_shapes(one_device()).params))
+    parts = {part for part in shapes[0] if shapes[0][part] != shapes[1][part]}
+    assert parts
+    assert parts == {*declared(experiment.method, "head_parts")}
 
 
 @pytest.mark.slow

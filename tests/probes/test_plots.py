@@ -15,7 +15,7 @@ def picture(path):
     return image
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
 def test_views_grid(tmp_path, channels):
     rng = np.random.default_rng(0)
     views = rng.random((3, 2, 8, 8, channels)).astype(np.float32)

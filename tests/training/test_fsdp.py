@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from jcl.mesh import make_mesh
 from jcl.training.fsdp import describe_split, split_largest_axis
+from jcl.training.state import TrainState, state_sharding
 from jcl.training.step import compile_train_step
 from tests.tiny import tiny_config, tiny_experiment, train
 
@@ -38,6 +39,18 @@ def test_small_arrays_and_an_axis_of_one_device_split_nothing():
     assert split_largest_axis((64, 64), make_mesh(2, 4), min_size=4096).spec == P(None, "fsdp")
     assert split_largest_axis((64, 64), make_mesh(2, 4), min_size=4097).spec == P()
     assert split_largest_axis((64, 64), make_mesh(8, 1), min_size=1).spec == P()
+
+
+def test_rows_that_a_method_splits_lie_on_all_devices_with_what_the_optimizer_keeps_of_them():
+    rows, even = (jax.ShapeDtypeStruct((n, 3), np.float32) for n in (10, 16))
+    params = {"classes": even, "classes_of_old": even, "encoder": {"classes": rows}}
+    state = TrainState(even, params, {}, {"classes": even}, [{"mu": params}], params)
+    found = state_sharding(state, make_mesh(2, 4), fsdp_min_size=10**6, split=("classes",))
+    split = P(("data", "fsdp"))
+    for tree in (found.params, found.opt_state[0]["mu"], found.ema_params):
+        assert tree["classes"].spec == split
+        assert tree["classes_of_old"].spec == P()
+        assert tree["encoder"]["classes"].spec == P()  # 10 rows do not divide by 8 devices
 
 
 def test_a_step_holds_a_share_of_a_realistic_model_and_its_optimizer():

@@ -12,9 +12,15 @@ Of images the result is OUT/NAME/VERSION with the splits train and test, the fea
 and target (where the source has them) and records in their source's order, as array_record files.
 Train on it with --config.data.name=tfds:NAME --config.data.dir=OUT.
 
-Arrays are stored as PNG, image files as they are; where these differ in size, training brings
-them to one, which --config.data.image_size names. The dataset appears under its name only when
-it is complete. Neither writing nor reading needs TensorFlow.
+Arrays are stored as PNG, PNG and JPEG files as they are, other image files as PNG; where these
+differ in size, training brings them to one, which --config.data.image_size names. The dataset
+appears under its name only when it is complete. Neither writing nor reading needs TensorFlow.
+
+Folders of images may have any depth, with or without classes and parts, and files of all formats
+that Pillow reads: jcl/data/sources/image_files.py has the rules. What is left out is counted by
+kind, and what cannot be read is named at the end. Without a test or val folder,
+--held_out=0.1 takes a tenth of the images to test on. Folders train without being prepared too:
+--config.data.name=folder:DIR.
 
 Feature vectors, such as the diamonds, texts, such as WordNet's definitions, and what holds more
 than image, label and target become OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
@@ -46,6 +52,7 @@ from absl import flags
 
 from jcl.data.prepare.class_colour import colour_by_class
 from jcl.data.prepare.classes import keep_classes
+from jcl.data.prepare.clusters import add_clusters
 from jcl.data.prepare.concatenated import concatenate
 from jcl.data.prepare.density import DENSITIES
 from jcl.data.prepare.diamonds import read_diamonds
@@ -57,6 +64,7 @@ from jcl.data.prepare.outliers import other_class_outliers, turn_outliers
 from jcl.data.prepare.pairs.files import list_captioned, read_captioned
 from jcl.data.prepare.pairs.shards import Broken, list_shards, read_shards
 from jcl.data.prepare.planted import plant_pairs
+from jcl.data.prepare.redundant import repeat_images
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
 from jcl.data.prepare.splits import Splits
@@ -68,13 +76,25 @@ from jcl.data.prepare.words import write_words
 from jcl.data.prepare.write import write_arrays, write_image_folder
 from jcl.data.prepare.write_npz import write_npz
 from jcl.data.prepare.write_pairs import write_captioned, write_drawings
-from jcl.data.sources.arrays import read_arrays
+from jcl.data.sources.arrays import read_archive
 from jcl.errors import UserError
 
 _IDX = flags.DEFINE_string("idx", None, "Folder of IDX files named as MNIST's are, gzipped or not.")
 _NPZ = flags.DEFINE_string("npz", None, "Archive with the keys that arrays:PATH.npz takes.")
 _IMAGE_FOLDER = flags.DEFINE_string(
-    "image_folder", None, "Folder with train/CLASS/*.png|jpg and test/CLASS/*.png|jpg."
+    "image_folder",
+    None,
+    "Folder of images of any formats: CLASS/..., train/CLASS/... and test/CLASS/... or val/CLASS/"
+    "..., or without classes.",
+)
+_HELD_OUT = flags.DEFINE_float(
+    "held_out",
+    None,
+    "With --image_folder: the share of the training images that becomes the test part, where the "
+    "folder has none.",
+)
+_STRICT = flags.DEFINE_boolean(
+    "strict", False, "With --image_folder: an image that cannot be read is an error."
 )
 _SOURCE = flags.DEFINE_string(
     "source",
@@ -154,6 +174,7 @@ _STYLES = flags.DEFINE_enum(
     "Give images one of several styles, of which this one is of the test images alone; none holds "
     "no style out.",
 )
+_STYLE = flags.DEFINE_enum("style", None, STYLES, "Give all images this style.")
 _CLASS_COLOUR = flags.DEFINE_float(
     "class_colour",
     None,
@@ -177,6 +198,9 @@ _ALSO = flags.DEFINE_string(
 )
 _TIMES = flags.DEFINE_integer("times", 1, "With --also: multiplicity of the others.")
 _ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of that dataset.")
+_COPIES = flags.DEFINE_integer(
+    "copies", None, "Repeat every training image so often, moved by up to a pixel, with some noise."
+)
 _LABEL_NOISE = flags.DEFINE_enum(
     "label_noise",
     None,
@@ -194,12 +218,20 @@ _PLANTED_WRONG = flags.DEFINE_float(
     0.0,
     "Share of the training images whose partner becomes another's; makes pairs.",
 )
+_CLUSTERS_OF = flags.DEFINE_string(
+    "clusters_of",
+    None,
+    "Add the nearest clusters of the features in this archive, which jcl.evaluate "
+    "--export_features wrote of the same examples.",
+)
+_CENTRES = flags.DEFINE_integer("centres", 200, "With --clusters_of: how many clusters there are.")
+_NEAREST = flags.DEFINE_integer("nearest", 8, "With --clusters_of: how many an example gets.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
 _SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS, _WORDNET, _PAIRS, _EMOJI)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
-    *(_CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO),
-    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG),
+    *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
+    *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG, _CLUSTERS_OF),
 )
 _OF_RECORDS = {"image", "label", "target"}
 
@@ -213,7 +245,14 @@ def main(argv: list[str]) -> None:
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
     if _IMAGE_FOLDER.value:
         _refuse("--image_folder", *_CHANGES)
-        path = write_image_folder(_IMAGE_FOLDER.value, **to, version=_VERSION.value)
+        path = write_image_folder(
+            _IMAGE_FOLDER.value,
+            **to,
+            version=_VERSION.value,
+            held_out=_HELD_OUT.value,
+            seed=_SEED.value,
+            strict=_STRICT.value,
+        )
     elif _PAIRS.value:
         _refuse("--pairs", *_CHANGES)
         path = _write_pairs(**to)
@@ -226,6 +265,7 @@ def main(argv: list[str]) -> None:
         print(f"Wrote {path}: use --config.data.tokenizer={path}")
         return
     else:
+        _refuse("what is no --image_folder", _HELD_OUT, _STRICT)
         splits = _changed(_read())
         if set(splits["train"]) - _OF_RECORDS:
             _refuse("an archive", _VERSION)
@@ -248,7 +288,7 @@ def _read() -> Splits:
         return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value)
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
-    return read_idx_folder(_IDX.value) if _IDX.value else read_arrays(_NPZ.value)
+    return read_idx_folder(_IDX.value) if _IDX.value else read_archive(_NPZ.value).splits
 
 
 def _write_words(**to: str) -> Path:
@@ -312,6 +352,8 @@ def _changed(splits: Splits) -> Splits:
     if _STYLES.value:
         held_out = None if _STYLES.value == "none" else _STYLES.value
         splits = style_images(splits, held_out=held_out, seed=seed)
+    if _STYLE.value:
+        splits = style_images(splits, held_out=None, seed=seed, only=_STYLE.value)
     if _CLASS_COLOUR.value is not None:
         splits = colour_by_class(splits, share=_CLASS_COLOUR.value, seed=seed)
     if _INLIER_CLASS.value is not None:
@@ -323,12 +365,17 @@ def _changed(splits: Splits) -> Splits:
     if _ALSO.value:
         other = read_source(_ALSO.value, _DATA_DIR.value)
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
+    if _COPIES.value is not None:
+        splits = repeat_images(splits, copies=_COPIES.value, seed=seed)
     if _LABEL_NOISE.value:
         rate = _LABEL_NOISE_RATE.value
         splits = corrupt_labels(splits, kind=_LABEL_NOISE.value, rate=rate, seed=seed)
     if _PLANTED_NOISE.value or _PLANTED_WRONG.value:
         noise, wrong = _PLANTED_NOISE.value, _PLANTED_WRONG.value
         splits = plant_pairs(splits, noise=noise, wrong=wrong, seed=seed)
+    if _CLUSTERS_OF.value:
+        numbers = {"centres": _CENTRES.value, "nearest": _NEAREST.value}
+        splits = add_clusters(splits, _CLUSTERS_OF.value, **numbers, seed=seed)
     return splits
 
 

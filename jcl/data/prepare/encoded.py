@@ -1,47 +1,38 @@
-"""Image files as datasets store them: PNG or JPEG of one number of channels."""
+"""Image files as records store them: PNG or JPEG of one number of channels."""
 
 import io
-from pathlib import Path
 
+import numpy as np
 import PIL.Image
+from jaxtyping import UInt8
 
-from jcl.errors import UserError
-
-_MODES = {1: "L", 3: "RGB"}
-_STORED = ("PNG", "JPEG")
-FORMATS = (*_STORED, "WEBP")
+from jcl.data.sources.decode import decode_image
+from jcl.data.sources.image_file import open_image
+from jcl.data.sources.pixels import MODES
 
 
-def read_encoded(path: Path, channels: int) -> bytes:
-    """The file's own bytes where it has that many channels, else the same image as PNG.
+def encoded(file: bytes, channels: int) -> bytes:
+    """The file's own bytes where these are a PNG or JPEG of that many channels, else a new PNG.
 
     Keeping the bytes loses nothing and keeps photographs small.
 
     Args:
-        path: of a PNG, JPEG or WebP file.
-        channels: 1 or 3.
+        file: what an image file of any format of `jcl.data.sources.image_file` holds.
+        channels: 1, 3 or 4.
 
     Raises:
-        UserError: where there is no such file, or it is not an image, or is damaged.
+        ValueError: not an image, or a damaged one.
     """
-    try:
-        return encoded(path.read_bytes(), channels)
-    except FileNotFoundError:
-        raise UserError(f"the image {path} does not exist") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path} is not an image or a damaged one: {error}") from error
-
-
-def encoded(file: bytes, channels: int) -> bytes:
-    """The same of what a file holds.
-
-    Raises:
-        OSError, SyntaxError or ValueError: not an image, or a damaged one.
-    """
-    with PIL.Image.open(io.BytesIO(file), formats=FORMATS) as image:
-        image.load()
-        if image.mode == _MODES[channels] and image.format in _STORED:
+    pixels = decode_image(file, channels=channels)
+    with open_image(file) as image:
+        usual = image.format in ("PNG", "JPEG", "MPO") and not image.has_transparency_data
+        if usual and image.mode == MODES[channels]:
             return file
-        written = io.BytesIO()
-        image.convert(_MODES[channels]).save(written, format="png")
-        return written.getvalue()
+    return encode_png(pixels)
+
+
+def encode_png(image: UInt8[np.ndarray, "h w c"]) -> bytes:
+    """The bytes of a PNG file of an image of 1, 3 or 4 channels."""
+    written = io.BytesIO()
+    PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(written, "png")
+    return written.getvalue()

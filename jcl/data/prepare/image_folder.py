@@ -1,76 +1,93 @@
-"""Reads folders of image files: DIR/train/CLASS/*.png and DIR/test/CLASS/*.jpg."""
+"""Image files as records take them: what they have in common."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
-import PIL.Image
+import numpy as np
+import tqdm
 
+from jcl.data.order import permute
+from jcl.data.sources.decode import oriented_size
+from jcl.data.sources.image_file import open_image
+from jcl.data.sources.image_files import TEST, TRAIN, ImageFiles
+from jcl.data.sources.pixels import has_16_bits, is_grey, warn_of_16_bits
 from jcl.errors import UserError
 
-_SUFFIXES = (".png", ".jpg", ".jpeg")
 
-
-@dataclasses.dataclass(frozen=True)
-class ImageFolder:
-    """Image files, their labels and what they have in common.
+@dataclasses.dataclass
+class Unreadable:
+    """Files that could not be read, and why: collected, or raised at once.
 
     Attributes:
-        classes: names of the classes, sorted; a label is a position in them.
-        files: for each split, (path, label) pairs, sorted by path.
-        shape: (H, W, C), with None for H and W where images differ in size; C is 1 where every
-            image is grey, else 3.
+        strict: whether the first one is an error.
+        why: of each path.
     """
 
-    classes: list[str]
-    files: dict[str, list[tuple[Path, int]]]
-    shape: tuple[int | None, int | None, int]
+    strict: bool
+    why: dict[Path, str] = dataclasses.field(default_factory=dict)
+
+    def add(self, path: Path, why: object) -> None:
+        """Notes a file; raises UserError where that is to be an error."""
+        why = (str(why).splitlines() or [type(why).__name__])[0]
+        if self.strict:
+            raise UserError(f"{path} cannot be read: {why}")
+        self.why[path] = why
+
+    def summary(self) -> str:
+        """A sentence, and a line a file; "" where all could be read."""
+        if not self.why:
+            return ""
+        said = f"Left out {len(self.why)} files that cannot be read (--strict makes one an error):"
+        return "\n".join([said, *(f"  {path}: {why}" for path, why in self.why.items())])
 
 
-def read_image_folder(folder: str) -> ImageFolder:
-    """Lists DIR/{train,test}/CLASS/* and reads the header of every image.
+def with_held_out(images: ImageFiles, share: float | None, seed: int) -> ImageFiles:
+    """The files with a test part, drawn from the training part where a share is given.
+
+    Args:
+        images: the files.
+        share: of the training images, above 0 and below 1, that become the test part; None draws
+            none.
+        seed: of the draw, any integer.
 
     Raises:
-        UserError: where a split is missing or empty, the splits have different classes, or a
-            file is not an image.
+        UserError: there is a test part already, or one of the two would be empty.
     """
-    splits = {split: _list_split(Path(folder, split)) for split in ("train", "test")}
-    names = {split: sorted(classes) for split, classes in splits.items()}
-    if names["train"] != names["test"]:
-        odd = sorted(set(names["train"]) ^ set(names["test"]))
-        raise UserError(f"{folder} has these classes in only one of train and test: {odd}")
-    files = {
-        split: [(path, label) for label, name in enumerate(names[split]) for path in classes[name]]
-        for split, classes in splits.items()
-    }
-    sizes, grey = set(), True
-    for path, _ in files["train"] + files["test"]:
-        with _open(path) as image:
-            sizes.add(image.size)
-            grey = grey and image.mode == "L"
-    width, height = sizes.pop() if len(sizes) == 1 else (None, None)
-    return ImageFolder(names["train"], files, (height, width, 1 if grey else 3))
-
-
-def _list_split(folder: Path) -> dict[str, list[Path]]:
-    """The image files of each class, sorted."""
-    if not folder.is_dir():
-        raise UserError(f"{folder} does not exist, but an image folder has train and test in it")
-    classes = {
-        entry.name: sorted(p for p in entry.iterdir() if p.suffix.lower() in _SUFFIXES)
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir()
-    }
-    empty = [name for name, files in classes.items() if not files]
-    if empty or not classes:
+    if share is None:
+        return images
+    if TEST in images.files:
+        raise UserError(f"held_out={share:g} is given, but {images.folder} has a test part")
+    files = images.files[TRAIN]
+    count = round(share * len(files)) if 0 < share < 1 else 0
+    if not 0 < count < len(files):
         raise UserError(
-            f"{folder / empty[0] if empty else folder} has no {', '.join(_SUFFIXES)} files "
-            "in folders named after classes"
+            f"held_out={share:g} leaves {count} of {len(files)} images to test with; give a share "
+            "above 0 and below 1 under which both parts have some"
         )
-    return classes
+    order = permute(np.arange(len(files)), n=len(files), seed=seed, epoch=0)
+    rows = {TRAIN: sorted(order[count:].tolist()), TEST: sorted(order[:count].tolist())}
+    return dataclasses.replace(
+        images, files={split: [files[i] for i in chosen] for split, chosen in rows.items()}
+    )
 
 
-def _open(path: Path) -> PIL.Image.Image:
-    try:
-        return PIL.Image.open(path, formats=("PNG", "JPEG"))
-    except (OSError, SyntaxError) as error:
-        raise UserError(f"{path} is not a PNG or JPEG image: {error}") from error
+def common_shape(files: list[Path], unreadable: Unreadable) -> tuple[int | None, int | None, int]:
+    """(H, W, C) of images, by their headers; None for H and W where they differ.
+
+    C is 1 where every image is grey, else 3. Images are as they are meant to be seen. What is no
+    image is added to `unreadable`.
+    """
+    sizes, grey, deep = set(), True, 0
+    for path in tqdm.tqdm(files, desc="sizes", unit=" images", disable=not sys.stderr.isatty()):
+        try:
+            with open_image(path) as image:
+                sizes.add(oriented_size(image))
+                grey = grey and is_grey(image)
+                deep += has_16_bits(image)
+        except Exception as error:  # Pillow's plugins raise errors of many types
+            unreadable.add(path, error)
+    if deep:
+        warn_of_16_bits(f"{deep} of {len(files)} images")
+    width, height = sizes.pop() if len(sizes) == 1 else (None, None)
+    return height, width, 1 if grey else 3

@@ -20,6 +20,11 @@ def check_keys(variant: str, splits: Splits, *needed: str, new: tuple[str, ...] 
         for key in needed:
             if key not in arrays:
                 raise UserError(f"{variant} needs a {key}, and the {split} split has none")
+            if key == "label" and (count := int((arrays[key] < 0).sum())):
+                raise UserError(
+                    f"{variant} needs a label of every example, and {count} of the {split} split "
+                    "have none (-1)"
+                )
         for key in new:
             if key in arrays:
                 raise UserError(f"{variant} would replace the {key} that the {split} split has")

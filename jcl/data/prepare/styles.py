@@ -17,7 +17,9 @@ _GRADIENT = 110.0  # from the middle to an edge, in steps of brightness
 _CONTRAST = 0.65  # share of the contrast that goes
 
 
-def style_images(splits: Splits, *, held_out: str | None, seed: int) -> Splits:
+def style_images(
+    splits: Splits, *, held_out: str | None, seed: int, only: str | None = None
+) -> Splits:
     """Gives each image one style, which has nothing to do with its class.
 
     The styles are "plain"; "cast", which takes most of the red; "gradient", from dark to bright
@@ -29,6 +31,8 @@ def style_images(splits: Splits, *, held_out: str | None, seed: int) -> Splits:
             styles in both splits, the control.
         seed: of styles and strengths, any integer. Those of an image are a function of the split,
             the image's position in it, and the seed.
+        only: the style of all images of both splits, such as the target's beside a source of
+            another style; `held_out` is then None.
 
     Returns:
         The splits with image uint8 [n, H, W, 3] and domain int32 [n], the number of the style.
@@ -36,12 +40,15 @@ def style_images(splits: Splits, *, held_out: str | None, seed: int) -> Splits:
     Raises:
         UserError: an unknown style, no images, images of other channels.
     """
-    if held_out is not None and held_out not in STYLES:
-        raise UserError(f"held_out={held_out!r} is unknown; allowed: {', '.join(STYLES)}")
+    for name, style in {"held_out": held_out, "only": only}.items():
+        if style is not None and style not in STYLES:
+            raise UserError(f"{name}={style!r} is unknown; allowed: {', '.join(STYLES)}")
     check_images("styles", splits, 1, 3)
     check_keys("styles", splits, new=("domain",))
     allowed = {"train": [i for i, s in enumerate(STYLES) if s != held_out]}
     allowed["test"] = [i for i, s in enumerate(STYLES) if held_out in (None, s)]
+    if only is not None:
+        allowed = {split: [STYLES.index(only)] for split in allowed}
     styled = {}
     for split, arrays in splits.items():
         image = arrays["image"]

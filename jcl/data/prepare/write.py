@@ -6,7 +6,6 @@ needed.
 """
 
 import contextlib
-import io
 import itertools
 import os
 import re
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import tqdm
-from jaxtyping import UInt8
+from absl import logging
 
-from jcl.data.prepare.encoded import read_encoded
-from jcl.data.prepare.image_folder import read_image_folder
+from jcl.data.prepare.encoded import encode_png, encoded
+from jcl.data.prepare.image_folder import Unreadable, common_shape, with_held_out
+from jcl.data.sources.image_files import list_images, say_what_is_left_out
+from jcl.data.sources.labels import MISSING
 from jcl.errors import UserError
 
 _SHARD_EXAMPLES = 10_000
@@ -40,7 +40,8 @@ def write_arrays(
 
     Args:
         splits: for train and test, image uint8 [n, H, W, C] with C of 1, 3 or 4, and optionally
-            label int32 [n] and target float32 [n], the same keys in both.
+            label int32 [n], -1 where an example has none, and target float32 [n], the same keys in
+            both, but for a label, which only one may have.
         name: of the dataset.
         data_dir: TFDS data directory.
         version: like 1.0.0; None for that of TFDS's own dataset of the name, so that TFDS too
@@ -54,6 +55,11 @@ def write_arrays(
     """
     if set(splits) != {"train", "test"}:
         raise UserError(f"a train and a test split are needed, but given is {sorted(splits)}")
+    if any("label" in arrays for arrays in splits.values()):
+        splits = {
+            split: {"label": np.full(len(next(iter(arrays.values()))), MISSING), **arrays}
+            for split, arrays in splits.items()
+        }
     keys = {split: sorted(arrays) for split, arrays in splits.items()}
     if keys["train"] != keys["test"]:
         raise UserError(f"the splits must have the same keys, but they have {keys}")
@@ -81,22 +87,66 @@ def write_arrays(
 
 
 def write_image_folder(
-    folder: str, *, name: str, data_dir: str, version: str | None = None
+    folder: str,
+    *,
+    name: str,
+    data_dir: str,
+    version: str | None = None,
+    held_out: float | None = None,
+    seed: int = 0,
+    strict: bool = False,
 ) -> Path:
-    """Writes DIR/{train,test}/CLASS/* as a TFDS dataset; arguments as in `write_arrays`."""
-    images = read_image_folder(folder)
+    """Writes a folder of images, see `jcl.data.sources.image_files`, as a TFDS dataset.
 
-    def examples(files: list[tuple[Path, int]]) -> Iterator[dict]:
-        for path, label in files:
-            yield {"image": read_encoded(path, images.shape[-1]), "label": label}
+    What is left out is logged: what is no image at the start, what cannot be read at the end.
 
-    return write_records(
-        {split: (len(files), examples(files)) for split, files in images.files.items()},
-        _features(images.shape, images.classes, has_target=False),
+    Args:
+        folder: of images.
+        name: as in `write_arrays`.
+        data_dir: as in `write_arrays`.
+        version: as in `write_arrays`.
+        held_out: the share of the training images that becomes the test part, where there is none;
+            None leaves the dataset without one.
+        seed: of which these are.
+        strict: an image that cannot be read is an error, and nothing is written.
+
+    Raises:
+        UserError: no image that can be read in a part, a bad name, a dataset that exists.
+    """
+    images = with_held_out(list_images(folder), held_out, seed)
+    say_what_is_left_out(images)
+    unreadable = Unreadable(strict)
+    paths = [Path(images.folder, name) for files in images.files.values() for name, _ in files]
+    shape = common_shape(paths, unreadable)
+
+    def examples(split: str, files: list[tuple[str, int]]) -> Iterator[dict]:
+        read = 0
+        for name, label in files:
+            path = Path(images.folder, name)
+            if path in unreadable.why:
+                continue
+            try:
+                image = encoded(path.read_bytes(), shape[-1])
+            except (OSError, ValueError) as error:
+                unreadable.add(path, error)
+                continue
+            read += 1
+            yield {"image": image} | ({} if images.classes is None else {"label": label})
+        if not read:
+            path, why = next(iter(unreadable.why.items()))
+            raise UserError(f"no {split} image of {folder} can be read, such as {path}: {why}")
+
+    classes = None if images.classes is None else list(images.classes)
+    path = write_records(
+        {split: (len(files), examples(split, files)) for split, files in images.files.items()},
+        _features(shape, classes, has_target=False),
         name=name,
         data_dir=data_dir,
         version=version,
     )
+    if unreadable.why:
+        logging.warning("%s", unreadable.summary())
+    return path
 
 
 def check_name(name: str) -> None:
@@ -219,10 +269,3 @@ def _registered_version(name: str) -> str | None:
     except tfds.core.DatasetNotFoundError:
         return None
     return None if builder.BUILDER_CONFIGS else str(builder.VERSION)
-
-
-def encode_png(image: UInt8[np.ndarray, "h w c"]) -> bytes:
-    """The image as a PNG file."""
-    encoded = io.BytesIO()
-    PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "png")
-    return encoded.getvalue()

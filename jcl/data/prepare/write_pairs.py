@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jcl.data.prepare.encoded import encode_png
 from jcl.data.prepare.splits import Splits
-from jcl.data.prepare.write import encode_png, write_records
+from jcl.data.prepare.write import write_records
 
 
 class Captioned(NamedTuple):

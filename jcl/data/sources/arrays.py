@@ -3,18 +3,27 @@
 The archive holds, for `train_` and `test_`: `image` uint8 [n, H, W, C] or `features` float [n, F],
 or both, or inputs of other names. `text` is strings [n], or [n, K] where examples have up to K
 texts and "" stands for none, or token ids integer [n, L] with `text_mask` bool [n, L]. Optionally
-there are `label` integer [n] from 0, `target` number [n], `labels` uint8 [n, C] (multi-hot),
-`weight` number [n], `group` integer [n], and for pairs of texts `sts_pair` integer [n], the same
-for both and negative where there is none, with `sts_score` number [n]. Any other key [n, ...] is
-handed on by its name: numbers and booleans, floats as float32, integers as int32, bytes as bytes.
+there are `label` [n], `target` number [n], `labels` uint8 [n, C] (multi-hot), `weight` number [n],
+`group` integer [n], and for pairs of texts `sts_pair` integer [n], the same for both and negative
+where there is none, with `sts_score` number [n]. Any other key [n, ...] is handed on by its name:
+numbers and booleans, floats as float32, integers as int32, bytes as bytes.
+
+Images have 1 to 32 channels, and may be of any numbers once `image_range` says which are black and
+white; grey ones may be [n, H, W]. Labels may be ids, texts or missing: see
+`jcl.data.sources.labels`.
 """
 
+import dataclasses
 import zipfile
 import zlib
 
 import numpy as np
 
-from jcl.data.source import InMemorySource, check_image_size
+from jcl.data.remote import opened
+from jcl.data.source import InMemorySource, MissingSplit, check_image_size
+from jcl.data.sources.image_arrays import as_images
+from jcl.data.sources.labels import LABEL, NO_LABEL, read_classes
+from jcl.data.sources.scientific import check_range
 from jcl.errors import UserError
 
 SPLITS = ("train", "test")
@@ -26,7 +35,6 @@ _MEANT = {
     "features": (2, *_FLOATS, "[n, F]"),
     "target": (1, *_NUMBERS, "[n]"),
     "weight": (1, *_NUMBERS, "[n]"),
-    "label": (1, *_INTEGERS, "[n]"),
     "group": (1, *_INTEGERS, "[n]"),
     "sts_pair": (1, *_INTEGERS, "[n]"),
     "sts_score": (1, *_NUMBERS, "[n]"),
@@ -34,51 +42,76 @@ _MEANT = {
 _BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def arrays_source(path: str, split: str, *, image_size: int | None = None) -> InMemorySource:
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """All that an archive holds.
+
+    Attributes:
+        splits: for each split that it has, its arrays: images uint8, or uint16 where they were
+            brought to a range; floats float32, integers int32, bytes and booleans as they are.
+        n_classes: of `label`, or None.
+        class_names: of `label`, where it was renumbered.
+    """
+
+    splits: dict[str, dict[str, np.ndarray]]
+    n_classes: int | None
+    class_names: tuple[str, ...] | None
+
+
+def arrays_source(
+    path: str,
+    split: str,
+    *,
+    image_size: int | None = None,
+    image_range: tuple[float | int, ...] | None = None,
+    label_key: str | None = None,
+) -> InMemorySource:
     """`data.name="arrays:PATH.npz"`.
 
     Args:
         path: of the .npz file.
         split: "train" or "test".
         image_size: may say the size that the images have.
+        image_range: the values that are black and white in the images, such as (0, 4095), which
+            are then kept in 16 bits; needed where they are not bytes. None takes bytes as they are.
+        label_key: the key that holds the class, without train_ and test_; None for "label" where
+            there is one, "none" for no label.
 
     Raises:
         UserError: naming the file, and the key where one is at fault.
     """
-    source = open_arrays(path, split)
+    check_range("data.image_range", image_range)
+    archive = read_archive(path, image_range=image_range, label_key=label_key)
+    if split not in archive.splits:
+        raise MissingSplit(
+            f"{path} has nothing that begins with {split}_"
+            + ("; data.held_out takes some training examples instead" if split == "test" else "")
+        )
+    source = InMemorySource(
+        archive.splits[split], n_classes=archive.n_classes, class_names=archive.class_names
+    )
     check_image_size(f"arrays:{path}", image_size, source.image_shape)
     return source
 
 
-def open_arrays(path: str, split: str) -> InMemorySource:
-    """Opens one split of an archive.
+def read_archive(
+    path: str,
+    *,
+    image_range: tuple[float | int, ...] | None = None,
+    label_key: str | None = None,
+) -> Archive:
+    """Reads and checks a whole archive.
 
     Args:
         path: of the .npz file.
-        split: "train" or "test".
-
-    Raises:
-        UserError: naming the file, and the key where one is at fault.
-    """
-    splits = read_arrays(path)
-    if split not in splits:
-        raise UserError(f"{path} has nothing that begins with {split}_")
-    labels = [arrays["label"] for arrays in splits.values() if "label" in arrays]
-    n_classes = max(int(label.max()) + 1 for label in labels) if labels else None
-    return InMemorySource(splits[split], n_classes=n_classes)
-
-
-def read_arrays(path: str) -> dict[str, dict[str, np.ndarray]]:
-    """Reads and checks a whole archive.
-
-    Returns:
-        For each split that the archive has, its arrays: floats as float32, integers as int32, bytes
-        and booleans as they are.
+        image_range: as `arrays_source` takes it.
+        label_key: as `arrays_source` takes it.
 
     Raises:
         UserError: naming the file, and the key where one is at fault.
     """
     splits: dict[str, dict[str, np.ndarray]] = {}
+    labels: dict[str, np.ndarray] = {}
     for name, array in _read_members(path).items():
         split, _, key = name.partition("_")
         if split not in SPLITS or not key:
@@ -86,8 +119,22 @@ def read_arrays(path: str) -> dict[str, dict[str, np.ndarray]]:
                 f"{path} has the key {name!r}, but keys are train_NAME and test_NAME, such as "
                 "train_image"
             )
-        splits.setdefault(split, {})[key] = _check(path, name, key, array)
+        arrays = splits.setdefault(split, {})
+        if key == (label_key or LABEL):
+            labels[split] = array
+        elif key == "image":
+            arrays[key] = as_images(f"{path} key {name!r}", array, image_range)
+        elif key != LABEL:
+            arrays[key] = _check(path, name, key, array)
+    if label_key not in (None, NO_LABEL) and not labels:
+        keys = ", ".join(sorted({key for arrays in splits.values() for key in arrays}))
+        raise UserError(f"data.label_key={label_key!r} is given, but {path} has the keys {keys}")
+    if image_range is not None and not any("image" in arrays for arrays in splits.values()):
+        raise UserError(f"data.image_range={image_range} is given, but {path} holds no images")
+    classes = read_classes(f"{path} key {label_key or LABEL!r}", labels)
     for split, arrays in splits.items():
+        arrays |= {"label": classes.label[split]} if split in classes.label else {}
+        arrays |= {"labels": classes.labels[split]} if split in classes.labels else {}
         _check_split(path, split, arrays)
     for key in sorted({key for arrays in splits.values() for key in arrays} - {*_KNOWN}):
         if missing := [split for split, arrays in splits.items() if key not in arrays]:
@@ -97,15 +144,17 @@ def read_arrays(path: str) -> dict[str, dict[str, np.ndarray]]:
             raise UserError(f"{path} has {key} of different shapes in its splits: {shapes}")
     if not splits:
         raise UserError(f"{path} is an empty archive")
-    return splits
+    return Archive(splits, classes.n_classes, classes.class_names)
 
 
 def _read_members(path: str) -> dict[str, np.ndarray]:
     """All arrays of an .npz file, unchecked."""
     try:
-        archive = np.load(path, allow_pickle=False)
+        archive = np.load(opened(path), allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except UserError:  # an address that cannot be read
+        raise
     except _BROKEN as error:
         raise UserError(f"{path} is not a readable .npz archive: {_first_line(error)}") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -116,8 +165,9 @@ def _read_members(path: str) -> dict[str, np.ndarray]:
             try:
                 members[name] = archive[name]
             except _BROKEN as error:
+                hint = "; save texts as array.astype(str)" if "allow_pickle" in str(error) else ""
                 raise UserError(
-                    f"{path} key {name!r} is unreadable: {_first_line(error)}"
+                    f"{path} key {name!r} is unreadable: {_first_line(error)}{hint}"
                 ) from error
     return members
 
@@ -125,10 +175,7 @@ def _read_members(path: str) -> dict[str, np.ndarray]:
 def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
     """The array in the dtype of a source, once its rank, dtype and values are right."""
     given = f"{path} key {name!r} is {array.dtype}{list(array.shape)}, but it must be"
-    if key == "image":
-        if array.dtype != np.uint8 or array.ndim != 4:
-            raise UserError(f"{given} uint8 [n, H, W, C]")
-    elif key == "labels":
+    if key == "labels":
         if array.dtype != np.uint8 or array.ndim != 2:
             raise UserError(f"{given} uint8 [n, C]")
     elif key in _MEANT:
@@ -138,9 +185,7 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
         if key in ("target", "weight", "sts_score"):
             with np.errstate(over="ignore"):
                 array = array.astype(np.float32)
-        elif key == "label" and array.size and (array.min() < 0 or array.max() >= 2**31):
-            raise UserError(f"{path} key {name!r} has values outside 0..2**31 - 1")
-        elif key in ("label", "group") and array.dtype == np.uint8:
+        elif key in ("group", "sts_pair") and array.dtype == np.uint8:
             array = array.astype(np.int32)  # no bytes of an image
     elif key == "text" and array.dtype.kind not in "iu":
         if array.dtype.kind != "U" or array.ndim not in (1, 2):

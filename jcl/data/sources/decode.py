@@ -1,62 +1,174 @@
 """From the bytes of an image file to pixels, brought to one size where that is asked.
 
-Pillow decodes, whether or not the machine has OpenCV: the two decode JPEG to different pixels.
+Pillow decodes, whether or not the machine has OpenCV: the two decode JPEG to different pixels. A
+file's EXIF orientation is applied, as cameras mean it; TensorFlow and torchvision ignore it. Of
+several images in a file the first is taken.
 """
 
-import io
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import PIL.Image
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
+from PIL.ExifTags import Base
+
+from jcl.data.sources.image_file import load_image, open_image
+from jcl.data.sources.pixels import MODES, to_mode
+from jcl.data.sources.scientific import decode_scientific
+from jcl.errors import UserError
 
 _Box = tuple[float, float, float, float]  # left, top, right, bottom
 
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_TURN = PIL.Image.Transpose
+_ORIENTATIONS = {
+    2: _TURN.FLIP_LEFT_RIGHT,
+    3: _TURN.ROTATE_180,
+    4: _TURN.FLIP_TOP_BOTTOM,
+    5: _TURN.TRANSPOSE,
+    6: _TURN.ROTATE_270,
+    7: _TURN.TRANSVERSE,
+    8: _TURN.ROTATE_90,
+}
+# Where Pillow keeps what may say so.
+_EXIF = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
+# Of which the right or the bottom of the file is to the left or at the top of the picture.
+_FROM_RIGHT, _FROM_BOTTOM = (2, 3, 7, 8), (3, 4, 6, 7)
 
 
 def decode_image(
-    encoded: bytes, *, channels: int, image_size: int | None = None
-) -> UInt8[np.ndarray, "h w c"]:
-    """Decodes a PNG or JPEG file.
+    encoded: bytes,
+    *,
+    channels: int | None,
+    image_size: int | None = None,
+    image_range: tuple[float | int, ...] | None = None,
+) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
+    """Decodes an image file of any format of `jcl.data.sources.image_file`.
 
     Args:
         encoded: what the file holds.
-        channels: 1 (grey), 3 (RGB) or 4 (with transparency); an image of another kind is converted.
+        channels: 1 (grey), 3 (RGB) or 4 (with transparency); an image of another kind is converted,
+            by the rules of `jcl.data.sources.pixels`. With `image_range` any number, which the
+            image must have; None takes as many as it has.
         image_size: resize the shorter side to so many pixels and cut out the centre square; an
             image of that size is left as it is, bit for bit. None leaves every image as it is.
+        image_range: the values that are black and white: the image is uint16, in which they are 0
+            and 65535. None makes it uint8.
 
     Raises:
-        OSError, SyntaxError or ValueError: not a PNG or JPEG file, or a damaged one.
+        ValueError: not an image file, a damaged one, or one of another kind than is asked.
     """
-    mode = _MODES[channels]
-    with PIL.Image.open(io.BytesIO(encoded), formats=("PNG", "JPEG")) as image:
-        square = None if image_size is None else _draft_centre_square(image, image_size)
+    try:
+        if image_range is not None:
+            return decode_scientific(encoded, image_range, channels=channels, image_size=image_size)
+        return _decode(encoded, channels, image_size)
+    except Exception as error:  # Pillow's plugins and tifffile raise errors of many types
+        detail = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(detail) from error
+
+
+def decode_images(
+    files: Iterable[tuple[str, bytes]],
+    *,
+    count: int,
+    shape: tuple[int, int, int],
+    image_size: int | None,
+    image_range: tuple[float | int, ...] | None = None,
+) -> UInt8[np.ndarray, "n h w c"] | UInt16[np.ndarray, "n h w c"]:
+    """Decodes images that must have one shape.
+
+    Args:
+        files: what to call each image, and what its file holds.
+        count: how many they are.
+        shape: (H, W, C) of each.
+        image_size: as `decode_image` takes it.
+        image_range: as `decode_image` takes it.
+
+    Raises:
+        UserError: naming the image that cannot be decoded or has another shape.
+    """
+    images = np.empty((count, *shape), np.uint8 if image_range is None else np.uint16)
+    options = {"channels": shape[-1], "image_size": image_size, "image_range": image_range}
+    for row, (name, encoded) in zip(images, files, strict=True):
+        image = decode_named(name, encoded, **options)
+        if image.shape != shape:
+            raise UserError(
+                f"{name} has the shape {image.shape}, but others have {shape}: all must be equal, "
+                "or data.image_size must name a size to bring them to"
+            )
+        row[:] = image
+    return images
+
+
+def decode_named(
+    name: str, encoded: bytes, **options: Any
+) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
+    """Decodes an image, as `decode_image` does, that errors are to name.
+
+    Raises:
+        UserError: the image cannot be decoded.
+    """
+    try:
+        return decode_image(encoded, **options)
+    except ValueError as error:
+        raise UserError(f"{name} cannot be decoded: {error}") from error
+
+
+def oriented_size(image: PIL.Image.Image) -> tuple[int, int]:
+    """Width and height as the image is meant to be seen; it need not be decoded.
+
+    A PNG may say only at its end, behind its pixels, that it is turned: that is then not seen.
+    """
+    width, height = image.size
+    return (height, width) if orientation(image) >= 5 else (width, height)
+
+
+def orientation(image: PIL.Image.Image) -> int:
+    """The EXIF orientation, 1 to 8, or 1 where there is no valid one or Pillow applies it."""
+    if not image.info.keys() & _EXIF or image.format == "TIFF":
+        return 1
+    try:
+        found = image.getexif().get(Base.Orientation, 1)
+    except Exception:  # damaged EXIF, of which Pillow says so in many ways, spoils no pixel
+        return 1
+    return found if found in _ORIENTATIONS else 1
+
+
+def _decode(encoded: bytes, channels: int, image_size: int | None) -> UInt8[np.ndarray, "h w c"]:
+    with open_image(encoded) as image:
+        width, height = image.size
+        # Most of the time goes into decoding, which libjpeg does at 1/2, 1/4 or 1/8 of the size for
+        # less: Pillow takes the smallest that still holds the size both ways. Nothing for a PNG.
+        area = None if image_size is None else image.draft(None, (image_size, image_size))
+        load_image(image)
+        turn = orientation(image)  # after loading, where a PNG has it at its end
         # Before resizing: the numbers of a palette cannot be averaged.
-        pixels = image if image.mode == mode else image.convert(mode)
-        if square is not None:
-            pixels = _cut(pixels, square, image_size)
+        pixels = to_mode(image, MODES[channels])
+        if image_size is not None:
+            if area is None:
+                width, height = image.size  # a TIFF is turned when it is loaded
+            # The area in which the reduced image holds the whole, which may end within its last
+            # pixel.
+            scale = area[1][2] / width if area else 1.0
+            square = (scale * x for x in _centre_square(width, height, turn))
+            pixels = _cut(pixels, tuple(square), image_size)
+        if turn in _ORIENTATIONS:
+            pixels = pixels.transpose(_ORIENTATIONS[turn])
         # Faster than np.asarray(pixels), which matters for small images.
         values = np.frombuffer(pixels.tobytes(), np.uint8)
         return values.reshape(pixels.height, pixels.width, channels)
 
 
-def _draft_centre_square(image: PIL.Image.Image, size: int) -> _Box:
-    """Has a JPEG decoded no larger than needed, and says where the centre square then lies.
+def _centre_square(width: int, height: int, turn: int) -> tuple[int, int, int, int]:
+    """Where the centre square of the picture lies in the file.
 
-    Most of the time goes into decoding, which libjpeg does at 1/2, 1/4 or 1/8 of the size for
-    less: Pillow takes the smallest that still holds `size` both ways. Nothing for a PNG.
-
-    Returns:
-        The square in pixels of what will be decoded. In the file it starts at a whole pixel, so
-        nothing is interpolated where its side is `size` already.
+    It starts at a whole pixel, so nothing is interpolated where its side is the size already; and
+    where it cannot be in the middle, it is nearer to the top left of the picture.
     """
-    width, height = image.size
     side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    # The area in which the reduced image holds the whole, which may end within its last pixel.
-    _, (_, _, reduced_width, _) = image.draft(None, (size, size)) or (None, (0, 0, width, height))
-    scale = reduced_width / width
-    return left * scale, top * scale, (left + side) * scale, (top + side) * scale
+    left = (width - side + (turn in _FROM_RIGHT)) // 2
+    top = (height - side + (turn in _FROM_BOTTOM)) // 2
+    return left, top, left + side, top + side
 
 
 def _cut(image: PIL.Image.Image, square: _Box, size: int) -> PIL.Image.Image:

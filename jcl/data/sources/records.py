@@ -5,13 +5,13 @@ TensorFlow is not needed, nor imported.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Integer, UInt8
 
-from jcl.data.sources.decode import decode_image
+from jcl.data.sources.decode import decode_images, decode_named
 from jcl.errors import UserError
 
 # Which of several images of an example there are.
@@ -67,18 +67,18 @@ class RecordSource:
             UserError: where a record is damaged or an image has another shape.
         """
         examples = self.read(indices)
-        images = np.empty((len(examples), self.images or 1, *self.image_shape), np.uint8)
-        for row, index, example in zip(images, indices.tolist(), examples, strict=True):
-            for place in range(len(row)):
-                image = self.decode(index, example, place)
-                if image.shape != self.image_shape:
-                    raise UserError(
-                        f"image {index} of {self.split} in {self.folder} has the shape "
-                        f"{image.shape}, but others have {self.image_shape}: all must be equal, or "
-                        "data.image_size must name a size to bring them to"
-                    )
-                row[place] = image
-        batch = {"image": images if self.images else images[:, 0]}
+        files = (
+            (self._name(index), encoded)
+            for index, example in zip(indices.tolist(), examples, strict=True)
+            for encoded in self._encoded(example)
+        )
+        count = len(examples) * (self.images or 1)
+        images = decode_images(
+            files, count=count, shape=self.image_shape, image_size=self.image_size
+        )
+        if self.images:
+            images = images.reshape(len(examples), self.images, *self.image_shape)
+        batch = {"image": images}
         if self.images:
             masks = [example[IMAGE_MASK].int64_list.value for example in examples]
             batch[IMAGE_MASK] = np.array(masks, bool)
@@ -111,26 +111,20 @@ class RecordSource:
                 f"damaged and must be prepared again: {detail}"
             ) from error
 
-    def decode(
-        self, index: int, example: Mapping[str, Any], place: int = 0
-    ) -> UInt8[np.ndarray, "h w c"]:
-        """The image of one example, in as many channels as the dataset declares.
+    def decode(self, index: int, example: Mapping[str, Any]) -> UInt8[np.ndarray, "h w c"]:
+        """The first image of one example, in as many channels as the dataset declares."""
+        return decode_named(
+            self._name(index),
+            self._encoded(example)[0],
+            channels=self.image_shape[-1],
+            image_size=self.image_size,
+        )
 
-        Args:
-            index: of the example, for messages.
-            example: as `read` returns it.
-            place: which of several images.
-        """
-        try:
-            return decode_image(
-                example[self.image_key].bytes_list.value[place],
-                channels=self.image_shape[-1],
-                image_size=self.image_size,
-            )
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(
-                f"image {index} of {self.split} in {self.folder} cannot be decoded: {error}"
-            ) from error
+    def _name(self, index: int) -> str:
+        return f"image {index} of {self.split} in {self.folder}"
+
+    def _encoded(self, example: Mapping[str, Any]) -> Sequence[bytes]:
+        return example[self.image_key].bytes_list.value[: self.images or 1]
 
     def texts(self, indices: Integer[np.ndarray, " b"]) -> np.ndarray:
         """The text alone, strings [b] or [b, K]; no image is decoded."""

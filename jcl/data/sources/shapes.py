@@ -53,23 +53,29 @@ def shapes_source(
     return make_shapes(split, {"train": train_examples, "test": test_examples}[split])
 
 
-def make_shapes(split: str, examples: int) -> InMemorySource:
-    """Generates the first `examples` images of a split, about 5,000 a second on one core.
+def make_shapes(
+    split: str, examples: int, *, first: int = 0, scale: tuple[float, float] = _SCALE
+) -> InMemorySource:
+    """Generates images of a split, about 5,000 a second on one core.
 
     Args:
         split: "train" or "test", which are independent streams.
         examples: how many. Example i is the same whatever their number.
+        first: the position of the first of them in the split.
+        scale: smallest and largest radius; the image spans [-1, 1].
 
     Returns:
-        A source with image uint8 [n, 32, 32, 3], label int32 [n] (i mod 8, see `CLASSES`) and
-        target float32 [n] in [0, 1): the roundness of the shape's corners.
+        A source with image uint8 [n, 32, 32, 3], label int32 [n] (position mod 8, see `CLASSES`)
+        and target float32 [n] in [0, 1): the roundness of the shape's corners.
     """
-    label = (np.arange(examples) % len(CLASSES)).astype(np.int32)
+    label = ((first + np.arange(examples)) % len(CLASSES)).astype(np.int32)
     image = np.empty((examples, SIZE, SIZE, 3), np.uint8)
     target = np.empty(examples, np.float32)
     for start in range(0, examples, _CHUNK):
         part = slice(start, min(start + _CHUNK, examples))
-        image[part], target[part] = _render(_words(split, start, part.stop), label[part])
+        image[part], target[part] = _render(
+            _words(split, first + start, first + part.stop), label[part], scale
+        )
     return InMemorySource(
         {"image": image, "label": label, "target": target},
         n_classes=len(CLASSES),
@@ -85,16 +91,16 @@ def _words(split: str, start: int, stop: int) -> UInt64[np.ndarray, "b n"]:
 
 
 def _render(
-    words: UInt64[np.ndarray, "b n"], label: Int32[np.ndarray, " b"]
+    words: UInt64[np.ndarray, "b n"], label: Int32[np.ndarray, " b"], scale: tuple[float, float]
 ) -> tuple[UInt8[np.ndarray, "b h w 3"], Float32[np.ndarray, " b"]]:
-    """Images and targets from random words and classes."""
+    """Images and targets from random words, classes and the range of the scale."""
     draws = iter(((words[:, :_DRAWS] >> np.uint64(11)) * 2.0**-53).T)
 
     def uniform(low: float, high: float) -> Float64[np.ndarray, " b"]:
         return low + (high - low) * next(draws)
 
     roundness = uniform(0.0, 1.0)
-    scale = uniform(*_SCALE)
+    scale = uniform(*scale)
     centre = uniform(-_CENTRE, _CENTRE), uniform(-_CENTRE, _CENTRE)
     turned = cos_sin(next(draws))
     gradient_x, gradient_y = uniform(-_GRADIENT, _GRADIENT), uniform(-_GRADIENT, _GRADIENT)

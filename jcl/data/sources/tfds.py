@@ -9,31 +9,27 @@ import dataclasses
 import math
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import tqdm
-from absl import logging
 
 from jcl.config.checks import check_count
-from jcl.config.options import FREE_ON_RESUME
-from jcl.data.source import InMemorySource, Source
+from jcl.config.options import FREE_ON_RESUME, PATH
+from jcl.data.remote import local_data_dir
+from jcl.data.source import MissingSplit, Source
+from jcl.data.sources.decode_all import IN_MEMORY_BYTES, decode_all
+from jcl.data.sources.labels import LABEL, NO_LABEL
+from jcl.data.sources.record_labels import WithLabels, read_record_classes
 from jcl.data.sources.records import IMAGE_MASK, RecordSource
 from jcl.errors import UserError
-
-# A split whose decoded images take at most this many bytes is decoded once, into memory.
-IN_MEMORY_BYTES = 2 * 2**30
-
-_CHUNK = 1000  # examples decoded between two ticks of the progress bar
 
 
 def tfds_source(
     name: str,
     split: str,
     *,
-    dir: Annotated[str | None, FREE_ON_RESUME] = None,
+    dir: Annotated[str | None, FREE_ON_RESUME, PATH] = None,
     image_size: int | None = None,
     image_key: str = "image",
     label_key: str | None = None,
@@ -52,7 +48,8 @@ def tfds_source(
         image_size: pixels both ways that images are brought to, by resizing the shorter side and
             taking the centre; None takes images as they are.
         image_key: the feature that holds the image.
-        label_key: the feature that holds the class; None for "label" where there is one.
+        label_key: the feature that holds the class; None for "label" where there is one, "none" for
+            no label.
         text_key: the feature that holds a text or a sequence of texts; None for "text" where there
             is one.
         captions: the most texts that are read of each example, the first ones; None for all, where
@@ -74,6 +71,7 @@ def tfds_source(
         text_key=text_key,
         captions=captions,
         image_size=image_size,
+        label_splits=(train_split, test_split),
     )
 
 
@@ -87,6 +85,7 @@ def open_tfds(
     text_key: str | None = None,
     captions: int | None = None,
     image_size: int | None = None,
+    label_splits: tuple[str, ...] = (),
     in_memory_bytes: int = IN_MEMORY_BYTES,
 ) -> Source:
     """Opens one split of a TFDS dataset.
@@ -98,11 +97,14 @@ def open_tfds(
             ~/tensorflow_datasets, where TFDS may also download it to.
         image_key: the feature that holds the image (uint8), or a sequence of S images, of which the
             feature "image_mask" says which there are.
-        label_key: the feature that holds the class; None for "label" where there is one.
+        label_key: the feature that holds the class; None for "label" where there is one, "none" for
+            no label. One that is a number or a text, and not declared as a class, is read of all
+            examples first, and numbered.
         text_key: as in `tfds_source`.
         captions: as in `tfds_source`.
         image_size: bring the shorter side of every image to so many pixels and take the centre
             square; None takes images as they are, which must then have one size.
+        label_splits: the splits in which labels must be numbered alike, if this is not alone.
         in_memory_bytes: decode a split into memory up to this size.
 
     Returns:
@@ -112,25 +114,25 @@ def open_tfds(
     Raises:
         UserError: no such dataset, split or feature; images of different shapes; damaged files.
     """
-    folder = _find_folder(name, dir) or _download(name, dir)
+    folder = _find_folder(name, local_data_dir(dir, name)) or _download(name, dir)
     info = _read_info(folder)
     features = info.features
-    if label_key is None and "label" in features:
-        label_key = "label"
+    if label_key is None and LABEL in features:
+        label_key = LABEL
+    label_key = None if label_key == NO_LABEL else label_key
     if text_key is None and "text" in features and _is_text(features["text"]):
         text_key = "text"
     _check_features(folder, features, image_key, label_key)
     images = _number_of_images(features, image_key)
     if text_key is not None:
         captions = _number_of_captions(folder, features, text_key, captions)
-    try:
-        length = info.splits[split].num_examples
-    except (ValueError, KeyError, AssertionError):
-        length = 0
+    declared = label_key is not None and hasattr(features[label_key], "num_classes")
+    length = _length(info, split)
     if not length:
-        raise UserError(
+        raise MissingSplit(
             f"the split {split!r} is given, but {folder} has {', '.join(sorted(info.splits))} "
-            "(data.train_split and data.test_split choose, in TFDS's notation)"
+            "(data.train_split and data.test_split choose, in TFDS's notation; data.held_out takes "
+            "some training examples to test on)"
         )
 
     height, width, channels = features[image_key].shape[-3:]
@@ -141,11 +143,11 @@ def open_tfds(
         split=split,
         length=length,
         image_key=image_key,
-        label_key=label_key,
+        label_key=label_key if declared else None,
         target_key="target" if "target" in features and _is_number(features["target"]) else None,
         image_shape=(height or 0, width or 0, channels or 3),
-        n_classes=features[label_key].num_classes if label_key else None,
-        class_names=_class_names(features[label_key]) if label_key else None,
+        n_classes=features[label_key].num_classes if declared else None,
+        class_names=_class_names(features[label_key]) if declared else None,
         text_key=text_key,
         captions=captions if text_key else None,
         images=images,
@@ -157,41 +159,31 @@ def open_tfds(
     if height is None or width is None:
         shape = source.decode(0, first).shape
         source = dataclasses.replace(source, image_shape=shape)
-    if length * (images or 1) * math.prod(source.image_shape) > in_memory_bytes:
+    what, size = f"{split} of {folder}", length * (images or 1) * math.prod(source.image_shape)
+    if label_key is not None and not declared:
+        lengths = {name: _length(info, name) for name in (split, *label_splits)}
+        lengths = {name: count for name, count in lengths.items() if count}
+        classes = read_record_classes(source, label_key, lengths)
+        if split in classes.label:
+            label = classes.label[split], classes.n_classes, classes.class_names
+            source = WithLabels(source, *label)
+    if size > in_memory_bytes:
         source.batch(np.array([0, length - 1]))  # fails now if it fails at all
         return source
-    return _decode_all(source)
+    return decode_all(source, what)
+
+
+def _length(info: Any, split: str) -> int:
+    """How many examples a split has, 0 where there is no such split."""
+    try:
+        return info.splits[split].num_examples
+    except (ValueError, KeyError, AssertionError):
+        return 0
 
 
 def _is_number(feature) -> bool:
     """Whether a feature is one number, and not the name of a class, whose number has no order."""
     return feature.shape == () and not hasattr(feature, "num_classes")
-
-
-def _decode_all(source: RecordSource) -> InMemorySource:
-    """Decodes a whole split once, and says so."""
-    what = f"Decoding {source.split} of {source.folder}"
-    terminal = sys.stderr.isatty()
-    if not terminal:
-        logging.info("%s: %d images into memory", what, len(source))
-    arrays: dict[str, np.ndarray] = {}
-    texts = []  # NumPy's strings are as long as the longest, which is known at the end
-    with tqdm.tqdm(total=len(source), desc=what, unit=" images", disable=not terminal) as bar:
-        for start in range(0, len(source), _CHUNK):
-            indices = np.arange(start, min(start + _CHUNK, len(source)))
-            for key, part in source.batch(indices).items():
-                if part.dtype.kind == "U":
-                    texts.append(part)
-                    continue
-                # Allocated whole: joining chunks at the end would take the memory twice.
-                if key not in arrays:
-                    arrays[key] = np.empty((len(source), *part.shape[1:]), part.dtype)
-                arrays[key][indices] = part
-            bar.update(len(indices))
-    if texts:
-        arrays["text"] = np.concatenate(texts)
-    names = source.class_names
-    return InMemorySource(arrays, n_classes=source.n_classes, class_names=names)
 
 
 def _find_folder(name: str, dir: str | None) -> Path | None:
@@ -319,11 +311,12 @@ def _check_features(folder: Path, features: Any, image_key: str, label_key: str 
             f"data.image_key={image_key!r} is given or the default, but the 8-bit images of "
             f"{folder} are {images}"
         )
-    labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
+    one = {k: f for k, f in features.items() if isinstance(f, tfds.features.Tensor)}
+    labels = sorted(k for k, f in one.items() if f.shape == ())
     if label_key is not None and label_key not in labels:
         raise UserError(
-            f"data.label_key={label_key!r} is given or the default, but the class labels of "
-            f"{folder} are {labels}"
+            f"data.label_key={label_key!r} is given or the default, but what can be a label of "
+            f"{folder} is {labels}; data.label_key=none takes none"
         )
 
 

@@ -8,9 +8,18 @@ from jcl.errors import UserError
 from jcl.runtime import workdir as workdir_lib
 
 
-def write_kept(workdir: Path, tokenizer: Tokenizer) -> None:
-    """Saves the tokenizer that the run reads its texts with."""
-    workdir_lib.write_atomically(workdir / workdir_lib.TOKENIZER, tokenizer.json)
+def write_kept(workdir: Path, tokenizer: Tokenizer | None) -> None:
+    """Saves the tokenizer that a run begins to read its texts with.
+
+    Args:
+        workdir: of the run, which has no checkpoint yet.
+        tokenizer: None where the texts are no strings, which removes what an earlier launch left.
+    """
+    path = workdir / workdir_lib.TOKENIZER
+    if tokenizer is None:
+        path.unlink(missing_ok=True)
+    else:
+        workdir_lib.write_atomically(path, tokenizer.json)
 
 
 def read_kept(workdir: Path) -> Tokenizer | None:

@@ -16,8 +16,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from jcl.losses import map_rows, sinkhorn, unit_rows
 from jcl.methods.parts import prototypes as prototypes_lib
 from jcl.methods.parts import queue as queue_lib
-
-_HIGHEST = jax.lax.Precision.HIGHEST
+from jcl.methods.parts.kmeans import cluster_directions, mean_directions, products
 
 
 class ClusteredMemory(TypedDict):
@@ -85,7 +84,7 @@ def push(
     position = memory["queue"]["position"]
     queue = queue_lib.push(memory["queue"], embeddings)
     all_clusters = jax.lax.dynamic_update_slice_in_dim(memory["clusters"], clusters, position, 0)
-    prototypes = _mean_directions(queue["rows"], all_clusters, memory["prototypes"])
+    prototypes = mean_directions(queue["rows"], all_clusters, memory["prototypes"])
     return {"queue": queue, "clusters": all_clusters, "prototypes": prototypes}
 
 
@@ -101,11 +100,7 @@ def cluster(memory: ClusteredMemory, key: PRNGKeyArray, *, iterations: int = 20)
     count = len(memory["prototypes"])
     first = rows[jax.random.permutation(key, len(rows))[:count]]
 
-    def again(_, prototypes):
-        return _mean_directions(rows, _nearest(rows, prototypes), prototypes)
-
-    prototypes = jax.lax.fori_loop(0, iterations, again, first)
-    clusters = _nearest(rows, prototypes)
+    clusters, prototypes = cluster_directions(rows, first, iterations=iterations)
     return {"queue": memory["queue"], "clusters": clusters, "prototypes": prototypes}
 
 
@@ -127,27 +122,11 @@ def neighbours(
     def of_row(index, row, columns, memory):
         del index, columns
         rows, clusters, prototypes = memory
-        inside = clusters == jnp.argmax(_products(prototypes, row))
+        inside = clusters == jnp.argmax(products(prototypes, row))
         inside = inside | (inside.sum() <= count)
-        similarity = jnp.where(inside, _products(rows, row), -jnp.inf)
+        similarity = jnp.where(inside, products(rows, row), -jnp.inf)
         return rows[jax.lax.top_k(similarity, count)[1]]
 
     held = memory["queue"]["rows"], memory["clusters"], memory["prototypes"]
     rows, held = jax.lax.stop_gradient((unit_rows(embeddings), held))
     return map_rows(of_row, rows, (), held, mesh=mesh, block_size=None)
-
-
-def _products(rows, columns):
-    return jnp.matmul(rows, columns, precision=_HIGHEST)
-
-
-def _nearest(rows, prototypes):
-    return jnp.argmax(_products(rows, prototypes.T), axis=1).astype(jnp.int32)
-
-
-def _mean_directions(rows, clusters, before):
-    """Of each cluster; a cluster without rows keeps its prototype."""
-    # A product, because sums that are scattered come in any order on GPUs.
-    members = jax.nn.one_hot(clusters, len(before), dtype=rows.dtype, axis=0)
-    means = unit_rows(_products(members, rows))
-    return jnp.where(members.any(1, keepdims=True), means, before)

@@ -59,7 +59,8 @@ def embedded(encoder: nn.Module, text: Text, *, deviation: float) -> Float[Array
     length, most = text["ids"].shape[1], encoder.max_length
     if length > most:
         raise UserError(
-            f"texts have {length} tokens with their padding, and text_encoder.max_length={most}"
+            f"texts have {length} tokens with their padding, and text_encoder.max_length={most}; "
+            "data.text_length cuts texts that are strings"
         )
     types = {"dtype": encoder.dtype, "param_dtype": encoder.param_dtype}
     embedding = TokenEmbedding(encoder.vocabulary, encoder.width, name="token_embedding", **types)

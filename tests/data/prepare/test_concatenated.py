@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from jcl.data import InMemorySource
+from jcl.data.dataset_shape import shape_of
+from jcl.data.order import shuffled
 from jcl.data.prepare.concatenated import concatenate
 from jcl.errors import UserError
 from tests.data.prepare.labelled import assert_same_arrays, labelled
@@ -20,6 +23,18 @@ def test_multiplicities():
             assert (train["image"][rows] == splits["train"]["image"][position]).all()
     assert_same_arrays(first["test"], made["test"])
     assert not made["test"]["origin"].any()
+
+
+def test_an_epoch_has_the_share_of_real_examples():
+    """The check of METHODS: 10 n1 / (10 n1 + n2), of all batches of an epoch."""
+    n1, n2 = 4, 24
+    made = concatenate(labelled(train=n1), labelled(train=n2), times=10, other_times=1)["train"]
+    order = shuffled(shape_of(InMemorySource(made)), batch_size=8, seed=3)
+    assert order.steps_per_epoch == 8
+    rows = np.concatenate([order.batch_indices(step) for step in range(8)])
+    assert (made["origin"][rows] == 0).mean() == 10 * n1 / (10 * n1 + n2)
+    real = rows[made["origin"][rows] == 0]
+    assert np.bincount(made["position"][real]).tolist() == [10] * n1
 
 
 def test_refuses_in_one_sentence():

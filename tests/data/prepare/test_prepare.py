@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import numpy as np
-import PIL.Image
 import pytest
 
 from jcl.data import open_source
@@ -218,7 +217,7 @@ def test_binary_makes_variants(tmp_path):
         f"--npz={out}/noisy.npz --planted_wrong=0.5 --classes=0,1,2,3 --name=pairs {to}",
         f"--idx={tmp_path} --also=tfds:tailed --times=2 --name=joined {to}",
         f"--idx={tmp_path} --styles=cast --class_colour=1 --tree=(0,1),2,3,4,5,6,7,8,9 "
-        f"--turned_outliers --name=every {to}",
+        f"--turned_outliers --copies=2 --name=every {to}",
         f"--source=tests.data.test_address:zeros --label_noise=symmetric --name=x {to}",
         f"--idx={tmp_path} --label_noise=symmetric --version=1.0.0 --name=x {to}",
         f"--image_folder={tmp_path} --label_noise=symmetric --turned_outliers --name=x {to}",
@@ -240,6 +239,7 @@ def test_binary_makes_variants(tmp_path):
     assert len(open_source(f"arrays:{out}/joined.npz", "train")) == 2 * 30 + 18
     every = open_source(f"arrays:{out}/every.npz", "test")
     assert (len(every), every.image_shape) == (40, (28, 28, 3))
+    assert len(open_source(f"arrays:{out}/every.npz", "train")) == 2 * 30
     assert {"domain", "colour", "path", "turn", "outlier"} < every.arrays.keys()
 
 
@@ -264,63 +264,6 @@ def test_an_archive_is_whole_or_absent(tmp_path, monkeypatch):
     assert path.read_bytes() == before
     with pytest.raises(UserError, match="must match"):
         write_npz(splits, name="../rows", data_dir=str(tmp_path))
-
-
-def save_image(path, mode, size, format, seed):
-    shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], len(mode))
-    image = PIL.Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, format)
-
-
-def test_image_folder(tmp_path):
-    folder = tmp_path / "photos"
-    for split in ("train", "test"):
-        save_image(folder / split / "cat" / "a.png", "RGB", (6, 5), "png", 0)
-        save_image(folder / split / "cat" / "b.JPG", "RGB", (6, 5), "jpeg", 1)
-        save_image(folder / split / "dog" / "c.png", "L", (6, 5), "png", 2)
-        save_image(folder / split / "dog" / "d.png", "RGBA", (6, 5), "png", 3)
-        (folder / split / "dog" / "notes.txt").write_text("not an image")
-    write.write_image_folder(str(folder), name="photos", data_dir=str(tmp_path))
-    source = open_source("tfds:photos", "train", dir=str(tmp_path))
-    assert source.n_classes == 2
-    assert source.arrays["label"].tolist() == [0, 0, 1, 1]
-    for i, name in enumerate(["cat/a.png", "cat/b.JPG", "dog/c.png", "dog/d.png"]):
-        expected = np.asarray(PIL.Image.open(folder / "train" / name).convert("RGB"))
-        np.testing.assert_array_equal(source.arrays["image"][i], expected)
-
-
-def test_images_of_different_shapes_can_be_prepared_but_not_read(tmp_path):
-    folder = tmp_path / "photos"
-    for split in ("train", "test"):
-        save_image(folder / split / "cat" / "a.png", "L", (6, 5), "png", 0)
-        save_image(folder / split / "cat" / "b.png", "L", (5, 6), "png", 0)
-    write.write_image_folder(str(folder), name="photos", data_dir=str(tmp_path))
-    with pytest.raises(UserError, match=r"\(6, 5, 1\).*\(5, 6, 1\)"):
-        open_source("tfds:photos", "train", dir=str(tmp_path))
-
-
-def test_bad_image_folders(tmp_path):
-    def refuse(match):
-        with pytest.raises(UserError, match=match):
-            write.write_image_folder(str(folder), name="x", data_dir=str(tmp_path / "out"))
-
-    folder = tmp_path / "photos"
-    refuse("train does not exist")
-    save_image(folder / "train" / "cat" / "a.png", "L", (6, 5), "png", 0)
-    refuse("test does not exist")
-    (folder / "test" / "cat").mkdir(parents=True)
-    refuse("test/cat has no")
-    save_image(folder / "test" / "cat" / "a.png", "L", (6, 5), "png", 0)
-    save_image(folder / "test" / "dog" / "a.png", "L", (6, 5), "png", 0)
-    refuse(r"\['dog'\]")
-    save_image(folder / "train" / "dog" / "a.png", "L", (60, 50), "png", 0)
-    whole = (folder / "train" / "dog" / "a.png").read_bytes()
-    (folder / "train" / "dog" / "a.png").write_bytes(whole[: len(whole) // 2])
-    refuse("dog/a.png is not an image or a damaged one")
-    (folder / "train" / "dog" / "a.png").write_bytes(b"hello")
-    refuse("dog/a.png is not a PNG or JPEG")
-    assert [p for p in contents(tmp_path) if "incomplete" in p or p == "1.0.0"] == []
 
 
 def test_refuses_to_overwrite(small_arrays, small_dir):

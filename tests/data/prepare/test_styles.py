@@ -44,6 +44,14 @@ def test_each_style_is_what_it_is_called():
     assert len(np.unique(span)) > 20
 
 
+def test_one_style_for_all():
+    made = style_images(labelled(shape=(8, 8, 3)), held_out=None, seed=0, only="plain")
+    assert all((made[split]["domain"] == STYLES.index("plain")).all() for split in made)
+    np.testing.assert_array_equal(made["test"]["image"], labelled(shape=(8, 8, 3))["test"]["image"])
+    with pytest.raises(UserError, match="only='blur' is unknown"):
+        style_images(labelled(), held_out=None, seed=0, only="blur")
+
+
 def test_gray_images_become_coloured_and_pinned():
     made = style_images(labelled(), held_out=None, seed=0)["train"]
     assert made["image"].shape == (400, 6, 6, 3)

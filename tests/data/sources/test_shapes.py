@@ -56,6 +56,16 @@ def test_example_does_not_depend_on_their_number(train):
             np.testing.assert_array_equal(array, train.arrays[key][:count])
 
 
+def test_images_from_a_later_one_on_and_of_another_size(train):
+    later = shapes.make_shapes("train", 300, first=130).arrays
+    for key, array in later.items():
+        np.testing.assert_array_equal(array, train.arrays[key][130:430])
+    smaller = shapes.make_shapes("train", 300, first=130, scale=(0.3, 0.4)).arrays
+    for key in ("label", "target"):
+        np.testing.assert_array_equal(smaller[key], later[key])
+    assert (smaller["image"] != later["image"]).any((1, 2, 3)).all()
+
+
 def test_no_image_is_in_both_splits(train):
     test = shapes.make_shapes("test", 500).arrays["image"]
     seen = {image.tobytes() for image in train.arrays["image"]}
@@ -87,9 +97,9 @@ def test_roundness_changes_every_shape_a_little():
     words = shapes._words("train", 0, 64)
     label = (np.arange(64) % 8).astype(np.int32)
     words[:, 0] = 0
-    sharp, low = shapes._render(words, label)
+    sharp, low = shapes._render(words, label, (0.5, 0.8))
     words[:, 0] = 2**64 - 1
-    round_, high = shapes._render(words, label)
+    round_, high = shapes._render(words, label, (0.5, 0.8))
     assert low.max() == 0
     assert high.min() == 1
     changed = (sharp != round_).any(axis=-1).mean(axis=(1, 2))

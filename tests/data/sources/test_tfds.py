@@ -3,8 +3,11 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from jcl.data import Source, open_source
+from jcl.data.prepare.image_folder import encode_png
+from jcl.data.prepare.write import _write_records, write_arrays
 from jcl.data.sources.tfds import open_tfds
 from jcl.errors import UserError
 
@@ -67,7 +70,7 @@ def test_the_newest_version_is_read(small_dir, tmp_path):
         ({"train_split": "train[9999:]"}, "9999"),
         ({"image_key": "picture"}, r"data.image_key='picture'.*\['image'\]"),
         ({"image_key": "label"}, "data.image_key='label'"),
-        ({"label_key": "class"}, r"data.label_key='class'.*\['label'\]"),
+        ({"label_key": "class"}, r"data.label_key='class'.*\['label', 'target'\]"),
         ({"label_key": "target"}, "data.label_key='target'"),
     ],
 )
@@ -126,3 +129,60 @@ def test_other_file_formats(small_dir, tmp_path):
     info.write_text(info.read_text().replace("array_record", "tfrecord"))
     with pytest.raises(UserError, match=r"prepared as tfrecord.*array_record"):
         stream(data_dir)
+
+
+def test_labels_left_out_and_missing(small_dir, small_arrays, tmp_path):
+    source = open_source("tfds:small", "train", dir=str(small_dir), label_key="none")
+    assert source.n_classes is None
+    assert "label" not in source.arrays
+    label = small_arrays["train"]["label"].copy()
+    label[[0, 7]] = -1
+    image, target = (small_arrays["test"][key] for key in ("image", "target"))
+    splits = {
+        "train": {**small_arrays["train"], "label": label},
+        "test": {"image": image, "target": target},
+    }
+    write_arrays(splits, name="holes", data_dir=str(tmp_path))
+    train, test = (open_source("tfds:holes", s, dir=str(tmp_path)) for s in ("train", "test"))
+    assert train.arrays["label"].tolist() == label.tolist()
+    assert train.n_classes == test.n_classes == 5
+    assert list(test.arrays) == ["image", "target"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "train", "test", "expected", "names"),
+    [
+        (tfds.features.Scalar(np.int64), [900, 7, -1], [7, 80], [2, 0, -1], ("7", "80", "900")),
+        (tfds.features.Scalar(np.int64), [2, 0, 1], [1, 1], [2, 0, 1], None),
+        (tfds.features.Text(), ["owl", "", "a"], ["cat", "owl"], [2, -1, 0], ("a", "cat", "owl")),
+    ],
+)
+def test_labels_that_are_not_declared_as_classes(tmp_path, feature, train, test, expected, names):
+    """Numbered alike in both splits, in memory and read at every use."""
+    image = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), np.uint8)
+    folder = tmp_path / "odd" / "1.0.0"
+    folder.mkdir(parents=True)
+    kind = tfds.features.Image(shape=(4, 5, 3))
+    png = [encode_png(x) for x in image]
+    splits = {
+        split: (len(labels), [{"image": png[i], "label": y} for i, y in enumerate(labels)])
+        for split, labels in (("train", train), ("test", test))
+    }
+    features = tfds.features.FeaturesDict({"image": kind, "label": feature})
+    _write_records(folder, "odd", "1.0.0", features, splits)
+    memory = open_source("tfds:odd", "train", dir=str(tmp_path))
+    streamed = open_tfds(
+        "odd",
+        "train",
+        dir=str(tmp_path),
+        image_key="image",
+        label_key=None,
+        label_splits=("train", "test"),
+        in_memory_bytes=0,
+    )
+    for source in (memory, pickle.loads(pickle.dumps(streamed))):
+        batch = source.batch(np.arange(3))
+        assert batch["label"].tolist() == expected
+        np.testing.assert_array_equal(batch["image"], image)
+        assert (source.n_classes, source.class_names) == (3, names)
+    assert (memory.in_memory, streamed.in_memory) == (True, False)

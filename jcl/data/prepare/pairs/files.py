@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jcl.data.prepare.encoded import read_encoded
+from jcl.data.prepare.encoded import encoded
 from jcl.data.prepare.write_pairs import Captioned
 from jcl.errors import UserError
 
@@ -61,7 +61,10 @@ def read_captioned(files: CaptionedFiles) -> Iterator[Captioned]:
         UserError: a file that is not an image, or is damaged.
     """
     for path, captions in files:
-        yield Captioned(read_encoded(path, 3), captions)
+        try:
+            yield Captioned(encoded(path.read_bytes(), 3), captions)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} is not an image or a damaged one: {error}") from error
 
 
 def _read_table(path: Path, delimiter: str) -> Iterator[tuple[str, str, str]]:

@@ -1,0 +1,188 @@
+"""What each method's paper promises, in small: a cell of docs/demonstrations.md.
+
+Method: each as its own small config has it; the page says what a cell is compared with, by which
+    score, and what counts as shown. No paper has these settings.
+Data: `benchmarks/prepare_variants.sh` makes what is no data.name of its own.
+Command: python -m jcl.train --config=configs/demonstrations.py:cell=mochi-moco_v2 \
+    --workdir=runs/mochi
+    All cells, three seeds each: benchmarks/study_demonstrations.sh
+Expected time: 10 to 45 seconds of steps on 2 CPU cores.
+Expected score: docs/demonstrations.md.
+"""
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from jcl import config as config_lib
+from jcl.errors import UserError
+
+
+class Cell(NamedTuple):
+    """One setting of the study.
+
+    Attributes:
+        config: of configs/, with its arguments after a colon.
+        steps: of the run.
+        changes: section -> its options; those that name a thing are the whole section.
+        batch: examples a step; None keeps the config's.
+        also_on: another dataset that the run is scored on too.
+    """
+
+    config: str
+    steps: int
+    changes: Mapping[str, dict] = MappingProxyType({})
+    batch: int | None = None
+    also_on: str | None = None
+
+
+_LIGHT = dict(name="crop_flip_light")
+_CLOTHES = dict(data=dict(name="arrays:{}/fashion_clean.npz"), views=_LIGHT)
+_DIRECT = _CLOTHES | dict(probe=dict(shares=(0.01,), linear_seeds=3), method=dict(decay=0.99))
+_BECLR = dict(data=dict(name="tfds:fashion_others", dir="{}"), views=_LIGHT)
+_TAIL = dict(data=dict(name="tfds:fashion_tail100", dir="{}"))
+_FOUR_LIGHT = dict(views=dict(name="crop_flip_light", count=4))
+_SHIRTS = dict(data=dict(name="arrays:{}/fashion_turned_shirts.npz"))
+_STYLES = dict(data=dict(name="arrays:{}/fashion_styles_contrast.npz"))
+_MOTION = dict(probe=dict(label="motion"))
+_TAILED_SHAPES = dict(data=dict(name="tfds:shapes_tail100", dir="{}"))
+_BAD_PAIRS = dict(data=dict(name="arrays:{}/fashion_bad_pairs.npz"))
+_LABELLED = dict(name="benchmarks.demonstrations.labelled_scenes:labelled_scenes")
+_DIAMONDS = dict(data=dict(name="arrays:{}/diamonds_imbalanced.npz"))
+_ANGLE = dict(data=dict(name="tfds:fashion_angle_imbalanced", dir="{}"))
+_SIX_SHAPES = dict(data=dict(name="tfds:shapes_six", dir="{}"))
+_SIMCLR = dict(name="simclr", temperature=0.2)
+_WARM_SIMCLR = dict(name="simclr", temperature=0.5)
+_ALONE = dict(method=dict(name="conr", weight=1000.0))  # L1 has a thousandth of the gradient
+
+CELLS = {
+    "directpred-directpred": Cell("directpred_shapes", 700, _DIRECT),
+    "directpred-linear": Cell(
+        "directpred_shapes",
+        700,
+        _DIRECT | dict(method=dict(name="byol", decay=0.99), predictor=dict(name="mlp", layers=1)),
+    ),
+    "directpred-none": Cell(
+        "directpred_shapes", 700, _DIRECT | dict(method=dict(decay=0.99, epsilon=1e6))
+    ),
+    "mochi-moco_v2": Cell("moco_v2_shapes", 1200),
+    "mochi-mochi": Cell("mochi_shapes", 1200),
+    "feature_transformation-moved": Cell("feature_transformation_shapes", 1200),
+    "swav-two_views": Cell("swav_shapes", 1500, dict(views=dict(name="shapes"))),
+    "swav-multi_crop": Cell("swav_shapes", 1000),
+    "beclr-memory": Cell(
+        "beclr_shapes",
+        700,
+        _BECLR | dict(method=dict(decay=0.99, start_epochs=1.0)),
+        also_on="tfds:fashion_few",
+    ),
+    "beclr-none": Cell(
+        "beclr_shapes",
+        700,
+        _BECLR | dict(method=dict(decay=0.99, k=0)),
+        also_on="tfds:fashion_few",
+    ),
+    "pixpro-simclr": Cell("pixpro_scenes:method=simclr", 400),
+    "pixpro-pixpro": Cell("pixpro_scenes", 400),
+    "many_views-dhel2": Cell("mv_dhel_shapes:views=2", 840),
+    "many_views-dhel4": Cell("mv_dhel_shapes:views=4", 420),
+    "many_views-dhel8": Cell("mv_dhel_shapes:views=8", 210),
+    "many_views-info_nce2": Cell("mv_info_nce_shapes:views=2", 840),
+    "many_views-info_nce4": Cell("mv_info_nce_shapes:views=4", 420),
+    "many_views-pairs4": Cell("mv_info_nce_shapes:views=4", 420, dict(method=_SIMCLR)),
+    "cacr-nt_xent": Cell("cacr_shapes", 450, _TAIL | _FOUR_LIGHT | dict(method=_SIMCLR)),
+    "cacr-cacr": Cell("cacr_shapes", 450, _TAIL | _FOUR_LIGHT),
+    "groco-nt_xent": Cell(
+        "groco_shapes",
+        950,
+        dict(
+            views=dict(name="shapes"),
+            method=dict(
+                name="benchmarks.demonstrations.nearest_negatives:NearestNegatives",
+                temperature=0.2,
+                neighbours=10,
+            ),
+        ),
+    ),
+    "groco-groco": Cell("groco_shapes", 950, dict(views=dict(name="shapes"))),
+    "hard_simclr-nt_xent": Cell(
+        "hard_simclr_shapes", 950, dict(method=dict(name="simclr", temperature=1.0))
+    ),
+    "hard_simclr-hard": Cell("hard_simclr_shapes", 950, dict(method=dict(temperature=1.0))),
+    "unicon_ha-simclr": Cell(
+        "unicon_ha_fashion",
+        900,
+        _SHIRTS | dict(views=dict(name="simclr_cifar", min_area=0.3), method=_WARM_SIMCLR),
+        batch=64,
+    ),
+    "unicon_ha-one_stage": Cell(
+        "unicon_ha_fashion",
+        900,
+        _SHIRTS | dict(views=dict(stages=1), method=dict(stages=1)),
+        batch=16,
+    ),
+    "batch_styles-none": Cell(
+        "bss_styles", 850, _STYLES | dict(views=dict(min_ratio=0.0, max_ratio=0.0))
+    ),
+    "batch_styles-styles": Cell("bss_styles", 850, _STYLES),
+    "cvrl-unordered": Cell(
+        "cvrl_moving",
+        700,
+        _MOTION | dict(encoder=dict(name="convnet_frame_mean", widths=(16, 32, 64, 128))),
+    ),
+    "cvrl-ordered": Cell("cvrl_moving", 700, _MOTION),
+    "isogclr-sogclr": Cell(
+        "isogclr_shapes",
+        900,
+        _TAILED_SHAPES | dict(method=dict(name="sogclr", temperature=0.2, gamma=0.8)),
+    ),
+    "isogclr-isogclr": Cell("isogclr_shapes", 900, _TAILED_SHAPES),
+    "dbpm-simclr": Cell("dbpm_fashion", 900, _BAD_PAIRS | dict(method=_SIMCLR)),
+    "dbpm-dbpm": Cell("dbpm_fashion", 900, _BAD_PAIRS),
+    "genview-simclr": Cell("genview_textured", 900, dict(method=_SIMCLR)),
+    "genview-genview": Cell("genview_textured", 900),
+    "soft_labels-simclr": Cell("soft_labels_scenes", 450, dict(method=_SIMCLR)),
+    "soft_labels-supcon": Cell(
+        "soft_labels_scenes",
+        450,
+        dict(data=_LABELLED, method=dict(name="supcon", temperature=0.1)),
+    ),
+    "soft_labels-soft_labels": Cell("soft_labels_scenes", 450),
+    "conr_diamonds-l1": Cell("conr_diamonds", 468, _DIAMONDS | dict(method=dict(name="l1"))),
+    "conr_diamonds-conr": Cell("conr_diamonds", 468, _DIAMONDS),
+    "conr_diamonds-alone": Cell("conr_diamonds", 468, _DIAMONDS | _ALONE),
+    "conr_angle-l1": Cell("conr_fashion_angle", 900, _ANGLE | dict(method=dict(name="l1"))),
+    "conr_angle-conr": Cell("conr_fashion_angle", 900, _ANGLE),
+    "conr_angle-alone": Cell("conr_fashion_angle", 900, _ANGLE | _ALONE),
+    "hydra-supcon": Cell(
+        "hydra_shapes",
+        700,
+        _SIX_SHAPES | dict(method=dict(name="supcon", temperature=0.1)),
+        also_on="tfds:shapes_pair",
+    ),
+    "hydra-hydra": Cell("hydra_shapes", 700, _SIX_SHAPES, also_on="tfds:shapes_pair"),
+}
+
+
+def get_config(arguments: str = "", *, cell: str = "mochi-moco_v2", data: str = "data/variants"):
+    given = config_lib.arguments(arguments, cell=cell, data=data)
+    if given["cell"] not in CELLS:
+        raise UserError(f"cell={given['cell']} is unknown; known: {', '.join(CELLS)}")
+    made = CELLS[given["cell"]]
+    name, _, its_arguments = made.config.partition(":")
+    config = importlib.import_module(f"configs.{name}").get_config(its_arguments)
+    config.total_steps = made.steps
+    if made.batch is not None:
+        config.batch_size = made.batch
+    config.probe = dict(baselines=False, linear_seeds=1, shares=())
+    for section, options in made.changes.items():
+        if "name" in options:
+            config[section] = options
+        else:
+            config[section].update(options)
+    if made.changes.get("data"):
+        config.data.name = config.data.name.format(given["data"])
+        if config.data.get("dir"):
+            config.data.dir = config.data.dir.format(given["data"])
+    return config

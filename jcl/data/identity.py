@@ -1,0 +1,81 @@
+"""What tells a dataset split from another: what a run records, and a resumed run compares."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jcl.data.source import Source
+
+_LOOKED_AT = 16  # examples whose bytes are hashed, evenly over the split
+
+# As JSON has it: see `identity`.
+Identity = Mapping[str, Any]
+
+
+def identity(source: Source) -> dict[str, Any]:
+    """Looks at some examples of a split, which are read twice.
+
+    Returns:
+        {"examples": how many there are, "n_classes": number or None, "class_names": list or None,
+        "example": {key: [dtype, shape of one]}, "sha256": {key: of some examples' bytes}}. A key
+        whose examples differ between two reads, as where a source draws something, has no hash.
+    """
+    rows = np.unique(np.linspace(0, len(source) - 1, _LOOKED_AT).round().astype(np.int64))
+    examples, again = source.batch(rows), source.batch(rows)
+    names = getattr(source, "class_names", None)
+    return {
+        "examples": len(source),
+        "n_classes": None if source.n_classes is None else int(source.n_classes),
+        "class_names": None if names is None else list(map(str, names)),
+        "example": {
+            key: [str(value.dtype), list(value.shape[1:])] for key, value in examples.items()
+        },
+        "sha256": {
+            key: _hash(value)
+            for key, value in examples.items()
+            if _hash(value) == _hash(again[key])
+        },
+    }
+
+
+def identity_number(found: Identity) -> int:
+    """A number below 2^31 that two identities share where they are equal."""
+    digest = hashlib.sha256(repr(found).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def identity_changes(before: Identity, now: Identity) -> list[str]:
+    """Lists "data, WHAT: before -> now" for each difference that matters to a run.
+
+    What a split has besides what it had, such as a target, changes nothing for a run that went
+    without.
+    """
+    found = [
+        f"data, {said}: {before[key]} -> {now[key]}"
+        for key, said in (("examples", "number of examples"), ("n_classes", "number of classes"))
+        if before[key] != now[key]
+    ]
+    names, names_now = before["class_names"], now["class_names"]
+    if names and names_now and names != names_now and len(names) == len(names_now):
+        pairs = [pair for pair in zip(names, names_now, strict=True) if pair[0] != pair[1]]
+        found.append(f"data, name of a class: {pairs[0][0]!r} -> {pairs[0][1]!r}")
+    for key, (dtype, shape) in before["example"].items():
+        here = now["example"].get(key)
+        if here is None:
+            found.append(f"data, {key} of an example: {dtype}{shape} -> none")
+        elif [dtype, shape] != here:
+            found.append(f"data, {key} of an example: {dtype}{shape} -> {here[0]}{here[1]}")
+    if not found:
+        hashes = now["sha256"]
+        differing = [k for k, h in before["sha256"].items() if hashes.get(k, h) != h]
+        found += [
+            f"data, {key} of some of {_LOOKED_AT} examples that were compared: other values"
+            for key in differing
+        ]
+    return found
+
+
+def _hash(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()

@@ -1,0 +1,154 @@
+"""Data in object stores, by fsspec: s3://, gs://, https:// and what else it knows.
+
+Data alone: where a workdir may lie says `jcl.runtime.folder`. Tested on s3:// against moto's
+server; gs:// takes the same way, by gcsfs, and nobody has tried it on Google's storage.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from jcl.config.place import expanded
+from jcl.errors import UserError
+
+_CHUNK = 2**24  # bytes between two ticks of the progress bar
+_MANIFEST = "copied.json"
+
+
+def is_address(path: str) -> bool:
+    """Whether it is an address such as s3://BUCKET/FILE, and no path of this machine."""
+    return "://" in path
+
+
+def opened(path: str) -> str | io.BytesIO:
+    """A path of this machine as it is, `~` expanded; of an address, what is there, in memory.
+
+    Raises:
+        UserError: the address cannot be read.
+        FileNotFoundError: nothing is there.
+    """
+    if not is_address(path):
+        return expanded(path)
+    contents = io.BytesIO()
+    with _told(path):
+        fs, inside = _file_system(path)
+        size = fs.size(inside)
+        with fs.open(inside, "rb") as file, _bar(path, size) as bar:
+            while part := file.read(_CHUNK):
+                contents.write(part)
+                bar.update(len(part))
+    contents.seek(0)
+    return contents
+
+
+def local_data_dir(dir: str | None, name: str) -> str | None:
+    """The data directory that holds a TFDS dataset: of an address, a copy on this machine.
+
+    Record files are read by random access, which takes files of this machine, so an address is
+    copied to $XDG_CACHE_HOME/jcl/data, or ~/.cache/jcl/data, once; a file that has changed since is
+    copied again.
+
+    Args:
+        dir: a folder, an address, or None.
+        name: of the dataset, NAME, NAME/CONFIG, either with :VERSION.
+
+    Raises:
+        UserError: the address cannot be read or holds no such dataset, or the copy cannot be
+            written.
+    """
+    if dir is None or not is_address(dir):
+        return dir
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jcl" / "data"
+    copy = cache / hashlib.sha256(dir.rstrip("/").encode()).hexdigest()[:16]
+    wanted = f"{dir.rstrip('/')}/{name.replace(':', '/')}"
+    absent = UserError(f"data.dir={dir!r} is given, but it holds no prepared dataset {name!r}")
+    try:
+        with _told(wanted):
+            fs, prefix = _file_system(wanted)
+            root = _file_system(dir.rstrip("/"))[1]
+            there = fs.find(prefix, detail=True)
+    except FileNotFoundError as error:
+        raise absent from error
+    if not there:
+        raise absent
+    files = {os.path.relpath(path, root): (path, info) for path, info in there.items()}
+    if any(name.startswith("..") for name in files):
+        raise UserError(f"{wanted} lists files outside of it: {next(iter(files))}")
+    try:
+        _copy(fs, wanted, copy, files)
+    except OSError as error:
+        raise UserError(f"{wanted} cannot be copied to {copy}: {error}") from error
+    return str(copy)
+
+
+def _copy(fs: Any, wanted: str, copy: Path, files: dict[str, tuple[str, dict]]) -> None:
+    copy.mkdir(parents=True, exist_ok=True)
+    manifest = copy / _MANIFEST
+    have = json.loads(manifest.read_text()) if manifest.exists() else {}
+    marks = {name: _mark(info) for name, (_, info) in files.items()}
+    missing = [
+        name for name in files if have.get(name) != marks[name] or not (copy / name).is_file()
+    ]
+    with _bar(wanted, sum(files[name][1]["size"] for name in missing)) as bar:
+        for name in missing:
+            path, info = files[name]
+            target = copy / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}.{os.getpid()}")
+            with _told(path):
+                fs.get_file(path, str(part))
+            os.replace(part, target)
+            have[name] = marks[name]
+            manifest.write_text(json.dumps(have))
+            bar.update(info["size"])
+
+
+def _mark(info: dict) -> list[str]:
+    """What changes where a file does."""
+    keys = ("size", "ETag", "etag", "generation", "md5Hash", "LastModified", "mtime", "updated")
+    return [str(info.get(key, "")) for key in keys]
+
+
+def _file_system(address: str) -> tuple[Any, str]:
+    import fsspec
+
+    # Listings are not kept: a process that waited for another must see what that one sees.
+    return fsspec.core.url_to_fs(address, use_listings_cache=False)
+
+
+@contextlib.contextmanager
+def _told(address: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        # fsspec says so of a server that does not answer, too.
+        if isinstance(error.__cause__, OSError) and not isinstance(
+            error.__cause__, FileNotFoundError
+        ):
+            raise UserError(f"{address} cannot be read: {error.__cause__}") from error
+        raise
+    except ImportError as error:  # fsspec names the package: "Install s3fs to access S3"
+        raise UserError(f"{address} cannot be read: {error}") from error
+    except Exception as error:  # each store's client raises its own: credentials, network, names
+        detail = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"{address} cannot be read ({type(error).__name__}: {detail}); the store's own "
+            "environment variables and files say who reads"
+        ) from error
+
+
+def _bar(what: str, size: int | None) -> tqdm:
+    return tqdm(
+        total=size,
+        desc=f"Reading {what}",
+        unit="B",
+        unit_scale=True,
+        disable=None,  # on a terminal alone
+    )

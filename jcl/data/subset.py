@@ -1,0 +1,31 @@
+"""Some of the training examples, as a file says."""
+
+import numpy as np
+from jaxtyping import Integer
+
+from jcl.data.side_file import read_side_file
+from jcl.data.source import Source
+from jcl.errors import UserError
+
+INDICES = "indices"
+
+
+def read_indices(path: str, *, name: str, train: Source) -> Integer[np.ndarray, " k"]:
+    """The indices of a file that `data.subset` names, rising.
+
+    Args:
+        path: of the file, as `jcl.data.side_file.write_side_file` writes it.
+        name: of the dataset, for messages.
+        train: the whole training split.
+
+    Raises:
+        UserError: as `read_side_file`, or indices that are none, out of range or repeated.
+    """
+    indices = read_side_file(path, INDICES, option="data.subset", name=name, train=train)
+    rising = np.sort(indices)
+    if not len(rising) or rising[0] < 0 or rising[-1] >= len(train) or (np.diff(rising) < 1).any():
+        raise UserError(
+            f"data.subset={path} must hold distinct indices from 0 to {len(train) - 1}, one at "
+            "least"
+        )
+    return rising

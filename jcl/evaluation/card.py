@@ -1,0 +1,150 @@
+"""The card beside exported weights: what they are, and how to load them."""
+
+import json
+from pathlib import Path
+
+import flax.linen as nn
+from ml_collections import ConfigDict
+
+from jcl import config as config_lib
+from jcl.evaluation.encode import evaluation_size
+from jcl.models.resnet import ResNet
+from jcl.models.vit import ViT
+from jcl.runtime import workdir as workdir_lib
+
+# Our names of activations -> timm's.
+_TIMM_ACTIVATIONS = {
+    "exact_gelu": "gelu",
+    "gelu": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "tanh": "tanh",
+}
+
+
+def card(
+    workdir: Path,
+    config: ConfigDict,
+    network: nn.Module,
+    file: str,
+    *,
+    step: int,
+    library: str | None,
+) -> str:
+    """A page in Markdown.
+
+    Args:
+        workdir: of the run; its `results.json`, where there is one of this step, gives scores.
+        config: of the run.
+        network: whose weights they are.
+        file: name of the file of weights.
+        step: completed updates.
+        library: whose names the weights have; None: jcl's own.
+    """
+    run = json.loads((workdir / workdir_lib.RUN).read_text())
+    names = f"the names of {library}" if library else "jcl's own names, with dots"
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(run["packages"].items()))
+    return f"""# {file}
+
+An encoder pretrained with jcl, under {names}.
+
+| | |
+|---|---|
+| method | {config.method.name} |
+| encoder | {config.encoder.name} |
+| data | {config.data.name} |
+| batch | {config.batch_size} |
+| updates | {step} |
+| command | `{" ".join(run["command_line"])}` |
+| git commit | {run["git_commit"]} |
+| versions | {packages} |
+
+Images are RGB in [0, 1], minus {_numbers(network, "mean")}, divided by {_numbers(network, "std")}.
+
+## Load it
+
+```python
+{loading(network, file, evaluation_size(config))}
+```
+
+## Scores
+
+{_scores(workdir, step)}
+
+## Config
+
+```json
+{config_lib.to_json(config).strip()}
+```
+"""
+
+
+def loading(network: nn.Module, file: str, size: int | None) -> str:
+    """A program that loads the weights, in PyTorch where a library has such a network.
+
+    Args:
+        network: whose weights they are.
+        file: of the weights.
+        size: side of an image in pixels.
+    """
+    from_file = f'from safetensors.torch import load_file\n\nweights = load_file("{file}")\n'
+    load = "model.load_state_dict(weights)\nmodel.eval()"
+    if isinstance(network, ResNet) and network.width == 64:
+        block = "Bottleneck" if network.bottleneck else "BasicBlock"
+        lines = [
+            f"model = resnet.ResNet(resnet.{block}, {list(network.stage_sizes)})",
+            "model.fc = torch.nn.Identity()",
+        ]
+        if network.stem == "cifar":
+            lines += [
+                "model.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)",
+                "model.maxpool = torch.nn.Identity()",
+            ]
+        return "\n".join(
+            ["import torch", "from torchvision.models import resnet", from_file, *lines, load]
+        )
+    if isinstance(network, ViT):
+        pooled = network.pooling == "mean"
+        options = {
+            "img_size": size,
+            "patch_size": network.patch_size,
+            "embed_dim": network.width,
+            "depth": network.depth,
+            "num_heads": network.heads,
+            "num_classes": 0,
+            "class_token": not pooled,
+            "global_pool": "avg" if pooled else "token",
+            "fc_norm": False,
+            "init_values": network.layer_scale,
+            "reg_tokens": network.registers,
+            "pre_norm": network.pre_norm,
+            "act_layer": _TIMM_ACTIVATIONS[network.activation],
+        }
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        return "\n".join(
+            ["import timm", from_file, f"model = timm.models.VisionTransformer({given})", load]
+        )
+    return (
+        f'from safetensors.numpy import load_file\n\nweights = load_file("{file}")\n'
+        "# No other library that jcl knows has this network; names and shapes are jcl's."
+    )
+
+
+def _numbers(network: nn.Module, name: str) -> str:
+    return ", ".join(map(str, getattr(network, name, (0.5,))))
+
+
+def _scores(workdir: Path, step: int) -> str:
+    try:
+        results = json.loads((workdir / workdir_lib.RESULTS).read_text())
+    except (OSError, json.JSONDecodeError):
+        results = {}
+    if results.get("step") != step:
+        return "Not measured (`python -m jcl.evaluate`)."
+    names = {"knn": "kNN top-1", "linear": "linear top-1"}
+    rows = [
+        f"| {said} | {100 * results[key]['top1']:.1f} |"
+        for key, said in names.items()
+        if "top1" in results.get(key, {})
+    ]
+    return "\n".join(["| score | % |", "|---|--:|", *rows]) if rows else "See results.json."

@@ -1,0 +1,51 @@
+"""Features of several runs side by side, as one."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jcl.data import Source
+from jcl.evaluation.encode import FEATURE_BATCH, output_function
+from jcl.experiment import method_of, read_run_config
+from jcl.probes import Features, extract
+from jcl.probes.unit import unit
+from jcl.runtime.folder import folder_at
+from jcl.training.checkpoint import read_variables
+
+
+def concatenate_features(
+    workdirs: Sequence[Path],
+    name: str,
+    features: tuple[Features, Features],
+    train: Source,
+    test: Source,
+) -> tuple[Features, Features]:
+    """Of both splits the unit rows of other runs, in their order, and those that are given.
+
+    Args:
+        workdirs: of the other runs, whose newest checkpoints are taken.
+        name: of the output, such as "features".
+        features: that output of one more run, of both splits.
+        train: the training split.
+        test: the test split.
+
+    Raises:
+        UserError: no such run, or examples that its networks do not take.
+    """
+    parts = [[] for _ in features]
+    for workdir in workdirs:
+        config, _ = read_run_config(folder_at(str(workdir)))
+        variables, _ = read_variables(workdir, None)
+        apply = jax.jit(output_function(config, method_of(workdir), name))
+        apply = functools.partial(apply, variables)
+        for split, found in zip((train, test), parts, strict=True):
+            batch_size = min(FEATURE_BATCH, len(split))
+            found.append(extract(apply, split, batch_size=batch_size).features)
+    joined = []
+    for own, found in zip(features, parts, strict=True):
+        rows = [unit(part).astype(np.float32) for part in (*found, own.features)]
+        joined.append(own._replace(features=np.concatenate(rows, axis=1)))
+    return joined[0], joined[1]

@@ -1,0 +1,164 @@
+"""Weights out and in: torchvision, timm and Hugging Face compute the same features from them."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+import jcl  # noqa: E402
+from jcl.data.dataset_shape import images_of  # noqa: E402
+from jcl.evaluation.encode import output_function  # noqa: E402
+from jcl.experiment import make_experiment  # noqa: E402
+from jcl.export import export  # noqa: E402
+from jcl.methods.base import Variables  # noqa: E402
+from jcl.runtime import workdir as workdir_lib  # noqa: E402
+from jcl.training.checkpoint import Checkpoints  # noqa: E402
+from jcl.training.warm_start import warm_start  # noqa: E402
+from jcl.weights.tables import tables_by_section  # noqa: E402
+from tests.reference.torch_weights import randomise  # noqa: E402
+from tests.tiny import one_device, tiny_config  # noqa: E402
+
+pytestmark = pytest.mark.reference
+
+VIT = {"name": "vit_ti", "width": 24, "depth": 2, "heads": 3, "patch_size": 4}
+ENCODERS = {
+    "resnet18": {"name": "resnet18"},
+    "resnet50, small images": {"name": "resnet50", "stem": "cifar", "stage_sizes": (1, 1, 1, 1)},
+    "vit": VIT,
+    "vit, mean": {**VIT, "pooling": "mean", "activation": "quick_gelu"},
+    "vit, all": {
+        **VIT,
+        **{"positions": "learned", "layer_scale": 0.1, "registers": 2, "pre_norm": True},
+        **{"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
+    },
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def torchvision_beside_any_pytorch():
+    """Declares the operators that a build of torchvision for another PyTorch lacks."""
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    yield
+    del library
+
+
+def state_of(encoder):
+    config = tiny_config(encoder=encoder, **{"views.size": 32})
+    experiment = make_experiment(config, images_of(32, 32, 3, examples=64))
+    state = experiment.init_state(one_device())
+    random = np.random.default_rng(0)
+
+    def draw(path, leaf):
+        if not leaf.ndim or leaf.dtype != jnp.float32:
+            return leaf
+        noise = random.normal(size=leaf.shape).astype(np.float32)
+        name = path[-1].key
+        if leaf.ndim > 1:
+            return jnp.float32(noise / np.prod(leaf.shape[:-1]) ** 0.5)
+        return jnp.float32((1 if name in ("scale", "var") else 0) + 0.1 * np.abs(noise))
+
+    draw_all = jax.tree_util.tree_map_with_path
+    return experiment, state.replace(
+        params=draw_all(draw, state.params), model_state=draw_all(draw, state.model_state)
+    )
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_card_s_program_loads_what_was_trained(name, tmp_path, monkeypatch):
+    experiment, state = state_of(ENCODERS[name])
+    run = tmp_path / "run"
+    run.mkdir()
+    workdir_lib.write_config(run, experiment.config)
+    workdir_lib.write_run(run, start_step=0, origin=None, options={})
+    with Checkpoints(run, keep=1) as checkpoints:
+        checkpoints.save(state, 1)
+    card = export(run, tmp_path / "encoder.safetensors")
+    (program,) = re.findall(r"## Load it\n\n```python\n(.*?)```", card.read_text(), re.S)
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    exec(program, namespace)
+
+    features, params = jcl.load(run)
+    images = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    ours = np.asarray(features(params, images))
+    mean, std = (ENCODERS[name].get(k, (0.5,) * 3) for k in ("mean", "std"))
+    pixels = torch.from_numpy(((images / 255 - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        theirs = namespace["model"](pixels).numpy()
+    assert np.ptp(ours, axis=0).max() > 0.1
+    np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
+
+
+# A model of Hugging Face's, and an encoder of ours that takes its weights.
+FILES = {
+    "ResNet": (
+        lambda: transformers.ResNetModel(
+            transformers.ResNetConfig(
+                embedding_size=8, hidden_sizes=[32, 64], depths=[1, 2], layer_type="bottleneck"
+            )
+        ),
+        {"name": "resnet50", "width": 8, "stage_sizes": (1, 2)},
+    ),
+    "ViT": (
+        lambda: transformers.ViTForImageClassification(
+            transformers.ViTConfig(
+                image_size=32,
+                patch_size=4,
+                hidden_size=24,
+                num_hidden_layers=2,
+                num_attention_heads=3,
+                intermediate_size=96,
+                layer_norm_eps=1e-6,
+            )
+        ),
+        {**VIT, "positions": "learned"},
+    ),
+    "DINOv2": (
+        lambda: transformers.Dinov2WithRegistersModel(
+            transformers.Dinov2WithRegistersConfig(
+                image_size=32,
+                patch_size=4,
+                hidden_size=24,
+                num_hidden_layers=2,
+                num_attention_heads=3,
+                mlp_ratio=4,
+                num_register_tokens=2,
+                layer_norm_eps=1e-6,
+            )
+        ),
+        {**VIT, "positions": "learned", "layer_scale": 1.0, "registers": 2},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_hugging_face_give_their_features(name, tmp_path):
+    model, encoder = FILES[name]
+    theirs = model()
+    randomise(theirs)
+    theirs.float().eval().save_pretrained(tmp_path)
+    experiment, state = state_of(encoder)
+    tables = tables_by_section(experiment.method)
+    file = str(tmp_path / "model.safetensors")
+    state, origin = warm_start(state, file, tables=tables)
+    assert origin == [{"workdir": file, "step": None, "part": "encoder"}]
+    images = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    variables = Variables(state.params, state.model_state, state.method_state)
+    ours = output_function(experiment.config, experiment.method, "features")(
+        variables, {"image": images}
+    )
+    pixels = torch.from_numpy((images / 127.5 - 1).astype(np.float32)).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        if name == "ResNet":
+            expected = theirs(pixels).pooler_output.flatten(1).numpy()
+        else:
+            backbone = getattr(theirs, "vit", theirs)
+            expected = backbone(pixels).last_hidden_state[:, 0].numpy()
+    np.testing.assert_allclose(ours, expected, atol=1e-5 * np.abs(expected).max())
