@@ -5,14 +5,18 @@ Method: Radford et al. 2021, "Learning Transferable Visual Models From Natural L
 Command:
     make emoji
     python -m jcl.train --config=configs/clip_emoji.py --workdir=runs/clip_emoji
-Expected time:
-Expected score:
+Expected time: 190 seconds of CPU time, all in all; not measured on an idle machine.
+Expected score: seed 0, 217 new symbols (chance recall@5 is 2.3): recall@5 image to text 36.1, text
+    to image within a style 38.1; recall@1 image to image across styles 50.1. One seed,
+    one split; the sampling error is 3 points. Controls without learning, of `python -m
+    benchmarks.emoji_controls`: 29.4, 30.4 and 30.2 of pixels, 39.1, 42.4 and 51.5 of gradients and
+    colours.
 """
 
 from jcl import config as config_lib
 
 
-def get_config(arguments: str = "", *, batch: int = 256, steps: int = 1500):
+def get_config(arguments: str = "", *, batch: int = 256, steps: int = 800):
     given = config_lib.arguments(arguments, batch=batch, steps=steps)
     config = config_lib.base()
     config.batch_size = given["batch"]
