@@ -13,6 +13,8 @@ from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
+from jcl.losses.engine import fused
+from jcl.losses.engine.derivatives import with_derivative_of
 from jcl.losses.engine.pair_tiles import (
     Cotangents,
     Vectors,
@@ -73,6 +75,91 @@ def log_sum_and_positive(
     vectors = Vectors(z, group, jnp.arange(len(z)), jnp.broadcast_to(apart, len(z)), exact)
     log_sum, positive, _ = _reduce(vectors, temperature, mesh, block_size)
     return log_sum, positive
+
+
+def log_negatives_and_positive(
+    z: Float[Array, "M d"],
+    temperature: Float[Array, ""],
+    *,
+    exact: Unrounded | None,
+    mesh: Mesh | None,
+    block_size: int | None,
+) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
+    """`log_sum_and_positive` of pairs: rows 2i and 2i + 1 are each other's only positive, apart.
+
+    Take it wherever it is enough: Hopper GPUs have fused kernels for it, see `fused`.
+
+    Args:
+        z: see `log_sum_and_positive`.
+        temperature: see `log_sum_and_positive`.
+        exact: see `log_sum_and_positive`.
+        mesh: see `log_sum_and_positive`.
+        block_size: see `log_sum_and_positive`; the fused kernels have sizes of their own.
+    """
+    check_block_size(block_size)
+    if not fused.suits(z, is_bfloat16=exact is not None, columns=len(z) - 2, mesh=mesh):
+        pair = jnp.arange(len(z)) // 2
+        return log_sum_and_positive(
+            z, pair, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
+        )
+    other = z.reshape(-1, 2, z.shape[1])[:, ::-1].reshape(z.shape)
+    positive = jnp.sum(z * other, axis=1) / temperature
+    return _log_negatives(z, exact, temperature, mesh, block_size), positive
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _log_negatives(z, exact, temperature, mesh, block_size):
+    def with_kernels(z, exact, temperature):
+        rows = fused.operand(z, exact)
+        return fused.log_sums(rows, rows, temperature, mesh=mesh, **_pairs_of(exact))
+
+    def otherwise(z, exact, temperature):
+        return _reduce(_pairs(z, exact), temperature, mesh, block_size)[0]
+
+    return jax.lax.platform_dependent(z, exact, temperature, cuda=with_kernels, default=otherwise)
+
+
+def _keep_log_negatives(z, exact, temperature, mesh, block_size):
+    log_sum = _log_negatives(z, exact, temperature, mesh, block_size)
+    return log_sum, (z, exact, temperature, log_sum)
+
+
+def _log_negatives_backward(mesh, block_size, kept, cotangent):
+    z, exact, temperature, log_sum = kept
+
+    def with_kernels(z, exact, temperature, log_sum, cotangent):
+        rows = fused.operand(z, exact), log_sum, cotangent
+        how = {"d": z.shape[1], "mesh": mesh, **_pairs_of(exact)}
+        return fused.gradients(rows, rows, temperature, **how)
+
+    def otherwise(z, exact, temperature, log_sum, cotangent):
+        none = jnp.zeros_like(log_sum)
+        kept = _pairs(z, exact), temperature, log_sum, none
+        return _backward(mesh, block_size, kept, (cotangent, none, none))[0].z
+
+    gradient = jax.lax.platform_dependent(
+        z,
+        exact,
+        temperature,
+        log_sum,
+        cotangent,
+        cuda=with_derivative_of(otherwise, with_kernels),
+        default=otherwise,
+    )
+    of_temperature = -jnp.sum(z * gradient) / (2 * temperature)
+    return gradient, jax.tree.map(jnp.zeros_like, exact), of_temperature
+
+
+_log_negatives.defvjp(_keep_log_negatives, _log_negatives_backward)
+
+
+def _pairs(z, exact):
+    place = jnp.arange(len(z))
+    return Vectors(z, place // 2, place, jnp.ones(len(z), bool), exact)
+
+
+def _pairs_of(exact):
+    return {"views": 2, "halves": 1 if exact is not None else 2}
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
