@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
-.PHONY: setup quickstart test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
-  dataset-fashion-mnist
+.PHONY: setup quickstart test test-optimised test-slow test-reference test-kernels test-next-jax lint \
+  fashion-mnist fashion-angle diamonds dataset-fashion-mnist
 
 setup: .venv/ready
 
@@ -51,6 +51,10 @@ test-reference: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[reference]'
 	$(BIN)/python -m pytest -m reference tests/reference
+
+# The kernels for GPUs, in the interpreter of a newer JAX than the other tests'.
+test-kernels:
+	tests/kernels.sh
 
 # With the JAX of GPU machines, on the Python of a Debian 13 in a folder (needs root); not in CI.
 test-next-jax:

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from jcl.losses import dcl, nt_xent
+from jcl.losses import dcl, nt_xent, sogclr
 from jcl.losses.engine import devices, fused
 from jcl.mesh import make_mesh
 
@@ -23,6 +24,10 @@ BF16, F32 = jnp.bfloat16, jnp.float32
 @pytest.fixture(autouse=True)
 def fresh():
     fused._say.cache_clear()
+
+
+def seen_for_the_first_time(z0, z1, **options):
+    return sogclr(z0, z1, jnp.full(len(z0), -jnp.inf), gamma=0.9, **options)[0]
 
 
 def kernels_in(monkeypatch, device, loss, batch, d, dtype=BF16, mesh=None, platform="cuda"):
@@ -39,47 +44,67 @@ def kernels_in(monkeypatch, device, loss, batch, d, dtype=BF16, mesh=None, platf
     return traced.lower(lowering_platforms=(platform,)).as_text().count("@mosaic_gpu")
 
 
+slow = pytest.mark.slow
+
+
 # Two kernels a pass: one for usual temperatures, one for all.
 @pytest.mark.parametrize(
     ("loss", "batch", "d", "dtype"),
     [
-        (nt_xent, 512, 128, BF16),
-        (nt_xent, 37, 1024, BF16),  # odd, padded
-        (nt_xent, 2, 3, BF16),
-        (dcl, 100, 512, F32),
+        (nt_xent, 37, 64, BF16),  # odd, padded
+        pytest.param(nt_xent, 512, 1024, BF16, marks=slow),
+        pytest.param(nt_xent, 2, 3, BF16, marks=slow),
+        pytest.param(dcl, 100, 512, F32, marks=slow),
+        pytest.param(seen_for_the_first_time, 64, 128, F32, marks=slow),
     ],
 )
 def test_hopper_takes_the_kernels(loss, batch, d, dtype, monkeypatch):
     assert kernels_in(monkeypatch, HOPPER, loss, batch, d, dtype) == 4
 
 
+@slow
 def test_devices_of_a_mesh_take_the_kernels(monkeypatch):
     assert kernels_in(monkeypatch, HOPPER, nt_xent, 64, 64, mesh=make_mesh()) == 4
 
 
+def test_other_gpus_do_without(monkeypatch):
+    assert kernels_in(monkeypatch, AMPERE, nt_xent, 37, 64) == 0
+
+
 @pytest.mark.parametrize(
-    ("device", "batch", "d", "dtype", "why"),
+    ("device", "rows", "d", "dtype", "why"),
     [
-        (AMPERE, 64, 128, BF16, "A100"),
-        (AMD, 64, 128, BF16, "AMD MI300"),
-        (HOPPER, 64, 1025, BF16, "up to 1024 dimensions"),
-        (HOPPER, 64, 513, F32, "up to 512 dimensions"),
-        (HOPPER, 64, 64, jnp.float64, "float64"),
-        (HOPPER, 1, 64, BF16, None),  # without negatives there is nothing to sum
-        (None, 64, 64, BF16, None),  # a CPU
+        (HOPPER, 4, 1024, BF16, None),
+        (HOPPER, 4, 512, F32, None),
+        (AMPERE, 4, 128, BF16, "A100"),
+        (AMD, 4, 128, BF16, "AMD MI300"),
+        (HOPPER, 4, 1025, BF16, "up to 1024 dimensions"),
+        (HOPPER, 4, 513, F32, "up to 512 dimensions"),
+        (HOPPER, 4, 64, np.float64, "float64"),
     ],
 )
-def test_anything_else_falls_back_and_says_why_once(
-    device, batch, d, dtype, why, monkeypatch, caplog
-):
-    with jax.enable_x64(dtype == jnp.float64), caplog.at_level(logging.WARNING):
+def test_what_falls_back_says_why_once(device, rows, d, dtype, why, monkeypatch, caplog):
+    monkeypatch.setattr(fused, "computing_device", lambda mesh: device)
+    unit = jnp.float32 if dtype == BF16 else dtype
+    with jax.enable_x64(dtype == np.float64), caplog.at_level(logging.WARNING):
+        z = jnp.zeros((rows, d), unit)
         for _ in range(2):
-            assert kernels_in(monkeypatch, device, nt_xent, batch, d, dtype) == 0
+            suits = fused.suits(z, is_bfloat16=dtype == BF16, columns=2, mesh=None)
+            assert suits == (why is None)
     said = [record.getMessage() for record in caplog.records if record.name == fused.__name__]
     assert len(said) == (why is not None)
     assert all(why in message for message in said)
 
 
+def test_cpus_and_single_examples_fall_back_without_a_word(monkeypatch, caplog):
+    z = jnp.zeros((2, 64))
+    assert not fused.suits(z, is_bfloat16=False, columns=2, mesh=None)
+    monkeypatch.setattr(fused, "computing_device", lambda mesh: HOPPER)
+    assert not fused.suits(z, is_bfloat16=False, columns=0, mesh=None)
+    assert not caplog.records
+
+
+@slow
 def test_computations_placed_elsewhere_do_without(monkeypatch):
     """On a machine with a Hopper GPU, a program for its CPU."""
     assert kernels_in(monkeypatch, HOPPER, nt_xent, 64, 64, platform="cpu") == 0
@@ -91,6 +116,7 @@ def test_the_mesh_counts_before_the_process():
     assert devices.computing_device(None) == jax.local_devices()[0]
 
 
+@slow
 @pytest.mark.parametrize("loss", [nt_xent, dcl])
 def test_values_and_derivatives_of_what_surrounds_the_kernels(loss, monkeypatch):
     """Their program on a CPU has the same value, gradients and second derivatives as before."""
