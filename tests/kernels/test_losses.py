@@ -1,5 +1,6 @@
 """Losses as Hopper GPUs compute them, interpreted on a CPU, against float64."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -11,19 +12,24 @@ import pytest
 if not hasattr(plgpu, "InterpretGPUParams"):
     pytest.skip("runs in `make test-kernels`, with a newer JAX", allow_module_level=True)
 
-from jcl.losses import dcl, nt_xent
-from jcl.losses.engine import fused
+from jcl.losses import dcl, info_nce, nt_xent
+from jcl.losses.engine import devices
 from tests.kernels.interpreter import interpreted
-from tests.losses.contrastive_formulas import two_view_loss, value_tolerance
+from tests.losses.contrastive_formulas import two_tower_loss, two_view_loss, value_tolerance
 
 pytestmark = pytest.mark.slow
 
+FORMULAS = {
+    nt_xent: partial(two_view_loss, decoupled=False),
+    dcl: partial(two_view_loss, decoupled=True),
+    info_nce: two_tower_loss,
+}
 HOPPER = SimpleNamespace(platform="gpu", compute_capability="9.0")
 
 
 @pytest.fixture(autouse=True)
 def as_on_a_hopper_gpu(monkeypatch):
-    monkeypatch.setattr(fused, "computing_device", lambda mesh: HOPPER)
+    monkeypatch.setattr(devices, "computing_device", lambda mesh: HOPPER)
     monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, cuda, default: cuda(*args))
     # The interpreter can run what no branch takes.
     monkeypatch.setattr(
@@ -47,6 +53,8 @@ def views(batch, d, noise, dtype):
         (dcl, 67, 64, 0.01, 0.5, jnp.bfloat16, 2.0**-8),
         (nt_xent, 70, 32, 0.05, 0.1, jnp.float32, 5e-5),  # nearly equal views: no cancellation
         (dcl, 70, 160, 0.2, 0.5, jnp.float32, 5e-5),
+        (info_nce, 131, 64, 0.01, 0.5, jnp.bfloat16, 2.0**-8),
+        (info_nce, 66, 128, 0.07, 0.5, jnp.float32, 5e-5),
     ],
 )
 def test_two_views(loss, batch, d, temperature, noise, dtype, tolerance, monkeypatch):
@@ -60,7 +68,7 @@ def test_two_views(loss, batch, d, temperature, noise, dtype, tolerance, monkeyp
             z0, z1, jnp.float32(temperature)
         )
     exact = [np.float64(z.astype(jnp.float32)) for z in (z0, z1)]
-    expected, expected_gradients = two_view_loss(*exact, temperature, decoupled=loss is dcl)
+    expected, expected_gradients = FORMULAS[loss](*exact, temperature)
     assert abs(float(actual) - expected) <= value_tolerance(expected)
     *of_views, of_temperature = gradients
     *expected_of_views, expected_of_temperature = expected_gradients

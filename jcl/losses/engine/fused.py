@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, BFloat16, Float, Float32
 
-from jcl.losses.engine.devices import computing_device
+from jcl.losses.engine import devices
 from jcl.losses.engine.pairwise import with_all_columns
 from jcl.losses.engine.unrounded import Unrounded
 
@@ -29,7 +29,7 @@ Operand = tuple[BFloat16[Array, "N w"], Float32[Array, " N"]]  # vectors and the
 def suits(z: Float[Array, "M d"], *, is_bfloat16: bool, columns: int, mesh: Mesh | None) -> bool:
     """Whether a loss of these unit rows is to be computed by the fused kernels.
 
-    The device decides, see `computing_device`. Where GPUs fall back, a warning says why, once.
+    `devices.computing_device` decides. Where GPUs fall back, a warning says why, once.
 
     Args:
         z: unit rows.
@@ -37,7 +37,7 @@ def suits(z: Float[Array, "M d"], *, is_bfloat16: bool, columns: int, mesh: Mesh
         columns: how many columns a row is compared with, at least.
         mesh: what rows are sharded over.
     """
-    device = computing_device(mesh)
+    device = devices.computing_device(mesh)
     if device.platform != "gpu" or columns < 1:
         return False
     reason = _reason_against(device, z.shape[1], z.dtype, is_bfloat16)

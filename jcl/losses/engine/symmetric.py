@@ -2,7 +2,8 @@
 
 One device compares every unordered pair of rows once. On a mesh each device computes the values
 and the whole gradient of its own rows. Two devices that share a similarity both form it, and no
-gradient is sent.
+gradient is sent. One GPU does as on a mesh, because it is slow where a loop branches or writes to
+many places.
 """
 
 import functools
@@ -13,7 +14,7 @@ from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
-from jcl.losses.engine import fused
+from jcl.losses.engine import devices, fused
 from jcl.losses.engine.derivatives import with_derivative_of
 from jcl.losses.engine.pair_tiles import (
     Cotangents,
@@ -24,6 +25,7 @@ from jcl.losses.engine.pair_tiles import (
     join,
     pair_gradients,
     reduce_pairs,
+    rows_of_a_block,
     softmaxes,
     weighted_sum,
 )
@@ -164,14 +166,18 @@ def _pairs_of(exact):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _reduce(vectors, temperature, mesh, block_size):
-    if mesh is not None:
-        return map_rows(
-            _reduce_row, vectors, vectors, temperature, mesh=mesh, block_size=block_size
-        )
-    tiles = cut(vectors, block_size)
-    (reduced,) = reduce_pairs((tiles,), _unordered(tiles), temperature)
-    reduced = join(reduced, len(vectors.z))
-    return reduced.log_sum, reduced.positive / jnp.maximum(reduced.count, 1), reduced.count
+    def in_rows(vectors, temperature):
+        how = _rows_at_once(vectors, mesh, block_size)
+        return map_rows(_reduce_row, vectors, vectors, temperature, **how)
+
+    def in_tiles(vectors, temperature):
+        tiles = cut(vectors, block_size)
+        (reduced,) = reduce_pairs((tiles,), _unordered(tiles), temperature)
+        reduced = join(reduced, len(vectors.z))
+        return reduced.log_sum, reduced.positive / jnp.maximum(reduced.count, 1), reduced.count
+
+    of_device = in_rows if mesh is not None else devices.by_device(mesh, in_rows, in_tiles)
+    return of_device(vectors, temperature)
 
 
 def _keep_for_backward(vectors, temperature, mesh, block_size):
@@ -185,16 +191,19 @@ def _backward(mesh, block_size, kept, cotangents):
     temperature = jnp.asarray(temperature)  # in a loop, a constant comes as an array of NumPy
     of_log_sum, of_positive, _ = cotangents
     known = Cotangents(log_sum, of_log_sum, of_positive / jnp.maximum(count, 1))
-    if mesh is not None:
-        rows = vectors, known
-        gradient = map_rows(
-            _row_gradient, rows, rows, temperature, mesh=mesh, block_size=block_size
-        )
-    else:
+
+    def in_rows(vectors, temperature, known):
+        rows, how = (vectors, known), _rows_at_once(vectors, mesh, block_size)
+        return map_rows(_row_gradient, rows, rows, temperature, **how)
+
+    def in_tiles(vectors, temperature, known):
         tiles = cut(vectors, block_size)
         known = cut_like(tiles, known)
         (gradient,) = pair_gradients((tiles,), _unordered(tiles), temperature, (known,))
-        gradient = join(gradient, len(vectors.z))
+        return join(gradient, len(vectors.z))
+
+    of_device = in_rows if mesh is not None else devices.by_device(mesh, in_rows, in_tiles)
+    gradient = of_device(vectors, temperature, known)
     # Every term depends on z only through z_i . z_j / temperature, and z_i . gradient_i counts
     # each term twice, once for either row.
     of_temperature = -jnp.sum(vectors.z * gradient) / (2 * temperature)
@@ -203,6 +212,12 @@ def _backward(mesh, block_size, kept, cotangents):
 
 
 _reduce.defvjp(_keep_for_backward, _backward)
+
+
+def _rows_at_once(vectors, mesh, block_size):
+    if block_size is None and devices.computing_device(mesh).platform == "gpu":
+        block_size = rows_of_a_block(len(vectors.place))
+    return {"mesh": mesh, "block_size": block_size}
 
 
 def _unordered(tiles: Vectors) -> tuple[Int[Array, " p"], Int[Array, " p"]]:

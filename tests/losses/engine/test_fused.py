@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jcl.losses import dcl, nt_xent, sogclr
+from jcl.losses import dcl, info_nce, nt_xent, sogclr
 from jcl.losses.engine import devices, fused
 from jcl.mesh import make_mesh
 
@@ -33,7 +33,7 @@ def seen_for_the_first_time(z0, z1, **options):
 def kernels_in(monkeypatch, device, loss, batch, d, dtype=BF16, mesh=None, platform="cuda"):
     """How many kernels the program of a loss and its gradient holds."""
     if device is not None:
-        monkeypatch.setattr(fused, "computing_device", lambda mesh: device)
+        monkeypatch.setattr(devices, "computing_device", lambda mesh: device)
 
     def value(z0, z1, temperature):
         return loss(z0, z1, temperature=temperature, mesh=mesh)
@@ -63,8 +63,14 @@ def test_hopper_takes_the_kernels(loss, batch, d, dtype, monkeypatch):
 
 
 @slow
-def test_devices_of_a_mesh_take_the_kernels(monkeypatch):
-    assert kernels_in(monkeypatch, HOPPER, nt_xent, 64, 64, mesh=make_mesh()) == 4
+def test_info_nce_takes_them_both_ways(monkeypatch):
+    assert kernels_in(monkeypatch, HOPPER, info_nce, 37, 64) == 8
+
+
+@slow
+@pytest.mark.parametrize(("loss", "kernels"), [(nt_xent, 4), (info_nce, 8)])
+def test_devices_of_a_mesh_take_the_kernels(loss, kernels, monkeypatch):
+    assert kernels_in(monkeypatch, HOPPER, loss, 64, 64, mesh=make_mesh()) == kernels
 
 
 def test_other_gpus_do_without(monkeypatch):
@@ -84,7 +90,7 @@ def test_other_gpus_do_without(monkeypatch):
     ],
 )
 def test_what_falls_back_says_why_once(device, rows, d, dtype, why, monkeypatch, caplog):
-    monkeypatch.setattr(fused, "computing_device", lambda mesh: device)
+    monkeypatch.setattr(devices, "computing_device", lambda mesh: device)
     unit = jnp.float32 if dtype == BF16 else dtype
     with jax.enable_x64(dtype == np.float64), caplog.at_level(logging.WARNING):
         z = jnp.zeros((rows, d), unit)
@@ -99,7 +105,7 @@ def test_what_falls_back_says_why_once(device, rows, d, dtype, why, monkeypatch,
 def test_cpus_and_single_examples_fall_back_without_a_word(monkeypatch, caplog):
     z = jnp.zeros((2, 64))
     assert not fused.suits(z, is_bfloat16=False, columns=2, mesh=None)
-    monkeypatch.setattr(fused, "computing_device", lambda mesh: HOPPER)
+    monkeypatch.setattr(devices, "computing_device", lambda mesh: HOPPER)
     assert not fused.suits(z, is_bfloat16=False, columns=0, mesh=None)
     assert not caplog.records
 
@@ -117,7 +123,7 @@ def test_the_mesh_counts_before_the_process():
 
 
 @slow
-@pytest.mark.parametrize("loss", [nt_xent, dcl])
+@pytest.mark.parametrize("loss", [nt_xent, dcl, info_nce])
 def test_values_and_derivatives_of_what_surrounds_the_kernels(loss, monkeypatch):
     """Their program on a CPU has the same value, gradients and second derivatives as before."""
     z0, z1 = jax.random.normal(jax.random.key(0), (2, 6, 4))
@@ -130,7 +136,7 @@ def test_values_and_derivatives_of_what_surrounds_the_kernels(loss, monkeypatch)
         return first, jax.jacrev(jax.grad(value))(z0, z1, 0.2)
 
     expected = jax.jit(everything)(z0, z1)
-    monkeypatch.setattr(fused, "computing_device", lambda mesh: HOPPER)
+    monkeypatch.setattr(devices, "computing_device", lambda mesh: HOPPER)
     for actual, wanted in zip(
         *map(jax.tree.leaves, (jax.jit(everything)(z0, z1), expected)), strict=True
     ):
