@@ -77,6 +77,8 @@ def log_sums(
     """
     from jcl.losses.engine import hopper
 
+    mesh = _several(mesh)
+
     def on_one_device(rows, columns, temperature):
         rows, offset = _sides(rows, temperature, mesh)
         return (
@@ -116,6 +118,8 @@ def gradients(
     """
     from jcl.losses.engine import hopper
 
+    mesh = _several(mesh)
+
     def on_one_device(rows, columns, temperature):
         (row_operand, *of_rows), place = rows
         column_operand, *of_columns = columns
@@ -140,6 +144,11 @@ def gradients(
 
     place = jnp.arange(len(rows[1]), dtype=jnp.int32)
     return with_all_columns(on_one_device, (rows, place), columns, temperature, mesh=mesh)
+
+
+def _several(mesh: Mesh | None) -> Mesh | None:
+    """None for one device, whose rows stand at the positions that kernels take them to have."""
+    return None if mesh is None or mesh.size == 1 else mesh
 
 
 def _sides(rows, temperature, mesh):

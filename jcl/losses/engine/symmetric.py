@@ -72,8 +72,6 @@ def log_sum_and_positive(
         UserError: rows cannot be split evenly over the mesh, or `block_size < 1`.
     """
     check_block_size(block_size)
-    if mesh is not None and mesh.size == 1:
-        mesh = None
     vectors = Vectors(z, group, jnp.arange(len(z)), jnp.broadcast_to(apart, len(z)), exact)
     log_sum, positive, _ = _reduce(vectors, temperature, mesh, block_size)
     return log_sum, positive
@@ -176,7 +174,7 @@ def _reduce(vectors, temperature, mesh, block_size):
         reduced = join(reduced, len(vectors.z))
         return reduced.log_sum, reduced.positive / jnp.maximum(reduced.count, 1), reduced.count
 
-    of_device = in_rows if mesh is not None else devices.by_device(mesh, in_rows, in_tiles)
+    of_device = _for_mesh(mesh, in_rows, in_tiles)
     return of_device(vectors, temperature)
 
 
@@ -202,7 +200,7 @@ def _backward(mesh, block_size, kept, cotangents):
         (gradient,) = pair_gradients((tiles,), _unordered(tiles), temperature, (known,))
         return join(gradient, len(vectors.z))
 
-    of_device = in_rows if mesh is not None else devices.by_device(mesh, in_rows, in_tiles)
+    of_device = _for_mesh(mesh, in_rows, in_tiles)
     gradient = of_device(vectors, temperature, known)
     # Every term depends on z only through z_i . z_j / temperature, and z_i . gradient_i counts
     # each term twice, once for either row.
@@ -212,6 +210,11 @@ def _backward(mesh, block_size, kept, cotangents):
 
 
 _reduce.defvjp(_keep_for_backward, _backward)
+
+
+def _for_mesh(mesh, in_rows, in_tiles):
+    is_one = mesh is None or mesh.size == 1
+    return devices.by_device(mesh, in_rows, in_tiles) if is_one else in_rows
 
 
 def _rows_at_once(vectors, mesh, block_size):

@@ -2,7 +2,8 @@
 
 Every pair of a query and a key is compared once, for the sums over keys and for those over queries
 alike. On a mesh a device compares its own queries with all keys. The sums over queries are then
-combined over all devices.
+combined over all devices. The fused kernels of Hopper GPUs compare twice, because every result of
+theirs belongs to a row: queries with all keys, and keys with all queries.
 """
 
 import functools
@@ -42,9 +43,9 @@ def log_sums_and_positive(
 
     With `s` the inner product over the temperature these are log sum_j exp s(q_i, k_j) and
     log sum_j exp s(q_j, k_i) over j != i; the third result is s(q_i, k_i). It stays out of the sums
-    for the reason that `symmetric.log_sum_and_positive` gives. All come from the same products, so
-    their rounding errors cancel in a difference. The gradient with respect to queries, keys and
-    temperature is exact. The backward pass forms the products again, so memory is linear in B.
+    for the reason that `symmetric.log_sum_and_positive` gives. The gradient with respect to
+    queries, keys and temperature is exact. The backward pass forms the products again, so memory is
+    linear in B. Hopper GPUs take fused kernels, see `fused`.
 
     Args:
         queries: unit rows, or rows of zeros.
@@ -190,16 +191,14 @@ def _backward(mesh, block_size, kept, cotangents):
 
     def gradients(rows, columns, temperature, known, *, on_gpus):
         sides = _cut_both(rows, columns, block_size, on_gpus)
-        of_sides = pair_gradients(
+        of_rows, of_columns = pair_gradients(
             sides,
             _all_pairs(*sides),
             temperature,
             tuple(map(cut_like, sides, known)),
             masks_everywhere=on_gpus,
         )
-        return tuple(
-            join(of, len(side.z)) for of, side in zip(of_sides, (rows, columns), strict=True)
-        )
+        return join(of_rows, len(rows.z)), join(of_columns, len(columns.z))
 
     ways = (functools.partial(gradients, on_gpus=x) for x in (True, False))
     of_rows, of_columns = devices.by_device(mesh, *ways)(
