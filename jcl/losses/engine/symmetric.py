@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from jcl.losses.engine import devices, fused
+from jcl.losses.engine.class_means import mean_of_others
 from jcl.losses.engine.derivatives import with_derivative_of
 from jcl.losses.engine.pair_tiles import (
     Cotangents,
@@ -105,6 +106,35 @@ def log_negatives_and_positive(
     other = z.reshape(-1, 2, z.shape[1])[:, ::-1].reshape(z.shape)
     positive = jnp.sum(z * other, axis=1) / temperature
     return _log_negatives(z, exact, temperature, mesh, block_size), positive
+
+
+def log_sum_and_positive_of_labels(
+    z: Float[Array, "M d"],
+    label: Int[Array, " M"],
+    is_alone: Bool[Array, " M"],
+    temperature: Float[Array, ""],
+    *,
+    exact: Unrounded | None,
+    mesh: Mesh | None,
+    block_size: int | None,
+) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
+    """`log_sum_and_positive` of pairs with labels, the positives apart where a pair is alone.
+
+    Args:
+        z: see `log_sum_and_positive`. Rows 2i and 2i + 1 are of one label.
+        label: of every row.
+        is_alone: whether no other pair has a row's label.
+        temperature: see `log_sum_and_positive`.
+        exact: see `log_sum_and_positive`.
+        mesh: see `log_sum_and_positive`.
+        block_size: see `log_negatives_and_positive`.
+    """
+    options = {"exact": exact, "mesh": mesh, "block_size": block_size}
+    if not fused.suits(z, is_bfloat16=exact is not None, columns=len(z) - 2, mesh=mesh):
+        return log_sum_and_positive(z, label, temperature, apart=is_alone, **options)
+    log_negatives, of_pair = log_negatives_and_positive(z, temperature, **options)
+    log_sum = jnp.where(is_alone, log_negatives, jnp.logaddexp(log_negatives, of_pair))
+    return log_sum, jnp.sum(z * mean_of_others(z, label, mesh), axis=1) / temperature
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jcl.losses import dcl, info_nce, nt_xent, sogclr
+from jcl.losses import dcl, info_nce, nt_xent, sogclr, supcon
 from jcl.losses.engine import devices, fused
 from jcl.mesh import make_mesh
 
@@ -28,6 +28,10 @@ def fresh():
 
 def seen_for_the_first_time(z0, z1, **options):
     return sogclr(z0, z1, jnp.full(len(z0), -jnp.inf), gamma=0.9, **options)[0]
+
+
+def of_labels(z0, z1, **options):
+    return supcon(z0, z1, jnp.arange(len(z0)) % 4, **options)
 
 
 def kernels_in(monkeypatch, device, loss, batch, d, dtype=BF16, mesh=None, platform="cuda"):
@@ -55,6 +59,7 @@ slow = pytest.mark.slow
         pytest.param(nt_xent, 512, 1024, BF16, marks=slow),
         pytest.param(nt_xent, 2, 3, BF16, marks=slow),
         pytest.param(dcl, 100, 512, F32, marks=slow),
+        pytest.param(of_labels, 64, 128, BF16, marks=slow),
         pytest.param(seen_for_the_first_time, 64, 128, F32, marks=slow),
     ],
 )
@@ -123,7 +128,7 @@ def test_the_mesh_counts_before_the_process():
 
 
 @slow
-@pytest.mark.parametrize("loss", [nt_xent, dcl, info_nce])
+@pytest.mark.parametrize("loss", [nt_xent, dcl, info_nce, of_labels])
 def test_values_and_derivatives_of_what_surrounds_the_kernels(loss, monkeypatch):
     """Their program on a CPU has the same value, gradients and second derivatives as before."""
     z0, z1 = jax.random.normal(jax.random.key(0), (2, 6, 4))
