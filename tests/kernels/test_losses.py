@@ -53,7 +53,7 @@ def views(batch, d, noise, dtype):
         (dcl, 67, 64, 0.01, 0.5, jnp.bfloat16, 2.0**-8),
         (nt_xent, 70, 32, 0.05, 0.1, jnp.float32, 5e-5),  # nearly equal views: no cancellation
         (dcl, 70, 160, 0.2, 0.5, jnp.float32, 5e-5),
-        (info_nce, 131, 64, 0.01, 0.5, jnp.bfloat16, 2.0**-8),
+        (info_nce, 131, 64, 0.01, 2.0, jnp.bfloat16, 2.0**-8),
         (info_nce, 66, 128, 0.07, 0.5, jnp.float32, 5e-5),
     ],
 )

@@ -73,9 +73,11 @@ def test_info_nce_takes_them_both_ways(monkeypatch):
 
 
 @slow
+@pytest.mark.parametrize("devices", [1, 8])
 @pytest.mark.parametrize(("loss", "kernels"), [(nt_xent, 4), (info_nce, 8)])
-def test_devices_of_a_mesh_take_the_kernels(loss, kernels, monkeypatch):
-    assert kernels_in(monkeypatch, HOPPER, loss, 64, 64, mesh=make_mesh()) == kernels
+def test_devices_of_a_mesh_take_the_kernels(loss, kernels, devices, monkeypatch):
+    mesh = make_mesh(devices=jax.devices()[:devices])
+    assert kernels_in(monkeypatch, HOPPER, loss, 64, 64, mesh=mesh) == kernels
 
 
 def test_other_gpus_do_without(monkeypatch):
