@@ -4,8 +4,8 @@
 
 It prints the bytes of registers that ptxas could not keep (spills) and the shared memory of every
 kernel of `jcl.losses.engine.hopper`, or of those whose names the regular expression is found in. It
-fails where a kernel asks for more memory than there is, or spills more than a few numbers that loops
-over tiles do not need.
+fails where a kernel asks for more memory than there is, or spills more than a few numbers.
+
 It needs a C compiler and JAX 0.11's CUDA plugin with ptxas (`pip install jax-cuda13-plugin
 jax-cuda13-pjrt nvidia-cuda-nvcc`, as new as JAX), and no driver: a library that answers for an H100
 takes its place. Nothing runs, so it says nothing about speed.

@@ -17,6 +17,9 @@ class SelfAttention(nn.Module):
     Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2. Initialisation: Xavier
     uniform, as in the code released with MoCo v3 (Chen, Xie & He 2021).
 
+    On NVIDIA GPUs bfloat16 without a mask takes cuDNN's fused attention, which keeps no map of
+    tokens by tokens in memory.
+
     Attributes:
         heads: a divisor of D.
         dtype: what it computes in.
@@ -56,9 +59,60 @@ class SelfAttention(nn.Module):
         return dense("output")(y.reshape(x.shape))
 
 
+def _attend(
+    query: Float[Array, "N T h d"],
+    key: Float[Array, "N T h d"],
+    value: Float[Array, "N T h d"],
+    mask: Bool[Array, "N T"] | None,
+) -> Float[Array, "N T h d"]:
+    if mask is not None or not _has_fused(query):
+        return _with_maps(query, key, value, mask)
+
+    def without_mask(query, key, value):
+        return _with_maps(query, key, value, None)
+
+    # A program of this process may be for its CPU.
+    return jax.lax.platform_dependent(query, key, value, cuda=_fused, default=without_mask)
+
+
+def _has_fused(query: Float[Array, "N T h d"]) -> bool:
+    """Whether cuDNN's fused attention computes this, on the GPUs of this process.
+
+    JAX asks the process's GPU what cuDNN may do there, so a plan that is made on a CPU for GPUs
+    holds the attention with maps, and more memory than the run will take.
+    """
+    capability = getattr(jax.local_devices()[0], "compute_capability", "")  # AMD's are words
+    is_suitable = capability in ("8.0", "9.0", "10.0")
+    return is_suitable and query.dtype == jnp.bfloat16 and query.shape[-1] in range(8, 129, 8)
+
+
+def _fused(
+    query: Float[Array, "N T h d"],
+    key: Float[Array, "N T h d"],
+    value: Float[Array, "N T h d"],
+    *,
+    implementation: str = "cudnn",
+) -> Float[Array, "N T h d"]:
+    """Attention without maps in memory, by cuDNN.
+
+    Other numbers of tokens than multiples of 8 have given NaN in backward passes (of other
+    programs), so there is padding, and cuDNN is told how many tokens are real.
+    """
+    tokens = query.shape[1]
+    padding = ((0, 0), (0, -tokens % 8), (0, 0), (0, 0))
+    real = jnp.full(len(query), tokens, jnp.int32)
+    y = jax.nn.dot_product_attention(
+        *(jnp.pad(x, padding) for x in (query, key, value)),
+        query_seq_lengths=real,
+        key_value_seq_lengths=real,
+        implementation=implementation,
+    )
+    return y[:, :tokens]
+
+
 # The T x T maps are the largest arrays of the block and the cheapest to compute again.
 @jax.checkpoint
-def _attend(
+def _with_maps(
     query: Float[Array, "N T h d"],
     key: Float[Array, "N T h d"],
     value: Float[Array, "N T h d"],
