@@ -4,7 +4,7 @@
 
 It prints the bytes of registers that ptxas could not keep (spills) and the shared memory of every
 kernel of `jcl.losses.engine.hopper`, or of those whose names the regular expression is found in. It
-fails where a kernel asks for more memory than there is, or spills more than a few numbers.
+fails where a kernel asks for more memory than there is.
 
 It needs a C compiler and JAX 0.11's CUDA plugin with ptxas (`pip install jax-cuda13-plugin
 jax-cuda13-pjrt nvidia-cuda-nvcc`, as new as JAX), and no driver: a library that answers for an H100
@@ -22,7 +22,6 @@ import tempfile
 from pathlib import Path
 
 SHARED_MEMORY = 227 * 1024
-SPILLED = 64  # bytes: 16 numbers
 ROWS = 32768
 
 
@@ -36,7 +35,7 @@ def main():
             continue
         for spilled, memory in _compile(trace().lower(lowering_platforms=("cuda",))):
             print(f"| {name} | {spilled} | {memory / 1024:.0f} |", flush=True)
-            failed |= spilled > SPILLED or memory > SHARED_MEMORY
+            failed |= memory > SHARED_MEMORY
     return int(failed)
 
 

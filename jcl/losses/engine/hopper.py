@@ -23,22 +23,23 @@ branch in one.
 Budgets, a block of threads. A thread of a computing warpgroup may use 232 registers; one number of
 float32 for each of [64, 128] takes 64 of them. Shared memory may be 227 KiB::
 
-                                            accumulators               KiB of shared memory
-    log_sums, width <= 128    [128, 128]: 128 registers      rows 64, ring 4 x 32          = 192
-    log_sums, width <= 256    [128, 128]: 128                rows 128, ring 5 x 16         = 208
-    log_sums, width <= 512    [64, 128]: 64                  rows 128, ring 5 x 16         = 208
-    log_sums, width <= 1024   the same, one warpgroup        rows 128, ring 5 x 16         = 208
-    weighted_sums, d <= 128   [64, 128] + [64, 128]: 128,    rows 32, ring 3 x 32,
-                              weights in bfloat16: 32        sums 64                       = 192
-    the same, in halves       [64, 64] + [64, 128]: 96,      rows 64, ring 2 x 32,
-                              weights: 2 x 16                sums 64                       = 192
-    weighted_sums, wider      [64, 128]: 64, weights: 32,    rows 128, ring 3 x 16,
-                              in halves 64                   weights 32, in halves 64      = 240
+                                registers of a thread          KiB of shared memory
+    log_sums, width <= 128      [128, 128]: 128                rows 64, ring 4 x 32        = 192
+      of any range              [64, 128]: 64                  rows 32, ring 4 x 32        = 160
+    log_sums, width <= 1024     [64, 128]: 64                  rows 128, ring 5 x 16       = 208
+    weighted_sums, d <= 128     [64, 128] + [64, 128]: 128,    rows 32, ring 3 x 32,
+                                weights of bfloat16: 32        sums 64                     = 192
+      in halves                 [64, 64] + [64, 128]: 96,      rows 64, ring 2 x 32,
+                                weights: 2 x 16                sums 64                     = 192
+    weighted_sums, wider        [64, 128]: 64,                 rows 128, ring 3 x 16,
+                                weights: 32                    weights 32                  = 208
+      in halves                 [64, 64]: 32,                  rows 128, ring 4 x 8,
+                                weights: 2 x 16                weights 32                  = 192
 
-`width` is d, in halves 2 d, padded to a multiple of 64. The last row in halves has a ring of two
-stages, and one warpgroup where the width is more than 512: 224 KiB at most. For d > 128 a block of
-64 rows has no registers for its sums of vectors, so the weights of a chunk of rows are written out
-and XLA multiplies. `benchmarks/hopper_machine_code.py` shows which registers a kernel took.
+Beside them stand the numbers of rows and of a tile's columns, up to 8 KiB. `width` is d, in halves
+2 d, padded to a multiple of 64. A block has one computing warpgroup where it is more than 512. For
+d > 128 a block of 64 rows has no registers for its sums of vectors, so the weights of a chunk of
+rows are written out and XLA multiplies. `benchmarks/hopper_machine_code.py` shows what spills.
 """
 
 import dataclasses
@@ -157,8 +158,8 @@ def weighted_sums(
 def _weighted_sums_in_chunks(rows, columns, offset, kind):
     count, width = rows[0].x.shape
     d = width // kind.halves
-    stages, warpgroups = 4 - kind.halves, 2 if width <= 512 else 1
-    blocks = _Blocks(64, 128, 64, stages, warpgroups)
+    tile, stages = (128, 3) if kind.halves == 1 else (64, 4)
+    blocks = _Blocks(64, tile, 64, stages, 2 if width <= 512 else 1)
     written = 2 * kind.halves * len(columns[0].x)
     chunk = max(_WEIGHTS_BYTES // written // blocks.all_rows, 1) * blocks.all_rows
     chunk = min(chunk, _round_up(count, blocks.all_rows))

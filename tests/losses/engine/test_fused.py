@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jcl.losses import dcl, info_nce, nt_xent, sogclr, supcon
-from jcl.losses.engine import devices, fused
+from jcl.losses.engine import devices, fused, hopper
 from jcl.mesh import make_mesh
 
 HOPPER = SimpleNamespace(platform="gpu", compute_capability="9.0", device_kind="NVIDIA H100")
@@ -65,6 +65,22 @@ slow = pytest.mark.slow
 )
 def test_hopper_takes_the_kernels(loss, batch, d, dtype, monkeypatch):
     assert kernels_in(monkeypatch, HOPPER, loss, batch, d, dtype) == 4
+
+
+@slow
+@pytest.mark.parametrize("halves", [1, 2])
+@pytest.mark.parametrize("any_range", [False, True])
+def test_kernels_of_every_width_fit_into_shared_memory(halves, any_range):
+    """JAX looks at it where kernels are lowered."""
+    known = hopper.Known(*[jax.ShapeDtypeStruct((512,), F32)] * 2)
+    kind = hopper.Kind(halves, 2, any_range)
+    for d in (64, 128, 192, 256, 320, 512, 576, 1024):
+        if halves * d > hopper.WIDEST:
+            continue
+        side = hopper.Side(jax.ShapeDtypeStruct((512, halves * d), BF16), known.log_sum)
+        for function, sides in ((hopper.log_sums, side), (hopper.weighted_sums, (side, known))):
+            traced = jax.jit(function, static_argnums=3).trace(sides, sides, None, kind)
+            assert "@mosaic_gpu" in traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
 @slow
