@@ -28,6 +28,10 @@ class Case:
     temperature: float
     races: bool = False
 
+    def __str__(self):
+        kind = ("bfloat16", "float32")[self.halves - 1]
+        return f"{self.rows} rows {self.columns} columns {self.d} {kind} {self.temperature}"
+
     @property
     def any_range(self):
         return self.temperature < 1 / 60

@@ -22,6 +22,8 @@ from jcl.losses.engine.unrounded import Unrounded
 # one divided by those: 60 + log(2^20) is 74, and exp(-87) is the smallest normal number.
 _LARGEST_SCALE = 60.0
 _LOG2_E = 1 / math.log(2)
+# Of JAX, whose interface for such kernels changes: from this one on, and before that one.
+_VERSIONS = (0, 10, 2), (0, 13)
 
 Operand = tuple[BFloat16[Array, "N w"], Float32[Array, " N"]]  # vectors and their scales
 
@@ -175,10 +177,10 @@ def _to_whole_lines(x: BFloat16[Array, "M d"]) -> BFloat16[Array, "M w"]:
 def _reason_against(device, d: int, dtype, is_bfloat16: bool) -> str | None:
     if getattr(device, "compute_capability", None) != "9.0":
         return f"they are for NVIDIA's Hopper GPUs, and this is {device.device_kind}"
-    try:
-        from jcl.losses.engine import hopper
-    except (ImportError, AttributeError):
-        return f"JAX {jax.__version__} has no Pallas Mosaic GPU as they need it"
+    if not _VERSIONS[0] <= jax.__version_info__ < _VERSIONS[1]:
+        return f"they have not been tried with JAX {jax.__version__}"
+    from jcl.losses.engine import hopper
+
     if dtype != jnp.float32:
         return f"they compute in float32, and embeddings are {dtype}"
     widest = hopper.WIDEST if is_bfloat16 else hopper.WIDEST // 2

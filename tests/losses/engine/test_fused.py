@@ -125,6 +125,14 @@ def test_what_falls_back_says_why_once(device, rows, d, dtype, why, monkeypatch,
     assert all(why in message for message in said)
 
 
+@pytest.mark.parametrize("version", [(0, 10, 1), (0, 13, 0)])
+def test_other_versions_of_jax_fall_back(version, monkeypatch, caplog):
+    monkeypatch.setattr(devices, "computing_device", lambda mesh: HOPPER)
+    monkeypatch.setattr(jax, "__version_info__", version)
+    assert not fused.suits(jnp.zeros((4, 64)), is_bfloat16=False, columns=2, mesh=None)
+    assert "not been tried with JAX" in caplog.text
+
+
 def test_cpus_and_single_examples_fall_back_without_a_word(monkeypatch, caplog):
     z = jnp.zeros((2, 64))
     assert not fused.suits(z, is_bfloat16=False, columns=2, mesh=None)
