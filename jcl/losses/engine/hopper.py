@@ -37,7 +37,7 @@ float32 for each of [64, 128] takes 64 of them. Shared memory may be 227 KiB::
                                 weights: 2 x 16                weights 32                  = 192
 
 Beside them stand the numbers of rows and of a tile's columns, up to 8 KiB. `width` is d, in halves
-2 d, padded to a multiple of 64. A block has one computing warpgroup where it is more than 512. For
+2 d, padded to a multiple of 64. A block has one computing warpgroup where `width` exceeds 512. For
 d > 128 a block of 64 rows has no registers for its sums of vectors, so the weights of a chunk of
 rows are written out and XLA multiplies. `benchmarks/hopper_machine_code.py` shows what spills.
 """
