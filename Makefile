@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
 WORDNET ?= /usr/share/wordnet
-.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-next-jax lint fashion-mnist fashion-angle diamonds \
-  dataset-fashion-mnist wordnet dataset-wordnet emoji
+.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-kernels test-next-jax lint \
+  fashion-mnist fashion-angle diamonds dataset-fashion-mnist wordnet dataset-wordnet emoji
 
 setup: .venv/ready
 
@@ -61,6 +61,10 @@ test-reference: setup .venv/vocabularies/ready dataset-wordnet
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	  --no-deps torchvision timm
 	$(BIN)/python -m pytest -m reference tests/reference
+
+# The kernels for GPUs, in the interpreter of a newer JAX than the other tests'.
+test-kernels:
+	tests/kernels.sh
 
 # With the JAX of GPU machines, on the Python of a Debian 13 in a folder (needs root); not in CI.
 test-next-jax:

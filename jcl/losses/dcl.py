@@ -19,7 +19,7 @@ from jcl.losses.engine.paired_batch import (
     mean_over_anchors,
     unrounded_anchors,
 )
-from jcl.losses.engine.symmetric import log_sum_and_positive
+from jcl.losses.engine.symmetric import log_negatives_and_positive
 
 
 def dcl(
@@ -80,10 +80,10 @@ def dcl(
         weights=(weights, "real [B]"),
     )
     check_views("dcl", z0, z1, mesh, at_least=2, **beside)
-    z, example, temperature = anchors_of_views(z0, z1, temperature)
+    z, _, temperature = anchors_of_views(z0, z1, temperature)
     exact = unrounded_anchors(z0, z1)
-    log_negatives, positive = log_sum_and_positive(
-        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
+    log_negatives, positive = log_negatives_and_positive(
+        z, temperature, exact=exact, mesh=mesh, block_size=block_size
     )
     if weight_sigma is not None:
         sigma = jnp.asarray(weight_sigma, z.dtype)

@@ -17,7 +17,7 @@ from jcl.losses.engine.paired_batch import (
     mean_over_anchors,
     unrounded_anchors,
 )
-from jcl.losses.engine.symmetric import log_sum_and_positive
+from jcl.losses.engine.symmetric import log_negatives_and_positive
 
 
 def nt_xent(
@@ -81,9 +81,9 @@ def losses_of_anchors(
 
     Take it where a method weighs examples by their losses. It checks no arguments; see `nt_xent`.
     """
-    z, example, temperature = anchors_of_views(z0, z1, temperature)
+    z, _, temperature = anchors_of_views(z0, z1, temperature)
     exact = unrounded_anchors(z0, z1)
-    log_negatives, positive = log_sum_and_positive(
-        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
+    log_negatives, positive = log_negatives_and_positive(
+        z, temperature, exact=exact, mesh=mesh, block_size=block_size
     )
     return jax.nn.softplus(log_negatives - positive)

@@ -23,7 +23,7 @@ from jcl.losses.engine.paired_batch import (
     anchors_of_views,
     unrounded_anchors,
 )
-from jcl.losses.engine.symmetric import log_sum_and_positive
+from jcl.losses.engine.symmetric import log_negatives_and_positive
 
 
 def sogclr(
@@ -92,10 +92,10 @@ def sogclr(
     check_views("sogclr", z0, z1, mesh, at_least=2, **beside, **scalars)
     if not 0 < gamma <= 1:
         raise UserError(f"gamma={gamma} is impossible: it is more than 0 and at most 1.")
-    z, example, temperature = anchors_of_views(z0, z1, temperature)
+    z, _, temperature = anchors_of_views(z0, z1, temperature)
     exact = unrounded_anchors(z0, z1)
-    log_sum, positive = log_sum_and_positive(
-        z, example, temperature, apart=True, exact=exact, mesh=mesh, block_size=block_size
+    log_sum, positive = log_negatives_and_positive(
+        z, temperature, exact=exact, mesh=mesh, block_size=block_size
     )
     log_g, positive = ((log_sum - math.log(len(z) - 2)).reshape(-1, 2), positive.reshape(-1, 2))
     log_u = log_average(log_estimates.astype(z.dtype)[:, None], log_g, gamma)

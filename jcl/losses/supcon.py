@@ -19,7 +19,7 @@ from jcl.losses.engine.paired_batch import (
     mean_over_anchors,
     unrounded_anchors,
 )
-from jcl.losses.engine.symmetric import log_sum_and_positive
+from jcl.losses.engine.symmetric import log_sum_and_positive_of_labels
 
 
 def supcon(
@@ -86,8 +86,8 @@ def supcon(
     z, _, temperature = anchors_of_views(z0, z1, temperature)
     exact = unrounded_anchors(z0, z1)
     label, is_alone = jnp.repeat(labels, 2), jnp.repeat(_is_alone(labels), 2)
-    log_sum, positive = log_sum_and_positive(
-        z, label, temperature, apart=is_alone, exact=exact, mesh=mesh, block_size=block_size
+    log_sum, positive = log_sum_and_positive_of_labels(
+        z, label, is_alone, temperature, exact=exact, mesh=mesh, block_size=block_size
     )
     loss = log_sum - positive
     return mean_over_anchors(jnp.where(is_alone, jax.nn.softplus(loss), loss), weights)

@@ -24,6 +24,9 @@ class SelfAttention(nn.Module):
     other is given: Xavier uniform, as in the code released with MoCo v3 (Chen, Xie & He 2021).
     Dropout of the weights: Devlin et al. 2019 (BERT), in the code released with it.
 
+    On NVIDIA GPUs bfloat16 without a mask, an order or dropout takes cuDNN's fused attention, which keeps no map of
+    tokens by tokens in memory.
+
     Attributes:
         heads: a divisor of D.
         causal: whether a token attends to itself and the tokens before it alone.
@@ -73,13 +76,69 @@ class SelfAttention(nn.Module):
 
         query, key, value = map(split, ("query", "key", "value"))
         keys = None if keys is None else keys_of_layer(self.path, keys)
-        attend = functools.partial(_attend, causal=self.causal, dropout=self.dropout)
-        # The T x T maps are the largest arrays of the block and the cheapest to compute again.
-        y = jax.checkpoint(attend)(query, key, value, mask, keys)
+        options = {"causal": self.causal, "dropout": self.dropout}
+        y = _attend(query, key, value, mask, keys, **options)
         return dense("output", self.output_init)(y.reshape(x.shape))
 
 
 def _attend(
+    query: Float[Array, "N T h d"],
+    key: Float[Array, "N T h d"],
+    value: Float[Array, "N T h d"],
+    mask: Bool[Array, "N T"] | None,
+    keys: Shaped[PRNGKeyArray, " N"] | None,
+    *,
+    causal: bool,
+    dropout: float,
+) -> Float[Array, "N T h d"]:
+    # The T x T maps are the largest arrays of the block and the cheapest to compute again.
+    with_maps = jax.checkpoint(functools.partial(_with_maps, causal=causal, dropout=dropout))
+    if mask is not None or keys is not None or causal or not _has_fused(query):
+        return with_maps(query, key, value, mask, keys)
+
+    def plain(query, key, value):
+        return with_maps(query, key, value, None, None)
+
+    # A program of this process may be for its CPU.
+    return jax.lax.platform_dependent(query, key, value, cuda=_fused, default=plain)
+
+
+def _has_fused(query: Float[Array, "N T h d"]) -> bool:
+    """Whether cuDNN's fused attention computes this, on the GPUs of this process.
+
+    JAX asks the process's GPU what cuDNN may do there, so a plan that is made on a CPU for GPUs
+    holds the attention with maps, and more memory than the run will take.
+    """
+    capability = getattr(jax.local_devices()[0], "compute_capability", "")  # AMD's are words
+    is_suitable = capability in ("8.0", "9.0", "10.0")
+    return is_suitable and query.dtype == jnp.bfloat16 and query.shape[-1] in range(8, 129, 8)
+
+
+def _fused(
+    query: Float[Array, "N T h d"],
+    key: Float[Array, "N T h d"],
+    value: Float[Array, "N T h d"],
+    *,
+    implementation: str = "cudnn",
+) -> Float[Array, "N T h d"]:
+    """Attention without maps in memory, by cuDNN.
+
+    Other numbers of tokens than multiples of 8 have given NaN in backward passes (of other
+    programs), so there is padding, and cuDNN is told how many tokens are real.
+    """
+    tokens = query.shape[1]
+    padding = ((0, 0), (0, -tokens % 8), (0, 0), (0, 0))
+    real = jnp.full(len(query), tokens, jnp.int32)
+    y = jax.nn.dot_product_attention(
+        *(jnp.pad(x, padding) for x in (query, key, value)),
+        query_seq_lengths=real,
+        key_value_seq_lengths=real,
+        implementation=implementation,
+    )
+    return y[:, :tokens]
+
+
+def _with_maps(
     query: Float[Array, "N T h d"],
     key: Float[Array, "N T h d"],
     value: Float[Array, "N T h d"],

@@ -11,6 +11,7 @@ import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
+from jcl.cost.memory import out_of_memory
 from jcl.errors import UserError
 from jcl.runtime import distributed
 from jcl.runtime.exits import EXIT_INTERRUPTED, EXIT_LOST, EXIT_PREEMPTED, EXIT_USER_ERROR
@@ -90,10 +91,10 @@ def parse_config(
 def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = parse_flags) -> None:
     """Runs `main(parse(argv))`, and exits.
 
-    A `UserError`, or a flag that does not parse, ends with its sentence on stderr and status 2, a
-    notice of preemption with status 75 once the state is saved, the loss of another process with
-    status 76, a Ctrl-C where there is no state to save with status 130; any other exception is a
-    defect of ours and keeps its traceback.
+    A `UserError`, a flag that does not parse, or a device out of memory ends with a sentence on
+    stderr and status 2, a notice of preemption with status 75 once the state is saved, the loss of
+    another process with status 76, a Ctrl-C where there is no state to save with status 130; any
+    other exception is a defect of ours and keeps its traceback.
     """
 
     def fail(message: object) -> None:
@@ -133,6 +134,8 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
         except KeyboardInterrupt:
             interrupted()
         except Exception as error:
+            if sentence := out_of_memory(error):
+                fail(sentence)
             if not distributed.name():
                 raise
             traceback.print_exc()

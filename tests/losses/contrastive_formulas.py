@@ -51,6 +51,38 @@ def two_view_loss(z0, z1, temperature, *, decoupled, weight_sigma=None):
     return value, (by_raw[:batch], by_raw[batch:], by_temperature)
 
 
+def two_tower_loss(queries, keys, temperature):
+    """Value and gradients (of queries, keys, temperature) of InfoNCE.
+
+    CLIP's pseudocode: cross-entropy of the rows of one matrix and of its columns.
+    """
+
+    def unit(x):
+        norm = np.linalg.norm(x, axis=1, keepdims=True)
+        return np.divide(x, norm, out=np.zeros_like(x), where=norm > 0), norm
+
+    def cross_entropy(logits):
+        log_softmax = logits - logits.max(axis=1, keepdims=True)
+        log_softmax -= np.log(np.exp(log_softmax).sum(axis=1, keepdims=True))
+        return -np.mean(np.diag(log_softmax)), (np.exp(log_softmax) - np.eye(batch)) / batch
+
+    def through_unit(by_unit, unit, norm):
+        radial = unit * np.sum(unit * by_unit, axis=1, keepdims=True)
+        return np.divide(by_unit - radial, norm, out=np.zeros_like(unit), where=norm > 0)
+
+    batch = len(queries)
+    q, q_norm = unit(np.asarray(queries, np.float64))
+    k, k_norm = unit(np.asarray(keys, np.float64))
+    logits = q @ k.T / temperature
+    rows, by_row_logit = cross_entropy(logits)
+    columns, by_column_logit = cross_entropy(logits.T)
+    by_logit = (by_row_logit + by_column_logit.T) / 2
+    by_queries = through_unit(by_logit @ k / temperature, q, q_norm)
+    by_keys = through_unit(by_logit.T @ q / temperature, k, k_norm)
+    by_temperature = -np.sum(by_logit * logits) / temperature
+    return (rows + columns) / 2, (by_queries, by_keys, by_temperature)
+
+
 def value_tolerance(value):
     return 1e-5 * max(1.0, abs(value))
 

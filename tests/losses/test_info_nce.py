@@ -9,7 +9,11 @@ import pytest
 
 from jcl.errors import UserError
 from jcl.losses.info_nce import info_nce
-from tests.losses.contrastive_formulas import gradient_tolerance, value_tolerance
+from tests.losses.contrastive_formulas import (
+    gradient_tolerance,
+    two_tower_loss,
+    value_tolerance,
+)
 from tests.losses.test_two_view_losses import meshes, shard
 from tests.losses.two_view_cases import two_view_cases
 
@@ -23,38 +27,6 @@ def _strict_promotion():
         yield
 
 
-def formula(queries, keys, temperature):
-    """Value and gradients (of queries, keys, temperature) in float64 from whole matrices.
-
-    CLIP's pseudocode: cross-entropy of the rows of one matrix and of its columns.
-    """
-
-    def unit(x):
-        norm = np.linalg.norm(x, axis=1, keepdims=True)
-        return np.divide(x, norm, out=np.zeros_like(x), where=norm > 0), norm
-
-    def cross_entropy(logits):
-        log_softmax = logits - logits.max(axis=1, keepdims=True)
-        log_softmax -= np.log(np.exp(log_softmax).sum(axis=1, keepdims=True))
-        return -np.mean(np.diag(log_softmax)), (np.exp(log_softmax) - np.eye(batch)) / batch
-
-    def through_unit(by_unit, unit, norm):
-        radial = unit * np.sum(unit * by_unit, axis=1, keepdims=True)
-        return np.divide(by_unit - radial, norm, out=np.zeros_like(unit), where=norm > 0)
-
-    batch = len(queries)
-    q, q_norm = unit(np.asarray(queries, np.float64))
-    k, k_norm = unit(np.asarray(keys, np.float64))
-    logits = q @ k.T / temperature
-    rows, by_row_logit = cross_entropy(logits)
-    columns, by_column_logit = cross_entropy(logits.T)
-    by_logit = (by_row_logit + by_column_logit.T) / 2
-    by_queries = through_unit(by_logit @ k / temperature, q, q_norm)
-    by_keys = through_unit(by_logit.T @ q / temperature, k, k_norm)
-    by_temperature = -np.sum(by_logit * logits) / temperature
-    return (rows + columns) / 2, (by_queries, by_keys, by_temperature)
-
-
 @cache
 def value_and_gradient(mesh=None, block_size=None):
     def loss(queries, keys, temperature):
@@ -65,7 +37,7 @@ def value_and_gradient(mesh=None, block_size=None):
 
 def assert_matches_formula(result, queries, keys, temperature):
     value, gradients = result
-    expected, expected_gradients = formula(queries, keys, temperature)
+    expected, expected_gradients = two_tower_loss(queries, keys, temperature)
     assert abs(float(value) - expected) <= value_tolerance(expected)
     for x, g, e in zip((queries, keys), gradients[:2], expected_gradients[:2], strict=True):
         # Times the norm: as if the rows had been of unit norm.
@@ -78,7 +50,7 @@ def assert_matches_formula(result, queries, keys, temperature):
 
 def test_formula_gradients_by_finite_differences():
     inputs = [*np.random.default_rng(0).normal(size=(2, 3, 4)), np.array(0.3)]
-    _, gradients = formula(*inputs)
+    _, gradients = two_tower_loss(*inputs)
     step = 1e-6
     for argument, gradient in enumerate(gradients):
         for position in np.ndindex(np.shape(gradient)):
@@ -86,7 +58,7 @@ def test_formula_gradients_by_finite_differences():
             for signed_step in (step, -step):
                 moved = [x.copy() for x in inputs]
                 moved[argument][position] += signed_step
-                values.append(formula(*moved)[0])
+                values.append(two_tower_loss(*moved)[0])
             slope = (values[0] - values[1]) / (2 * step)
             assert abs(slope - gradient[position]) < 1e-8
 
@@ -122,7 +94,7 @@ def test_float64_and_the_temperature_by_finite_differences():
             for temperature in TEMPERATURES:
                 value, gradients = compiled(queries, keys, jnp.float64(temperature))
                 assert value.dtype == jnp.float64
-                expected, expected_gradients = formula(queries, keys, temperature)
+                expected, expected_gradients = two_tower_loss(queries, keys, temperature)
                 np.testing.assert_allclose(value, expected, rtol=1e-11, atol=1e-11)
                 for g, e in zip(gradients, expected_gradients, strict=True):
                     np.testing.assert_allclose(g, e, rtol=1e-10, atol=1e-12 / temperature**2)
@@ -142,7 +114,7 @@ def test_bfloat16_is_computed_in_float32():
     expected, expected_gradients = value_and_gradient()(*in_float32, jnp.float32(0.07))
     assert value.dtype == jnp.float32
     np.testing.assert_allclose(value, expected, rtol=1e-6)
-    np.testing.assert_allclose(value, formula(*CASES["random"], 0.07)[0], rtol=0.02)
+    np.testing.assert_allclose(value, two_tower_loss(*CASES["random"], 0.07)[0], rtol=0.02)
     for g, e in zip(gradients[:2], expected_gradients[:2], strict=True):
         assert g.dtype == jnp.bfloat16
         np.testing.assert_allclose(

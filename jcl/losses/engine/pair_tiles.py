@@ -58,6 +58,14 @@ class Cotangents(NamedTuple):
     of_positive: Float[Array, "*n"]
 
 
+def rows_of_a_block(columns: int) -> int:
+    """How many rows a GPU compares with so many columns at once.
+
+    Few and large products keep a GPU busy. The products are 256 MiB, or those of 128 rows.
+    """
+    return max(128, min(2**26 // columns, 2048))
+
+
 def cut(vectors: Vectors, block_size: int | None) -> Vectors:
     """Cuts `[N, ...]` into tiles `[n, t]`, as equal as can be, and pads the last; see `Vectors`."""
     size = len(vectors.place)
@@ -86,6 +94,8 @@ def reduce_pairs(
     sides: Sides,
     pairs: tuple[Int[Array, " p"], Int[Array, " p"]],
     temperature: Float[Array, ""],
+    *,
+    masks_everywhere: bool = False,
 ) -> tuple[Reduced, ...]:
     """Reduces the logits of given pairs of tiles along both of their axes.
 
@@ -95,6 +105,8 @@ def reduce_pairs(
         sides: the tiles of rows and those of columns, from `cut`; or those that are both.
         pairs: indices of the row tile and of the column tile of each pair.
         temperature: the logits are inner products over this positive scalar.
+        masks_everywhere: for two sides, whether tiles get masks that do not need them. A loop over
+            tiles has no branch then. GPUs ask the host at a branch, CPUs save work by it.
 
     Returns:
         For every side, the reductions `[n, t]` over all pairs of a vector. Where one side is both
@@ -103,8 +115,8 @@ def reduce_pairs(
     """
     return jax.lax.cond(
         temperature >= _LOWEST_SHIFTED,
-        functools.partial(_reduce_pairs, shifted=True),
-        functools.partial(_reduce_pairs, shifted=False),
+        functools.partial(_reduce_pairs, shifted=True, masks_everywhere=masks_everywhere),
+        functools.partial(_reduce_pairs, shifted=False, masks_everywhere=masks_everywhere),
         sides,
         pairs,
         temperature,
@@ -116,6 +128,8 @@ def pair_gradients(
     pairs: tuple[Int[Array, " p"], Int[Array, " p"]],
     temperature: Float[Array, ""],
     known: tuple[Cotangents, ...],
+    *,
+    masks_everywhere: bool = False,
 ) -> tuple[Float[Array, "n t d"], ...]:
     """Gradients with respect to the vectors of every side.
 
@@ -124,11 +138,12 @@ def pair_gradients(
         pairs: see `reduce_pairs`.
         temperature: see `reduce_pairs`.
         known: what `Cotangents` holds, `[n, t]`, for every side.
+        masks_everywhere: see `reduce_pairs`.
     """
     return jax.lax.cond(
         temperature >= _LOWEST_SHIFTED,
-        functools.partial(_pair_gradients, shifted=True),
-        functools.partial(_pair_gradients, shifted=False),
+        functools.partial(_pair_gradients, shifted=True, masks_everywhere=masks_everywhere),
+        functools.partial(_pair_gradients, shifted=False, masks_everywhere=masks_everywhere),
         sides,
         pairs,
         temperature,
@@ -194,7 +209,7 @@ def _precise(subscripts, left, right):
     return jnp.einsum(subscripts, left, right, precision=jax.lax.Precision.HIGHEST)
 
 
-def _reduce_pairs(sides, pairs, temperature, *, shifted):
+def _reduce_pairs(sides, pairs, temperature, *, shifted, masks_everywhere):
     shift = scale = 1 / temperature  # of unit vectors, the scale is the largest possible logit
     if shifted:
         empty, combine = 0, jnp.add
@@ -245,14 +260,14 @@ def _reduce_pairs(sides, pairs, temperature, *, shifted):
         dtype = vectors.z.dtype
         return Reduced(*(jnp.full(vectors.place.shape, x, dtype) for x in (empty, 0, 0)))
 
-    steps = *pairs, _kinds(sides, pairs)
+    steps = *pairs, None if masks_everywhere else _kinds(sides, pairs)
     sums, _ = jax.lax.scan(add, tuple(map(start, sides)), steps)
     if not shifted:
         return sums
     return tuple(x._replace(log_sum=shift + jnp.log(x.log_sum)) for x in sums)
 
 
-def _pair_gradients(sides, pairs, temperature, known, *, shifted):
+def _pair_gradients(sides, pairs, temperature, known, *, shifted, masks_everywhere):
     scale = 1 / temperature
     shift = scale if shifted else None
 
@@ -287,7 +302,7 @@ def _pair_gradients(sides, pairs, temperature, known, *, shifted):
         return tuple(gradients), None
 
     start = tuple(jnp.zeros_like(vectors.z) for vectors in sides)
-    steps = *pairs, _kinds(sides, pairs)
+    steps = *pairs, None if masks_everywhere else _kinds(sides, pairs)
     gradients, _ = jax.lax.scan(add, start, steps)
     return tuple(scale * gradient.mT for gradient in gradients)
 
@@ -311,13 +326,13 @@ def _by_kind(kind, *, masked, whole, same):
     """Evaluates the one of three functions that suits a pair of tiles.
 
     Args:
-        kind: integer scalar, from `_kinds`.
+        kind: integer scalar, from `_kinds`; None for masks whatever the pair.
         masked: for tiles that hold padding, or may hold a pair within a group.
         whole: for all other pairs of two tiles.
         same: for a tile with itself. Every pair stands there in both orders, so a vector meets all
             others as a row.
     """
-    return jax.lax.switch(kind, (masked, whole, same))
+    return masked() if kind is None else jax.lax.switch(kind, (masked, whole, same))
 
 
 def _masks(row, column, *, one_side):

@@ -2,7 +2,8 @@
 
 Every pair of a query and a key is compared once, for the sums over keys and for those over queries
 alike. On a mesh a device compares its own queries with all keys. The sums over queries are then
-combined over all devices.
+combined over all devices. The fused kernels of Hopper GPUs compare twice, because every result of
+theirs belongs to a row: queries with all keys, and keys with all queries.
 """
 
 import functools
@@ -13,6 +14,8 @@ from jax.nn import logsumexp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
+from jcl.losses.engine import devices, fused
+from jcl.losses.engine.derivatives import with_derivative_of
 from jcl.losses.engine.pair_tiles import (
     Cotangents,
     Vectors,
@@ -21,6 +24,7 @@ from jcl.losses.engine.pair_tiles import (
     join,
     pair_gradients,
     reduce_pairs,
+    rows_of_a_block,
 )
 from jcl.losses.engine.pairwise import check_block_size, with_all_columns
 from jcl.losses.engine.unrounded import Unrounded
@@ -39,9 +43,9 @@ def log_sums_and_positive(
 
     With `s` the inner product over the temperature these are log sum_j exp s(q_i, k_j) and
     log sum_j exp s(q_j, k_i) over j != i; the third result is s(q_i, k_i). It stays out of the sums
-    for the reason that `symmetric.log_sum_and_positive` gives. All come from the same products, so
-    their rounding errors cancel in a difference. The gradient with respect to queries, keys and
-    temperature is exact. The backward pass forms the products again, so memory is linear in B.
+    for the reason that `symmetric.log_sum_and_positive` gives. The gradient with respect to
+    queries, keys and temperature is exact. The backward pass forms the products again, so memory is
+    linear in B. Hopper GPUs take fused kernels, see `fused`.
 
     Args:
         queries: unit rows, or rows of zeros.
@@ -56,6 +60,84 @@ def log_sums_and_positive(
         UserError: the pairs cannot be split evenly over the mesh, or `block_size < 1`.
     """
     check_block_size(block_size)
+    both, options = (queries, keys, *exact), (mesh, block_size)
+    is_bfloat16 = exact[0] is not None
+    if not fused.suits(queries, is_bfloat16=is_bfloat16, columns=len(keys) - 1, mesh=mesh):
+        return _in_tiles(*both, temperature, *options)
+    positive = jnp.sum(queries * keys, axis=1) / temperature
+    return *_log_negatives(*both, temperature, *options), positive
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6))
+def _log_negatives(queries, keys, exact_queries, exact_keys, temperature, mesh, block_size):
+    """The log sums of `log_sums_and_positive`, on Hopper GPUs by their kernels."""
+
+    def with_kernels(queries, keys, exact_queries, exact_keys, temperature):
+        queries, keys = fused.operand(queries, exact_queries), fused.operand(keys, exact_keys)
+        how = _kernels(exact_queries, mesh)
+        one_way = fused.log_sums(queries, keys, temperature, **how)
+        return one_way, fused.log_sums(keys, queries, temperature, **how)
+
+    def otherwise(*arguments):
+        return _in_tiles(*arguments, mesh, block_size)[:2]
+
+    return jax.lax.platform_dependent(
+        queries,
+        keys,
+        exact_queries,
+        exact_keys,
+        temperature,
+        cuda=with_kernels,
+        default=otherwise,
+    )
+
+
+def _keep_log_negatives(*arguments):
+    outputs = _log_negatives(*arguments)
+    return outputs, (arguments[:5], outputs)
+
+
+def _log_negatives_backward(mesh, block_size, kept, cotangents):
+    (queries, keys, *exact, temperature), (over_keys, over_queries) = kept
+
+    def with_kernels(queries, keys, exact_queries, exact_keys, temperature, of_keys, of_queries):
+        how = {"d": queries.shape[1], **_kernels(exact_queries, mesh)}
+        queries = fused.operand(queries, exact_queries), *of_keys
+        keys = fused.operand(keys, exact_keys), *of_queries
+        by_queries = fused.gradients(queries, keys, temperature, **how)
+        return by_queries, fused.gradients(keys, queries, temperature, **how)
+
+    def otherwise(queries, keys, exact_queries, exact_keys, temperature, of_keys, of_queries):
+        def both_ways(queries, keys):
+            both = queries, keys, exact_queries, exact_keys
+            return _in_tiles(*both, temperature, mesh, block_size)[:2]
+
+        return jax.vjp(both_ways, queries, keys)[1]((of_keys[1], of_queries[1]))
+
+    by_queries, by_keys = jax.lax.platform_dependent(
+        queries,
+        keys,
+        *exact,
+        temperature,
+        (over_keys, cotangents[0]),
+        (over_queries, cotangents[1]),
+        cuda=with_derivative_of(otherwise, with_kernels),
+        default=otherwise,
+    )
+    of_temperature = -jnp.sum(queries * by_queries) / temperature
+    # What is a vector once more has no gradient of its own.
+    return by_queries, by_keys, *jax.tree.map(jnp.zeros_like, exact), of_temperature
+
+
+_log_negatives.defvjp(_keep_log_negatives, _log_negatives_backward)
+
+
+def _kernels(exact, mesh):
+    return {"views": 1, "halves": 1 if exact is not None else 2, "mesh": mesh}
+
+
+def _in_tiles(queries, keys, exact_queries, exact_keys, temperature, mesh, block_size):
+    """`log_sums_and_positive` on any device."""
     place = jnp.arange(len(queries))
 
     def own_queries(rows, columns, temperature):
@@ -63,14 +145,14 @@ def log_sums_and_positive(
             Vectors(z, place, place, jnp.ones_like(place, bool), exact)
             for z, place, exact in (rows, columns)
         )
-        over_keys, over_queries, positive = _reduce(rows, columns, temperature, block_size)
+        over_keys, over_queries, positive = _reduce(rows, columns, temperature, mesh, block_size)
         # A leading axis for the devices.
         return over_keys, over_queries[None], positive
 
     over_keys, over_own_queries, positive = with_all_columns(
         own_queries,
-        (queries, place, exact[0]),
-        (keys, place, exact[1]),
+        (queries, place, exact_queries),
+        (keys, place, exact_keys),
         temperature,
         mesh=mesh,
     )
@@ -82,39 +164,49 @@ def _combine(log_sums: Float[Array, "devices B"]) -> Float[Array, " B"]:
     return log_sums[0] if len(log_sums) == 1 else logsumexp(log_sums, axis=0)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _reduce(rows, columns, temperature, block_size):
-    row_tiles, column_tiles = cut(rows, block_size), cut(columns, block_size)
-    of_rows, of_columns = reduce_pairs(
-        (row_tiles, column_tiles), _all_pairs(row_tiles, column_tiles), temperature
-    )
-    of_rows, of_columns = join(of_rows, len(rows.z)), join(of_columns, len(columns.z))
-    return of_rows.log_sum, of_columns.log_sum, of_rows.positive
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _reduce(rows, columns, temperature, mesh, block_size):
+    def reduce(rows, columns, temperature, *, on_gpus):
+        sides = _cut_both(rows, columns, block_size, on_gpus)
+        of_rows, of_columns = reduce_pairs(
+            sides, _all_pairs(*sides), temperature, masks_everywhere=on_gpus
+        )
+        of_rows, of_columns = join(of_rows, len(rows.z)), join(of_columns, len(columns.z))
+        return of_rows.log_sum, of_columns.log_sum, of_rows.positive
+
+    ways = (functools.partial(reduce, on_gpus=x) for x in (True, False))
+    return devices.by_device(mesh, *ways)(rows, columns, temperature)
 
 
-def _keep_for_backward(rows, columns, temperature, block_size):
-    outputs = _reduce(rows, columns, temperature, block_size)
+def _keep_for_backward(rows, columns, temperature, mesh, block_size):
+    outputs = _reduce(rows, columns, temperature, mesh, block_size)
     return outputs, (rows, columns, temperature, outputs[:2])
 
 
-def _backward(block_size, kept, cotangents):
+def _backward(mesh, block_size, kept, cotangents):
     rows, columns, temperature, (over_columns, over_rows) = kept
     of_over_columns, of_over_rows, of_positive = cotangents
-    row_tiles, column_tiles = cut(rows, block_size), cut(columns, block_size)
-
     known_of_rows = Cotangents(over_columns, of_over_columns, of_positive)
     known_of_columns = Cotangents(over_rows, of_over_rows, jnp.zeros_like(over_rows))
-    of_rows, of_columns = pair_gradients(
-        (row_tiles, column_tiles),
-        _all_pairs(row_tiles, column_tiles),
-        temperature,
-        (cut_like(row_tiles, known_of_rows), cut_like(column_tiles, known_of_columns)),
+
+    def gradients(rows, columns, temperature, known, *, on_gpus):
+        sides = _cut_both(rows, columns, block_size, on_gpus)
+        of_rows, of_columns = pair_gradients(
+            sides,
+            _all_pairs(*sides),
+            temperature,
+            tuple(map(cut_like, sides, known)),
+            masks_everywhere=on_gpus,
+        )
+        return join(of_rows, len(rows.z)), join(of_columns, len(columns.z))
+
+    ways = (functools.partial(gradients, on_gpus=x) for x in (True, False))
+    of_rows, of_columns = devices.by_device(mesh, *ways)(
+        rows, columns, temperature, (known_of_rows, known_of_columns)
     )
-    of_rows, of_columns = join(of_rows, len(rows.z)), join(of_columns, len(columns.z))
     # Every term depends on rows only through z_i . z_j / temperature.
     of_temperature = -jnp.sum(rows.z * of_rows) / temperature
     by_rows, by_columns = (
-        # What is z once more has no gradient of its own.
         Vectors(gradient, None, None, None, jax.tree.map(jnp.zeros_like, side.exact))
         for gradient, side in ((of_rows, rows), (of_columns, columns))
     )
@@ -122,6 +214,14 @@ def _backward(block_size, kept, cotangents):
 
 
 _reduce.defvjp(_keep_for_backward, _backward)
+
+
+def _cut_both(rows: Vectors, columns: Vectors, block_size: int | None, on_gpus: bool):
+    """Tiles of both; on GPUs blocks of rows and one tile of all columns."""
+    if not on_gpus:
+        return cut(rows, block_size), cut(columns, block_size)
+    count = len(columns.place)
+    return cut(rows, block_size or rows_of_a_block(count)), cut(columns, count)
 
 
 def _all_pairs(rows: Vectors, columns: Vectors):

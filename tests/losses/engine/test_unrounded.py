@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from jcl.losses.engine.unrounded import unrounded, unrounded_inner_products, unrounded_sum
-from tests.losses import test_info_nce
-from tests.losses.contrastive_formulas import two_view_loss, value_tolerance
+from tests.losses.contrastive_formulas import two_tower_loss, two_view_loss, value_tolerance
 from tests.losses.every_loss import EVERY_LOSS
 from tests.losses.test_two_view_losses import meshes, shard
 
@@ -66,7 +65,7 @@ def test_losses_lose_nothing_but_what_their_gradient_rounds(name, layout, monkey
     quickly = {"xla_backend_optimization_level": 0}
     compiled = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)), compiler_options=quickly)
     value, gradients = compiled(*views)
-    formula = two_view_loss if name == "nt_xent" else test_info_nce.formula
+    formula = two_view_loss if name == "nt_xent" else two_tower_loss
     options = {"decoupled": False} if name == "nt_xent" else {}
     expected, expected_gradients = formula(
         *(np.asarray(z, np.float64) for z in (z0, z1)), 0.05, **options
