@@ -149,6 +149,7 @@ def prepare(
         workdir,
         process=jax.process_index(),
         processes=jax.process_count(),
+        total_steps=total,
         limit_seconds=config.watchdog_seconds,
     )
     report = Report(workdir, config, start_step=start, total_steps=total)

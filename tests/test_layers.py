@@ -10,7 +10,7 @@ PACKAGE = Path(jcl.__file__).parent
 # From the doors down to the ground. A room is a folder or a file at the root of the package; it may
 # import rooms of lower layers, and its own files.
 LAYERS = (
-    ("__init__", "evaluate", "export", "train"),
+    ("__init__", "evaluate", "export", "runs", "train"),
     ("evaluation", "plan"),
     ("experiment", "report"),
     ("probes", "training"),

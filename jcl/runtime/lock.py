@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import socket
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from jcl.errors import UserError
 from jcl.runtime.folder import Folder, is_remote
 
 FILE = "lock"
+# What the holder writes into it.
+_SAID = re.compile(r"process (?P<process>\d+) on (?P<host>\S+)")
 
 
 @contextlib.contextmanager
@@ -67,3 +70,23 @@ def _holder(path: Folder) -> str:
 def _close(file) -> None:
     if not file.closed:
         os.close(file.fileno())
+
+
+def holder_is_gone(workdir: Folder) -> bool:
+    """Whether the process that held the lock last was of this machine, and is no more.
+
+    The lock itself is not tried: a run that starts at that moment would be refused.
+    """
+    try:
+        found = _SAID.fullmatch((workdir / FILE).read_text().strip())
+    except OSError:
+        return False
+    if found is None or found["host"] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(found["process"]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # somebody else's, so it is there
+        return False
+    return False

@@ -27,6 +27,7 @@ class Watchdog:
         workdir: an existing folder.
         process: number of this process.
         processes: how many there are.
+        total_steps: of the run, for readers of the file.
         limit_seconds: how long one thing may take.
     """
 
@@ -36,10 +37,12 @@ class Watchdog:
         *,
         process: int,
         processes: int,
+        total_steps: int,
         limit_seconds: float,
     ):
         self._folder, self._limit = workdir / FOLDER, limit_seconds
         self._process, self._processes = process, processes
+        self._total_steps = total_steps
         self._now = (0, "starting", time.time())
         self._closed = threading.Event()
         self._write()
@@ -85,7 +88,8 @@ class Watchdog:
 
     def _write(self) -> None:
         step, doing, since = self._now
-        beat = {"step": step, "doing": doing, "since": since, "written": time.time()}
+        beat = {"step": step, "of": self._total_steps, "doing": doing}
+        beat |= {"since": since, "written": time.time()}
         try:
             self._folder.mkdir(exist_ok=True)
             write_atomically(self._folder / f"{self._process}.json", json.dumps(beat) + "\n")

@@ -200,7 +200,7 @@ def test_what_a_pods_end_leads_to(jobset):
 @pytest.mark.parametrize("jobset", VARIANTS.values(), ids=VARIANTS)
 def test_train_has_these_flags(jobset):
     source = (ROOT / "jcl" / "train.py").read_text()
-    known = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
+    known = set(re.findall(r'(?i:define)_\w+\(\s*"(\w+)"', source))
     flags = flags_of(job_of(jobset))
     assert flags.keys() - {"config.data.dir"} <= known
     assert (ROOT / flags["config"]).is_file()

@@ -113,7 +113,7 @@ def test_all_but_checkpoints_is_written_and_read_through_etils(google, monkeypat
         report.sync(step)
         assert [line["step"] for line in read_metrics(workdir)] == list(range(1, steps[-1] + 1))
         report.close()
-    Watchdog(workdir, process=0, processes=1, limit_seconds=1.0).close()
+    Watchdog(workdir, process=0, processes=1, total_steps=1, limit_seconds=1.0).close()
     write_results(results_file(workdir, "-5"), {"step": 5})
     loss_curve([1, 2], [3.0, 2.0], workdir / "figures" / "loss.png")
     assert sorted(str(path.relative_to(local)) for path in local.rglob("*") if path.is_file()) == [

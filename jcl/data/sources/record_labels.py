@@ -49,6 +49,10 @@ class WithLabels:
         """Reads the examples at `indices`."""
         return {**self.whole.batch(indices), "label": self.known_labels[indices]}
 
+    def texts(self, indices: Integer[np.ndarray, " b"]) -> np.ndarray:
+        """The text alone, where it is strings."""
+        return self.whole.texts(indices)
+
 
 def read_record_classes(source: RecordSource, key: str, lengths: dict[str, int]) -> Classes:
     """Reads the labels of all examples, which takes as long as reading the files.

@@ -6,8 +6,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jcl.data import Source, open_source
-from jcl.data.prepare.image_folder import encode_png
-from jcl.data.prepare.write import _write_records, write_arrays
+from jcl.data.prepare.encoded import encode_png
+from jcl.data.prepare.write import write_arrays, write_records
 from jcl.data.sources.tfds import open_tfds
 from jcl.errors import UserError
 
@@ -160,16 +160,14 @@ def test_labels_left_out_and_missing(small_dir, small_arrays, tmp_path):
 def test_labels_that_are_not_declared_as_classes(tmp_path, feature, train, test, expected, names):
     """Numbered alike in both splits, in memory and read at every use."""
     image = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), np.uint8)
-    folder = tmp_path / "odd" / "1.0.0"
-    folder.mkdir(parents=True)
     kind = tfds.features.Image(shape=(4, 5, 3))
     png = [encode_png(x) for x in image]
     splits = {
         split: (len(labels), [{"image": png[i], "label": y} for i, y in enumerate(labels)])
         for split, labels in (("train", train), ("test", test))
     }
-    features = tfds.features.FeaturesDict({"image": kind, "label": feature})
-    _write_records(folder, "odd", "1.0.0", features, splits)
+    features = {"image": kind, "label": feature}
+    write_records(splits, features, name="odd", data_dir=str(tmp_path), version=None)
     memory = open_source("tfds:odd", "train", dir=str(tmp_path))
     streamed = open_tfds(
         "odd",

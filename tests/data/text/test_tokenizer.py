@@ -132,7 +132,7 @@ def test_a_length_without_room_for_a_text_is_refused(trained):
     ("content", "message"),
     [
         (b"hello", "cannot be read: Not a gzipped file"),
-        (gzip.compress(b"#version\na b\n"), "does not hold the 48894 merges of CLIP's tokenizer"),
+        (gzip.compress(b"#version\na b\n", mtime=0), "does not hold the 48894 merges of CLIP's"),
     ],
 )
 def test_files_that_are_no_merges(tmp_path, content, message):
