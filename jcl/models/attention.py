@@ -24,8 +24,8 @@ class SelfAttention(nn.Module):
     other is given: Xavier uniform, as in the code released with MoCo v3 (Chen, Xie & He 2021).
     Dropout of the weights: Devlin et al. 2019 (BERT), in the code released with it.
 
-    On NVIDIA GPUs bfloat16 without a mask, an order or dropout takes cuDNN's fused attention, which keeps no map of
-    tokens by tokens in memory.
+    On NVIDIA GPUs bfloat16 without a mask, an order or dropout takes cuDNN's fused attention, which
+    keeps no map of tokens by tokens in memory.
 
     Attributes:
         heads: a divisor of D.
