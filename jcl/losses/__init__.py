@@ -14,7 +14,7 @@ What holds for every loss, and is not said again in its docstring:
   keys are rounded to bfloat16, which costs no more than that the gradient itself is then rounded to
   bfloat16.
 * NVIDIA's Hopper GPUs compute these losses, but for `bimodal_sogclr`, by fused kernels, of bfloat16
-  embeddings of up to 1,024 dimensions and of float32 embeddings of up to 512. Of a number of float32
+  embeddings of up to 1,024 dimensions and of float32 ones of up to 512. Of a number of float32
   they multiply the leading 16 bits, so similarities are within 2^-16 of exact. Where a GPU cannot
   take the kernels, a warning says why, once.
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
