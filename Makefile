@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
+SLOW_ALONE := tests/methods tests/test_configs.py
 WORDNET ?= /usr/share/wordnet
 .PHONY: setup quickstart docs test test-optimised test-slow test-reference test-kernels test-next-jax lint \
   fashion-mnist fashion-angle diamonds dataset-fashion-mnist wordnet dataset-wordnet emoji
@@ -43,8 +44,11 @@ test-optimised: setup
 	.venv/skypilot/bin/python -m pip install --quiet --disable-pip-version-check skypilot==0.14.1
 	touch $@
 
+# Most of the time goes into methods and configs, each test alone, and so in two processes; of the
+# others some take a lock, a port or the whole machine.
 test-slow: setup .venv/skypilot/ready
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(SLOW_ALONE)
+	$(BIN)/python -m pytest -m slow $(SLOW_ALONE:%=--ignore=%)
 
 # What holds the vocabularies of CLIP and BERT, which tokenizers are compared on. Nothing of these
 # packages is installed.
