@@ -8,8 +8,11 @@ Command:
     python -m jcl.train --config=configs/siglip_pairs.py:path=data/pairs.npz \
         --workdir=runs/siglip_pairs
     python -m jcl.evaluate --workdir=runs/siglip_pairs
-Expected time: not measured.
-Expected score: not measured.
+Expected time: of the toy, 80 seconds with compilation, on 2 CPU cores with eight other jobs beside
+    it.
+Expected score: of the toy, one seed, among its 128 test pairs: image to text recall@1 63.3 and
+    recall@5 100, text to image 59.4 and 99.2 (chance is 0.8 and 3.9). kNN top-1 of the shape 63.3,
+    linear 84.9 (untrained 77.3 and 81.2).
 """
 
 from configs import clip_pairs
