@@ -31,7 +31,7 @@ HOPPER = SimpleNamespace(platform="gpu", compute_capability="9.0")
 def as_on_a_hopper_gpu(monkeypatch):
     monkeypatch.setattr(devices, "computing_device", lambda mesh: HOPPER)
     monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, cuda, default: cuda(*args))
-    # The interpreter can run what no branch takes.
+    # Temperatures are known here, so the branch that is not taken need not be traced.
     monkeypatch.setattr(
         jax.lax, "cond", lambda which, *branches: branches[0 if bool(which) else 1]()
     )
