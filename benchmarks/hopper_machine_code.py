@@ -19,6 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 SHARED_MEMORY = 227 * 1024
@@ -55,7 +56,7 @@ def _start_again():
             "MOSAIC_GPU_DUMP_RESOURCES": "1",
         }
         command = [sys.executable, "-m", "benchmarks.hopper_machine_code", *sys.argv[1:]]
-        # The compiler complains that there is no disassembler.
+        # The compiler complains on stderr that there is no disassembler.
         return subprocess.run(command, env=environment, stderr=subprocess.DEVNULL).returncode
 
 
@@ -118,4 +119,8 @@ def _compile(lowered):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Exception:
+        traceback.print_exc(file=sys.stdout)  # nothing else of stderr is worth reading
+        sys.exit(1)

@@ -13,7 +13,7 @@ if not hasattr(plgpu, "InterpretGPUParams"):
     pytest.skip("runs in `make test-kernels`, with a newer JAX", allow_module_level=True)
 
 from jcl.losses import dcl, info_nce, nt_xent
-from jcl.losses.engine import devices
+from jcl.losses.engine import devices, fused
 from tests.kernels.interpreter import interpreted
 from tests.losses.contrastive_formulas import two_tower_loss, two_view_loss, value_tolerance
 
@@ -31,7 +31,7 @@ HOPPER = SimpleNamespace(platform="gpu", compute_capability="9.0")
 def as_on_a_hopper_gpu(monkeypatch):
     monkeypatch.setattr(devices, "computing_device", lambda mesh: HOPPER)
     monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, cuda, default: cuda(*args))
-    # The interpreter can run what no branch takes.
+    # Temperatures are known here, so the branch that is not taken need not be traced.
     monkeypatch.setattr(
         jax.lax, "cond", lambda which, *branches: branches[0 if bool(which) else 1]()
     )
@@ -57,11 +57,38 @@ def views(batch, d, noise, dtype):
         (info_nce, 66, 128, 0.07, 0.5, jnp.float32, 5e-5),
     ],
 )
-def test_two_views(loss, batch, d, temperature, noise, dtype, tolerance, monkeypatch):
+def test_on_one_gpu(loss, batch, d, temperature, noise, dtype, tolerance, monkeypatch):
     z0, z1 = views(batch, d, noise, dtype)
+    assert_exact(loss, z0, z1, temperature, None, tolerance, monkeypatch)
 
+
+class TwoDevices:
+    size = 2
+
+
+@pytest.mark.parametrize("loss", [nt_xent, info_nce])
+def test_rows_of_each_device_of_a_mesh(loss, monkeypatch):
+    """One device after the other. The interpreter cannot run two at once."""
+
+    def one_after_the_other(function, rows, columns, replicated, *, mesh):
+        def of(device, x):
+            share = len(x) // mesh.size
+            return x[device * share : (device + 1) * share]
+
+        results = [
+            function(jax.tree.map(partial(of, device), rows), columns, replicated)
+            for device in range(mesh.size)
+        ]
+        return jnp.concatenate(results)
+
+    monkeypatch.setattr(fused, "with_all_columns", one_after_the_other)
+    z0, z1 = views(70, 64, 0.5, jnp.bfloat16)
+    assert_exact(loss, z0, z1, 0.1, TwoDevices(), 2.0**-8, monkeypatch)
+
+
+def assert_exact(loss, z0, z1, temperature, mesh, tolerance, monkeypatch):
     def value(z0, z1, temperature):
-        return loss(z0, z1, temperature=temperature)
+        return loss(z0, z1, temperature=temperature, mesh=mesh)
 
     with interpreted(monkeypatch):
         actual, gradients = jax.value_and_grad(value, argnums=(0, 1, 2))(

@@ -141,7 +141,7 @@ def log_sum_and_positive_of_labels(
 def _log_negatives(z, exact, temperature, mesh, block_size):
     def with_kernels(z, exact, temperature):
         rows = fused.operand(z, exact)
-        return fused.log_sums(rows, rows, temperature, mesh=mesh, **_pairs_of(exact))
+        return fused.log_sums(rows, rows, temperature, mesh=mesh, **_kernels_for(exact))
 
     def otherwise(z, exact, temperature):
         return _reduce(_pairs(z, exact), temperature, mesh, block_size)[0]
@@ -159,7 +159,7 @@ def _log_negatives_backward(mesh, block_size, kept, cotangent):
 
     def with_kernels(z, exact, temperature, log_sum, cotangent):
         rows = fused.operand(z, exact), log_sum, cotangent
-        how = {"d": z.shape[1], "mesh": mesh, **_pairs_of(exact)}
+        how = {"d": z.shape[1], "mesh": mesh, **_kernels_for(exact)}
         return fused.gradients(rows, rows, temperature, **how)
 
     def otherwise(z, exact, temperature, log_sum, cotangent):
@@ -188,7 +188,7 @@ def _pairs(z, exact):
     return Vectors(z, place // 2, place, jnp.ones(len(z), bool), exact)
 
 
-def _pairs_of(exact):
+def _kernels_for(exact):
     return {"views": 2, "halves": 1 if exact is not None else 2}
 
 

@@ -74,7 +74,7 @@ def _log_negatives(queries, keys, exact_queries, exact_keys, temperature, mesh, 
 
     def with_kernels(queries, keys, exact_queries, exact_keys, temperature):
         queries, keys = fused.operand(queries, exact_queries), fused.operand(keys, exact_keys)
-        how = _kernels(exact_queries, mesh)
+        how = _kernels_for(exact_queries, mesh)
         one_way = fused.log_sums(queries, keys, temperature, **how)
         return one_way, fused.log_sums(keys, queries, temperature, **how)
 
@@ -101,7 +101,7 @@ def _log_negatives_backward(mesh, block_size, kept, cotangents):
     (queries, keys, *exact, temperature), (over_keys, over_queries) = kept
 
     def with_kernels(queries, keys, exact_queries, exact_keys, temperature, of_keys, of_queries):
-        how = {"d": queries.shape[1], **_kernels(exact_queries, mesh)}
+        how = {"d": queries.shape[1], **_kernels_for(exact_queries, mesh)}
         queries = fused.operand(queries, exact_queries), *of_keys
         keys = fused.operand(keys, exact_keys), *of_queries
         by_queries = fused.gradients(queries, keys, temperature, **how)
@@ -132,7 +132,7 @@ def _log_negatives_backward(mesh, block_size, kept, cotangents):
 _log_negatives.defvjp(_keep_log_negatives, _log_negatives_backward)
 
 
-def _kernels(exact, mesh):
+def _kernels_for(exact, mesh):
     return {"views": 1, "halves": 1 if exact is not None else 2, "mesh": mesh}
 
 
