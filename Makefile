@@ -46,7 +46,7 @@ test-optimised: setup
 
 # Most of the time goes into methods and configs, each test alone, and so in two processes; of the
 # others some take a lock, a port or the whole machine.
-test-slow: setup .venv/skypilot/ready
+test-slow: setup .venv/skypilot/ready dataset-fashion-mnist
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(SLOW_ALONE)
 	$(BIN)/python -m pytest -m slow $(SLOW_ALONE:%=--ignore=%)
 

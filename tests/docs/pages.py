@@ -23,12 +23,14 @@ class Step:
         words: of the command; None of a program.
         program: its text; None of a command.
         reason: why no test runs it; None where one does.
+        made: whether a `make` before it in its block makes data that it takes.
     """
 
     page: str
     words: tuple[str, ...] | None
     program: str | None
     reason: str | None
+    made: bool = False
 
     def __str__(self) -> str:
         return f"{self.page}: {shlex.join(self.words) if self.words else self.program}"
@@ -43,8 +45,9 @@ def steps(page: Path) -> list[Step]:
             found.append(Step(page.stem, None, block["text"], reason))
         elif language == "sh":
             text = block["text"].replace("\\\n", " ")
-            lines = (shlex.split(line, comments=True) for line in text.splitlines())
-            found += [Step(page.stem, tuple(words), None, reason) for words in lines if words]
+            lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+            made = any(words[:1] == ["make"] for words in lines)
+            found += [Step(page.stem, tuple(w), None, reason, made) for w in lines if w]
     return found
 
 
