@@ -104,6 +104,7 @@ def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
     assert not {"untrained", "pixels"} & set(results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -122,6 +123,7 @@ def test_mistakes_end_in_one_sentence(arguments, says, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_names_are_listed_without_a_run():
     said = run_ok("jcl.train", "--list=method.supremix").stdout
     assert "  window       float  5.0 " in said

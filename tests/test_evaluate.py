@@ -90,6 +90,7 @@ def projected_by_hand(workdir, features):
     return hidden @ params["dense1"]["kernel"] + params["dense1"]["bias"]
 
 
+@pytest.mark.slow
 def test_other_data_have_a_file_of_their_own(run, tmp_path):
     own = run / "results.json"
     before = own.read_bytes() if own.exists() else None

@@ -90,7 +90,7 @@ def test_the_periodic_probe_is_of_targets_too(run):
 def test_everything_that_fits_targets_is_measured_and_nothing_else(run):
     workdir, results = run
     kinds = {"knn", "ridge", "geometry", "head", "finetune", "untrained", "inputs"}
-    assert set(results) == {"step", "settings", "data", *kinds}
+    assert set(results) == {"step", "settings", "data", "remarks", *kinds}
     assert set(results["finetune"]) == {"0.25"}
     assert results["finetune"]["0.25"]["examples"] == 40
     assert "top1" not in results["finetune"]["0.25"]

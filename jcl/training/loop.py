@@ -132,7 +132,7 @@ def _next_batch(run: Run, step: int) -> Batch:
         run.checkpoints.wait()
         raise UserError(
             f"step {step} has no batch: {error}; once that is mended, the same command goes on "
-            f"from {_newest(run.checkpoints)}"
+            f"from {_newest(run.checkpoints) if run.checkpoints.steps else 'the start'}"
         ) from error
 
 

@@ -29,6 +29,7 @@ OTHERS = (
     "turned",
     "two_clips",
     "shapes_two_clips",
+    *("text_copies", "text_crop", "text_deletion", "text_repetition", "texts"),
 )
 OF_IMAGES = [name for name in VIEWS if name not in OTHERS]
 

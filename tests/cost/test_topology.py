@@ -65,6 +65,7 @@ def test_programs_for_tpus_count_as_those_for_cpus(tmp_path):
     assert all(count["unknown_loops"] == 0 for count in counts.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topology", ["v5e:2x4", "tpu:v9:2x2", "tpu:v5e:many", "tpu:v5e:8"])
 def test_unknown_topologies_end_in_a_sentence(topology):
     done = run("jcl.train", *TINY, f"--topology={topology}")

@@ -101,6 +101,7 @@ def test_the_whole_network_learns_what_a_head_cannot(encoder, head_alone):
     assert (logits.argmax(1) == TEST.arrays["label"]).mean() > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("examples", [40, 200])
 def test_the_defaults_are_no_worse_than_a_linear_probe(encoder, examples):
     rows = np.arange(examples)
@@ -112,6 +113,7 @@ def test_the_defaults_are_no_worse_than_a_linear_probe(encoder, examples):
     assert np.abs(tuned - truth).mean() <= np.abs(linear - truth).mean()
 
 
+@pytest.mark.slow
 def test_it_says_when_it_diverges(encoder):
     wild = config(**{"probe.finetune_learning_rate": 1e38, "probe.finetune_epochs": 1.0})
     with pytest.raises(UserError, match="diverged"):

@@ -74,9 +74,8 @@ def test_three_stages(tmp_path, monkeypatch):
 def test_joined_features_are_unit_rows_side_by_side(monkeypatch):
     values = {"a": RANDOM.normal(size=(6, 3)), "b": RANDOM.normal(size=(6, 2))}
     own = RANDOM.normal(size=(6, 4)).astype(np.float32)
-    monkeypatch.setattr(concatenated, "read_config", lambda workdir: workdir)
-    monkeypatch.setattr(concatenated, "open_config", lambda config: config)
-    monkeypatch.setattr(concatenated, "make_method", lambda config: None)
+    monkeypatch.setattr(concatenated, "read_run_config", lambda workdir: (workdir, []))
+    monkeypatch.setattr(concatenated, "method_of", lambda workdir: None)
     monkeypatch.setattr(concatenated, "read_variables", lambda workdir, step: (None, 0))
 
     def output_function(config, method, name):

@@ -1,6 +1,7 @@
 """CACR against the formula of the paper."""
 
 import numpy as np
+import pytest
 
 from jcl.losses import cacr
 from tests.losses.exactness import Case, assert_exact, evaluate, every_layout, log_sum_exp, unit
@@ -36,6 +37,7 @@ def loss(z, t_positive, t_negative, alpha, beta, **options):
 
 
 @every_layout
+@pytest.mark.slow
 def test_exact_and_linear_in_memory(layout):
     largest = BATCH * VIEWS * DIMENSIONS  # fewer than a device's rows times all columns
     assert_exact(loss, formula, CASES, layout, block_size=1, largest=largest)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jcl.losses import filip
 from tests.losses.exactness import (
@@ -82,6 +83,7 @@ def test_one_token_twice_is_clip():
         np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_example():
     images = CASES[0].arguments[0][7:8]
     mask = jnp.ones((1, 4), bool)

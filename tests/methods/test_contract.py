@@ -124,7 +124,6 @@ def test_what_depends_on_the_number_of_classes_is_said(name):
         experiment = make_experiment(make_config(name), of_classes)
         shapes.append(shapes_of(experiment.state_shapes(one_device()).params))
     parts = {part for part in shapes[0] if shapes[0][part] != shapes[1][part]}
-    assert parts
     assert parts == {*declared(experiment.method, "head_parts")}
 
 

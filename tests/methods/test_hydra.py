@@ -70,6 +70,7 @@ def method(**options):
     return Hydra(encoder=Normalised(), projector=MLP(output_dim=12), n_classes=4, **options)
 
 
+@pytest.mark.slow
 def test_gates_are_of_the_two_classes_in_either_order():
     hydra = method(class_width=6, gate_width=7)
     views = {"image": jnp.zeros((1, 2, 8, 8, 3))}

@@ -62,6 +62,7 @@ def test_values_against_numpy():
     np.testing.assert_allclose(found.temperature_gradients, expected["tau"], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_the_published_surrogate():
     """Whose weights of negatives, exp(s / t) / u, are constants."""
     weights = formula(Z0, Z1, U, TAU)["weights"]
@@ -93,6 +94,7 @@ def test_the_gradient_of_a_temperature_is_the_derivative_of_the_robust_objective
     np.testing.assert_allclose(found, slopes, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_with_one_temperature_it_is_sogclr():
     options = {"temperature": 0.3, "gamma": GAMMA}
 

@@ -59,6 +59,7 @@ def test_rank_n_contrast_ranks_by_target():
     np.testing.assert_allclose(loss(RankNContrast(**NETWORKS, temperature=1.5)), expected, 1e-5)
 
 
+@pytest.mark.slow
 def test_supremix_hands_every_option_and_the_key_to_its_loss():
     options = {
         "temperature": 0.7,

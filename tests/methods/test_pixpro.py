@@ -114,6 +114,7 @@ def loss_and_slopes(x, g, k, box, flip):
     return losses, slopes
 
 
+@pytest.mark.slow
 def test_embed_puts_the_parts_together():
     """The networks' maps go where the formula has them, and the copies are the targets."""
     with jax.enable_x64(True):

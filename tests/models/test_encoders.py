@@ -85,6 +85,7 @@ def test_float64_is_float64_throughout(name):
     assert {leaf.dtype for leaf in jax.tree.leaves((variables, result))} == {np.dtype("float64")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet50", "vit_s"])
 def test_remat_computes_the_same_and_keeps_less(name):
     plain, remat = (encoder(name, remat=r, **SMALL[name]) for r in (False, True))

@@ -37,6 +37,7 @@ def test_labels_and_targets_are_both_measured():
     json.dumps(scores, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_float64_is_measured_too():
     narrow = measure(split(0), split(1), n_classes=5, shares=(), **OPTIONS)
     with jax.enable_x64(True):
@@ -51,6 +52,7 @@ def test_what_one_split_alone_has_does_not_count():
     assert measure(split(0), bare, n_classes=5, shares=(), **OPTIONS) == {}
 
 
+@pytest.mark.slow
 def test_low_shot_probes_are_those_of_scikit_learn_on_the_same_rows():
     train, test = split(0), split(1)
     scores = measure(train, test, n_classes=5, shares=(0.2,), **OPTIONS)
