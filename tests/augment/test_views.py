@@ -53,8 +53,8 @@ def test_a_context_is_that_of_the_global_batch():
 BATCH = 6
 KEYS = jax.random.split(jax.random.key(0), BATCH)
 # Those that need the text or the partner of an image draw one view of each; those of texts have
-# tests of their own (test_texts.py); others know more of their views than pixels, draw these for the
-# whole batch, or turn them one by one.
+# tests of their own (test_texts.py); others know more of their views than pixels, draw these for
+# the whole batch, or turn them one by one.
 OF_THEIR_NUMBER = (
     *("image_and_text", "partners", "batch_styles", "byol_boxes", "shapes_boxes", "turned"),
     *("two_clips", "shapes_two_clips"),
