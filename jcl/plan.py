@@ -91,7 +91,8 @@ def compile_only(
 ) -> None:
     """Compiles the full-size step and prints what it will cost.
 
-    Needs no data where `data.image_size` is set: the images then have three channels.
+    Needs no data where `data.image_size` is set: the images then have three channels, and texts,
+    where the method has a network for them, `data.text_length` tokens.
 
     Args:
         config: from `jcl.config.base()`.
@@ -110,7 +111,9 @@ def compile_only(
     side = config.data.get("image_size")
     if side is not None:
         # This sets constants of the schedule and the length of a method's tables: next to nothing.
-        data = images_of(side, side, 3, examples=1000 * config.batch_size)
+        has_text = "text_encoder" in networks_of(config.method.name)
+        length = config.data.text_length if has_text else None
+        data = images_of(side, side, 3, examples=1000 * config.batch_size, text_length=length)
     else:
         data = shape_of(open_split(config, "train"))
     experiment = make_experiment(config, data)
@@ -118,8 +121,9 @@ def compile_only(
     if workdir is not None:
         workdir_lib.create(workdir)
     print(f"{describe_networks(config)}; {config.batch_size} examples a step, {config.precision}")
-    if side is not None and experiment.method.needs:
-        print(f"supposed: that every image has a {experiment.method.needs[0]}")
+    supposed = [need for need in experiment.method.needs if need != "image"]
+    if side is not None and supposed:
+        print(f"supposed: that every image has a {supposed[0]}")
     plan = make_plan(experiment, mesh, data.batch(config.batch_size))
     print(describe(plan))
     if config.mesh.fsdp > 1:

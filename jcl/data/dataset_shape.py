@@ -65,11 +65,23 @@ def read_known(source: Source, key: str) -> Shaped[np.ndarray, "n ..."]:
     return np.concatenate([source.batch(rows)[key] for rows in parts])
 
 
-def images_of(*image_shape: int, examples: int, n_classes: int = 1000) -> DatasetShape:
-    """Stands in for images [H, W, C] with label and target, of a dataset that is not at hand."""
+def images_of(
+    *image_shape: int, examples: int, n_classes: int = 1000, text_length: int | None = None
+) -> DatasetShape:
+    """Stands in for a dataset that is not at hand: images [H, W, C] with label and target.
+
+    Args:
+        *image_shape: (H, W, C).
+        examples: how many there are.
+        n_classes: of the label.
+        text_length: of a text of each image, token ids; None: images have none.
+    """
     example = {
         "image": jax.ShapeDtypeStruct(image_shape, np.uint8),
         "label": jax.ShapeDtypeStruct((), np.int32),
         "target": jax.ShapeDtypeStruct((), np.float32),
     }
+    if text_length is not None:
+        example["text"] = jax.ShapeDtypeStruct((text_length,), np.int32)
+        example["text_mask"] = jax.ShapeDtypeStruct((text_length,), np.bool_)
     return DatasetShape(example, examples, n_classes)
