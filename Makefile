@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
-SLOW_ALONE := tests/methods tests/test_configs.py
+SLOW_TOGETHER := tests/methods tests/test_configs.py tests/docs tests/evaluation tests/models tests/benchmarks \
+  tests/augment tests/probes tests/data
 WORDNET ?= /usr/share/wordnet
 .PHONY: setup quickstart docs test test-optimised test-slow test-reference test-kernels test-next-jax lint \
   fashion-mnist fashion-angle diamonds dataset-fashion-mnist wordnet dataset-wordnet emoji
@@ -44,11 +45,10 @@ test-optimised: setup
 	.venv/skypilot/bin/python -m pip install --quiet --disable-pip-version-check skypilot==0.14.1
 	touch $@
 
-# Most of the time goes into methods and configs, each test alone, and so in two processes; of the
-# others some take a lock, a port or the whole machine.
+# Most of them run in two processes; of the others some take a lock, a port or the whole machine.
 test-slow: setup .venv/skypilot/ready dataset-fashion-mnist
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(SLOW_ALONE)
-	$(BIN)/python -m pytest -m slow $(SLOW_ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(SLOW_TOGETHER)
+	$(BIN)/python -m pytest -m slow $(SLOW_TOGETHER:%=--ignore=%)
 
 # What holds the vocabularies of CLIP and BERT, which tokenizers are compared on. Nothing of these
 # packages is installed.

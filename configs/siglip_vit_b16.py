@@ -27,6 +27,6 @@ def get_config(arguments: str = ""):
     config.projector = dict(name="mlp", layers=1, output_dim=768)
     config.method = dict(name="siglip", temperature=0.1, bias=-10.0)
     config.optimizer = dict(
-        name="adamw", learning_rate=1e-3, warmup_steps=10_000, weight_decay=1e-4
+        name="adamw", learning_rate=1e-3, warmup_steps=10_000, weight_decay=1e-4, beta2=0.95
     )
     return config
