@@ -27,4 +27,4 @@ def on_page_markdown(markdown: str, **_) -> str:
     """Points links to pages that stand elsewhere at their place in the site."""
     for path, name in ELSEWHERE.items():
         markdown = markdown.replace(f"(../{path}", f"({name}")
-    return markdown.replace("(../docs/", "(")
+    return markdown.replace("(../docs/", "(").replace("(docs/", "(")

@@ -12,6 +12,8 @@ _BLOCK = re.compile(
     r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^ *```$",
     re.M | re.S,
 )
+# Targets of `make` that make no data for the commands after them.
+_NO_DATA = {"quickstart", "test", "docs"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Step:
         words: of the command; None of a program.
         program: its text; None of a command.
         reason: why no test runs it; None where one does.
-        made: whether a `make` before it in its block makes data that it takes.
+        made: whether it is a `make`, or may take data that a `make` before it on the page makes.
     """
 
     page: str
@@ -38,16 +40,17 @@ class Step:
 
 def steps(page: Path) -> list[Step]:
     """All steps of a page, in its order."""
-    found = []
+    found, made = [], False
     for block in _BLOCK.finditer(page.read_text()):
         language, reason = block["language"], block["reason"]
         if language == "python":
             found.append(Step(page.stem, None, block["text"], reason))
         elif language == "sh":
             text = block["text"].replace("\\\n", " ")
-            lines = [shlex.split(line, comments=True) for line in text.splitlines()]
-            made = any(words[:1] == ["make"] for words in lines)
-            found += [Step(page.stem, tuple(w), None, reason, made) for w in lines if w]
+            for words in filter(None, (shlex.split(x, comments=True) for x in text.splitlines())):
+                makes = words[0] == "make"
+                made = made or (makes and not {*words[1:]} & _NO_DATA)
+                found.append(Step(page.stem, tuple(words), None, reason, made or makes))
     return found
 
 

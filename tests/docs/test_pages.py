@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,8 @@ RUN = [p for p in PAGES if any(s.reason is None for s in steps(p))]
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_run_in_its_order(page, checkout):
+    shutil.rmtree(checkout / "data", ignore_errors=True)  # two pages make the same dataset
+    (checkout / "data").mkdir()
     for step in steps(page):
         if step.reason is None:
             run_step(step, checkout)
