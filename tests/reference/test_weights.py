@@ -76,7 +76,7 @@ def test_the_card_s_program_loads_what_was_trained(name, tmp_path, monkeypatch):
     run = tmp_path / "run"
     run.mkdir()
     workdir_lib.write_config(run, experiment.config)
-    workdir_lib.write_run(run, start_step=0, origin=None, options={})
+    workdir_lib.write_run(run, start_step=0, origin=None, options={}, data={})
     with Checkpoints(run, keep=1) as checkpoints:
         checkpoints.save(state, 1)
     card = export(run, tmp_path / "encoder.safetensors")
@@ -152,7 +152,7 @@ def test_files_of_hugging_face_give_their_features(name, tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), np.uint8)
     variables = Variables(state.params, state.model_state, state.method_state)
     ours = output_function(experiment.config, experiment.method, "features")(
-        variables, {"image": images}
+        variables, {"image": jnp.asarray(images)}
     )
     pixels = torch.from_numpy((images / 127.5 - 1).astype(np.float32)).permute(0, 3, 1, 2)
     with torch.no_grad():
