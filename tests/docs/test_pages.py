@@ -97,6 +97,8 @@ def checkout(tmp_path_factory):
         for index in range(24):
             colour = (40 * number, 10 * index, 200)
             Image.new("RGB", (28, 28), colour).save(place / f"{index}.png")
+    for name in ("a.jpg", "b.png"):
+        Image.new("RGB", (40, 36), (10, 90, 200)).save(folder / name)
     quickstart = "--config=configs/simclr_shapes.py", "--workdir=runs/quickstart"
     for module, *more in (("jcl.train", *quickstart, *TINY), ("jcl.evaluate", quickstart[1])):
         run([sys.executable, "-m", module, *more], folder)
@@ -127,6 +129,11 @@ def shortened(words) -> list[str]:
         if "convnet" not in (ROOT / file.partition(":")[0]).read_text():
             short = [word for word in short if ".widths" not in word]
     short = [w.replace("total_steps=40", "total_steps=6") for w in short]
+    if grids:  # the largest batch of the page, and one seed
+        short = [w.replace("train_examples=64", "train_examples=256") for w in short]
+        words = [word for word in words if not word.startswith("--seeds=")]
+    if any(word.startswith("--topology=") for word in words):
+        short = [w.replace("batch_size=16", "batch_size=256") for w in short]
     kept = [
         word
         for word in short
