@@ -39,16 +39,6 @@ ENCODERS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def torchvision_beside_any_pytorch():
-    """Declares the operators that a build of torchvision for another PyTorch lacks."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    yield
-    del library
-
-
 def state_of(encoder):
     config = tiny_config(encoder=encoder, **{"views.size": 32})
     experiment = make_experiment(config, images_of(32, 32, 3, examples=64))
