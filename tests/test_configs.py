@@ -31,7 +31,7 @@ SMALL = {
     "mlp": {"widths": (8,)},
     "resnet18": {"stage_sizes": (1, 1), "width": 4},
     "resnet50": {"stage_sizes": (1, 1), "width": 4},
-    "vit_s": {"depth": 1, "width": 16, "heads": 2, "patch_size": 8},
+    **{name: {"depth": 1, "width": 16, "heads": 2, "patch_size": 8} for name in ("vit_s", "vit_b")},
 }
 
 
