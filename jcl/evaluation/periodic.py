@@ -74,7 +74,7 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
         said = "no labels" if not classes else "labels of one class alone"
         raise UserError(
             f"probe.every_steps={config.probe.every_steps} asks for {config.probe.online} scores, "
-            f"but data.name={config.data.name!r} has {said}"
+            f"but data.name={config.data.name!r} has {said}: set probe.every_steps=None"
         )
     if config.probe.online == "linear" and not holds_out(len(train)):
         raise UserError(
