@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Int
 
+from jcl.data.rows import Rows
 from jcl.data.source import InMemorySource, Source
 from jcl.data.text.tokenised import Tokenised
 
@@ -17,45 +18,19 @@ PAIR = "pair"
 
 
 @dataclasses.dataclass(frozen=True)
-class EveryImage:
+class EveryImage(Rows):
     """See `jcl.data.Source`; every image of an example is an example, with its first caption.
 
     Attributes:
-        whole: the split.
-        rows: integers [m], positions in it, rising.
+        rows: integers [m], positions in the whole, rising.
         places: integers [m], which of the several images of that example.
     """
 
-    whole: Source
-    rows: Int[np.ndarray, " m"]
     places: Int[np.ndarray, " m"]
-
-    @property
-    def image_shape(self):
-        """That of the whole."""
-        return self.whole.image_shape
-
-    @property
-    def n_classes(self):
-        """That of the whole."""
-        return self.whole.n_classes
-
-    @property
-    def class_names(self):
-        """Those of the whole, where it has them."""
-        return getattr(self.whole, "class_names", None)
-
-    @property
-    def in_memory(self):
-        """Whether reading is a plain array lookup."""
-        return self.whole.in_memory
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def batch(self, indices: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
         """Reads images, and `row`, `place` and `pair`, int32 [b] each, besides."""
-        found = dict(self.whole.batch(self.rows[indices]))
+        found = dict(super().batch(indices))
         if found.pop("image_mask", None) is not None:
             found["image"] = found["image"][np.arange(len(indices)), self.places[indices]]
         if "text" in found and found["text"].ndim == 3:
