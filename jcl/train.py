@@ -312,7 +312,7 @@ def _say(message: str) -> None:
 def main(parsed) -> None:
     """The binary."""
     if parsed is None:
-        print(list_names(_LIST.value))
+        cli.show(list_names(_LIST.value))
         return
     config, lines = parsed
     if not _COMPILE_ONLY.value:

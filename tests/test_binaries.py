@@ -3,11 +3,16 @@
 import importlib.util
 import json
 import random
+import shlex
+import subprocess
 
 import pytest
 
 from jcl.training.checkpoint import read_model
 from tests.binaries import (
+    ROOT,
+    command,
+    environment,
     metrics,
     run,
     run_ok,
@@ -172,3 +177,11 @@ def test_compile_only_needs_neither_data_nor_a_workdir(tmp_path):
 
 def test_without_a_workdir_nothing_trains():
     says_one_sentence(run("jcl.train", "--config=configs/simclr_shapes.py"), "--workdir=DIR")
+
+
+@pytest.mark.slow
+def test_a_list_may_be_read_in_part():
+    line = shlex.join(command("jcl.train", "--list"))
+    pipe = f"set -o pipefail; {line} | true"
+    done = subprocess.run(["bash", "-c", pipe], cwd=ROOT, env=environment(), capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

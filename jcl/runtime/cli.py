@@ -1,6 +1,7 @@
 """How every binary starts and how it fails: one sentence and a non-zero exit status."""
 
 import argparse
+import os
 import re
 import sys
 import traceback
@@ -152,6 +153,15 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
             leave(EXIT_LOST)
 
     app.run(main_or_fail, flags_parser=parse_or_fail)
+
+
+def show(text: str) -> None:
+    """Prints a text whose reader may stop early, as `| head` does."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # What is flushed at the end of the process has nowhere to go either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class ArgumentParser(argparse.ArgumentParser):
