@@ -11,9 +11,11 @@ from pathlib import Path
 
 from jcl.errors import UserError
 from jcl.report.columns import columns_of
-from jcl.report.document import markdown_table, to_html, to_markdown
+from jcl.report.document import markdown_table, to_markdown
 from jcl.report.figures import loss_curves, scores_by_batch_size
+from jcl.report.page.write import to_html
 from jcl.report.runs import find_workdirs, group_runs, other_settings, read_run
+from jcl.report.table import make_table
 from jcl.runtime.cli import ArgumentParser
 from jcl.runtime.exits import EXIT_USER_ERROR
 from jcl.runtime.folder import local_folder
@@ -35,6 +37,7 @@ def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
     groups, remarks = group_runs(runs)
     remarks += other_settings(runs)
     columns = columns_of(runs, shown)
+    table = make_table(groups, columns)
     try:
         out.mkdir(parents=True, exist_ok=True)
         figures = {}
@@ -47,12 +50,11 @@ def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
             figures["batch_size.png"] = (
                 "Scores against the batch size: means over seeds, bars of one standard deviation"
             )
-        markdown = to_markdown(groups, columns, remarks, figures)
-        (out / "report.md").write_text(markdown)
-        (out / "report.html").write_text(to_html(markdown, out))
+        (out / "report.md").write_text(to_markdown(groups, table, remarks, figures))
+        (out / "report.html").write_text(to_html(groups, table, remarks, figures, out))
     except OSError as error:
         raise UserError(f"the report cannot be written to {out}: {error.strerror}") from error
-    return markdown_table(groups, columns)
+    return markdown_table(table)
 
 
 def main(argv: Sequence[str]) -> int:
