@@ -16,7 +16,7 @@ from jcl.runtime.workdir import write_atomically
 
 MAP = "map.json"
 SPRITE = "thumbnails.jpg"
-THUMBNAIL = 32  # pixels a side: four blocks of JPEG, so that no thumbnail touches the next
+THUMBNAIL = 32  # pixels a side: two blocks of JPEG's colours, so that no thumbnail touches the next
 PER_ROW = 32  # thumbnails
 
 
@@ -48,7 +48,7 @@ def write_map(
     label: Num[np.ndarray, " n"] | None = None,
     target: Num[np.ndarray, " n"] | None = None,
     class_names: Sequence[str] | None = None,
-    images: Iterable[Num[np.ndarray, "H W C"]] | None = None,
+    images: Iterable[np.ndarray] | None = None,
 ) -> None:
     """Writes a map into a folder, for a page to show.
 
@@ -58,11 +58,13 @@ def write_map(
         label: integers [n].
         target: floats [n].
         class_names: by label.
-        images: of the rows of the map, in their order, each uint8, uint16 or floats in [0, 1].
+        images: of the rows of the map, in their order, each [H, W, C], uint8, uint16 or floats
+            in [0, 1].
     """
+    remove_map(folder)
     if images is not None:
         encoded = io.BytesIO()
-        sprite(images, len(features.rows)).save(encoded, "JPEG", quality=90, subsampling=0)
+        sprite(images, len(features.rows)).save(encoded, "JPEG", quality=80)
         epath.Path(folder / SPRITE).write_bytes(encoded.getvalue())
     kept = KeptMap(
         rows=features.rows.tolist(),
@@ -98,13 +100,14 @@ def remove_map(folder: Folder) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def sprite(images: Iterable[Num[np.ndarray, "H W C"]], count: int) -> Image.Image:
+def sprite(images: Iterable[np.ndarray], count: int) -> Image.Image:
     """One picture of many small ones, `PER_ROW` a row.
 
     Each keeps its proportions, in the middle of a grey square of `THUMBNAIL` pixels.
 
     Args:
-        images: uint8, uint16 or floats in [0, 1]; channels as `jcl.probes.plots.drawable` has them.
+        images: [H, W, C] each, uint8, uint16 or floats in [0, 1]; channels as
+            `jcl.probes.plots.drawable` has them.
         count: how many there are.
     """
     size = THUMBNAIL * min(count, PER_ROW), THUMBNAIL * -(-count // PER_ROW)

@@ -1,4 +1,4 @@
-"""The table of a report, before it is Markdown or a page."""
+"""The table of a report, before it is Markdown or HTML."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -42,6 +42,8 @@ class Cell:
 class Table:
     """One row a group: what differs, how many seeds were measured, the scores.
 
+    Config keys that few groups set stand behind the scores.
+
     Attributes:
         headings: of the columns.
         rows: as many cells each, in the order of the groups.
@@ -58,21 +60,40 @@ def make_table(groups: Sequence[Group], columns: Sequence[Column]) -> Table:
         groups: one or more.
         columns: the scores to show.
     """
-    headings = [Heading(key, is_key=True) for key in groups[0].setting]
-    headings += [Heading("seeds")]
-    headings += [Heading(c.title + _ARROWS[c.larger_is_better]) for c in columns]
+    keys = list(groups[0].setting)
+    common = [key for key in keys if _is_common(key, groups)]
+    rare = [key for key in keys if key not in common]
+    headings = [
+        *(Heading(key, is_key=True) for key in common),
+        Heading("seeds"),
+        *(Heading(c.title + _ARROWS[c.larger_is_better]) for c in columns),
+        *(Heading(key, is_key=True) for key in rare),
+    ]
     winners = [best(column, groups) for column in columns]
-    rows = []
-    for group in groups:
-        row = [Cell(show(value), _number(value)) for value in group.setting.values()]
-        row.append(Cell(str(len(group.measured)), len(group.measured)))
-        row += [
-            Cell(column.cell(group), column.mean(group), group in winning)
-            for column, winning in zip(columns, winners, strict=True)
+    rows = [
+        [
+            *(_setting(group, key) for key in common),
+            Cell(str(len(group.measured)), float(len(group.measured))),
+            *(
+                Cell(column.cell(group), column.mean(group), group in winning)
+                for column, winning in zip(columns, winners, strict=True)
+            ),
+            *(_setting(group, key) for key in rare),
         ]
-        rows.append(row)
+        for group in groups
+    ]
     return Table(headings, rows)
 
 
+def _is_common(key: str, groups: Sequence[Group]) -> bool:
+    """Whether at least half of the groups set it: others are options of a few methods."""
+    return 2 * sum(group.setting[key] is not None for group in groups) >= len(groups)
+
+
+def _setting(group: Group, key: str) -> Cell:
+    return Cell(show(group.setting[key]), _number(group.setting[key]))
+
+
 def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None

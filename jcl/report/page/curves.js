@@ -15,7 +15,6 @@ function readCurves() {
   curves = found.map(([run, which, values]) => ({ run, group: runs[run].group, steps: steps[which], values }));
 }
 
-const nameOf = ({ run, group }) => `${groups[group].label}, seed ${runs[run].seed}`;
 const drawable = (value) => value !== null && (!logarithmic.checked || value > 0);
 
 function axesOf(shown) {
@@ -89,7 +88,7 @@ function drawCurves() {
   curvePlot.below.lineWidth = shown.length > 12 ? 1 : 1.5;
   curvePlot.below.globalAlpha = shown.length > 100 ? 0.5 : 0.85;
   for (const curve of shown) {
-    curvePlot.below.strokeStyle = colourOf(curve.group);
+    curvePlot.below.strokeStyle = colourOf(curve.group, groups.length);
     trace(curvePlot.below, curve);
   }
   curvePlot.below.globalAlpha = 1;
@@ -103,13 +102,13 @@ function drawNear() {
   const { group, run, at } = chosen.near;
   for (const curve of curves) {
     if (curve.group !== group || !isShown(group) || (run !== undefined && curve.run !== run)) continue;
-    for (const [colour, width] of [[style("--page"), 6], [colourOf(group), 2.5]]) {
+    for (const [colour, width] of [[style("--page"), 6], [colourOf(group, groups.length), 2.5]]) {
       context.strokeStyle = colour;
       context.lineWidth = width;
       trace(context, curve);
     }
     if (at === undefined) continue;
-    context.fillStyle = colourOf(group);
+    context.fillStyle = colourOf(group, groups.length);
     context.beginPath();
     context.arc(axes.x(curve.steps[at]), axes.y(curve.values[at]), 5, 0, 7);
     context.fill();
@@ -149,7 +148,7 @@ function startCurves() {
   readCurves();
   let drawn = "";
   const draw = () => {
-    const now = [metric.value, logarithmic.checked, dark.matches, curvePlot.width, devicePixelRatio, ...groups.keys().filter(isShown)].join();
+    const now = [metric.value, logarithmic.checked, dark.matches, curvePlot.fits, ...[...groups.keys()].filter(isShown)].join();
     if (now !== drawn) drawCurves();
     drawn = now;
     drawNear();
@@ -161,8 +160,12 @@ function startCurves() {
     chosen.near = pointAt(event.offsetX, event.offsetY);
     changed();
     if (!chosen.near) return hideTip();
-    const { steps, values, at } = chosen.near;
-    showTip(event.clientX, event.clientY, [nameOf(chosen.near), `step ${steps[at].toLocaleString("en")}: ${metric.value} ${show(values[at])}`]);
+    const { run, group, steps, values, at } = chosen.near;
+    showTip(event.clientX, event.clientY, {
+      title: runs[run].name,
+      lines: [`step ${steps[at].toLocaleString("en")}: ${metric.value} ${show(values[at])}`],
+      soft: groups[group].label,
+    });
   });
   element.addEventListener("pointerleave", () => ((chosen.near = null), hideTip(), changed()));
   element.addEventListener("click", () => chosen.near && isolate(chosen.near.group));

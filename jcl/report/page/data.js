@@ -20,9 +20,12 @@ function isolate(group) {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 dark.addEventListener("change", changed);
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-// Hues at the golden angle: neighbours differ, however many there are.
-const colourOf = (number) =>
-  `oklch(${dark.matches ? 0.74 : 0.58} 0.15 ${(25 + 137.508 * number) % 360})`;
+// Of a few, hues as far apart as they can be; of many, at the golden angle, so that neighbours differ.
+function colourOf(number, count) {
+  const hue = 25 + (count <= 12 ? (360 / count) * number : 137.508 * number);
+  const lightness = (dark.matches ? 0.76 : 0.58) + (number % 2 ? 0.05 : -0.05);
+  return `oklch(${lightness} 0.15 ${hue % 360})`;
+}
 
 function make(kind, properties = {}, ...children) {
   const element = Object.assign(document.createElement(kind), properties);

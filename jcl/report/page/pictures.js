@@ -10,11 +10,12 @@ let mapPlot;
 let underPointer = -1;
 
 function readMap() {
-  const { map: found, views, seed } = groups[pictured.value];
+  const { map: found, views } = groups[pictured.value];
   const of = (place) => (place === null ? null : shared[place]);
   document.getElementById("views").hidden = views === null;
   if (views !== null) document.querySelector("#views img").src = of(views);
   document.getElementById("map").hidden = found === null;
+  document.getElementById("colour-label").hidden = true;
   map = found && {
     ...{ position: found.position, thumbnail: found.thumbnail, sprite: null },
     ...{ rows: of(found.rows), label: of(found.label), target: of(found.target), names: of(found.class_names) },
@@ -26,7 +27,7 @@ function readMap() {
     map.sprite = picture;
   }
   document.querySelector("#map figcaption").textContent =
-    `t-SNE of ${map.rows.length.toLocaleString("en")} examples' features, seed ${seed}; the pointer, or the arrow keys, show an example.`;
+    `t-SNE of ${map.rows.length.toLocaleString("en")} examples; the pointer, or the arrow keys, show an example.`;
   const known = ["label", "target"].filter((name) => map[name]);
   if ([...colour.options].map((option) => option.value).join() !== known.join()) {
     colour.replaceChildren(...known.map((name) => new Option({ label: "class", target: "target" }[name], name)));
@@ -42,9 +43,10 @@ function colourMap() {
   if (colour.value === "label") {
     const classes = [...new Set(values)].sort((a, b) => a - b);
     const places = new Map(classes.map((label, place) => [label, place]));
+    const of = (label) => colourOf(places.get(label), classes.length);
     if (classes.length > MOST_NAMED) legend.append(`${classes.length} classes`);
-    else legend.append(...classes.map((label) => entry(colourOf(places.get(label)), className(label))));
-    return values.map((label) => colourOf(places.get(label)));
+    else legend.append(...classes.map((label) => entry(of(label), className(label))));
+    return values.map(of);
   }
   const finite = values.filter((value) => value !== null);
   const [low, high] = finite.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
@@ -105,11 +107,12 @@ function pointTo(number) {
   mapPlot.above.beginPath();
   mapPlot.above.arc(x, y, 6, 0, 7);
   mapPlot.above.stroke();
-  const lines = [`example ${map.rows[number]}`];
-  if (map.label) lines.unshift(className(map.label[number]));
+  const lines = [];
+  if (map.label) lines.push(className(map.label[number]));
   if (map.target) lines.push(`target ${show(map.target[number])}`);
   const box = mapPlot.element.getBoundingClientRect();
-  showTip(box.left + x, box.top + y, lines, map.sprite?.complete && thumbnail(number));
+  const picture = map.sprite?.complete && thumbnail(number);
+  showTip(box.left + x, box.top + y, { title: `example ${map.rows[number]}`, lines, picture });
 }
 
 function thumbnail(number) {
@@ -132,7 +135,7 @@ function startPictures() {
   if (!known.length) return;
   shared = read(document.getElementById("shared"));
   document.getElementById("pictures").hidden = false;
-  pictured.append(...known.map((group) => new Option(groups[group].label, group)));
+  pictured.append(...known.map((group) => new Option(runs[groups[group].run].name, group)));
   mapPlot = makePlot(document.getElementById("map-plot"), "Map of features; the arrow keys go from example to example");
   readMap();
   let drawn = "";
@@ -143,7 +146,7 @@ function startPictures() {
       chosen.pictured = last;
       if (known.includes(last)) pictured.value = last;
     }
-    const now = [pictured.value, colour.value, dark.matches, mapPlot.width, devicePixelRatio].join();
+    const now = [pictured.value, colour.value, dark.matches, mapPlot.fits].join();
     if (now === drawn) return;
     if (pictured.value !== drawn.split(",")[0]) readMap();
     drawn = now;

@@ -2,12 +2,13 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jcl.errors import UserError
 from jcl.probes.kept_map import SPRITE, read_map
-from jcl.report.runs import Group, Run
+from jcl.report.runs import Run
 from jcl.runtime import workdir as workdir_lib
 
 _VIEWS = "views.png"
@@ -35,30 +36,31 @@ class Shared:
         return self._places[text]
 
 
-def pictures_of(group: Group, shared: Shared) -> dict[str, Any]:
+def pictures_of(runs: Mapping[int, Run], shared: Shared) -> dict[str, Any]:
     """What evaluation drew of a group: of its first run that has anything.
 
     Args:
-        group: of runs.
+        runs: of the group, by their numbers on the page.
         shared: takes what other groups may have too: pictures as addresses data:..., and lists.
 
     Returns:
-        {"seed", "views", "map"}, or {} where no run has any; "views" is a place in `shared`, and
-        of "map" all but the positions and the size of thumbnails. What there is not is None.
+        {"run", "views", "map"}, or {} where no run has any. "run" is the run's number. "views" is a
+        place in `shared`, and so are the entries of "map" but for the positions and the size of
+        thumbnails; what a run does not have is None.
 
     Raises:
         UserError: a file is not what jcl writes.
     """
-    for run in group.runs:
+    for number, run in runs.items():
         figures = run.workdir / workdir_lib.FIGURES
         views = _address(figures / _VIEWS, "image/png")
-        found = _map_of(run, figures, shared)
+        found = _map_of(figures, shared)
         if views or found:
-            return {"seed": run.seed, "views": shared.place(views), "map": found}
+            return {"run": number, "views": shared.place(views), "map": found}
     return {}
 
 
-def _map_of(run: Run, figures: Path, shared: Shared) -> dict[str, Any] | None:
+def _map_of(figures: Path, shared: Shared) -> dict[str, Any] | None:
     try:
         found = read_map(figures)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -5,8 +5,9 @@ function makePlot(place, label) {
   const [below, above] = [make("canvas"), make("canvas", { tabIndex: 0, ariaLabel: label })];
   above.setAttribute("role", "img");
   place.append(below, above);
-  const plot = { below: below.getContext("2d"), above: above.getContext("2d"), element: above };
+  const plot = { below: below.getContext("2d"), above: above.getContext("2d"), element: above, fits: 0 };
   const fit = () => {
+    plot.fits += 1; // which wipes it
     [plot.width, plot.height] = [place.clientWidth, place.clientHeight];
     for (const canvas of [below, above]) {
       canvas.width = plot.width * devicePixelRatio;
@@ -35,9 +36,13 @@ function ticks(low, high, count) {
   return found;
 }
 
-function showTip(x, y, lines, picture) {
+function showTip(x, y, { title, lines, soft = "", picture }) {
   const [canvas, words] = tip.children;
-  words.replaceChildren(...lines.map((line) => make("div", { textContent: line })));
+  words.replaceChildren(
+    make("strong", { textContent: title }),
+    ...lines.map((line) => make("div", { textContent: line })),
+    make("div", { textContent: soft, className: "soft" }),
+  );
   canvas.hidden = !picture;
   if (picture) {
     const context = canvas.getContext("2d");

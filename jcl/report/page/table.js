@@ -29,7 +29,7 @@ function sortBy(column, heading) {
   body.append(...sorted);
 }
 
-// A word, or a column with a comparison. Quotes hold words together.
+// A word, of the row or a run's folder, or a column with a comparison. Quotes hold words together.
 const TERM = /(?:"([^"]*)"|([^\s"<>=!]+))(?:\s*(<=|>=|!=|<|>|=)\s*(?:"([^"]*)"|([^\s"<>=!]+)))?/g;
 const TESTS = {
   "<": (a, b) => a < b,
@@ -50,7 +50,8 @@ function termOf([, quoted, plain, sign, quotedValue, plainValue]) {
   const name = quoted ?? plain;
   if (!sign) {
     const word = name.toLowerCase();
-    return { test: (cells) => cells.some((cell) => cell.textContent.toLowerCase().includes(word)) };
+    const within = (text) => text.toLowerCase().includes(word);
+    return { test: (cells, names) => [...names, ...cells.map((cell) => cell.textContent)].some(within) };
   }
   const column = columnOf(name);
   if (column < 0) throw new Error(`no column has “${name}” in its heading`);
@@ -80,6 +81,8 @@ const field = document.getElementById("filter");
 const matching = document.getElementById("matching");
 const all = document.getElementById("all");
 
+const namesOf = (group) => runs.filter((run) => run.group === group).map((run) => run.name);
+
 function filter() {
   let terms = [];
   let error = "";
@@ -88,8 +91,8 @@ function filter() {
   } catch (wrong) {
     error = wrong.message;
   }
-  const holds = (row) => terms.every(({ test }) => test([...row.cells].slice(1)));
-  chosen.matching = new Set([...rows.keys()].filter((group) => holds(rows[group])));
+  const holds = (row, names) => terms.every(({ test }) => test([...row.cells].slice(1), names));
+  chosen.matching = new Set([...rows.keys()].filter((group) => holds(rows[group], namesOf(group))));
   const said = terms.flatMap((term) => term.said ?? []).join(", ");
   matching.textContent = error || `${chosen.matching.size} of ${rows.length} settings${said && `: ${said}`}`;
   matching.classList.toggle("error", error !== "");
@@ -106,8 +109,8 @@ function startTable() {
   });
   heads[0].before(make("th", { scope: "col", ariaLabel: "Curves", className: "key" }));
   rows.forEach((row, group) => {
-    const name = `Show ${groups[group].label} alone`;
-    const button = make("button", { type: "button", className: "swatch", title: name, ariaLabel: name });
+    const name = namesOf(group).join(", ");
+    const button = make("button", { type: "button", className: "swatch", title: name, ariaLabel: `Show alone: ${name}` });
     row.prepend(make("td", { className: "key" }, button));
     row.addEventListener("click", () => getSelection().isCollapsed && isolate(group));
     const near = () => ((chosen.near = { group }), changed());
@@ -131,7 +134,7 @@ function drawTable() {
     row.classList.toggle("near", chosen.near?.group === group);
     row.classList.toggle("faint", !isShown(group));
     button.ariaPressed = chosen.isolated.has(group);
-    button.style.background = colourOf(group);
+    button.style.background = colourOf(group, groups.length);
   });
   all.hidden = !chosen.isolated.size;
 }

@@ -5,6 +5,7 @@ import hashlib
 import html
 import importlib.resources
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def to_html(
 
 def _table(table: Table) -> str:
     heads = [
-        f'<th scope="col"><code>{html.escape(head.text)}</code></th>'
+        f'<th scope="col"><code>{html.escape(head.text).replace(".", ".<wbr>")}</code></th>'
         if head.is_key
         else f'<th scope="col" class="score">{html.escape(head.text)}</th>'
         for head in table.headings
@@ -109,26 +110,34 @@ def _figure(path: Path, caption: str) -> str:
 
 def _data(groups: Sequence[Group]) -> str:
     """What the script reads: the groups and their runs, each metric's curves, and pictures."""
-    runs = [(number, run) for number, group in enumerate(groups) for run in group.runs]
-    shared = Shared()
+    runs = [run for group in groups for run in group.runs]
+    of_runs = [number for number, group in enumerate(groups) for _ in group.runs]
+    shared, names = Shared(), short_names([run.workdir for run in runs])
+    described = []
+    for number, group in enumerate(groups):
+        members = {i: run for i, run in enumerate(runs) if of_runs[i] == number}
+        described.append({"label": group.label, **pictures_of(members, shared)})
     report = {
-        "groups": [{"label": group.label, **pictures_of(group, shared)} for group in groups],
-        "runs": [{"group": group, "seed": run.seed} for group, run in runs],
+        "groups": described,
+        "runs": [{"group": i, "name": name} for i, name in zip(of_runs, names, strict=True)],
     }
-    names = metric_names([run for _, run in runs])
     return "".join(
         [
             _json(report, 'id="report"'),
             _json(shared.values, 'id="shared"'),
             *(
-                _json(
-                    curves_of([run for _, run in runs], name),
-                    f'class="metric" data-name="{html.escape(name)}"',
-                )
-                for name in names
+                _json(curves_of(runs, name), f'class="metric" data-name="{html.escape(name)}"')
+                for name in metric_names(runs)
             ),
         ]
     )
+
+
+def short_names(workdirs: Sequence[Path]) -> list[str]:
+    """Paths from the folder on that holds all of them; of a single one its own name."""
+    paths = [workdir.resolve() for workdir in workdirs]
+    root = os.path.commonpath([path.parent for path in paths])
+    return [str(path.relative_to(root)) for path in paths]
 
 
 def _json(value: Any, attributes: str) -> str:
