@@ -1,8 +1,8 @@
 """Compares runs: `python -m jcl.report DIR... [--out=runs/report]`.
 
 Each DIR is a workdir or a folder that holds some, at any depth. Runs that differ in their seed
-alone are one row of the table. OUT gets report.md, report.html, which needs no other file, and
-figures.
+alone are one row of the table. OUT gets report.md, figures, and report.html, a page that needs no
+other file: it sorts, filters, and shows curves, maps of features and views.
 """
 
 import sys

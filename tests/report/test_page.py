@@ -17,6 +17,7 @@ from jcl.report.page import curves
 from jcl.report.runs import read_run
 from tests.report.workdirs import classes, write_workdir
 
+FIGURES = ("loss.png", "batch_size.png")
 EVIL = "lab:</script><script>alert(1)</script><!--|`x`"
 
 
@@ -88,6 +89,17 @@ def test_it_needs_nothing_else_and_allows_no_other_script(page):
         f"script-src 'sha256-{digest}'"
     )
     assert not re.search(r"\bhttps?:|innerHTML|insertAdjacentHTML|document\.write", script)
+
+
+def test_figures_are_within(page, study):
+    images = [a["src"] for a, _ in page.all("img") if "src" in a]
+    assert [base64.b64decode(src.removeprefix("data:image/png;base64,")) for src in images] == [
+        (study.parent / "out" / name).read_bytes() for name in FIGURES
+    ]
+
+
+def test_the_best_is_bold(page):
+    assert [text for _, text in page.all("strong")] == ["65.0 ± 7.1"]
 
 
 def test_names_that_are_markup_are_text(page):
