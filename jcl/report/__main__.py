@@ -50,8 +50,12 @@ def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
             figures["batch_size.png"] = (
                 "Scores against the batch size: means over seeds, bars of one standard deviation"
             )
-        (out / "report.md").write_text(to_markdown(groups, table, remarks, figures))
-        (out / "report.html").write_text(to_html(groups, table, remarks, figures, out))
+        (out / "report.md").write_text(
+            to_markdown(groups, table, remarks, figures), encoding="utf-8"
+        )
+        (out / "report.html").write_text(
+            to_html(groups, table, remarks, figures, out), encoding="utf-8"
+        )
     except OSError as error:
         raise UserError(f"the report cannot be written to {out}: {error.strerror}") from error
     return markdown_table(table)

@@ -58,7 +58,7 @@ function drawAxes(context) {
     context.fillText(show(value), MARGIN.left - 8, y);
   }
   context.textAlign = "center";
-  for (const tick of ticks(axes.first, axes.last, Math.max(2, curvePlot.width / 130))) {
+  for (const tick of ticks(axes.first, axes.last, Math.max(2, curvePlot.width / 130), 1)) {
     context.fillText(tick.toLocaleString("en"), axes.x(tick), foot + 12);
   }
   context.fillText("step (completed updates)", (MARGIN.left + right) / 2, foot + 29);
@@ -69,7 +69,8 @@ function trace(context, { steps, values }) {
   context.beginPath();
   values.forEach((value, i) => {
     const ok = drawable(value);
-    if (ok) context[open ? "lineTo" : "moveTo"](axes.x(steps[i]), axes.y(value));
+    if (ok && !open) context.moveTo(axes.x(steps[i]), axes.y(value));
+    if (ok) context.lineTo(axes.x(steps[i]), axes.y(value)); // a point alone is a dot
     open = ok;
   });
   context.stroke();
@@ -155,8 +156,7 @@ function startCurves() {
   };
   metric.addEventListener("change", () => (readCurves(), changed()));
   logarithmic.addEventListener("change", changed);
-  const element = curvePlot.element;
-  element.addEventListener("pointermove", (event) => {
+  const move = (event) => {
     chosen.near = pointAt(event.offsetX, event.offsetY);
     changed();
     if (!chosen.near) return hideTip();
@@ -166,8 +166,8 @@ function startCurves() {
       lines: [`step ${steps[at].toLocaleString("en")}: ${metric.value} ${show(values[at])}`],
       soft: groups[group].label,
     });
-  });
-  element.addEventListener("pointerleave", () => ((chosen.near = null), hideTip(), changed()));
-  element.addEventListener("click", () => chosen.near && isolate(chosen.near.group));
+  };
+  follow(curvePlot, move, () => ((chosen.near = null), hideTip(), changed()));
+  curvePlot.element.addEventListener("click", () => chosen.near && isolate(chosen.near.group));
   parts.push(draw);
 }

@@ -85,6 +85,7 @@ function places() {
 function drawMap() {
   if (!map) return;
   map.places = places();
+  pointTo(-1);
   const colours = colourMap();
   wipe(mapPlot, mapPlot.below);
   mapPlot.below.globalAlpha = 0.85;
@@ -155,8 +156,7 @@ function startPictures() {
   pictured.addEventListener("change", changed);
   colour.addEventListener("change", changed);
   const element = mapPlot.element;
-  element.addEventListener("pointermove", (event) => pointTo(exampleAt(event.offsetX, event.offsetY)));
-  element.addEventListener("pointerleave", () => pointTo(-1));
+  follow(mapPlot, (event) => pointTo(exampleAt(event.offsetX, event.offsetY)), () => pointTo(-1));
   element.addEventListener("blur", () => pointTo(-1));
   element.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

@@ -53,18 +53,18 @@ def pictures_of(runs: Mapping[int, Run], shared: Shared) -> dict[str, Any]:
     """
     for number, run in runs.items():
         figures = run.workdir / workdir_lib.FIGURES
-        views = _address(figures / _VIEWS, "image/png")
-        found = _map_of(figures, shared)
+        try:
+            views = _address(figures / _VIEWS, "image/png")
+            found = _map_of(figures, shared)
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{figures} cannot be read as figures of jcl: {error}") from error
         if views or found:
             return {"run": number, "views": shared.place(views), "map": found}
     return {}
 
 
 def _map_of(figures: Path, shared: Shared) -> dict[str, Any] | None:
-    try:
-        found = read_map(figures)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{figures} cannot be read as figures of jcl: {error!r}") from error
+    found = read_map(figures)
     if found is None:
         return None
     sprite = None if found.thumbnail is None else _address(figures / SPRITE, "image/jpeg")

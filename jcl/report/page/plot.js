@@ -23,12 +23,20 @@ function makePlot(place, label) {
 function wipe(plot, context) {
   context.clearRect(0, 0, plot.width, plot.height);
   context.font = `12px ${style("--sans")}`;
-  context.lineJoin = "round";
+  context.lineJoin = context.lineCap = "round";
 }
 
-// About as many round numbers as asked for, from low to high.
-function ticks(low, high, count) {
-  const rough = (high - low) / count || 1;
+// What a plot does where the pointer or a finger is, and when it is gone. A finger that was lifted is
+// where it was, until another place is touched.
+function follow({ element }, move, leave) {
+  for (const kind of ["pointermove", "pointerdown"]) element.addEventListener(kind, move);
+  element.addEventListener("pointerleave", (event) => event.pointerType === "touch" || leave());
+  document.addEventListener("pointerdown", ({ target }) => target === element || tip.hidden || leave());
+}
+
+// About as many round numbers as asked for, from low to high, and at least so far apart.
+function ticks(low, high, count, least = 0) {
+  const rough = Math.max((high - low) / count, least) || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   const found = [];
