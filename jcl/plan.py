@@ -96,7 +96,7 @@ def compile_only(
 
     Args:
         config: from `jcl.config.base()`.
-        topology: TPUs that need not be there (`jcl.cost.topology`); None takes the devices at hand.
+        topology: devices that need not be there, see `jcl.cost.topology`; None takes those at hand.
         workdir: gets plan.json, if it is given.
 
     Raises:
