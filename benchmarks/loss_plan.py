@@ -6,9 +6,9 @@ Prints a Markdown table of value and gradient, compiled for each device's share 
 and the bytes of it that the compiled program reads and writes. "Held" are the embeddings and their
 gradients, "temporary" is what else the loss needs while it runs. Where Hopper GPUs have fused
 kernels, the path that every other device takes (`XLA`) has rows too. A kernel's bytes count each of
-its operands once, although it reads the columns again for every block of rows. "Products" are
-6 M^2 d operations at the published peak, in which float32 takes three passes of the fused kernels.
-Nothing is run.
+its operands once, although it reads the columns again for every block of rows. "At best" are those
+bytes, and 6 M^2 d operations, at the published peaks; that of products is bfloat16's, and float32
+takes several passes. Nothing is run.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def without_kernels(z0, z1, *, temperature, mesh):
 
 
 def measure(loss, mesh, rows, width, dtype):
-    """The cells of a row: GiB held and temporary, bytes moved and sent, milliseconds at best."""
+    """The cells of a row: GiB held and temporary, bytes moved and sent, times at best."""
 
     def value(z0, z1):
         return loss(z0, z1, temperature=TEMPERATURE, mesh=mesh)

@@ -75,7 +75,7 @@ def devices(topology: str) -> list[jax.Device]:
         topology: such as "gpu:h100:8": the kind, and how many.
 
     Raises:
-        UserError: a topology that is not of this form, or no CUDA plugin.
+        UserError: a topology that is not of this form, or no CUDA plugin, or not this JAX's.
     """
     match = _FORM.fullmatch(topology)
     if not match:
@@ -91,11 +91,16 @@ def devices(topology: str) -> list[jax.Device]:
     config = _HOPPER.format(
         name=name, bandwidth=round(limits.memory_bandwidth), memory=limits.memory
     )
-    # Partitions, hosts of a partition, devices of a host.
-    shape = f"1x1x{count}"
-    return topologies.get_topology_desc(
-        match.group(1), "cuda", target_config=config, topology=shape
-    ).devices
+    shape = f"1x1x{count}"  # partitions, hosts of a partition, devices of a host
+    try:
+        return topologies.get_topology_desc(
+            match.group(1), "cuda", target_config=config, topology=shape
+        ).devices
+    except (NotImplementedError, jax.errors.JaxRuntimeError) as error:
+        raise UserError(
+            f"--topology={topology} needs the CUDA plugin that belongs to JAX {jax.__version__}, "
+            f"and the one that is installed does not answer: {error}"
+        ) from error
 
 
 def _is_installed(module: str) -> bool:

@@ -125,6 +125,16 @@ def test_without_the_cuda_plugin_there_is_advice(monkeypatch):
         topology_devices("gpu:h100:8")
 
 
+def test_a_plugin_that_does_not_answer_ends_in_a_sentence(monkeypatch):
+    def fail(*names, **options):
+        raise NotImplementedError("topology not implemented for cuda")
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("jax.experimental.topologies.get_topology_desc", fail)
+    with pytest.raises(UserError, match="gpu:h200:1 needs the CUDA plugin .* not implemented"):
+        topology_devices("gpu:h200:1")
+
+
 def test_training_on_a_topology_is_refused(tmp_path):
     arguments = (argument for argument in TINY if argument != "--compile_only")
     done = run("jcl.train", *arguments, f"--workdir={tmp_path}", "--topology=tpu:v5e:2x4")
