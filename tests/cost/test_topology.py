@@ -131,7 +131,7 @@ def test_a_plugin_that_does_not_answer_ends_in_a_sentence(monkeypatch):
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     monkeypatch.setattr("jax.experimental.topologies.get_topology_desc", fail)
-    with pytest.raises(UserError, match="gpu:h200:1 needs the CUDA plugin .* not implemented"):
+    with pytest.raises(UserError, match=r"gpu:h200:1 needs the CUDA plugin .* not implemented"):
         topology_devices("gpu:h200:1")
 
 
