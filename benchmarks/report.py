@@ -51,7 +51,8 @@ def report(folder: Path) -> str:
     head = [f"# {machine['device']}, {machine['date']}", "", "| | |", "|---|---|"]
     head += [f"| {title} | {machine[key] or 'not known'} |" for key, title in HEAD.items()]
     head += ["| Made by | `benchmarks/machine.sh`, compilation caches empty |"]
-    return "\n".join([*head, *itertools.chain.from_iterable(_section(folder, p) for p in parts)])
+    lines = [*head, *itertools.chain.from_iterable(_section(folder, part) for part in parts)]
+    return "\n".join(lines).replace(str(folder.resolve()), "OUT")
 
 
 def _section(folder: Path, part: Part) -> list[str]:

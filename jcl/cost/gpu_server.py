@@ -23,9 +23,8 @@ FORMS = (
 _FORM = re.compile(rf"gpu:({'|'.join(KINDS)}):([1-{MOST}])")
 _PLUGINS = ("jax_plugins.xla_cuda13", "jax_plugins.xla_cuda12")
 
-# What XLA asks a GPU about itself: the text form of XLA's GpuTargetConfigProto. Both are of the
-# same chip; NVIDIA's "H100 Tensor Core GPU Architecture" and the CUDA C++ Programming Guide's table
-# of compute capability 9.0 have the numbers.
+# What XLA asks a GPU about itself: the text form of XLA's GpuTargetConfigProto. An H200 is an H100
+# with other memory.
 _HOPPER = """
 gpu_device_info {{
   threads_per_block_limit: 1024

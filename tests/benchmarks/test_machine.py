@@ -36,11 +36,11 @@ def test_a_report_has_all_that_was_measured():
 def test_a_table_stays_a_table(folder):
     (folder / "parts.tsv").write_text("losses\t0\t7\t60\tpython -m benchmarks.losses\n")
     table = "| a |\n|---|\n| 1 |"
-    (folder / "losses.log").write_text(f"cpu\n\n{table}\n\nsaid after it\n....s [ 50%]\n")
+    (folder / "losses.log").write_text(f"cpu\n\n{table}\n\nsee {folder}/run\n....s [ 50%]\n")
     section = report(folder).partition("\n## ")[2]
     assert section == (
         "Losses, value and gradient\n\n`python -m benchmarks.losses`: 7 s.\n\n"
-        f"```text\ncpu\n```\n\n{table}\n\n```text\nsaid after it\n```"
+        f"```text\ncpu\n```\n\n{table}\n\n```text\nsee OUT/run\n```"
     )
 
 
