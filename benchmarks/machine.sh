@@ -64,8 +64,16 @@ interrupted() { # command; SIGTERM once steps are logged, after which its status
   echo "status $status after SIGTERM (75: the same command goes on), $(wc -l <"$out/run/metrics.jsonl") lines logged"
   [ "$status" -eq 75 ]
 }
-export -f interrupted
-export out
+
+# shellcheck disable=SC2329
+resumed() { # command, that goes on to the end; then every step is to be logged once
+  "$@" && "$python" -c 'import json, sys
+steps = [json.loads(line)["step"] for line in open(sys.argv[1])]
+print(f"{len(steps)} lines logged, each once: {steps == sorted(set(steps))}, the last of step {steps[-1]}")
+sys.exit(steps != sorted(set(steps)))' "$out/run/metrics.jsonl"
+}
+export -f interrupted resumed
+export out python
 
 losses=("$python" -m benchmarks.losses --widths=128 "--losses=nt_xent,info_nce")
 case "$device" in
@@ -93,7 +101,7 @@ run tests 14 env JAX_PLATFORMS=$platforms "$python" -m pytest -p tests.on_a_gpu 
   -o addopts= -q -n auto --maxprocesses=8 --dist loadfile -m "not slow and not reference" \
   tests/losses/test_two_view_losses.py tests/losses/test_near_views.py tests/losses/test_info_nce.py \
   tests/losses/test_supcon.py tests/losses/test_sogclr.py &
-part resumed 7 "${train[@]}"
+part resumed 7 bash -c 'resumed "$@"' TO_THE_END "${train[@]}"
 part probed 7 "$python" -m jcl.evaluate --workdir="$out/run" --config.probe.baselines=False
 wait
 report tests

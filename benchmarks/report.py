@@ -30,7 +30,7 @@ TITLES = {
 # The rows of a report's head, by the keys of machine.json.
 HEAD = {"host": "Host", "driver": "Driver", "software": "Software", "jcl": "jcl"}
 _OUT_OF_TIME = (124, 137)
-_DOTS = re.compile(r"[.FEsxX]+( +\[ *\d+%\])?")
+_PROGRESS = re.compile(r"[.FEsxX]+( +\[ *\d+%\])?|bringing up nodes\.\.\.")  # of tests
 
 
 class Part(NamedTuple):
@@ -77,9 +77,9 @@ def _outcome(part: Part) -> str:
 
 
 def _worth_reading(log: str) -> list[str]:
-    """Without empty lines, and without the dots of tests that passed."""
+    """Without empty lines, and without the progress of tests."""
     lines = (line.rstrip() for line in log.splitlines())
-    return [line for line in lines if line and not _DOTS.fullmatch(line)]
+    return [line for line in lines if line and not _PROGRESS.fullmatch(line)]
 
 
 if __name__ == "__main__":
