@@ -78,7 +78,7 @@ export out python
 losses=("$python" -m benchmarks.losses --widths=128 "--losses=nt_xent,info_nce")
 case "$device" in
   hopper) part losses 13 "$python" -m benchmarks.hopper --seconds=$((seconds * 11 / 100)) ;;
-  cpu) part losses 13 "${losses[@]}" --repeats=3 --rows=2048 ;;
+  cpu) part losses 13 "${losses[@]}" --repeats=3 --rows=1024 ;;
   *) part losses 13 "${losses[@]}" --repeats=5 --rows=8192,32768 ;;
 esac
 has_torch=$("$python" -c 'import importlib.util; print(importlib.util.find_spec("torch") is not None)')
