@@ -8,8 +8,9 @@ those that say nothing of a device, are left out.
 import os
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # other processes use it too
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")  # as tests/conftest.py does, which comes later
 
-import jax  # not before the variable
+import jax  # not before the variables
 
 LEFT_OUT = (
     *("mesh", "sharded", "other_devices", "two_processes"),

@@ -1,7 +1,10 @@
 """What `benchmarks/machine.sh` printed, made a report; and that it fits into its time."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -105,3 +108,21 @@ def test_tests_of_meshes_are_left_out_on_one_gpu():
     on_a_gpu.pytest_collection_modifyitems(SimpleNamespace(hook=hook), items)
     assert [item.name for item in items] == ["test_float32[random]"]
     assert told == all_items[1:]
+
+
+@pytest.mark.slow
+def test_tests_are_found_where_they_run_on_one_gpu():
+    variables = {key: x for key, x in os.environ.items() if key != "JAX_NUM_CPU_DEVICES"}
+    files = re.findall(r"tests/losses/test_\w+\.py", SCRIPT)
+    options = ("-p", "tests.on_a_gpu", "-p", "no:cacheprovider", "-o", "addopts=", "--collect-only")
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "-q", "-m", "not slow", *files],
+        cwd=ROOT,
+        env={**variables, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stdout[-3000:]
+    assert len(files) == 5
+    assert all(f"{file}::" in found.stdout for file in files)
+    assert "[8]" not in found.stdout  # meshes
