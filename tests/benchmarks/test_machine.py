@@ -14,7 +14,8 @@ from benchmarks.report import HEAD, TITLES, report
 from tests import on_a_gpu
 from tests.binaries import ROOT
 
-RECORDED = Path(__file__).with_name("recorded_machine")  # on two CPU cores, other jobs beside it
+# Two calls on two CPU cores, many other jobs beside them; the second had the binary alone.
+RECORDED = Path(__file__).with_name("recorded_machine")
 SCRIPT = (ROOT / "benchmarks/machine.sh").read_text()
 REPORTS = sorted((ROOT / "benchmarks/reports").glob("*.md"))
 
