@@ -108,9 +108,13 @@ def test_a_plan_for_gpus(tmp_path, kind, count):
     gradient = 2 * (count - 1) / count * 4 * plan["parameters"]
     sent = plan["collective_bytes"].get("all-reduce", 0)
     assert gradient <= sent <= 1.5 * gradient
-    # Convolutions are calls of a library there, so they are in our count alone.
+    # XLA counts nothing there, so what is known comes from the program's text.
+    assert plan["xla_flops"] is plan["bytes_accessed"] is None
     assert plan["memory_bytes"] > plan["argument_bytes"]
-    assert f"{count} x {name}" in done.stdout
+    memory_seconds = plan["memory_bytes"] / peak(name).memory_bandwidth
+    assert plan["roofline"]["memory_seconds"] == pytest.approx(memory_seconds)
+    for part in (f"{count} x {name}", "not told by XLA"):
+        assert part in done.stdout
 
 
 @pytest.mark.parametrize("topology", ["h100:8", "gpu", "gpu:h100", "gpu:h100:9", "gpu:v100:1"])
