@@ -355,7 +355,7 @@ if __name__ == "__main__":
         "compile_only", False, "Compile the full-size step, print its cost, train nothing."
     )
     _TOPOLOGY = flags.DEFINE_string(
-        "topology", None, "With --compile_only: TPUs that need not be there, tpu:v5e:16x16."
+        "topology", None, "With --compile_only: devices that need not be there, tpu:v5e:16x16."
     )
     flags.register_multi_flags_validator(
         ["config", "list"],

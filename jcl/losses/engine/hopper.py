@@ -187,6 +187,17 @@ def _blocks_of_sums(width: int, kind: Kind) -> _Blocks:
     return _Blocks(64, 128, 64, 5, 2 if width <= 512 else 1)
 
 
+def _even_splits(tiles: int, most: int) -> int:
+    """Among how many blocks of threads the tiles of columns are split.
+
+    Where a few blocks fewer leave each as many tiles, those few stand idle. Otherwise all columns
+    would be copied, with padding, for every chunk of rows.
+    """
+    most = min(tiles, most)
+    even = (n for n in range(most, most - most // 16 - 1, -1) if tiles % n == 0)
+    return next(even, most)
+
+
 class _Launch:
     """One kernel: its padded operands, its memory, the stream of tiles, the loops over them."""
 
@@ -200,7 +211,7 @@ class _Launch:
 
         self.blocks_of_rows = -(-len(rows.x) // blocks.all_rows)
         tiles = -(-self.count // blocks.columns)
-        splits = min(tiles, max(_MULTIPROCESSORS // self.blocks_of_rows, 1))
+        splits = _even_splits(tiles, max(_MULTIPROCESSORS // self.blocks_of_rows, 1))
         self.steps = -(-tiles // splits)
         self.splits = -(-tiles // self.steps)
         self.stages = min(blocks.stages, self.steps * self.parts)
