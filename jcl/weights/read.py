@@ -53,6 +53,9 @@ def under_our_names(
             another shape, and what of the config to change; all at once.
     """
     table, prefix = _fitting(arrays, shapes, tables, what)
+    arrays = table.merged(
+        {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    )
     found, used, problems = {}, set(), {"missing there": [], "of another shape": []}
     for name, shape in shapes.items():
         try:
@@ -60,9 +63,8 @@ def under_our_names(
         except UserError:
             problems["missing there"].append(name)
             continue
-        theirs = prefix + theirs
         if theirs not in arrays:
-            problems["missing there"].append(f"{theirs} (for {name})")
+            problems["missing there"].append(f"{prefix}{theirs} (for {name})")
             continue
         used.add(theirs)
         try:
@@ -70,17 +72,14 @@ def under_our_names(
         except ValueError:
             array = arrays[theirs]
         if array.shape != shape:
-            told = f"{theirs} {array.shape} instead of {shape} (for {name})"
+            told = f"{prefix}{theirs} {array.shape} instead of {shape} (for {name})"
             problems["of another shape"].append(told)
         found[name] = array
-    extra = [
-        name
+    extra = problems["extra there"] = [
+        prefix + name
         for name in arrays
-        if name not in used
-        and not any(re.fullmatch(p, name.removeprefix(prefix)) for p in table.ignored)
-        and name.startswith(prefix)
+        if name not in used and not any(re.fullmatch(p, name) for p in table.ignored)
     ]
-    problems["extra there"] = extra
     if any(problems.values()):
         raise UserError(_told(problems, extra, table, what))
     return found

@@ -14,6 +14,8 @@ from jcl.models.transformer import Kernels, PostNormBlock
 
 POOLINGS = {"cls": first_token, "mean": mean_token}
 
+EPSILON = 1e-12  # of all norms
+
 _NORMAL = nn.initializers.truncated_normal(0.02)
 
 
@@ -22,8 +24,8 @@ class BERT(nn.Module):
 
     Every token attends to all tokens of its text. The first token is the one that the tokenizer
     puts before a text, `[CLS]` with BERT's own. BERT's segment embedding is one vector for all
-    tokens of a single text: there is none here, and weights from elsewhere take it up in
-    `position_embedding`. BERT's "pooler", a Dense layer and tanh, is a projector
+    tokens of a single text: there is none here, and weights from elsewhere have it in their
+    `position_embedding` (`init_from`). BERT's "pooler", a Dense layer and tanh, is a projector
     (`text_projector.name=dense_tanh`).
 
     Source: Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers for Language
@@ -79,12 +81,13 @@ class BERT(nn.Module):
         del train
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x, mask = embedded(self, text, deviation=0.02), text["mask"]
-        x = nn.LayerNorm(epsilon=1e-12, name="embedding_norm", **types)(x)
+        x = nn.LayerNorm(epsilon=EPSILON, name="embedding_norm", **types)(x)
         x = Dropout(self.dropout, name="embedding_dropout")(x, keys=keys)
         block = nn.remat(PostNormBlock) if self.remat else PostNormBlock
         for i in range(self.depth):
             x = block(
                 self.heads,
+                epsilon=EPSILON,
                 dropout=self.dropout,
                 kernels=Kernels(*[_NORMAL] * 4),
                 name=f"block{i}",

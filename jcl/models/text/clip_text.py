@@ -12,6 +12,7 @@ from jcl.models.text.pooling import last_token
 from jcl.models.transformer import Kernels, TransformerBlock
 
 ACTIVATIONS = ("quick_gelu", "exact_gelu")
+EPSILON = 1e-5  # of all norms
 
 
 class CLIPText(nn.Module):
@@ -19,7 +20,7 @@ class CLIPText(nn.Module):
 
     A token attends to itself and those before it, so that the token for the end of a text, which
     the tokenizer puts there, is the one that has seen all of it. The linear layer that follows it
-    in CLIP is the projector (`text_projector.layers=1`).
+    in CLIP is the projector (`text_projector.layers=1`, `text_projector.output_bias=False`).
 
     Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
     Supervision", section 2.4. Initialisation, "quick" GELU and the norms' epsilon: the code
@@ -81,13 +82,13 @@ class CLIPText(nn.Module):
                 self.heads,
                 causal=True,
                 activation=self.activation,
-                epsilon=1e-5,
+                epsilon=EPSILON,
                 dropout=self.dropout,
                 kernels=_kernels(self.width, self.depth),
                 name=f"block{i}",
                 **types,
             )(x, mask, keys)
-        return last_token(nn.LayerNorm(epsilon=1e-5, name="final_norm", **types)(x), mask)
+        return last_token(nn.LayerNorm(epsilon=EPSILON, name="final_norm", **types)(x), mask)
 
 
 def _kernels(width: int, depth: int) -> Kernels:
