@@ -63,28 +63,31 @@ def text_program(
             is known.
     """
     is_clip = isinstance(network, CLIPText)
-    kind = (
-        ("CLIPTextModelWithProjection" if has_head else "CLIPTextModel") if is_clip else "BertModel"
-    )
-    option = "" if is_clip or has_head else ", add_pooling_layer=False"
-    names = ["AutoTokenizer", kind] if tokenizer else [kind]
-    lines = [f"from transformers import {', '.join(names)}", ""]
+    kind, option, encoder = "BertModel", "" if has_head else ", add_pooling_layer=False", "model"
+    if is_clip:
+        kind, option = "CLIPTextModel", ""
+        if has_head:
+            kind, encoder = "CLIPTextModelWithProjection", "model.text_model"
     load = f'model = {kind}.from_pretrained("."{option})'
     if tokenizer is None:
-        lines = ["import torch", *lines, load]
-        given = (
-            '{"input_ids": torch.tensor([[3, 2, 1]]), "attention_mask": torch.ones(1, 3).long()}'
-        )
+        lines = [
+            "import torch",
+            f"from transformers import {kind}\n",
+            load,
+            "ids = torch.tensor([[3, 2, 1]])  # as the run's data have them",
+            'given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}',
+        ]
     else:
-        lines += ['tokenizer = AutoTokenizer.from_pretrained(".")', load]
-        texts = '["a text", "and one more"]' if tokenizer.padding else '["a text"]'
-        padding = "padding=True, " if tokenizer.padding else ""
-        given = f'tokenizer({texts}, {padding}truncation=True, return_tensors="pt")'
-    encoder = "model.text_model" if is_clip and has_head else "model"
-    lines += [f"given = {given}", *_features(network, encoder, end)]
+        texts = '["a text", "and one more"], padding=True' if tokenizer.padding else '["a text"]'
+        lines = [
+            f"from transformers import AutoTokenizer, {kind}\n",
+            f'tokenizer = AutoTokenizer.from_pretrained(".")\n{load}',
+            f'given = tokenizer({texts}, truncation=True, return_tensors="pt")',
+        ]
+    lines += _features(network, encoder, end)
     if has_head:
-        output = "text_embeds" if is_clip else "pooler_output"
-        lines.append(f"projection = model(**given).{output}")
+        output = "model.text_projection(features)" if is_clip else "model(**given).pooler_output"
+        lines.append(f"projection = {output}")
     return "\n".join(lines)
 
 

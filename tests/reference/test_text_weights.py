@@ -34,7 +34,7 @@ pytestmark = pytest.mark.reference
 LENGTH, MOST = 9, 12
 # Those of the cards' programs, of which one is cut.
 TEXTS = np.array(["a text", "and one more"])
-TOKENIZER = train_bpe(["a text and", "a more or less long one"] * 3, 285)
+TOKENIZER = train_bpe(["a text and", "a more or less long one"] * 3, 260)
 NETWORK = {"width": 24, "depth": 2, "heads": 3, "max_length": MOST}
 CLIP = {"name": "clip_text", **NETWORK}
 BERT = {"name": "bert", **NETWORK}
@@ -193,7 +193,7 @@ def test_files_of_hugging_face_give_their_features(name, tmp_path):
     write_kept(tmp_path, TOKENIZER)
     check_taken_embeddings(state.params, origin, TOKENIZER)
     with pytest.raises(UserError, match=r"whose tokenizer is another: set data\.tokenizer="):
-        check_taken_embeddings(state.params, origin, train_bpe(["other", "words"], 285))
+        check_taken_embeddings(state.params, origin, train_bpe(["other", "words"], 260))
 
     ids, mask, _ = TOKENIZER.encode(TEXTS, LENGTH)
     batch = {"text": jnp.asarray(ids), "text_mask": jnp.asarray(mask)}
