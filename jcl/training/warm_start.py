@@ -131,7 +131,7 @@ def _of_file(
             f"init_from={path!r}: jcl knows no other library's names for the network of "
             f"{section!r}; it knows {KNOWN}"
         )
-    what = f"init_from={path!r}, of which {section} is taken,"
+    what = f"init_from={path!r} (for {section})"
     found = under_our_names(read_file(path), shapes, of_section, what)
     return {
         kind: {name: jnp.asarray(found[name.removeprefix(prefix)]) for name in leaves}
