@@ -81,11 +81,11 @@ def identity_changes(before: Identity, now: Identity) -> list[str]:
     if names and names_now and names != names_now and len(names) == len(names_now):
         pairs = [pair for pair in zip(names, names_now, strict=True) if pair[0] != pair[1]]
         found.append(f"data, name of a class: {pairs[0][0]!r} -> {pairs[0][1]!r}")
-    files, here = before.get("files", {}), now["files"]  # earlier records have none
+    files, files_now = before.get("files", {}), now["files"]  # earlier records have none
     found += [
         f"{key}: the file holds something else than when the run began"
         for key, digest in files.items()
-        if here.get(key, digest) != digest
+        if files_now.get(key, digest) != digest
     ]
     for key, (dtype, shape) in before["example"].items():
         here = now["example"].get(key)

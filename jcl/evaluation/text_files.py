@@ -68,7 +68,7 @@ def text_program(
         kind, option = "CLIPTextModel", ""
         if has_head:
             kind, encoder = "CLIPTextModelWithProjection", "model.text_model"
-    load = f'model = {kind}.from_pretrained("."{option})'
+    load = f'model = {kind}.from_pretrained("."{option})  # the folder of this card'
     if tokenizer is None:
         lines = [
             "import torch",

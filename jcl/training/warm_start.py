@@ -13,7 +13,7 @@ from jcl.errors import UserError
 from jcl.optim.patterns import check_pattern, matches, parameter_name
 from jcl.training.checkpoint import read_variables
 from jcl.training.state import TrainState
-from jcl.weights.read import SUFFIX, read_file, under_our_names
+from jcl.weights.read import SUFFIX, check_config, read_file, under_our_names
 from jcl.weights.rules import Table
 from jcl.weights.tables import KNOWN
 
@@ -133,6 +133,7 @@ def _of_file(
         )
     what = f"init_from={path!r} (for {section})"
     found = under_our_names(read_file(path), shapes, of_section, what)
+    check_config(path, of_section[0], what)
     return {
         kind: {name: jnp.asarray(found[name.removeprefix(prefix)]) for name in leaves}
         for kind, leaves in target.items()

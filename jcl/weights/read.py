@@ -1,5 +1,6 @@
 """Weights of other libraries, from a safetensors file, under our names."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,34 @@ def read_file(path: str | Path) -> dict[str, np.ndarray]:
             return {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise UserError(f"{path} is no readable safetensors file: {error}") from error
+
+
+def check_config(path: str | Path, table: Table, what: str) -> None:
+    """Raises UserError where a config.json beside a file describes another network.
+
+    Shapes do not tell heads of attention or activations. Where there is no such file, or it does
+    not speak of them, nothing is known.
+
+    Args:
+        path: of the file of weights.
+        table: of the network.
+        what: the file, for messages.
+    """
+    beside = Path(path).expanduser().parent / "config.json"
+    try:
+        said = json.loads(beside.read_text())
+        said = said.get("text_config") or said
+    except (OSError, ValueError, AttributeError):  # no file, no JSON, or no object
+        return
+    differing = [
+        f"{key}={said[key]!r}, which is {value!r} here"
+        for key, value in table.config.items()
+        if said.get(key, value) != value
+    ]
+    if differing:
+        raise UserError(
+            f"{what} does not fit this config: {beside} says {', and '.join(differing)}"
+        )
 
 
 def under_our_names(

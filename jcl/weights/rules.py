@@ -3,6 +3,8 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -102,6 +104,7 @@ class Table:
         prefix: of all names in files that are written; in files that are read there may be any.
         merged: takes up arrays of theirs that have no counterpart here in those that have one.
         completed: adds the arrays that theirs has besides.
+        config: what a config.json beside a file has to say of what no array tells, by its keys.
     """
 
     library: str
@@ -111,6 +114,7 @@ class Table:
     prefix: str = ""
     merged: Callable[[Arrays], Arrays] = lambda arrays: arrays
     completed: Callable[[Arrays], Arrays] = lambda arrays: arrays
+    config: Mapping[str, Any] = MappingProxyType({})
 
     def rule(self, name: str) -> tuple[Rule, str]:
         """The rule for a parameter of ours, and their name of it.

@@ -14,6 +14,7 @@ from jcl.models.text.clip_text import CLIPText
 from jcl.models.vit import ViT
 from jcl.weights import resnet, text, vit
 from jcl.weights.rules import Table
+from jcl.weights.text_config import untold
 
 # What a message says of all that follows.
 KNOWN = (
@@ -39,9 +40,10 @@ def tables_of(network: nn.Module, section: str) -> Sequence[Table]:
         kinds = vit.timm, vit.dinov2, vit.hugging_face, vit.hugging_face_dinov2
         return tuple(kind(network.patch_size) for kind in kinds)
     if isinstance(network, CLIPText):
-        return (text.CLIP,)
+        return (dataclasses.replace(text.CLIP, config=untold(network)),)
     if isinstance(network, BERT):
-        return text.BERT, text.OLD_BERT
+        both = text.BERT, text.OLD_BERT
+        return tuple(dataclasses.replace(table, config=untold(network)) for table in both)
     if isinstance(network, DenseTanh):
         return (text.POOLER,)
     if isinstance(network, MLP) and section in _PROJECTIONS:

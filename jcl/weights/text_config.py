@@ -12,6 +12,16 @@ _ACTIVATIONS = {"quick_gelu": "quick_gelu", "exact_gelu": "gelu"}
 _NO_TOKEN = -1
 
 
+def untold(network: clip_text.CLIPText | bert.BERT) -> dict[str, Any]:
+    """What their config says of a network and the shapes of its parameters do not."""
+    is_clip = isinstance(network, clip_text.CLIPText)
+    return {
+        "num_attention_heads": network.heads,
+        "hidden_act": _ACTIVATIONS[network.activation] if is_clip else "gelu",
+        "layer_norm_eps": clip_text.EPSILON if is_clip else bert.EPSILON,
+    }
+
+
 def text_config(
     network: nn.Module, *, vocabulary: int, projection: int | None, end: int | None
 ) -> dict[str, Any] | None:
@@ -31,8 +41,6 @@ def text_config(
                 "CLIPTextModel" if projection is None else "CLIPTextModelWithProjection"
             ],
             "model_type": "clip_text_model",
-            "hidden_act": _ACTIVATIONS[network.activation],
-            "layer_norm_eps": clip_text.EPSILON,
             "attention_dropout": network.dropout,
             "projection_dim": projection or network.width,
             # Its `pooler_output` is the vector of the first of these tokens.
@@ -43,8 +51,6 @@ def text_config(
         own = {
             "architectures": ["BertModel"],
             "model_type": "bert",
-            "hidden_act": "gelu",
-            "layer_norm_eps": bert.EPSILON,
             "hidden_dropout_prob": network.dropout,
             "attention_probs_dropout_prob": network.dropout,
             "type_vocab_size": SEGMENTS,
@@ -53,11 +59,11 @@ def text_config(
         return None
     return {
         **own,
+        **untold(network),
         "vocab_size": vocabulary,
         "hidden_size": network.width,
         "intermediate_size": 4 * network.width,
         "num_hidden_layers": network.depth,
-        "num_attention_heads": network.heads,
         "max_position_embeddings": network.max_length,
         "pad_token_id": None,
     }

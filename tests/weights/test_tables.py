@@ -1,6 +1,7 @@
 """Names and layouts of other libraries: there and back, and what does not fit is said."""
 
 import functools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from jcl.models.text.bert import BERT
 from jcl.models.text.clip_text import CLIPText
 from jcl.models.vit import ViT
 from jcl.optim.patterns import parameter_name
-from jcl.weights.read import read_file, under_our_names
+from jcl.weights.read import check_config, read_file, under_our_names
 from jcl.weights.tables import tables_of
 from jcl.weights.write import write_file
 
@@ -205,3 +206,24 @@ def test_bert_s_segments_of_another_width_are_told_with_the_rest():
     theirs["embeddings.token_type_embeddings.weight"] = np.zeros((2, 9))
     with pytest.raises(UserError, match=r"1 extra there: embeddings\.token_type_embeddings"):
         under_our_names(theirs, shapes_of(ours), tables, "w")
+
+
+@pytest.mark.parametrize("within", ["text_config", None])
+def test_a_config_beside_the_file_tells_what_shapes_do_not(within, tmp_path):
+    (table,) = tables_of(TEXTS["clip"], "text_encoder")
+    file, beside = tmp_path / "w.safetensors", tmp_path / "config.json"
+    check_config(file, table, "w")  # there is none
+
+    def say(**found):
+        beside.write_text(json.dumps({within: found} if within else found))
+
+    say(num_attention_heads=2, hidden_act="quick_gelu", hidden_size=99)
+    check_config(file, table, "w")
+    say(num_attention_heads=4, hidden_act="gelu")
+    with pytest.raises(UserError) as caught:
+        check_config(file, table, "w")
+    assert str(caught.value) == (
+        f"w does not fit this config: {beside} says num_attention_heads=4, which is 2 here, and "
+        "hidden_act='gelu', which is 'quick_gelu' here"
+    )
+    check_config(file, VIT_TABLES[0], "w")
