@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -114,7 +113,7 @@ class Table:
     prefix: str = ""
     merged: Callable[[Arrays], Arrays] = lambda arrays: arrays
     completed: Callable[[Arrays], Arrays] = lambda arrays: arrays
-    config: Mapping[str, Any] = MappingProxyType({})
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def rule(self, name: str) -> tuple[Rule, str]:
         """The rule for a parameter of ours, and their name of it.
