@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from jcl.data.source import Source
 from jcl.errors import UserError
@@ -55,7 +56,7 @@ def identity(
     }
 
 
-def files_of(data: Mapping[str, Any]) -> dict[str, str | None]:
+def files_of(data: ConfigDict) -> dict[str, str | None]:
     """The files that options of the section `data` name and whose contents choose examples."""
     return {f"data.{key}": data.get(key) for key in _FILES}
 

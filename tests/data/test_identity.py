@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from jcl.data import InMemorySource
 from jcl.data.identity import files_of, identity, identity_changes, identity_number
@@ -58,7 +59,7 @@ def test_what_comes_besides_changes_nothing_and_what_is_gone_does():
 def test_another_content_of_a_file_that_chooses_examples_is_noticed(tmp_path):
     """One row of many differs, of which none may be among the examples that are compared."""
     path = tmp_path / "some.npz"
-    files = files_of({"subset": str(path), "groups": None, "dir": "elsewhere"})
+    files = files_of(ConfigDict({"subset": str(path), "groups": None, "dir": "elsewhere"}))
     assert files == {"data.subset": str(path), "data.groups": None}
     path.write_bytes(b"0 1 2")
     before = json.loads(json.dumps(identity(source(), files)))
