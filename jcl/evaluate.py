@@ -29,7 +29,7 @@ from jcl.evaluation.encode import (
     output_names,
 )
 from jcl.evaluation.figures import draw, draw_retrieved
-from jcl.evaluation.finetune import finetune_shares
+from jcl.evaluation.finetune import check_finetuning, finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
 from jcl.evaluation.left_out import check_same_size, open_test_split
 from jcl.evaluation.pairs import EmbeddedPairs, embed_pairs, score_planted, score_retrieval
@@ -124,6 +124,7 @@ def evaluate(
         # Nothing is trained with these, and other data may be less than a batch or an epoch.
         config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1
     experiment = make_experiment(config, shape_of(train))
+    check_finetuning(config, experiment.method)
     own = read_run_config(workdir)[0].data
     own_data = config.data.name == own.name or same_place(
         "data.name", own.name, config.data.name, None

@@ -19,7 +19,7 @@ from jcl.config.file import read_config_file
 from jcl.cost.devices import peak
 from jcl.cost.memory import check_memory, step_bytes
 from jcl.data.dataset_shape import shape_of
-from jcl.data.identity import Identity, identity, identity_number
+from jcl.data.identity import Identity, files_of, identity, identity_number
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash
 from jcl.data.text.kept import own_tokenizer, write_kept
@@ -113,7 +113,7 @@ def prepare(
     own = functools.partial(own_tokenizer, workdir, config.data.tokenizer) if resumes else None
     with distributed.first_then_others("the data are there"):
         source = open_split(config, "train", tokenizer=own)
-    data = identity(source)
+    data = identity(source, files_of(config.data))
     if not distributed.same_everywhere(identity_number(data)):
         raise UserError(
             f"data.name={config.data.name!r} is not the same in all processes: this one has "

@@ -52,7 +52,8 @@ class Run:
         microbatches: chunks that a batch is embedded in; the objective sees the batch whole.
         init_from: a workdir whose networks this run starts from, or pairs (pattern, workdir), the
             first that matches counts, of the parameters and statistics that are taken. In place of
-            a workdir may stand a .safetensors file of a ResNet or ViT, for pattern "encoder".
+            a workdir may stand a .safetensors file of another library, for the pattern of one
+            network, such as "encoder" or "text_encoder".
         init_step: which checkpoint of init_from, of each workdir; None takes the newest.
         frozen: patterns of the names of parameters that are not trained; they count before
             optimizer.groups, as groups (pattern, None).

@@ -22,11 +22,28 @@ from jcl.experiment import make_experiment, open_config
 from jcl.experiment.tables import networks_of
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.methods import FINETUNING
-from jcl.methods.base import Variables
+from jcl.methods.base import Method, Variables, declared
 from jcl.probes.extract import Features
 from jcl.probes.low_shot import choose_share
 from jcl.training.state import TrainState
 from jcl.training.step import compile_train_step
+
+
+def check_finetuning(config: ConfigDict, method: Method) -> None:
+    """Raises UserError where `probe.finetune` is set and features come from another network.
+
+    Args:
+        config: of the evaluation.
+        method: of the run.
+    """
+    taken = {name for tuning in FINETUNING.values() for name in networks_of(tuning)}
+    others = [part for part in declared(method, "feature_parts") if part not in taken]
+    if config.probe.finetune and others:
+        raise UserError(
+            f"probe.finetune=True trains encoders of images, feature vectors or videos, and the "
+            f"features of method.name={config.method.name!r} come from its {others[0]}: set "
+            "probe.finetune=False; probe.shares measures few labels with the encoder held still"
+        )
 
 
 def finetune_shares(

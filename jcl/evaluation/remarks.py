@@ -6,7 +6,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jcl.data import Source
-from jcl.data.identity import identity, identity_changes
+from jcl.data.identity import files_of, identity, identity_changes
 from jcl.evaluation.left_out import Measurable, left_out
 from jcl.experiment import read_run_config
 from jcl.probes import Features
@@ -42,7 +42,7 @@ def remarks(
     )
     said, before = left_out(config, found), workdir_lib.read_data(workdir)
     if before and config.data.to_dict() == read_run_config(workdir)[0].data.to_dict():
-        changed = identity_changes(before, identity(train))
+        changed = identity_changes(before, identity(train, files_of(config.data)))
         said += [f"these are not the data that the run was trained on: {x}" for x in changed]
     elif before:
         said += _other_size(before["example"], identity(train)["example"])

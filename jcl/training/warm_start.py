@@ -13,14 +13,16 @@ from jcl.errors import UserError
 from jcl.optim.patterns import check_pattern, matches, parameter_name
 from jcl.training.checkpoint import read_variables
 from jcl.training.state import TrainState
-from jcl.weights.read import SUFFIX, read_file, under_our_names
+from jcl.weights.read import SUFFIX, check_config, read_file, under_our_names
 from jcl.weights.rules import Table
+from jcl.weights.tables import KNOWN
 
 PyTree = Any
 _NAMED = 20  # names of each kind that a message lists
 _KINDS = ("params", "model_state")  # parameters are what one looks for first
 _EVERYTHING = ".*"
-_OF_A_FILE = "encoder"  # what is taken of a file of weights that no pattern goes with
+# What is taken of a file of weights that no pattern goes with: the first of these that a run has.
+_OF_A_FILE = ("encoder", "text_encoder")
 
 
 def warm_start(
@@ -44,7 +46,8 @@ def warm_start(
             each parameter and statistic takes the first whose pattern matches its name
             (`jcl.optim.patterns`). What no pattern matches stays as it is. In place of a workdir
             may stand a safetensors file with the names of another library, whose pattern is of one
-            section's parameters; alone it stands for ("encoder", file).
+            section's parameters; alone it stands for ("encoder", file), or of a method that has no
+            encoder of images for ("text_encoder", file).
         step: which checkpoint of each workdir; None takes those of `earlier`, or the newest.
         earlier: workdir -> the step that an earlier launch of this run began with.
         tables: section, such as "encoder", -> what other libraries call its parameters.
@@ -60,7 +63,9 @@ def warm_start(
     whole = isinstance(init_from, str)
     pairs = init_from
     if whole:
-        pairs = ((_OF_A_FILE if is_file(init_from) else _EVERYTHING, init_from),)
+        encoders = (name for name in _OF_A_FILE if name in state.params)
+        part = next(encoders, _OF_A_FILE[0]) if is_file(init_from) else _EVERYTHING
+        pairs = ((part, init_from),)
     patterns = [pattern for pattern, _ in pairs]
     for pattern in patterns:
         check_pattern("init_from", pattern)
@@ -70,21 +75,27 @@ def warm_start(
         if not is_file(workdir)
     }
     new = {kind: getattr(state, kind) for kind in _KINDS}
-    origins = []
+    origins, problems = [], []
     for position, (pattern, workdir) in enumerate(pairs):
         target = _matched(patterns, position, new)
         part = "everything" if whole and pattern == _EVERYTHING else pattern
         if not any(target.values()):
             raise UserError(f"init_from: {pattern!r} matches nothing that another does not take")
-        if is_file(workdir):
-            at_step, source = None, _of_file(workdir, target, new, tables)
-        else:
-            variables, at_step = read[workdir]
-            held = {kind: getattr(variables, kind) for kind in _KINDS}
-            source = _matched(patterns, position, held)
-            check_same_names(source, target, f"init_from={workdir!r} (step {at_step}, {part})")
+        try:
+            if is_file(workdir):
+                at_step, source = None, _of_file(workdir, target, new, tables)
+            else:
+                variables, at_step = read[workdir]
+                held = {kind: getattr(variables, kind) for kind in _KINDS}
+                source = _matched(patterns, position, held)
+                check_same_names(source, target, f"init_from={workdir!r} (step {at_step}, {part})")
+        except UserError as error:  # the other pairs' problems are told with it
+            problems.append(str(error))
+            continue
         new = {kind: _replaced(tree, source[kind]) for kind, tree in new.items()}
         origins.append({"workdir": workdir, "step": at_step, "part": part})
+    if problems:
+        raise UserError("; ".join(problems))
     ema_params = jax.tree.map(jnp.copy, new["params"]) if state.ema_params else {}
     return state.replace(**new, ema_params=ema_params), origins
 
@@ -118,9 +129,11 @@ def _of_file(
     if not of_section:
         raise UserError(
             f"init_from={path!r}: jcl knows no other library's names for the network of "
-            f"{section!r}; it knows ResNets' and ViTs'"
+            f"{section!r}; it knows {KNOWN}"
         )
-    found = under_our_names(read_file(path), shapes, of_section, f"init_from={path!r}")
+    what = f"init_from={path!r} (for {section})"
+    found = under_our_names(read_file(path), shapes, of_section, what)
+    check_config(path, of_section[0], what)
     return {
         kind: {name: jnp.asarray(found[name.removeprefix(prefix)]) for name in leaves}
         for kind, leaves in target.items()

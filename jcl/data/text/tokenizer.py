@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json as json_lib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,27 @@ class Tokenizer:
     def size(self) -> int:
         """One more than the largest token id."""
         return 1 + max(tokenizers.Tokenizer.from_str(self.json).get_vocab().values())
+
+    @functools.cached_property
+    def around(self) -> tuple[int | None, int | None]:
+        """Ids of the special tokens before a text and after it; None where there is none."""
+        tokenizer = tokenizers.Tokenizer.from_str(self.json)
+        tokenizer.no_padding()
+        found = tokenizer.encode("a")
+        ids = [i if s else None for i, s in zip(found.ids, found.special_tokens_mask, strict=True)]
+        return (ids[0], ids[-1]) if ids else (None, None)
+
+    def token(self, number: int) -> str:
+        """The token with that id."""
+        return tokenizers.Tokenizer.from_str(self.json).id_to_token(number)
+
+    @functools.cached_property
+    def padding(self) -> str | None:
+        """A special token that can fill up short texts: of padding, or of the end; None: none."""
+        special = [t["content"] for t in json_lib.loads(self.json)["added_tokens"] if t["special"]]
+        of_padding = next((token for token in special if "pad" in token.lower()), None)
+        end = self.around[1]
+        return of_padding or (None if end is None else self.token(end))
 
     def encode(self, texts: Shaped[np.ndarray, "*n"], length: int) -> Tokens:
         """Token ids of texts, with the special tokens that the tokenizer puts around a text.
