@@ -53,7 +53,8 @@ def _pool_and_normalise(x, scale, bias):
 
 def _forward(x, scale, bias):
     mean, var = moments(x, scale.dtype)
-    pooled = max_pool(x)
+    # Otherwise XLA keeps the difference from the mean for the backward pass, in float32.
+    pooled = jax.lax.optimization_barrier(max_pool(x))
     residuals = x, pooled, scale, mean, jax.lax.rsqrt(var + EPSILON)
     return (normalise(pooled, mean, var, scale, bias), mean, var), residuals
 
