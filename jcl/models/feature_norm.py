@@ -7,7 +7,6 @@ BatchNorm are bound by memory traffic.
 """
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jcl.models.batch_norm import EPSILON
