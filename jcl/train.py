@@ -236,6 +236,8 @@ def _compile_step(experiment, state: TrainState, mesh: Mesh) -> tuple[Callable, 
     train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
     began = time.perf_counter()
     batch = experiment.data.batch(config.batch_size)
+    cache = jax.config.jax_compilation_cache_dir
+    _say(f"compiling the step; the next start finds it in {cache} and is quicker")
     train_step = train_step.lower(state, batch).compile()
     needed = step_bytes(train_step)
     _say(

@@ -43,8 +43,8 @@ def _blur(image: Image, sigma: Float[Array, ""] | float, applies: Bool[Array, ""
     # accelerators are good at.
     rows = _blur_matrix(height, sigma, applies, image.dtype)
     columns = _blur_matrix(width, sigma, applies, image.dtype)
-    image = jnp.einsum("oh,hwc->owc", rows, image, precision="highest")
-    return jnp.einsum("pw,owc->opc", columns, image, precision="highest").clip(0, 1)
+    image = jnp.einsum("oh,hwc->owc", rows, image, precision="high")
+    return jnp.einsum("pw,owc->opc", columns, image, precision="high").clip(0, 1)
 
 
 def _blur_matrix(

@@ -25,9 +25,10 @@ def count_flops(function: Callable, *args) -> float:
 
     Everything counts as often as it runs: the body of a scan as often as its length, work that
     rematerialisation repeats once more, the body of a shard_map on every device, of the branches
-    of a cond the most expensive one. What the compiler may drop, because nothing uses it, counts.
-    Zeros count where they pad an image, not where a transposed convolution puts them between
-    pixels, so that a gradient costs what the convolution does.
+    of a cond the most expensive one, of those of `jax.lax.platform_dependent` the default, the
+    plain form of what platforms compute in their own ways. What the compiler may drop, because
+    nothing uses it, counts. Zeros count where they pad an image, not where a transposed convolution
+    puts them between pixels, so that a gradient costs what the convolution does.
 
     Args:
         function: pure; whatever is not an array it closes over.
@@ -52,6 +53,9 @@ def _count_equation(equation: JaxprEqn) -> int:
         return _count_matrix_product(equation)
     if name == "conv_general_dilated":
         return _count_convolution(equation)
+    if params.get("branches_platforms"):
+        default = params["branches_platforms"].index(None)
+        return _count(params["branches"][default].jaxpr)
     bodies = [_count(jaxpr) for jaxpr in jaxprs_in_params(params)]
     if name == "scan":
         return params["length"] * sum(bodies)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jcl.models.batch_norm import EPSILON
-from jcl.models.layer_variables import NormVariables, moments, normalise
+from jcl.models.layer_variables import NormVariables, normalise
 
 _SMALL = {"precision": "highest"}  # products of parameters: TPUs would round their operands
 
@@ -59,20 +59,20 @@ def pointwise_norm(
         The result, of x's dtype; and mean and variance (biased) of the product, which take no
         gradient.
     """
-    y = _convolve(x, kernel)
-    mean, var = moments(y, scale.dtype)
-    return normalise(y, mean, var, scale, bias), mean, var
+    return _forward(x, kernel, scale, bias)[0]
 
 
 def _forward(x, kernel, scale, bias):
-    y = _convolve(x, kernel)
-    mean, var = moments(y, scale.dtype)
     mean_x = x.astype(scale.dtype).mean((0, 1, 2))
     xx = jnp.einsum("nhwc,nhwe->ce", x, x, preferred_element_type=scale.dtype)
-    # Now, while x may be in a cache: what only the backward pass needs, XLA would put off to there.
-    y, mean_x, xx = jax.lax.optimization_barrier((y, mean_x, xx))
-    residuals = x, kernel, scale, jax.lax.rsqrt(var + EPSILON), mean_x, xx
-    return (normalise(y, mean, var, scale, bias), mean, var), residuals
+    count = x.size // x.shape[-1]
+    xx -= count * jnp.outer(mean_x, mean_x)
+    # Mean and variance of the product follow from those of x, so nobody reads the product for them.
+    k = kernel.astype(scale.dtype)
+    mean = jnp.matmul(mean_x, k, **_SMALL)
+    var = jnp.maximum(jnp.sum(k * jnp.matmul(xx, k, **_SMALL), 0) / count, 0)
+    y = normalise(_convolve(x, kernel), mean, var, scale, bias)
+    return (y, mean, var), (x, kernel, scale, jax.lax.rsqrt(var + EPSILON), mean_x, xx)
 
 
 def _backward(residuals, cotangents):
@@ -97,7 +97,6 @@ def _backward(residuals, cotangents):
     sum_g = g.astype(dtype).sum((0, 1, 2))
     # x and g have their means taken off after the products: it costs nothing there.
     xg = products("nhwc,nhwd->cd", x, g) - jnp.outer(mean_x, sum_g)
-    xx -= count * jnp.outer(mean_x, mean_x)
     k = kernel.astype(dtype)
     of_scale = r * jnp.sum(k * xg, 0)
     m = of_scale / count
@@ -106,10 +105,9 @@ def _backward(residuals, cotangents):
     through_x = jnp.matmul(k * (scale * r * r * m), k.T, **_SMALL)
     constant = jnp.matmul(mean_x, through_x, **_SMALL)
     constant -= jnp.matmul(sum_g / count, through_g, **_SMALL)
-    # The small correction comes first, in low precision, because XLA then fuses the subtraction
-    # into the large product.
-    less = (products("nhwe,ec->nhwc", x, through_x.astype(x.dtype)) - constant).astype(x.dtype)
-    of_x = products("nhwd,dc->nhwc", g, through_g.astype(x.dtype)) - less
+    # Products in x's dtype: where they are bfloat16, half as much of them goes through memory.
+    less = jnp.einsum("nhwe,ec->nhwc", x, through_x.astype(x.dtype)).astype(dtype) - constant
+    of_x = jnp.einsum("nhwd,dc->nhwc", g, through_g.astype(x.dtype)).astype(dtype) - less
     return of_x.astype(x.dtype), of_kernel.astype(kernel.dtype), of_scale, sum_g
 
 

@@ -10,10 +10,11 @@ from jaxtyping import Array, Float
 
 from jcl.config.checks import check_choice, check_count, check_counts
 from jcl.models import pointwise
-from jcl.models.batch_norm import batch_norm
+from jcl.models.feature_norm import feature_norm
 from jcl.models.inputs import check_images, check_mean_and_std, first_stages, standardised
 from jcl.models.layer_variables import ConvKernel, NormVariables
 from jcl.models.pooled_stem import pooled_stem
+from jcl.models.residual_sum import rectified_sum
 
 STEMS = ("imagenet", "cifar")
 _KERNEL_INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -62,7 +63,7 @@ class ResidualBlock(nn.Module):
         if x.shape != y.shape:
             names = "shortcut", "shortcut_norm"
             x = _conv_norm(x, y.shape[-1], 1, self.stride, train, names, **types)
-        return nn.relu(x + y)
+        return rectified_sum(x, y)
 
 
 class ResNet(nn.Module):
@@ -136,13 +137,13 @@ class ResNet(nn.Module):
         stage_sizes = first_stages("ResNet", self.stage_sizes, left_out)
         # In the images' dtype first: bfloat16 is finer around 0 than around 1.
         x = standardised(images, self.mean, self.std).astype(self.dtype)
+        norm = NormVariables(self.width, param_dtype=self.param_dtype, name="stem_norm")
         if self.stem == "imagenet":
             kernel = ConvKernel(self.width, 7, _KERNEL_INIT, self.param_dtype, name="stem")
-            norm = NormVariables(self.width, param_dtype=self.param_dtype, name="stem_norm")
             x = pooled_stem(x, kernel(x.shape[-1]), norm, train=train)
         else:
             x = _conv(self.width, 3, 1, name="stem", **types)(x)
-            x = nn.relu(batch_norm(train=train, name="stem_norm", **types)(x))
+            x = nn.relu(feature_norm(x, norm, train=train))
         # 0 is the module itself, 2 is `train`.
         block = nn.remat(ResidualBlock, static_argnums=(2,)) if self.remat else ResidualBlock
         for stage, size in enumerate(stage_sizes):
@@ -169,16 +170,16 @@ def _conv_norm(
 ) -> Float[Array, "N h w D"]:
     """A convolution and its BatchNorm, in the form that moves the fewest bytes."""
     conv, norm = names
+    variables = NormVariables(channels, scale_init, types["param_dtype"], name=norm)
     if kernel == stride == 1 and channels > x.shape[-1]:
         weights = ConvKernel(channels, 1, _KERNEL_INIT, types["param_dtype"], name=conv)
-        variables = NormVariables(channels, scale_init, types["param_dtype"], name=norm)
         x = x.astype(types["dtype"])
         return pointwise.conv_norm(x, weights(x.shape[-1]), variables, train=train)
     if kernel == 1:
         # A strided convolution reads what it skips, and its gradient is mostly zeros.
         x, stride = x[:, ::stride, ::stride], 1
     x = _conv(channels, kernel, stride, name=conv, **types)(x)
-    return batch_norm(train=train, scale_init=scale_init, name=norm, **types)(x)
+    return feature_norm(x, variables, train=train)
 
 
 def _conv(channels: int, kernel: int, stride: int, **options) -> nn.Conv:

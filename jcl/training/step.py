@@ -17,6 +17,7 @@ from jcl.mesh import batch_sharding, replicated
 from jcl.methods.base import Method, Variables
 from jcl.methods.clock import Clock
 from jcl.optim.groups import Group, without_gradient
+from jcl.runtime import compiler_options
 from jcl.training.fsdp import gather
 from jcl.training.microbatches import loss_and_gradient
 from jcl.training.state import TrainState
@@ -146,4 +147,5 @@ def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:
         in_shardings=(shardings, batch_sharding(mesh)),
         out_shardings=(shardings, replicated(mesh)),
         donate_argnums=0,
+        compiler_options=compiler_options(mesh.devices.flat[0].platform),
     )
