@@ -25,8 +25,8 @@ if "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
 else
   python="${asked_for:-python3}"
   another="make PYTHON=python3.13, say, takes another Python"
-  command -v "$python" >/dev/null ||
-    fail "there is no $python: apt-get install python3-venv on Debian and Ubuntu; $another"
+  "$python" -c "" ||
+    fail "$python does not run: apt-get install python3-venv on Debian and Ubuntu; $another"
   version="$(version_of "$python")"
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$python is Python $version, but jcl needs Python 3.11 or newer; $another"
