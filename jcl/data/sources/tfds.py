@@ -223,8 +223,8 @@ def _download(name: str, dir: str | None) -> Path:
     if importlib.util.find_spec("tensorflow") is None:  # TFDS would say so after the download
         raise UserError(
             f"data.name='tfds:{name}' is given and not prepared yet, and TFDS prepares it with "
-            "TensorFlow, which is not installed (pip install tensorflow-cpu, Python 3.13 or older); "
-            f"{prepare}, and data.dir names the folder of one prepared elsewhere"
+            "TensorFlow, which is not installed (pip install tensorflow-cpu, for Python 3.11 to "
+            f"3.13); {prepare}, and data.dir names the folder of one prepared elsewhere"
         )
     try:
         builder.download_and_prepare(file_format="array_record")
