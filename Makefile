@@ -1,20 +1,16 @@
-# Every target does its own set-up; `make quickstart` on a fresh clone is enough.
-PYTHON ?= python3
+# Every target does its own set-up; `make quickstart` on a fresh clone is enough, with python3, or with
+# `make PYTHON=python3.13 quickstart`.
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
 SLOW_TOGETHER := tests/methods tests/test_configs.py tests/docs tests/evaluation tests/models tests/benchmarks \
   tests/augment tests/probes tests/data
 WORDNET ?= /usr/share/wordnet
-.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-kernels test-next-jax lint \
-  chromium fashion-mnist fashion-angle diamonds dataset-fashion-mnist wordnet dataset-wordnet emoji
+.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-kernels \
+  test-newer-python test-pythons test-next-jax lint chromium fashion-mnist fashion-angle diamonds \
+  dataset-fashion-mnist wordnet dataset-wordnet emoji
 
-setup: .venv/ready
-
-.venv/ready: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[train,tensorboard,dev]'
-	touch $@
+setup:
+	@launch/environment.sh .venv train,tensorboard,dev $(PYTHON)
 
 quickstart: setup
 	$(BIN)/python -m jcl.train --config=configs/simclr_shapes.py --workdir=runs/quickstart
@@ -30,18 +26,18 @@ quickstart: setup
 	touch $@
 
 # LLVM's optimisations take longer than the tiny programs of the tests; `test-optimised` has them.
+QUICK := XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=0"
+FAST_TESTS := -m pytest -n 2 --dist loadfile -m "not slow and not reference"
 test: setup .venv/libtpu/ready
-	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=0" \
-	  $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not reference"
+	$(QUICK) $(BIN)/python $(FAST_TESTS)
 
 # What must be exact once more, compiled as users compile it.
 test-optimised: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not reference" \
-	  tests/losses tests/training/test_parity.py tests/training/test_step.py
+	$(BIN)/python $(FAST_TESTS) tests/losses tests/training/test_parity.py tests/training/test_step.py
 
 # SkyPilot's loader reads launch/skypilot.yaml in a test; it wants other versions of some packages.
 .venv/skypilot/ready: Makefile | setup
-	$(PYTHON) -m venv .venv/skypilot
+	$(BIN)/python -m venv .venv/skypilot
 	.venv/skypilot/bin/python -m pip install --quiet --disable-pip-version-check skypilot==0.14.1
 	touch $@
 
@@ -70,13 +66,27 @@ test-reference: setup .venv/vocabularies/ready dataset-wordnet
 	  --no-deps torchvision timm
 	$(BIN)/python -m pytest -m reference tests/reference
 
-# The kernels for GPUs, in the interpreter of a newer JAX than the other tests'.
+# The kernels for GPUs, in the interpreter of JAX 0.11, which wants a newer Python than 3.11; without
+# the eight devices and the checks of shapes of all other tests.
 test-kernels:
-	tests/kernels.sh
+	JAX_PLATFORMS=cpu tests/python.sh 3.13 -m pytest -n 2 --confcutdir=tests/kernels tests/kernels
 
-# With the JAX of GPU machines, on the Python of a Debian 13 in a folder (needs root); not in CI.
+# Newer Pythons have a newer JAX than 3.11 (constraints.txt). The losses, and a training to its end
+# and its probes: on one that every machine has or can get, in CI.
+test-newer-python:
+	$(QUICK) tests/python.sh 3.13 $(FAST_TESTS) tests/losses tests/test_binaries.py
+
+# More of the fast tests on all Pythons that this machine has, or that a Debian has in a folder, for root.
+test-pythons:
+	for version in 3.12 3.13 3.14; do \
+	  $(QUICK) tests/python.sh $$version $(FAST_TESTS) \
+	    tests/losses tests/config tests/data tests/test_binaries.py || test $$? = 69 || exit 1; \
+	done
+
+# All fast tests with the JAX of GPU machines, and as there without TensorFlow, which has no release
+# for this Python; not in CI.
 test-next-jax:
-	tests/next_jax.sh -n 2 --dist loadfile
+	$(QUICK) tests/python.sh 3.14 $(FAST_TESTS)
 
 # The site of README's pages and the API, in build/site; no network.
 docs: setup

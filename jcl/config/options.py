@@ -109,7 +109,7 @@ def owner(target: Callable, option: str) -> Any:
     """The class that first declares an option; of a function, the option's name."""
     target = target.func if isinstance(target, functools.partial) else target
     mro = reversed(getattr(target, "__mro__", ()))
-    return next((c for c in mro if option in vars(c).get("__annotations__", {})), option)
+    return next((c for c in mro if option in inspect.get_annotations(c)), option)
 
 
 def _kinds_of(parameter: inspect.Parameter) -> tuple[type, ...]:

@@ -13,7 +13,7 @@ _BLOCK = re.compile(
     re.M | re.S,
 )
 # Targets of `make` that make no data for the commands after them.
-_NO_DATA = {"quickstart", "test", "docs"}
+_NO_DATA = {"setup", "quickstart", "test", "docs"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tests.test_configs import NAMES as CONFIGS
 
 COMMANDS = [step for step in STEPS if step.words]
 # Run by a test of its own.
-RUN_ELSEWHERE = {"launch/slurm_local.sh"}
+RUN_ELSEWHERE = {"launch/environment.sh", "launch/slurm_local.sh"}
 FULL_SIZE = "configs/simclr_imagenet.py"
 
 

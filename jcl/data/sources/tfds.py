@@ -6,6 +6,7 @@ hold the dataset.
 """
 
 import dataclasses
+import importlib.util
 import math
 import os
 import re
@@ -219,6 +220,12 @@ def _download(name: str, dir: str | None) -> Path:
             f"data.name='tfds:{name}' is given, but {_root(dir)} holds no prepared dataset of that "
             f"name and TFDS knows none ({_first_line(error)}); {prepare}"
         ) from error
+    if importlib.util.find_spec("tensorflow") is None:  # TFDS would say so after the download
+        raise UserError(
+            f"data.name='tfds:{name}' is given and not prepared yet, and TFDS prepares it with "
+            "TensorFlow, which is not installed (pip install tensorflow-cpu, for Python 3.11 to "
+            f"3.13); {prepare}, and data.dir names the folder of one prepared elsewhere"
+        )
     try:
         builder.download_and_prepare(file_format="array_record")
     except Exception as error:  # network, checksums, manual downloads, missing packages

@@ -87,6 +87,17 @@ def test_unknown_to_tfds(tmp_path, monkeypatch):
         open_source("tfds:no_such_set", "train")
 
 
+def test_nothing_is_downloaded_that_could_not_be_prepared(tmp_path, monkeypatch):
+    def download_and_prepare(*_, **__):
+        raise AssertionError("TFDS downloads")
+
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", download_and_prepare)
+    with pytest.raises(UserError, match=r"tfds:mnist.*TensorFlow, which is not installed"):
+        open_source("tfds:mnist", "train")
+
+
 def copy_dataset(small_dir, tmp_path):
     shutil.copytree(small_dir, tmp_path / "copy")
     return tmp_path / "copy", tmp_path / "copy" / "small" / "1.0.0"
