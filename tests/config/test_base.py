@@ -102,7 +102,7 @@ def test_a_config_that_is_not_base_is_refused():
         ({"method.tempreature": 1.0}, "takes no such option; it takes temperature"),
         ({"method.name": "nowhere.at_all:Method"}, "cannot be imported"),
         ({"encoder.name": ":x"}, "encoder.name=':x' is unknown"),
-        ({"encoder.name": "jcl.models:ENCODERS"}, "is no function and no complete class"),
+        ({"encoder.name": "jcl.models:ENCODERS"}, "is neither a function nor a complete class"),
         ({"method.name": "jcl.methods.parts.two_view:TwoViewMethod"}, "no complete class"),
     ],
 )
