@@ -109,7 +109,7 @@ class Method(Protocol):
             batch: all that the data know of each example, under their own names, and `index` [B].
             clock: of this step.
             key: of what the objective draws.
-            mesh: over whose axes the batch is sharded; None: as one device would.
+            mesh: the batch is sharded over its axes; None computes as one device would.
         """
 
     def after_update(self, variables: Variables, carry: PyTree, clock: Clock) -> Variables:

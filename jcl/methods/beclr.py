@@ -61,8 +61,8 @@ class BECLR(Momentum, Predicted):
 
     Attributes:
         decay: of the teacher's moving average in the first step.
-        decay_end: what a cosine takes the decay to by the end of the run.
-        temperature: that cosines are divided by in the term that spreads projections.
+        decay_end: the decay at the end of the run; a cosine leads to it.
+        temperature: cosines are divided by it in the term that spreads projections.
         negative_weight: of that term; 0.1 in the released code.
         mask_share: of the student's patches that are hidden; 0 where examples are no images.
         patch_size: side of a patch in pixels.
@@ -254,9 +254,9 @@ def beclr_loss(
         predictions: raw, of both views.
         targets: of both views, unit rows or means of some. No gradient reaches them.
         projections: raw, N > 1.
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         negative_weight: of L_neg.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
         UserError: N is 1, so there are no negatives.

@@ -21,7 +21,7 @@ class BimodalSogCLR(TwoTowers):
     of two views of an image.
 
     Attributes:
-        temperature: that cosines are divided by; it stays.
+        temperature: cosines are divided by it; it stays.
         gamma: share of the batch in an estimate.
 
     Source: Yuan et al. 2022, "Provable Stochastic Optimization for Global Contrastive Learning:

@@ -27,7 +27,7 @@ class BYOL(Momentum, Predicted):
     Attributes:
         decay: of the moving average in the first step; 0.996 in the paper for 1000 epochs, 0.99 in
             the released code for 100 and 300.
-        decay_end: what a cosine takes the decay to by the end of the run.
+        decay_end: the decay at the end of the run; a cosine leads to it.
 
     Source: Grill et al. 2020, "Bootstrap Your Own Latent" (https://arxiv.org/abs/2006.07733),
     Eq. 2, symmetrised as section 3.1 says.

@@ -31,7 +31,7 @@ class CLIP(TwoTowers):
     Supervision", figure 3 and section 2.5.
 
     Attributes:
-        temperature: that cosines are divided by at first, from 0.01 to 1; it is learned.
+        temperature: cosines are divided by it at first, from 0.01 to 1; it is learned.
 
     Raises:
         UserError: a temperature that is not within the limits, or views of an image alone.

@@ -62,7 +62,7 @@ class CoreTuning(CrossEntropy):
 
     Attributes:
         contrast_weight: eta, of the contrast; 0.1 in the paper for CIFAR-10.
-        temperature: that cosines are divided by; 0.07 in the code.
+        temperature: cosines are divided by it; 0.07 in the code.
         focal: exponent of 1 minus a positive's probability, by which its loss is multiplied.
         contrast_width: of the contrast's embeddings; 256 in the code.
         least_share: of the other example in the first mixture; 0.8 in the code.
@@ -166,7 +166,7 @@ def hard_mixtures(
         features: raw.
         label: of each.
         least_share: see above.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
     """
     order_key, near_key, between_key = jax.random.split(key, 3)
     unit = unit_rows(jax.lax.stop_gradient(features))
@@ -212,9 +212,9 @@ def focal_supcon(
     Args:
         embeddings: raw.
         classes: only compared for equality.
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         focal: 0 is SupCon. The factor has a gradient too.
-        mesh: over whose axes the rows are sharded; None: as one device would.
+        mesh: the rows are sharded over its axes; None computes as one device would.
 
     Returns:
         The mean of l_i over the anchors with positives; 0 where none has any.

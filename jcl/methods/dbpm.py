@@ -37,7 +37,7 @@ class DBPM(CosineContrast):
     Reading: past losses divided by their weights, and a weight of a pair that is at most 1.
 
     Attributes:
-        temperature: that cosines are divided by; 0.2 in the authors' code.
+        temperature: cosines are divided by it; 0.2 in the authors' code.
         deviations: how far from the mean a pair is flagged, either way; 2 in the code.
         start_epochs: before which nothing is flagged; 50 of 80 in the code.
 

@@ -15,7 +15,7 @@ class DCL(TwoViewMethod):
     compares all at once.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the published code.
+        temperature: cosines are divided by it; 0.1 in the published code.
         weight_sigma: None is DCL; a number (0.5 in the published code) is DCLW.
 
     Source: Yeh et al. 2022, "Decoupled Contrastive Learning" (https://arxiv.org/abs/2110.06848).

@@ -25,7 +25,7 @@ class GenView(CosineContrast):
     Reading: qualities are stored, not computed while training.
 
     Attributes:
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         gamma: by which qualities are multiplied; 0 is SimCLR. The paper's qualities are differences
             of cosines, and its gamma is 1.
 

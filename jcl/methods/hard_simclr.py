@@ -17,7 +17,7 @@ class HardSimCLR(TwoViewMethod):
     one cosine for all.
 
     Attributes:
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         threshold: the cosine above which negatives count, in [-1, 1]. 0.1 keeps an eighth of those
             that are spread evenly over the sphere in 128 dimensions.
 

@@ -41,7 +41,7 @@ class Hydra(CosineContrast):
     Reading: LayerNorm in the gate; no anchor is compared with itself; no classifier beside.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the authors' code.
+        temperature: cosines are divided by it; 0.1 in the authors' code.
         class_width: of the embedding of a class; 512 in the authors' code.
         gate_width: of the gate's hidden layer; 1024 in the authors' code.
         n_classes: of the dataset.
@@ -129,8 +129,8 @@ def gated_class_nce(
         gates: g, of each anchor.
         label: y, the class of each.
         target: t, the class that each anchor is to come near to.
-        temperature: that cosines are divided by.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        temperature: cosines are divided by it.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Returns:
         0 where no anchor has a positive.

@@ -158,7 +158,7 @@ def isogclr_loss(
         temperatures: t of these examples. No gradient reaches them.
         gamma: share of the batch in the new estimates.
         rho: see `ISogCLR`.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
         UserError: B is 1, so there are no negatives.

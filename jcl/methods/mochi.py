@@ -24,7 +24,7 @@ class MoCHi(MomentumQueue):
     exp s(q_i, h))], H(i) mixtures of the hardest n and of these and q_i, of norm one
 
     Attributes:
-        temperature: that cosines are divided by; 0.2 in the paper.
+        temperature: cosines are divided by it; 0.2 in the paper.
         decay: of the moving average; 0.999 in the paper.
         hardest: how many keys of the queue, those nearest to a query, its negatives are mixed
             from, N; 1024, 512 or 256 in the paper.

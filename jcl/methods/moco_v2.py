@@ -19,7 +19,7 @@ class MoCoV2(MomentumQueue):
     can tell the keys of its own batch, which its own key is the only one of, from the queue's.
 
     Attributes:
-        temperature: that cosines are divided by; 0.2 for MoCo v2, 0.07 for MoCo v1.
+        temperature: cosines are divided by it; 0.2 for MoCo v2, 0.07 for MoCo v1.
         decay: of the moving average; 0.999 in the paper, for a million steps. A run of a few
             thousand needs less.
 

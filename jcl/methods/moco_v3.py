@@ -21,10 +21,10 @@ class MoCoV3(Momentum, Predicted, CosineContrast):
     projector of three layers and a predictor of two, each with BatchNorm after its last layer.
 
     Attributes:
-        temperature: that cosines are divided by; 0.2 for ViTs and 1 for ResNet-50 in the paper.
+        temperature: cosines are divided by it; 0.2 for ViTs and 1 for ResNet-50 in the paper.
         decay: of the moving average in the first step; 0.99 in the paper, 0.996 for 1000 epochs of
             a ResNet-50.
-        decay_end: what a cosine takes the decay to by the end of the run.
+        decay_end: the decay at the end of the run; a cosine leads to it.
 
     Source: Chen, Xie & He 2021, "An Empirical Study of Training Self-Supervised Vision
     Transformers", Eq. 1 and Alg. 1.

@@ -16,7 +16,7 @@ class MVDHEL(SeveralViewMethod, CosineContrast):
     are of both views. The loss grows with the number of views, and so does its gradient.
 
     Attributes:
-        temperature: that cosines are divided by; 0.5 in the authors' config for CIFAR-10.
+        temperature: cosines are divided by it; 0.5 in the authors' config for CIFAR-10.
 
     Source: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastive Learning"
     (https://arxiv.org/abs/2507.06979).

@@ -16,7 +16,7 @@ class MVInfoNCE(SeveralViewMethod, CosineContrast):
     negatives.
 
     Attributes:
-        temperature: that cosines are divided by; 0.5 in the authors' config for CIFAR-10.
+        temperature: cosines are divided by it; 0.5 in the authors' config for CIFAR-10.
 
     Source: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastive Learning"
     (https://arxiv.org/abs/2507.06979).

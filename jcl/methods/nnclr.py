@@ -32,7 +32,7 @@ class NNCLR(Predicted, CosineContrast):
     nearest row of the queue to z_iv
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the paper.
+        temperature: cosines are divided by it; 0.1 in the paper.
         queue_size: how many projections are kept, a multiple of the batch; 98304 in the paper,
             65536 in solo-learn.
 

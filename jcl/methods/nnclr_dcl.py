@@ -23,7 +23,7 @@ class NNCLRDCL(NNCLR):
     the nearest row of the queue to z_iv
 
     Attributes:
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         queue_size: how many projections are kept, a multiple of the batch.
 
     Source: Yeh et al. 2022, "Decoupled Contrastive Learning" (https://arxiv.org/abs/2110.06848),
@@ -50,7 +50,7 @@ def one_way_dcl(
         queries: raw, any float dtype.
         keys: raw, the positive of query i in row i; B > 1.
         temperature: that cosines s are divided by.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
         UserError: B is 1, so there are no negatives.

@@ -46,7 +46,7 @@ class PixPro(Momentum, Predicted):
 
     Attributes:
         decay: of the moving average in the first step; 0.99 in the paper.
-        decay_end: what a cosine takes the decay to by the end of the run.
+        decay_end: the decay at the end of the run; a cosine leads to it.
         power: p, of the similarities that propagate; at least 1.
         distance: of the centres of a positive pair of cells, in diagonals of the larger cell: less
             than this.

@@ -178,7 +178,7 @@ def soft_contrast(
         feature_scale: s of features.
         embedding_scale: s of embeddings.
         nearness: see above.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Returns:
         0 where no example is included.

@@ -35,7 +35,7 @@ class SBCL(CosineContrast):
     wide clusters are higher.
 
     Attributes:
-        temperature: that cosines are divided by among subclasses; 0.1 in the authors' code.
+        temperature: cosines are divided by it among subclasses; 0.1 in the authors' code.
         class_weight: of the contrast of classes. The authors' code multiplies SupCon of subclasses
             by temperature / 0.07 and the contrast of classes by 0.25, which is 0.175 here and
             another rate.
@@ -168,7 +168,7 @@ def subclass_nce(
         cluster: of each example, within its class.
         temperature: of the first.
         temperatures: of the second, that of each example's class.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Returns:
         The means of both over the 2B anchors.

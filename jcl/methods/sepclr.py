@@ -146,7 +146,7 @@ def separation_terms(
         salient: likewise; they are not divided by their norms.
         background: which examples are of the background set.
         temperature: t.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
         UserError: B is 1.

@@ -26,7 +26,7 @@ class SigLIP(TwoTowers):
     algorithm 1.
 
     Attributes:
-        temperature: that cosines are divided by at first; it is learned.
+        temperature: cosines are divided by it at first; it is learned.
         bias: of every logit at first; it is learned. Most pairs are negative, and -10 makes them
             so from the start.
 

@@ -14,7 +14,7 @@ class SimCLR(TwoViewMethod):
     at once.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 is SimCLR's choice for ImageNet, 0.5 for
+        temperature: cosines are divided by it; 0.1 is SimCLR's choice for ImageNet, 0.5 for
             CIFAR-10.
 
     Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual

@@ -27,7 +27,7 @@ class SimCSE(TextChain):
     and 5.
 
     Attributes:
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         hard_negatives: whether the last of three views is a hard negative.
 
     Raises:

@@ -29,7 +29,7 @@ class SoftLabels(CosineContrast):
     Reading: the whole loss, temperature and instance_weight: the paper's formula was not found.
 
     Attributes:
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         instance_weight: of plain InfoNCE between the two views, which is added.
 
     Source: Wang et al. 2024, "Multi-Label Guided Soft Contrastive Learning for Efficient Earth
@@ -74,7 +74,7 @@ def soft_label_nce(
         labels: [B, C], numbers of any kind, 0 or more; no gradient reaches them. An example without
             any class has its own key as its only target.
         temperature: that cosines s are divided by.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
     """
     queries, keys = unit_rows(queries), unit_rows(keys)
     labels = unit_rows(stop_gradient(labels.astype(queries.dtype)))

@@ -21,7 +21,7 @@ class SogCLR(CosineContrast):
     before its first visit.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the paper for ImageNet, 0.3 for CIFAR.
+        temperature: cosines are divided by it; 0.1 in the paper for ImageNet, 0.3 for CIFAR.
         gamma: share of the batch in an estimate; 0.9 in the published code, to be tuned within
             [0.1, 0.99].
 

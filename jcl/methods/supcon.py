@@ -17,7 +17,7 @@ class SupCon(Binned, CosineContrast):
     """Examples of one class are positives: see `jcl.losses.supcon`.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the paper.
+        temperature: cosines are divided by it; 0.1 in the paper.
         bin_width: None takes the dataset's labels as classes. A number takes its targets, rounded
             to multiples of that: SupCon as SupReMix and Rank-N-Contrast compare with it.
 

@@ -25,7 +25,7 @@ class SupReMix(Binned, CosineContrast):
     authors' for ages in years: give targets a unit in which the range is about a hundred.
 
     Attributes:
-        temperature: that cosines are divided by; 0.5, 0.3 and 0.1 in the authors' code
+        temperature: cosines are divided by it; 0.5, 0.3 and 0.1 in the authors' code
             (AgeDB, IMDB-WIKI, STS-B).
         window: how far mixed positives reach on either side, in units of the target.
         bin_width: targets are rounded to multiples of it.

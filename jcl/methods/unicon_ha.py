@@ -44,8 +44,8 @@ class UniConHA(CosineContrast):
     which stand in a supplement that we have not seen.
 
     Attributes:
-        temperature: that cosines are divided by; 0.5 in the paper.
-        weight_temperature: that cosines are divided by in the weights of positives; 0.5 in the
+        temperature: cosines are divided by it; 0.5 in the paper.
+        weight_temperature: cosines are divided by it in the weights of positives; 0.5 in the
             paper. None weighs all alike.
         labelled: whether inliers of different labels are no positives; without, no label is used.
         stages: how many of the encoder's last stages have a loss, as `views.stages`; all four of

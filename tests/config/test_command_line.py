@@ -83,7 +83,7 @@ def test_values_are_read_by_the_type_of_their_key(flags, key, value):
             ["--config.optimizer.encoder_scale=0.1"],
             "encoder_scale is gone: set optimizer.groups=(('encoder', {'scale': 0.1}),)",
         ),
-        (["--config.optimizer.encoder_scale=1"], "is gone: leave it out, because 1.0 is now the default"),
+        (["--config.optimizer.encoder_scale=1"], "leave it out, because 1.0 is now the default"),
         (
             ["--config.init_part=encoder"],
             "config key init_part is gone: set init_from=(('encoder', WORKDIR),)",
@@ -92,7 +92,7 @@ def test_values_are_read_by_the_type_of_their_key(flags, key, value):
             ["--config.probe.projection"],
             "key probe.projection is gone: set probe.outputs=('features', 'projection')",
         ),
-        (["--config.probe.projection=False"], "is gone: leave it out, because False is now the default"),
+        (["--config.probe.projection=False"], "leave it out, because False is now the default"),
         (["--config.probe.baselines=maybe"], "probe.baselines='maybe' cannot be read as bool"),
         (["--config.total_steps=0"], "total_steps=0 is impossible"),
     ],

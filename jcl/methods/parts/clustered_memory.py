@@ -62,7 +62,7 @@ def assign(
         memory: before the batch is pushed.
         embeddings: raw.
         epsilon: that cosines are divided by (`jcl.losses.sinkhorn`).
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
     """
     scores = prototypes_lib.scores(embeddings, memory["prototypes"])
     return jnp.argmax(sinkhorn(scores, epsilon=epsilon, mesh=mesh), axis=1).astype(jnp.int32)
@@ -116,7 +116,7 @@ def neighbours(
         memory: full and clustered.
         embeddings: raw, sharded over the mesh.
         count: how many, fewer than M.
-        mesh: over whose axes the embeddings are sharded; None: as one device would.
+        mesh: the embeddings are sharded over its axes; None computes as one device would.
     """
 
     def of_row(index, row, columns, memory):

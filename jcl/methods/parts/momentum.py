@@ -86,7 +86,7 @@ class Momentum:
 
     Attributes:
         decay: of the moving average in the first step: 1 holds the copies still, 0 copies.
-        decay_end: what a cosine takes the decay to by the end of the run; None holds it constant.
+        decay_end: the decay at the end of the run; a cosine leads to it; None holds it constant.
 
     Source: He et al. 2020 (MoCo), Eq. 2; the cosine is Grill et al. 2020 (BYOL), section 3.3.
     """

@@ -21,7 +21,7 @@ def nearest(
     Args:
         embeddings: raw, sharded over the mesh.
         candidates: unit rows, whole on every device.
-        mesh: over whose axes the embeddings are sharded; None: as one device would.
+        mesh: the embeddings are sharded over its axes; None computes as one device would.
     """
     rows, candidates = jax.lax.stop_gradient((unit_rows(embeddings), candidates))
     return map_rows(_nearest_of_row, rows, (), candidates, mesh=mesh, block_size=None)

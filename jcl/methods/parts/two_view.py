@@ -70,7 +70,7 @@ class CosineContrast(TwoViewNetworks):
     them takes another's place on the command line.
 
     Attributes:
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
     """
 
     temperature: float = 0.1
