@@ -14,9 +14,9 @@ from jcl.methods.nnclr import NNCLR
 
 @dataclasses.dataclass(frozen=True)
 class NNCLRDCL(NNCLR):
-    """NNCLR whose softmax has negatives alone, as DCL has it.
+    """NNCLR with only negatives in the denominator, as in DCL.
 
-    Take it and not NNCLR for small batches, where the positive's share of the denominator makes
+    Take it instead of NNCLR for small batches, for which the positive in the denominator makes
     gradients small.
 
     Formula: 1/2 mean_i [-s(n_i0, p_i1) + log sum_{j != i} exp s(n_i0, p_j1)] + the reverse, n_iv
@@ -24,10 +24,10 @@ class NNCLRDCL(NNCLR):
 
     Attributes:
         temperature: cosines are divided by it.
-        queue_size: how many projections are kept, a multiple of the batch.
+        queue_size: number of projections in the queue, a multiple of the batch.
 
     Source: Yeh et al. 2022, "Decoupled Contrastive Learning" (https://arxiv.org/abs/2110.06848),
-    which reports the pair of the two on ImageNet; Dwibedi et al. 2021, as `NNCLR`.
+    which reports NNCLR with DCL on ImageNet; Dwibedi et al. 2021, as `NNCLR`.
     """
 
     def loss(self, neighbours, predictions, mesh):
@@ -44,12 +44,12 @@ def one_way_dcl(
 ) -> Float[Array, ""]:
     """mean_i [-s(q_i, k_i) + log sum_{j != i} exp s(q_i, k_j)]: DCL in one direction.
 
-    It is `jcl.losses.one_way_nce` but for the positive, which is not in the sum.
+    It is `jcl.losses.one_way_nce` without the positive in the sum.
 
     Args:
         queries: raw, any float dtype.
         keys: raw, the positive of query i in row i; B > 1.
-        temperature: that cosines s are divided by.
+        temperature: cosines are divided by it; s is the quotient.
         mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
