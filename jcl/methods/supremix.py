@@ -52,7 +52,7 @@ class SupReMix(Binned, CosineContrast):
             isinstance(b, int | float) and 0 < b < math.inf for b in self.beta
         ):
             raise UserError(
-                f"method.beta={tuple(self.beta)} is impossible: give two numbers above 0"
+                f"method.beta={tuple(self.beta)} is impossible: give two positive numbers"
             )
         reach = self.window / self.bin_width
         if self.mix_pos and reach > _MOST_BINS:

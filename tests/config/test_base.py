@@ -60,7 +60,7 @@ def test_every_key_is_described():
         ("init_from", ("encoder", "runs/x"), "give a workdir, or pairs"),
         ("init_from", (("encoder", None),), "give a workdir, or pairs"),
         ("init_from", 123, "init_from=123 is not of type str|tuple"),
-        ("init_step", 3, "init_from, which is not set"),
+        ("init_step", 3, "but init_from is not set"),
         ("profile.steps", (3, 2), "the first and the last step"),
         ("probe.shares", (0.1, 0.0), "each is more than 0 and at most 1"),
         ("probe.shares", (1.5,), "probe.shares=(1.5"),

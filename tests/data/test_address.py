@@ -89,7 +89,7 @@ def test_a_class_will_do():
             "data.label_key='x' is set, .* takes no such option; it",
         ),
         (f"{HERE}:needs_a_folder", {}, "is called with .*but missing a required argument: 'dir'"),
-        (f"{HERE}:HERE", {}, "is no function"),
+        (f"{HERE}:HERE", {}, "is neither a function"),
         (
             f"{HERE}:odd",
             {"dir": "floats"},

@@ -157,7 +157,7 @@ def test_other_options_are_refused():
         with pytest.raises(UserError, match=says):
             method(**options)
     vectors = {**NETWORKS, "encoder": MLPEncoder()}
-    with pytest.raises(UserError, match="which a MLPEncoder does not give"):
+    with pytest.raises(UserError, match="which MLPEncoder does not have"):
         UniConHA(**vectors)
     UniConHA(**vectors, stages=1)
 

@@ -13,8 +13,7 @@ from jcl.methods.parts.two_view import TwoViewNetworks
 
 @dataclasses.dataclass(frozen=True)
 class Predicted(TwoViewNetworks):
-    """Encoder, projector and predictor; both views pass through all three, probes use the first
-    two.
+    """Encoder, projector and predictor; probes use the outputs of the first two.
 
     Attributes:
         predictor: maps projections [N, d] to predictions [N, d] of the other view's projections.
