@@ -1,4 +1,4 @@
-"""What tells a dataset split from another: what a run records, and a resumed run compares."""
+"""The identity of a dataset split, which a run records and a resumed run compares."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from jcl.data.source import Source
 
 _LOOKED_AT = 16  # examples whose bytes are hashed, evenly over the split
 
-# As JSON has it: see `identity`.
+# In the types of JSON: see `identity`.
 Identity = Mapping[str, Any]
 
 
 def identity(source: Source) -> dict[str, Any]:
-    """Looks at some examples of a split, which are read twice.
+    """Describes a split by its sizes and by some examples, which are read twice.
 
     Returns:
-        {"examples": how many there are, "n_classes": number or None, "class_names": list or None,
+        {"examples": their number, "n_classes": number or None, "class_names": list or None,
         "example": {key: [dtype, shape of one]}, "sha256": {key: of some examples' bytes}}. A key
-        whose examples differ between two reads, as where a source draws something, has no hash.
+        whose values differ between two reads, because the source uses random numbers, has no hash.
     """
     rows = np.unique(np.linspace(0, len(source) - 1, _LOOKED_AT).round().astype(np.int64))
     examples, again = source.batch(rows), source.batch(rows)
@@ -41,7 +41,7 @@ def identity(source: Source) -> dict[str, Any]:
 
 
 def identity_number(found: Identity) -> int:
-    """A number below 2^31 that two identities share where they are equal."""
+    """A number below 2^31 that is the same for equal identities."""
     digest = hashlib.sha256(repr(found).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
@@ -49,8 +49,8 @@ def identity_number(found: Identity) -> int:
 def identity_changes(before: Identity, now: Identity) -> list[str]:
     """Lists "data, WHAT: before -> now" for each difference that matters to a run.
 
-    What a split has besides what it had, such as a target, changes nothing for a run that went
-    without.
+    A key that was added to the split, such as a target, does not matter to a run that started
+    without it.
     """
     found = [
         f"data, {said}: {before[key]} -> {now[key]}"

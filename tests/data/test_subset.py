@@ -108,7 +108,7 @@ def test_writing_is_idempotent_and_overwrites_nothing(tmp_path):
         assert write_distinct(f"arrays:{file}", path) == (6, 12)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert len(open_source(f"arrays:{file}", "train", subset=str(paths[0]))) == 6
-    with pytest.raises(UserError, match="exists already and holds something else"):
+    with pytest.raises(UserError, match="exists already with other contents"):
         write_distinct(f"arrays:{file}", paths[0], distance=63)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     train = InMemorySource({"features": np.zeros((2, 3), np.float32)})
