@@ -1,4 +1,4 @@
-"""Projection heads: the layers between the features that probes see and the loss."""
+"""Projection heads: the layers between the features, which probes use, and the loss."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -16,8 +16,8 @@ class MLP(nn.Module):
     """Hidden layers of Dense, norm and ReLU, then a Dense layer.
 
     SimCLR v1 as released has `layers=2`, `output_norm=True` and a `hidden_dim` equal to the
-    dimension of the features; SimCLR v2 has `layers=3` besides. With `layers=1` it is the linear
-    head that SimCLR v1 compares.
+    dimension of the features; SimCLR v2 has `layers=3` instead. `layers=1` is the linear head in
+    the comparison of SimCLR v1.
 
     Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning", section 4.2; Chen et
     al. 2020, "Big Self-Supervised Models are Strong Semi-Supervised Learners" (SimCLR v2), section
@@ -28,9 +28,9 @@ class MLP(nn.Module):
         output_dim: dimension of the embeddings, d.
         norm: after each hidden layer. batch: BatchNorm over the global batch; layer: LayerNorm,
             which keeps examples independent of each other; none: a bias instead.
-        layers: Dense layers in all.
-        output_norm: a norm of the same kind after the last layer, in place of its bias; this norm
-            has a scale and no bias.
+        layers: total number of Dense layers.
+        output_norm: whether a norm of the same kind, with a scale and without a bias, follows the
+            last layer instead of its bias.
         dtype: what it computes in.
         param_dtype: of parameters and statistics.
 
@@ -66,8 +66,8 @@ class MLP(nn.Module):
     ) -> Float[Array, "N *cells d"]:
         """Maps features to raw embeddings; the loss normalises them.
 
-        Of feature maps it maps each cell alone, as 1x1 convolutions do; BatchNorm's statistics are
-        those of all cells.
+        For feature maps, it maps each cell separately, like 1x1 convolutions; BatchNorm's
+        statistics are those of all cells.
 
         Args:
             features: any float dtype.
@@ -85,7 +85,7 @@ class MLP(nn.Module):
 
         x, last = features, self.layers - 1
         for i in range(last):
-            # A norm brings a bias.
+            # A norm has a bias.
             bias = self.norm == "none"
             x = nn.Dense(self.hidden_dim, use_bias=bias, name=f"dense{i}", **types)(x)
             x = nn.relu(norm(x, i))

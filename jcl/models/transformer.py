@@ -1,4 +1,4 @@
-"""The blocks of Transformers, with their norms before or after what they add."""
+"""The blocks of Transformers: pre-norm and post-norm."""
 
 from typing import NamedTuple
 
@@ -15,19 +15,19 @@ Initializer = nn.initializers.Initializer
 
 
 class Kernels(NamedTuple):
-    """How the kernels of a block are drawn; its biases are zero at first."""
+    """The initialisers of a block's kernels; biases are initially zero."""
 
     attention: Initializer  # of queries, keys and values
     attention_output: Initializer
     hidden: Initializer  # of the MLP's first layer
-    output: Initializer  # of its second
+    output: Initializer  # of the MLP's second layer
 
 
 XAVIER = Kernels(*[nn.initializers.xavier_uniform()] * 4)
 
 
 class TransformerBlock(nn.Module):
-    """LayerNorm and self-attention, LayerNorm and an MLP, each added to what came in.
+    """LayerNorm and self-attention, then LayerNorm and an MLP, each added to its input.
 
     The MLP has a hidden layer four times as wide. `PostNormBlock` has its norms after the sums.
 
@@ -36,13 +36,13 @@ class TransformerBlock(nn.Module):
 
     Attributes:
         heads: of the attention.
-        causal: whether a token attends to itself and the tokens before it alone.
+        causal: whether a token attends only to itself and earlier tokens.
         activation: of the MLP, a name of `jcl.models.activations`.
         epsilon: of the norms.
-        dropout: share of the attention's weights, and of what is added, that is dropped.
-        layer_scale: what the channels of attention and MLP are multiplied by at first, before they
-            are added; it is learned. None: nothing.
-        kernels: how these are drawn.
+        dropout: share of the attention's weights, and of the two added terms, that is dropped.
+        layer_scale: initial value of a learned factor of each channel of attention and MLP, before
+            they are added. None: no factor.
+        kernels: initialisers of the kernels.
         dtype: what it computes in.
         param_dtype: of parameters.
     """
@@ -77,20 +77,20 @@ class TransformerBlock(nn.Module):
 
 
 class PostNormBlock(nn.Module):
-    """Self-attention, an MLP, each added to what came in, and LayerNorm after each sum.
+    """Self-attention and an MLP, each added to its input, with LayerNorm after each sum.
 
-    The parameters have the names and shapes of `TransformerBlock`, and mean the same.
+    The parameters have the names, shapes and roles of those of `TransformerBlock`.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.1; as in BERT (Devlin et al.
     2019).
 
     Attributes:
         heads: of the attention.
-        causal: whether a token attends to itself and the tokens before it alone.
+        causal: whether a token attends only to itself and earlier tokens.
         activation: of the MLP, a name of `jcl.models.activations`.
         epsilon: of the norms.
-        dropout: share of the attention's weights, and of what is added, that is dropped.
-        kernels: how these are drawn.
+        dropout: share of the attention's weights, and of the two added terms, that is dropped.
+        kernels: initialisers of the kernels.
         dtype: what it computes in.
         param_dtype: of parameters.
     """
