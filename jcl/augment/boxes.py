@@ -29,8 +29,8 @@ def byol_boxes(*, size: int | None = None, min_area: float = 0.08) -> Views:
     """The views of `byol`, and their position in the image.
 
     "side" has `box` [B, 2, 4], the crop's upper left corner, height and width (y, x, h, w) as
-    shares of the image's height and width; `flip` [B, 2], whether the crop was mirrored; and `turns`
-    [B, 2], the number of counterclockwise quarter turns of the result, here 0.
+    shares of the image's height and width; `flip` [B, 2], whether the crop was mirrored; and
+    `turns` [B, 2], the number of counterclockwise quarter turns of the result, here 0.
 
     Args:
         size: side of a view in pixels; None keeps the image's.
