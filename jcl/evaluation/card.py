@@ -1,4 +1,4 @@
-"""The card beside exported weights: what they are, and how to load them."""
+"""The card beside exported weights: a description, and how to load them."""
 
 import json
 from pathlib import Path
@@ -34,12 +34,12 @@ def card(
     """A page in Markdown.
 
     Args:
-        workdir: of the run; its `results.json`, where there is one of this step, gives scores.
+        workdir: of the run; scores come from its `results.json`, if there is one of this step.
         config: of the run.
-        network: whose weights they are.
+        network: the network of the weights.
         file: name of the file of weights.
         step: completed updates.
-        library: whose names the weights have; None: jcl's own.
+        library: the library whose names the weights have; None for jcl's own.
     """
     run = json.loads((workdir / workdir_lib.RUN).read_text())
     names = f"the names of {library}" if library else "jcl's own names, with dots"
@@ -80,10 +80,10 @@ Images are RGB in [0, 1], minus {_numbers(network, "mean")}, divided by {_number
 
 
 def loading(network: nn.Module, file: str, size: int | None) -> str:
-    """A program that loads the weights, in PyTorch where a library has such a network.
+    """A program that loads the weights, in PyTorch if a library has such a network.
 
     Args:
-        network: whose weights they are.
+        network: the network of the weights.
         file: of the weights.
         size: side of an image in pixels.
     """
