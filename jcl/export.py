@@ -2,8 +2,8 @@
 
     python -m jcl.export --workdir=DIR --out=encoder.safetensors [--step=N] [--section=encoder]
 
-A ResNet goes out under torchvision's names and a ViT under timm's; another network keeps jcl's. The
-card beside the file (encoder.md) says what the encoder is and how to load it.
+A ResNet is written under torchvision's names and a ViT under timm's; other networks keep jcl's. The
+card beside the file (encoder.md) describes the encoder and how to load it.
 """
 
 from pathlib import Path
@@ -30,13 +30,13 @@ from jcl.weights.write import write_file
 
 
 def export(workdir: Path, out: Path, *, step: int | None = None, section: str = "encoder") -> Path:
-    """Writes the weights that probes see of one network, and its card.
+    """Writes the weights of one network, as probes use them, and its card.
 
     Args:
         workdir: of a run.
         out: the file, NAME.safetensors.
-        step: which checkpoint; None takes the newest.
-        section: of the config, whose network it is, such as "text_encoder".
+        step: step of the checkpoint; None takes the newest.
+        section: the network's section of the config, such as "text_encoder".
 
     Returns:
         The card's file, NAME.md.
@@ -45,7 +45,7 @@ def export(workdir: Path, out: Path, *, step: int | None = None, section: str = 
         UserError: no such run, checkpoint or section, or a file that cannot be written.
     """
     if out.suffix != SUFFIX:
-        raise UserError(f"--out={out} is impossible: the file's name has to end in {SUFFIX}")
+        raise UserError(f"--out={out} is impossible: the file's name must end in {SUFFIX}")
     config, _ = read_run_config(folder_at(str(workdir)))
     network = getattr(method_of(workdir), section, None)
     variables, step = read_variables(workdir, step)
@@ -75,14 +75,14 @@ def export(workdir: Path, out: Path, *, step: int | None = None, section: str = 
 
 
 def _with_positions(arrays, network: ViT, size: int | None):
-    """Adds what other libraries keep as a parameter: fixed positions, and those of registers."""
+    """Adds fixed positions, also of registers, which other libraries keep as a parameter."""
     if network.positions == "learned":
         positions = arrays["position_embedding"]
     else:
         if size is None:
             raise UserError(
-                "the size of this run's images stands neither in views.size nor in "
-                "data.image_size, and fixed positions depend on it"
+                "the size of this run's images is neither in views.size nor in data.image_size, "
+                "but fixed positions depend on it"
             )
         side = size // network.patch_size
         positions = sincos_positions(side, side, network.width).astype(np.float32)
@@ -113,7 +113,7 @@ def main(argv) -> None:
 if __name__ == "__main__":
     _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
     _OUT = flags.DEFINE_string("out", None, "The file to write, NAME.safetensors.")
-    _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the newest by default.")
+    _STEP = flags.DEFINE_integer("step", None, "Step of the checkpoint; the newest by default.")
     _SECTION = flags.DEFINE_string("section", "encoder", "Which network of the run.")
     flags.mark_flags_as_required(["workdir", "out"])
     cli.run(main)

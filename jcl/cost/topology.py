@@ -1,6 +1,6 @@
-"""TPU slices that are not there, to compile for: `--topology=tpu:v5e:16x16`.
+"""TPU slices that the machine does not have, as compilation targets: `--topology=tpu:v5e:16x16`.
 
-libtpu, the library that drives TPUs, holds their compiler, and needs none to compile.
+libtpu, the library that drives TPUs, contains their compiler, which works without a TPU.
 """
 
 import importlib.util
@@ -15,24 +15,24 @@ from jax.sharding import Mesh
 
 from jcl.errors import UserError
 
-# Those that JAX shows as one device a chip.
+# Generations that JAX shows as one device per chip.
 GENERATIONS = ("v5e", "v5p", "v6e")
 _FORM = re.compile(rf"tpu:(({'|'.join(GENERATIONS)}):\d+(x\d+){{1,2}})")
 _ENVIRONMENT = {
-    "TPU_SKIP_MDS_QUERY": "1",  # a service that, in the cloud, would describe this machine
-    # What it would say. Both are checked and, for compiling, not used.
+    "TPU_SKIP_MDS_QUERY": "1",  # do not query the cloud's metadata service about this machine
+    # Values that the service would return. Both are checked but not used for compilation.
     "TPU_ACCELERATOR_TYPE": "v5litepod-8",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_LOG_DIR": "disabled",
-    # Otherwise a lock file makes a second process fail, though neither uses a chip.
+    # Without this, a lock file makes a second process fail, although neither uses a chip.
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
 
 
 def topology_devices(topology: str) -> list[jax.Device]:
-    """Devices of a TPU slice, good for compiling and nothing else.
+    """Devices of a TPU slice, usable only for compilation.
 
-    Call it before JAX makes its first array: it has JAX run on the CPU and tells libtpu, through
+    Call it before JAX makes its first array. It makes JAX run on the CPU and tells libtpu, through
     the environment of this process, not to look for chips.
 
     Args:
@@ -57,10 +57,10 @@ def topology_devices(topology: str) -> list[jax.Device]:
 
 
 def suit_hardware(mesh: Mesh) -> Mesh:
-    """The same mesh with its devices in the order that suits their connections.
+    """The same mesh with its devices in an order that matches their connections.
 
     Args:
-        mesh: of devices of any order.
+        mesh: of devices in any order.
     """
     return jax.make_mesh(
         mesh.devices.shape,
@@ -71,10 +71,10 @@ def suit_hardware(mesh: Mesh) -> Mesh:
 
 
 def _libtpu() -> Path:
-    """Where libtpu is: as told, or beside the environment, or installed in it."""
+    """The path of libtpu: from TPU_LIBRARY_PATH, beside the environment, or installed in it."""
     candidates = [
         os.environ.get("TPU_LIBRARY_PATH"),
-        # The Makefile puts it there: in the environment itself, every JAX program would load it.
+        # The Makefile puts it there, because every JAX program would load it from the environment.
         Path(sys.prefix, "libtpu", "libtpu", "libtpu.so"),
     ]
     package = importlib.util.find_spec("libtpu")

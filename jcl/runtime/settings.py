@@ -1,4 +1,4 @@
-"""JAX settings of a process that must stand before it asks for a device."""
+"""JAX settings of a process that must be made before the first use of a device."""
 
 import os
 from pathlib import Path
@@ -12,13 +12,13 @@ from jcl.errors import UserError
 def configure(precision: str, *, deterministic: bool = False) -> None:
     """Sets the process up for a run; a binary calls it once, first.
 
-    Compiled programs are kept between processes in `$JAX_COMPILATION_CACHE_DIR`, or else in `jcl`
-    under the user's cache folder, so that a restarted run or an evaluation need not compile again.
+    Compiled programs are cached in `$JAX_COMPILATION_CACHE_DIR`, or in `jcl` in the user's cache
+    folder, so that a restarted run or an evaluation need not compile again.
 
     Args:
         precision: float64 switches JAX's 64-bit mode on.
-        deterministic: has XLA take those kernels on GPUs that give the same bits every time; CPUs
-            and TPUs have no others.
+        deterministic: makes XLA use GPU kernels that give the same bits every time; CPUs and TPUs
+            have only such kernels.
 
     Raises:
         UserError: an unknown precision.
@@ -26,7 +26,7 @@ def configure(precision: str, *, deterministic: bool = False) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"precision={precision!r} is unknown; allowed: {', '.join(PRECISIONS)}")
     jax.config.update("jax_enable_x64", precision == "float64")
-    if deterministic:  # XLA reads its flags when the first device is asked for
+    if deterministic:  # XLA reads its flags at the first use of a device
         given = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
     if not jax.config.jax_compilation_cache_dir:

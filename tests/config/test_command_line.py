@@ -78,7 +78,7 @@ def test_values_are_read_by_the_type_of_their_key(flags, key, value):
         (["--config.method=simclr"], "config key method is unknown"),
         (["--config.method.name=simcrl"], "did you mean simclr?"),
         (["--config.probe.knn=1"], "did you mean probe.knn_k"),
-        (["--config.optimizer.groups=encoder"], "optimizer.groups has 'encoder', and takes pairs"),
+        (["--config.optimizer.groups=encoder"], "optimizer.groups has 'encoder', but takes pairs"),
         (
             ["--config.optimizer.encoder_scale=0.1"],
             "encoder_scale is gone: set optimizer.groups=(('encoder', {'scale': 0.1}),)",
