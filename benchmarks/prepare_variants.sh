@@ -46,3 +46,17 @@ prepare shapes_pair --source=shapes --classes=2,3
 rare=(--target_density=exponential --train_examples=10000 --test_examples=2000)
 prepare diamonds_imbalanced --diamonds "${rare[@]}"
 prepare fashion_angle_imbalanced --idx="$fashion" --rotate=60 "${rare[@]}"
+# Six labelled classes in one style, and all eight without labels in another.
+prepare shapes_source --source=shapes --classes=0,1,2,3,4,5 --style=plain
+prepare shapes_two_styles --source=shapes --style=gradient --also="arrays:$data/shapes_source.npz"
+# Few real images beside many of a generator that is slightly wrong.
+prepare shapes_real --source=shapes --train_examples=2000
+for times in vanilla:1 replicated:10; do
+  prepare "shapes_${times%:*}" --source=tfds:shapes_real --times="${times#*:}" \
+    --also=benchmarks.generated_shapes:generated_shapes
+done
+# Every image eight times, and which of them Hash-6 keeps.
+prepare fashion_redundant --idx="$fashion" --train_examples=5000 --test_examples=2000 --copies=8
+[ -e "$data/fashion_distinct.npz" ] ||
+  "$python" -m jcl.data.prepare.distinct --source=tfds:fashion_redundant --data_dir="$data" \
+    --out="$data/fashion_distinct.npz"

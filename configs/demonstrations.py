@@ -28,6 +28,8 @@ class Cell(NamedTuple):
         changes: section -> its options; those that name a thing are the whole section.
         batch: examples a step; None keeps the config's.
         also_on: another dataset that the run is scored on too.
+        after: the cell whose run of seed 0 this one starts from: `study_demonstrations.sh` runs it,
+            and makes of it what {runs} in the config holds, before this one.
     """
 
     config: str
@@ -35,6 +37,7 @@ class Cell(NamedTuple):
     changes: Mapping[str, dict] = MappingProxyType({})
     batch: int | None = None
     also_on: str | None = None
+    after: str | None = None
 
 
 _LIGHT = dict(name="crop_flip_light")
@@ -52,6 +55,11 @@ _LABELLED = dict(name="benchmarks.demonstrations.labelled_scenes:labelled_scenes
 _DIAMONDS = dict(data=dict(name="arrays:{}/diamonds_imbalanced.npz"))
 _ANGLE = dict(data=dict(name="tfds:fashion_angle_imbalanced", dir="{}"))
 _SIX_SHAPES = dict(data=dict(name="tfds:shapes_six", dir="{}"))
+_TWO_STYLES = dict(data=dict(name="arrays:{}/shapes_two_styles.npz"))
+_CLUSTERS = dict(data=dict(name="arrays:{runs}/scenes_clusters.npz"))
+_EVEN = dict(data=dict(name="tfds:fashion_tail1", dir="{}"))
+_REDUNDANT = dict(data=dict(name="tfds:fashion_redundant", dir="{}"))
+_ONE_HUE = dict(data=dict(name="arrays:{}/shapes_colour_0.npz"))
 _SIMCLR = dict(name="simclr", temperature=0.2)
 _WARM_SIMCLR = dict(name="simclr", temperature=0.5)
 _ALONE = dict(method=dict(name="conr", weight=1000.0))  # L1 has a thousandth of the gradient
@@ -162,27 +170,75 @@ CELLS = {
         also_on="tfds:shapes_pair",
     ),
     "hydra-hydra": Cell("hydra_shapes", 700, _SIX_SHAPES, also_on="tfds:shapes_pair"),
+    "core_tuning-pretrained": Cell("core_tuning_shapes:method=simclr", 900),
+    "core_tuning-cross_entropy": Cell(
+        "core_tuning_shapes:method=cross_entropy", 300, after="core_tuning-pretrained"
+    ),
+    "core_tuning-core_tuning": Cell("core_tuning_shapes", 300, after="core_tuning-pretrained"),
+    "sepclr-simclr": Cell("sepclr_textured:method=simclr", 1000),
+    "sepclr-sepclr": Cell("sepclr_textured", 1000),
+    "sepclr-texture": Cell("sepclr_textured", 1000, dict(probe=dict(label="texture"))),
+    "san-simclr": Cell("san_shapes:method=simclr", 1000, _TWO_STYLES),
+    "san-source": Cell("san_shapes:method=source", 1000, _TWO_STYLES),
+    "san-san": Cell("san_shapes", 1000, _TWO_STYLES),
+    "sbcl-supcon": Cell(
+        "sbcl_fashion_tail", 450, _TAIL | dict(method=dict(name="supcon", temperature=0.1))
+    ),
+    "sbcl-sbcl": Cell("sbcl_fashion_tail", 450, _TAIL),
+    "pamc-simclr": Cell("pamc_shapes", 1200, dict(method=_SIMCLR)),
+    "pamc-pamc": Cell("pamc_shapes", 1200),
+    "mlcd-simclr": Cell("mlcd_scenes:method=simclr", 450),
+    "mlcd-one": Cell("mlcd_scenes:positives=1", 450, _CLUSTERS, after="mlcd-simclr"),
+    "mlcd-eight": Cell("mlcd_scenes:positives=8", 450, _CLUSTERS, after="mlcd-simclr"),
+    "cmim-mim": Cell("cmim_fashion:weight=0", 1200, _EVEN),
+    "cmim-cmim": Cell("cmim_fashion", 1200, _EVEN),
+    "cmim-cmim512": Cell("cmim_fashion:batch=512", 150, _EVEN),
+    "adainf-real": Cell("adainf_shapes:cell=real-strong,data={}", 1200),
+    "adainf-vanilla": Cell("adainf_shapes:cell=vanilla-strong,data={}", 1200),
+    "adainf-adainf": Cell("adainf_shapes:cell=replicated-weak,data={}", 1200),
+    "hash_6-all": Cell("hash_6_fashion", 900, _REDUNDANT, also_on="tfds:fashion_tail1"),
+    "hash_6-distinct": Cell(
+        "hash_6_fashion",
+        900,
+        dict(data=_REDUNDANT["data"] | dict(subset="{}/fashion_distinct.npz")),
+        also_on="tfds:fashion_tail1",
+    ),
+    "mcl-stage0": Cell("mcl_shapes", 900, _ONE_HUE),
+    "mcl-stage1": Cell(
+        "mcl_shapes",
+        900,
+        dict(data=_ONE_HUE["data"] | dict(groups="{runs}/mcl_groups1.npz")),
+        after="mcl-stage0",
+    ),
 }
 
 
-def get_config(arguments: str = "", *, cell: str = "mochi-moco_v2", data: str = "data/variants"):
-    given = config_lib.arguments(arguments, cell=cell, data=data)
+def get_config(
+    arguments: str = "",
+    *,
+    cell: str = "mochi-moco_v2",
+    data: str = "data/variants",
+    runs: str = "runs/study_demonstrations",
+):
+    given = config_lib.arguments(arguments, cell=cell, data=data, runs=runs)
     if given["cell"] not in CELLS:
         raise UserError(f"cell={given['cell']} is unknown; known: {', '.join(CELLS)}")
     made = CELLS[given["cell"]]
     name, _, its_arguments = made.config.partition(":")
-    config = importlib.import_module(f"configs.{name}").get_config(its_arguments)
+    module = importlib.import_module(f"configs.{name}")
+    config = module.get_config(its_arguments.format(given["data"]))
     config.total_steps = made.steps
     if made.batch is not None:
         config.batch_size = made.batch
-    config.probe = dict(baselines=False, linear_seeds=1, shares=())
+    config.probe.update(baselines=False, linear_seeds=1, shares=())
     for section, options in made.changes.items():
         if "name" in options:
             config[section] = options
         else:
             config[section].update(options)
-    if made.changes.get("data"):
-        config.data.name = config.data.name.format(given["data"])
-        if config.data.get("dir"):
-            config.data.dir = config.data.dir.format(given["data"])
+    for option in ("name", "dir", "subset", "groups"):
+        if value := config.data.get(option):
+            config.data[option] = value.format(given["data"], runs=given["runs"])
+    if config.get("init_from"):
+        config.init_from = (("encoder", f"{given['runs']}/cell={made.after},seed=0"),)
     return config

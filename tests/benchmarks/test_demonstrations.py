@@ -15,10 +15,12 @@ from benchmarks.demonstrations.hidden_partners import hidden_partners
 from benchmarks.demonstrations.labelled_scenes import labelled_scenes
 from benchmarks.demonstrations.nearest_negatives import NearestNegatives
 from benchmarks.demonstrations.page import Score, demonstrations
+from benchmarks.demonstrations.soft_clip import SoftCLIP
 from configs.demonstrations import CELLS
 from jcl.data import InMemorySource
 from jcl.evaluation.results import suffix_of_dataset
 from jcl.methods import METHODS
+from jcl.methods.base import Variables
 from jcl.methods.dbpm import DBPM
 from jcl.models.projector import MLP
 from launch.grid import expand, resolve
@@ -35,15 +37,17 @@ def test_every_cell_opens(cell):
     config = resolve(one, CONFIG)
     assert config.total_steps == CELLS[cell].steps
     assert config.probe.baselines is False
-    assert "{}" not in f"{config.data}"
+    assert "{" not in "".join(str(config.data.get(key)) for key in ("name", "dir", "groups"))
+    after = CELLS[cell].after
+    assert after is None or CELLS[after].after is None
 
 
 def test_every_cell_has_an_entry_and_every_entry_has_its_cells(tmp_path):
     named = {score.cell for claim in FIXED for score in (claim.baseline, claim.method)}
-    assert named == set(CELLS)
+    assert named | {cell.after for cell in CELLS.values()} - {None} == set(CELLS)
     for claim in FIXED:
         assert claim.claim.endswith(".") or claim.claim.endswith(").")
-        assert re.fullmatch(r"\d+ `\w+`( \(our reading\))?", claim.row)
+        assert re.fullmatch(r"\d+ (`\w+`|[A-Z][\w-]+)( \(our reading\))?", claim.row)
         assert claim.baseline != claim.method
         for cell, (file, *_) in (claim.baseline, claim.method):
             if file not in ("results", "tables"):
@@ -152,6 +156,25 @@ def test_nearest_negatives_by_the_formula(neighbours):
         losses.append(np.log(np.sum(np.exp((nearest - nearest[0]) / 0.5))))
     method = NearestNegatives(encoder=None, projector=None, temperature=0.5, neighbours=neighbours)
     assert float(method.loss(*jnp.asarray(z), None)) == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+def test_soft_targets_by_the_formula():
+    image, text = np.random.RandomState(0).normal(size=(2, 6, 5))
+    image, text = (z / np.linalg.norm(z, axis=1, keepdims=True) for z in (image, text))
+    alike = np.exp((image @ image.T + text @ text.T) / 2 / 0.1)
+    targets = 0.7 * np.eye(6) + 0.3 * alike / alike.sum(axis=1, keepdims=True)
+    logits = image @ text.T / 0.2
+    losses = [
+        np.log(np.exp(scores).sum(axis=1)) - np.sum(targets * scores, axis=1)
+        for scores in (logits, logits.T)
+    ]
+    networks = dict.fromkeys(("encoder", "projector", "text_encoder", "text_projector"))
+    method = SoftCLIP(**networks, weight=0.3)
+    scale = {"log_scale": jnp.asarray(-np.log(0.2))}
+    embeddings = {"image": jnp.asarray(3 * image), "text": jnp.asarray(text)}
+    variables = Variables(scale, {}, {})
+    found = method.objective(variables, embeddings, {}, None, None, None).loss
+    assert float(found) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 @pytest.mark.slow
