@@ -62,6 +62,7 @@ from jcl.probes import (
 )
 from jcl.runtime import cli
 from jcl.runtime.folder import Folder
+from jcl.runtime.workdir import FIGURES
 from jcl.training.checkpoint import read_variables
 from jcl.training.warm_start import check_same_names
 
@@ -177,7 +178,7 @@ def evaluate(
         parts = _feature_parts(experiment.method, variables)
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
-    figures = workdir / f"figures{suffix}"
+    figures = workdir / f"{FIGURES}{suffix}"
     draw(experiment, workdir, figures, trained[1] or trained[0], shown)
     if pairs is not None:
         draw_retrieved(figures, pairs, whole_test)

@@ -48,14 +48,15 @@ def views_grid(
     for column, (title, images) in enumerate(columns):
         axes[0, column].set_title(title, fontsize=9)
         for row in range(n):
-            image = _drawable(np.clip(images[row], 0, 1))
+            image = drawable(np.clip(images[row], 0, 1))
             axes[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
             axes[row, column].set_axis_off()
     figure.suptitle("Augmented views, one example per row", fontsize=10)
     save_figure(figure, path)
 
 
-def _drawable(image: Float[np.ndarray, "H W C"]) -> Float[np.ndarray, "H W ..."]:
+def drawable(image: Num[np.ndarray, "H W C"]) -> Num[np.ndarray, "H W ..."]:
+    """What a picture shows of an image: its first channel, the first three, or all of four."""
     channels = image.shape[-1]
     if channels < 3:
         return image[..., 0]

@@ -21,6 +21,7 @@ from jcl.runtime.folder import Folder, is_remote
 CONFIG = "config.json"
 RUN = "run.json"
 RESULTS = "results.json"  # of the newest checkpoint
+FIGURES = "figures"  # beside these results
 TOKENIZER = "tokenizer.json"  # of runs whose texts are strings
 _PACKAGES = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers"),
