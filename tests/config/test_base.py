@@ -103,7 +103,7 @@ def test_a_config_that_is_not_base_is_refused():
         ({"method.name": "nowhere.at_all:Method"}, "cannot be imported"),
         ({"encoder.name": ":x"}, "encoder.name=':x' is unknown"),
         ({"encoder.name": "jcl.models:ENCODERS"}, "is neither a function nor a complete class"),
-        ({"method.name": "jcl.methods.parts.two_view:TwoViewMethod"}, "no complete class"),
+        ({"method.name": "jcl.methods.parts.two_view:TwoViewMethod"}, "nor a complete class"),
     ],
 )
 def test_names_and_options_that_do_not_fit_are_named(overrides, says):

@@ -57,7 +57,7 @@ def test_a_config_names_it(tmp_path):
 
 
 def test_a_file_of_another_dataset_is_refused(path, tmp_path):
-    with pytest.raises(UserError, match=r"with 20 training .* has 21: make the file of this"):
+    with pytest.raises(UserError, match=r"with 20 training .* has 21: make the file for this"):
         open_source("shapes", "train", train_examples=21, subset=path)
     images = every(shapes())
     images[19, 0, 0, 0] ^= 1  # the last example is looked at
@@ -91,7 +91,7 @@ def test_a_subset_of_what_is_held_out_leaves_nothing(tmp_path):
 def test_files_that_are_none(path, tmp_path):
     (tmp_path / "broken.npz").write_bytes(b"PK half")
     for file, key in (("missing.npz", INDICES), ("broken.npz", INDICES), ("some.npz", "groups")):
-        with pytest.raises(UserError, match=rf"data.x=.*{file} is no file .* {key}") as error:
+        with pytest.raises(UserError, match=rf"data.x=.*{file} is not a readable file .* {key}") as error:
             read_side_file(
                 str(tmp_path / file), key, option="data.x", name="shapes", train=shapes()
             )
