@@ -63,7 +63,7 @@ def test_a_file_of_another_dataset_is_refused(path, tmp_path):
     images[19, 0, 0, 0] ^= 1  # the last example is looked at
     other = tmp_path / "other.npz"
     np.savez(other, train_image=images, test_image=images)
-    with pytest.raises(UserError, match=r"data.subset=.* of data.name='shapes' .* some differ"):
+    with pytest.raises(UserError, match=r"data.subset=.* for data.name='shapes' .* some differ"):
         open_source(f"arrays:{other}", "train", subset=path)
     # The same images under another name, and without labels, are the same dataset.
     same = tmp_path / "same.npz"
@@ -91,7 +91,9 @@ def test_a_subset_of_what_is_held_out_leaves_nothing(tmp_path):
 def test_files_that_are_none(path, tmp_path):
     (tmp_path / "broken.npz").write_bytes(b"PK half")
     for file, key in (("missing.npz", INDICES), ("broken.npz", INDICES), ("some.npz", "groups")):
-        with pytest.raises(UserError, match=rf"data.x=.*{file} is not a readable file .* {key}") as error:
+        with pytest.raises(
+            UserError, match=rf"data.x=.*{file} is not a readable file.*{key}"
+        ) as error:
             read_side_file(
                 str(tmp_path / file), key, option="data.x", name="shapes", train=shapes()
             )
