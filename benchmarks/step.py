@@ -1,10 +1,10 @@
-"""What train steps do: `python -m benchmarks.step [--cases=vit_b --batches=4096 --chunk=512]`.
+"""Costs of train steps: `python -m benchmarks.step [--cases=vit_b --batches=4096 --chunk=512]`.
 
-Prints a Markdown table of the compiled train step of several configs, on random bytes that lie on
-the device: views a second, FLOPs and the share of the devices' peak (MFU), memory, and how much of
-the step making its views takes: the time of the jitted views alone over that of the step, which
-makes the same views. `--chunk=N` embeds N examples at a time, by `microbatches`; then views are
-made twice, and their share is left out.
+Prints a Markdown table of the compiled train step of several configs, on random bytes that are on
+the device: views per second, FLOPs and their share of the devices' peak (MFU), memory, and the
+share of the step that makes views. That share is the time of the jitted views alone divided by the
+time of the step, which makes the same views. `--chunk=N` embeds N examples at a time, by
+`microbatches`. Then views are made twice, and their share is left out.
 
 Times are medians over `--repeats`; step and views run in turn. Memory is what the compiled step
 needs on a device. A step that does not fit has a row that says so. "First step" is how long a run

@@ -1,9 +1,9 @@
-"""CLIP with a ViT-B/16 at the paper's batch, for pairs of one's own.
+"""CLIP with a ViT-B/16 at the paper's batch, for your own pairs.
 
 Method: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
     Supervision", sections 2.4 and 2.5, Tables 18 to 20; 12,800,000,000 pairs are seen.
                   paper                     ours
-    data          400 million, not public   one's own
+    data          400 million, not public   your own
     views         a random square crop      a crop of at least 0.9
 Data: captioned images that `python -m jcl.data.prepare --pairs` has written as `name`; with CLIP's
     tokenizer, --config.data.tokenizer=bpe_simple_vocab_16e6.txt.gz, which open_clip has.

@@ -1,8 +1,8 @@
-"""SigLIP with a ViT-B/16 at the paper's batch, for pairs of one's own.
+"""SigLIP with a ViT-B/16 at the paper's batch, for your own pairs.
 
 Method: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", section 4.
                   paper                         ours
-    data          WebLI, not public             one's own
+    data          WebLI, not public             your own
     tokens        32,000 of a SentencePiece     the run's own BPE of 32,000
     pooling       attention with one query      mean over patches; the last token of a text
     optimizer     AdaFactor, beta2 0.95         AdamW, beta2 0.95

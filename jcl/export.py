@@ -86,7 +86,7 @@ def export(
         UserError: no such run, checkpoint or section, or a file that cannot be written.
     """
     if out.suffix != SUFFIX:
-        raise UserError(f"--out={out} is impossible: the file's name has to end in {SUFFIX}")
+        raise UserError(f"--out={out} is impossible: the file's name must end in {SUFFIX}")
     config, _ = read_run_config(folder_at(str(workdir)))
     method = method_of(workdir)
     section = _encoders(method, workdir)[0] if section is None else section
@@ -185,14 +185,14 @@ def _write_beside(
 
 
 def _with_positions(arrays, network: ViT, size: int | None):
-    """Adds what other libraries keep as a parameter: fixed positions, and those of registers."""
+    """Adds fixed positions, also of registers, which other libraries keep as a parameter."""
     if network.positions == "learned":
         positions = arrays["position_embedding"]
     else:
         if size is None:
             raise UserError(
-                "the size of this run's images stands neither in views.size nor in "
-                "data.image_size, and fixed positions depend on it"
+                "the size of this run's images is neither in views.size nor in data.image_size, "
+                "but fixed positions depend on it"
             )
         side = size // network.patch_size
         positions = sincos_positions(side, side, network.width).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a train step will cost, from compiling it: `--compile_only`."""
+"""The cost of a train step, found by compiling it: `--compile_only`."""
 
 import dataclasses
 import functools
@@ -45,10 +45,10 @@ class Plan:
     """The cost of one step.
 
     Attributes:
-        device_kind: as JAX names it.
-        devices: how many.
-        views: that a step embeds, over all devices.
-        parameters: that the method owns, the frozen ones among them.
+        device_kind: JAX's name of the device.
+        devices: number of devices.
+        views: number of views per step, over all devices.
+        parameters: number of parameters of the method, including frozen ones.
         flops: floating point operations of matrix products and convolutions over the whole mesh,
             forward, backward and recomputed, counted from the program before XLA sees it.
         model_flops: the same without what microbatches and remat recompute: what MFU counts.
@@ -60,13 +60,13 @@ class Plan:
         memory_bytes: that one device reads from and writes to its memory, by `jcl.cost.traffic`.
         collective_bytes: that one device sends to others, by kind of operation.
         argument_bytes: state and batch on one device.
-        temporary_bytes: what else one device needs while the step runs.
-        unknown_loops: loops whose body counts once, in what comes from the compiled program,
-            because how often it runs is not known; other loops count every trip.
-        compile_seconds: how long lowering and compiling took.
-        roofline: None where the device's peaks are not known.
-        limit_bytes: what programs may take of a device's memory; None where that is not known.
-        fits: whether arguments and temporaries fit into that.
+        temporary_bytes: further memory of one device during the step.
+        unknown_loops: number of loops whose body counts once in the numbers of the compiled
+            program, because it is not known how often it runs; other loops count every trip.
+        compile_seconds: time of lowering and compiling.
+        roofline: None if the device's peaks are not known.
+        limit_bytes: device memory that programs may use; None if it is not known.
+        fits: whether arguments and temporaries fit into `limit_bytes`.
     """
 
     device_kind: str
@@ -91,10 +91,10 @@ class Plan:
 def compile_only(
     config: ConfigDict, *, topology: str | None = None, workdir: Folder | None = None
 ) -> None:
-    """Compiles the full-size step and prints what it will cost.
+    """Compiles the full-size step and prints its cost.
 
-    Needs no data where `data.image_size` is set: the images then have three channels, and texts,
-    where the method has a network for them, `data.text_length` tokens.
+    If `data.image_size` is set, no data are needed: images then have three channels, and texts, if
+    the method has a text network, `data.text_length` tokens.
 
     Args:
         config: from `jcl.config.base()`.
@@ -102,7 +102,7 @@ def compile_only(
         workdir: gets plan.json, if it is given.
 
     Raises:
-        UserError: for anything in config, topology or workdir that the user must mend.
+        UserError: for anything in config, topology or workdir that the user must correct.
     """
     config = open_config(config)
     if topology is None:
@@ -112,7 +112,7 @@ def compile_only(
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     side = config.data.get("image_size")
     if side is not None:
-        # This sets constants of the schedule and the length of a method's tables: next to nothing.
+        # This only sets constants of the schedule and the length of a method's tables.
         has_text = "text_encoder" in networks_of(config.method.name)
         length = config.data.text_length if has_text else None
         data = images_of(side, side, 3, examples=1000 * config.batch_size, text_length=length)
@@ -273,7 +273,7 @@ def write_plan(workdir: Folder, plan: Plan, config: ConfigDict, *, topology: str
         workdir: an existing folder.
         plan: the figures.
         config: as asked.
-        topology: as asked; None where the devices were at hand.
+        topology: as given; None for the devices of this machine.
     """
     written = {
         "command_line": sys.argv,

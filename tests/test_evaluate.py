@@ -44,7 +44,7 @@ def test_all_that_a_run_is_measured_by(run, tmp_path, caplog):
     # 0.01 of 64 examples is too little.
     flags = "--config.probe.shares=(0.01,0.5)", "--config.probe.outputs=('features','projection')"
     results = evaluated(run, *flags, export_features=export)
-    assert "0.01 of 64 training examples leaves 8, and 10 are needed" in caplog.text
+    assert "0.01 of 64 training examples is 8, but 10 are needed" in caplog.text
     table = results_table(results)
     for row in ("raw pixels", "untrained encoder", "trained encoder, step 8", "its projection"):
         assert row in table

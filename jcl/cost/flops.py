@@ -12,7 +12,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, jaxprs_in_params
 
 from jcl.errors import UserError
 
-# Their bodies run as often as the data say, or once for each cell of a grid.
+# The number of runs of their bodies depends on data, or on a grid.
 _UNKNOWN_TRIPS = ("while", "pallas_call")
 
 
@@ -31,7 +31,7 @@ def count_flops(function: Callable, *args) -> float:
     puts them between pixels, so that a gradient costs what the convolution does.
 
     Args:
-        function: pure; whatever is not an array it closes over.
+        function: pure; values that are not arrays must be closed over.
         *args: pytrees of arrays or of `jax.ShapeDtypeStruct`; only shapes and dtypes matter.
 
     Returns:
@@ -61,15 +61,15 @@ def _count_equation(equation: JaxprEqn) -> int:
         return params["length"] * sum(bodies)
     if name == "cond":
         return max(bodies)
-    if name == "shard_map":  # the body sees what one device holds
+    if name == "shard_map":  # the body has the shapes of one device
         mesh = params["mesh"]
         axes = params.get("newly_manual_axes", mesh.axis_names)
         return math.prod(mesh.shape[axis] for axis in axes) * sum(bodies)
     if name in _UNKNOWN_TRIPS and any(bodies):
         raise UserError(
             f"the operations of a {name} with matrix products in its body cannot be counted, "
-            "because how often that runs is not known here; a scan or a fori_loop with constant "
-            "bounds can be"
+            "because it is not known how often the body runs; those of a scan or a fori_loop with "
+            "constant bounds can"
         )
     return sum(bodies)  # jit, checkpoint, custom_jvp, custom_vjp and others run what they hold once
 

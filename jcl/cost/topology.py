@@ -32,10 +32,10 @@ def topology_devices(topology: str) -> list[jax.Device]:
 
 
 def suit_hardware(mesh: Mesh) -> Mesh:
-    """The same mesh with its devices in the order that suits their connections.
+    """The same mesh with its devices in an order that matches their connections.
 
     Args:
-        mesh: of devices of any order.
+        mesh: of devices in any order.
     """
     return jax.make_mesh(
         mesh.devices.shape,

@@ -1,4 +1,4 @@
-"""What tells a dataset split from another: what a run records, and a resumed run compares."""
+"""The identity of a dataset split, which a run records and a resumed run compares."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from jcl.errors import UserError
 _FILES = ("subset", "groups")
 _LOOKED_AT = 16  # examples whose bytes are hashed, evenly over the split
 
-# As JSON has it: see `identity`.
+# In the types of JSON: see `identity`.
 Identity = Mapping[str, Any]
 
 
@@ -62,7 +62,7 @@ def files_of(data: ConfigDict) -> dict[str, str | None]:
 
 
 def identity_number(found: Identity) -> int:
-    """A number below 2^31 that two identities share where they are equal."""
+    """A number below 2^31 that is the same for equal identities."""
     digest = hashlib.sha256(repr(found).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
@@ -70,8 +70,8 @@ def identity_number(found: Identity) -> int:
 def identity_changes(before: Identity, now: Identity) -> list[str]:
     """Lists "data, WHAT: before -> now" for each difference that matters to a run.
 
-    What a split has besides what it had, such as a target, changes nothing for a run that went
-    without.
+    A key that was added to the split, such as a target, does not matter to a run that started
+    without it.
     """
     found = [
         f"data, {said}: {before[key]} -> {now[key]}"

@@ -1,4 +1,4 @@
-"""The card beside exported weights: what they are, and how to load them."""
+"""The card beside exported weights: a description, and how to load them."""
 
 import json
 from pathlib import Path
@@ -36,9 +36,9 @@ def card(
     """A page in Markdown.
 
     Args:
-        workdir: of the run; its `results.json`, where there is one of this step, gives scores.
+        workdir: of the run; scores come from its `results.json`, if there is one of this step.
         config: of the run.
-        network: whose weights they are.
+        network: the network of the weights.
         file: name of the file of weights.
         section: of the config, that the network is built from.
         step: completed updates.
@@ -85,10 +85,10 @@ A network pretrained with jcl, under {names}.
 
 
 def loading(network: nn.Module, file: str, size: int | None) -> str:
-    """A program that loads the weights, in PyTorch where a library has such a network.
+    """A program that loads the weights, in PyTorch if a library has such a network.
 
     Args:
-        network: whose weights they are.
+        network: the network of the weights.
         file: of the weights.
         size: side of an image in pixels.
     """

@@ -18,24 +18,24 @@ from jcl.probes.plots import LEAST_MAPPED
 from jcl.runtime.folder import Folder
 from jcl.runtime.metrics import read_metrics
 
-_PICTURED = 8  # examples whose views are shown, and queries
-_ANSWERS = 5  # of each query
+_PICTURED = 8  # number of examples whose views are shown, and of queries
+_ANSWERS = 5  # per query
 _READ = 64  # images at a time
 
 
 def draw(
     experiment: Experiment, workdir: Folder, figures: Folder, test_features: Features, test: Source
 ) -> None:
-    """Draws views, the loss curve and maps of the features, where there is something to draw.
+    """Draws views, the loss curve and maps of the features, as far as the run has them.
 
     A map is kept besides, with small pictures of its images (`jcl.probes.kept_map`), for the page
     of `jcl.report`.
 
     Args:
-        experiment: whose recipe makes the views.
+        experiment: gives the recipe of views.
         workdir: of the run.
         figures: the folder for the pictures; it is made.
-        test_features: what is mapped.
+        test_features: the features for the maps.
         test: the test split.
     """
     figures.mkdir(exist_ok=True)
@@ -70,10 +70,9 @@ def _images(test: Source, rows: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def draw_retrieved(figures: Folder, pairs: EmbeddedPairs, test: Source) -> None:
-    """Draws what eight evenly spaced images and eight texts of the test split find.
+    """Draws the nearest texts of eight evenly spaced test images, and the reverse.
 
-    Writes found_texts.png and found_images.png, where the texts were strings and examples have
-    images.
+    Writes found_texts.png and found_images.png if the texts were strings and examples have images.
 
     Args:
         figures: the folder for the pictures.

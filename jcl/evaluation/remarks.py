@@ -1,4 +1,4 @@
-"""What evaluation says besides scores: what is left out, and whether the data are the run's own."""
+"""Remarks of evaluation: scores that are left out, and differences from the run's data."""
 
 from collections.abc import Mapping
 
@@ -21,14 +21,14 @@ def remarks(
     train_features: Features,
     test_features: Features | None,
 ) -> list[str]:
-    """Sentences on what is left out, and on data that are not those that the run was trained on.
+    """Sentences on scores that are left out, and on differences from the data of training.
 
     Args:
         config: of the evaluation.
         workdir: of the run.
         train: the training split.
         train_features: of that split.
-        test_features: of the test split; None where there is none.
+        test_features: of the test split; None without one.
     """
     key, of_test = config.probe.label, test_features or train_features
     label = train_features.known.get(key) if key in of_test.known else None

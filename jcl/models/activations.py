@@ -36,11 +36,11 @@ def computed_again(function: Callable) -> Callable:
 
 
 def quick_gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """X sigmoid(1.702 x), which OpenAI's CLIP has for the GELU (Hendrycks & Gimpel 2016, 2)."""
+    """X sigmoid(1.702 x), OpenAI CLIP's form of the GELU (Hendrycks & Gimpel 2016, section 2)."""
     return x * jax.nn.sigmoid(1.702 * x)
 
 
-# Smooth ones too: with them float32 runs on different meshes can be compared closely.
+# There are smooth ones too: with them float32 runs on different meshes can be compared closely.
 ACTIVATIONS: dict[str, Callable] = {
     "relu": nn.relu,
     "gelu": computed_again(nn.gelu),  # by tanh

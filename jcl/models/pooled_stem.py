@@ -1,9 +1,9 @@
 """The first layers of a ResNet: 7x7 convolution, BatchNorm, ReLU, 3x3 max pool.
 
-Their activations are the largest of the network but for a few. A maximum commutes with what does
-not decrease, so it can be taken before BatchNorm and ReLU, which then see a quarter of the pixels,
-forward and backward. Where BatchNorm decreases, because its scale is negative, the convolution puts
-out its negative and is normalised by the negative scale, which is the same.
+Their activations are among the largest of the network. A maximum commutes with non-decreasing
+functions. So the pool can come before BatchNorm and ReLU, which then process a quarter of the
+pixels, forward and backward. In channels where BatchNorm decreases, because its scale is negative,
+the convolution and the scale both change their sign, which does not change the result.
 """
 
 import flax.linen as nn
@@ -29,7 +29,7 @@ def pooled_stem(
     Args:
         images: any values.
         kernel: of the convolution, which has stride 2.
-        norm: of BatchNorm; its running statistics are updated where `train` is True.
+        norm: of BatchNorm; its running statistics are updated if `train` is True.
         train: as in `jcl.models.batch_norm`.
 
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", Table 1.

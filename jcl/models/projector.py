@@ -1,4 +1,4 @@
-"""Projection heads: the layers between the features that probes see and the loss."""
+"""Projection heads: the layers between the features, which probes use, and the loss."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -68,8 +68,8 @@ class MLP(nn.Module):
     ) -> Float[Array, "N *cells d"]:
         """Maps features to raw embeddings; the loss normalises them.
 
-        Of feature maps it maps each cell alone, as 1x1 convolutions do; BatchNorm's statistics are
-        those of all cells.
+        For feature maps, it maps each cell separately, like 1x1 convolutions; BatchNorm's
+        statistics are those of all cells.
 
         Args:
             features: any float dtype.
@@ -87,7 +87,7 @@ class MLP(nn.Module):
 
         x, last = features, self.layers - 1
         for i in range(last):
-            # A norm brings a bias.
+            # A norm has a bias.
             bias = self.norm == "none"
             x = nn.Dense(self.hidden_dim, use_bias=bias, name=f"dense{i}", **types)(x)
             x = nn.relu(norm(x, i))

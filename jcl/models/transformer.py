@@ -1,4 +1,4 @@
-"""The blocks of Transformers, with their norms before or after what they add."""
+"""The blocks of Transformers: pre-norm and post-norm."""
 
 import abc
 from typing import NamedTuple
@@ -16,12 +16,12 @@ Initializer = nn.initializers.Initializer
 
 
 class Kernels(NamedTuple):
-    """How the kernels of a block are drawn; its biases are zero at first."""
+    """The initialisers of a block's kernels; biases are initially zero."""
 
     attention: Initializer  # of queries, keys and values
     attention_output: Initializer
     hidden: Initializer  # of the MLP's first layer
-    output: Initializer  # of its second
+    output: Initializer  # of the MLP's second layer
 
 
 XAVIER = Kernels(*[nn.initializers.xavier_uniform()] * 4)
@@ -34,7 +34,7 @@ class Block(nn.Module):
 
     Attributes:
         heads: of the attention.
-        causal: whether a token attends to itself and the tokens before it alone.
+        causal: whether a token attends only to itself and earlier tokens.
         activation: of the MLP, a name of `jcl.models.activations`.
         epsilon: of the norms.
         dropout: share of the attention's weights, and of what is added, that is dropped.
@@ -132,7 +132,7 @@ class TransformerBlock(Block):
 class PostNormBlock(Block):
     """Self-attention, an MLP, each added to what came in, and LayerNorm after each sum.
 
-    The parameters have the names and shapes of `TransformerBlock`, and mean the same.
+    The parameters have the names, shapes and roles of those of `TransformerBlock`.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.1; as in BERT (Devlin et al.
     2019).

@@ -1,4 +1,4 @@
-"""How a process starts, runs, tells and ends."""
+"""The life of a process: start, several processes, preemption, metrics, exit."""
 
 from jcl.runtime.settings import compiler_options, configure
 

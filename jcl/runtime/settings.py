@@ -34,8 +34,8 @@ def configure(precision: str, *, deterministic: bool = False) -> None:
 
     Args:
         precision: float64 switches JAX's 64-bit mode on.
-        deterministic: has XLA take those kernels on GPUs that give the same bits every time; CPUs
-            and TPUs have no others.
+        deterministic: makes XLA use GPU kernels that give the same bits every time; CPUs and TPUs
+            have only such kernels.
 
     Raises:
         UserError: an unknown precision.
@@ -43,7 +43,7 @@ def configure(precision: str, *, deterministic: bool = False) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"precision={precision!r} is unknown; allowed: {', '.join(PRECISIONS)}")
     jax.config.update("jax_enable_x64", precision == "float64")
-    if deterministic:  # XLA reads its flags when the first device is asked for
+    if deterministic:  # XLA reads its flags at the first use of a device
         given = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
     if not jax.config.jax_compilation_cache_dir:

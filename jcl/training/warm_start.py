@@ -1,4 +1,4 @@
-"""Starting a run from the networks of others: `init_from`."""
+"""Starting a run from the networks of other runs: `init_from`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from jcl.weights.tables import KNOWN
 
 PyTree = Any
 _NAMED = 20  # names of each kind that a message lists
-_KINDS = ("params", "model_state")  # parameters are what one looks for first
+_KINDS = ("params", "model_state")  # in the order of messages
 _EVERYTHING = ".*"
 # What is taken of a file of weights that no pattern goes with: the first of these that a run has.
 _OF_A_FILE = ("encoder", "text_encoder")
@@ -35,10 +35,9 @@ def warm_start(
 ) -> tuple[TrainState, list[dict[str, Any]]]:
     """Replaces the networks of a new state by those of other runs, or of files of weights.
 
-    Step, optimizer and the method's own state stay those of the new run.
-
-    Taken are the parameters that probes of a run see (its moving average of the weights where it
-    kept one) and the running statistics that belong to them.
+    Step, optimizer state and the method's own state remain those of the new run. The parameters of
+    the other run are those for probes (its moving average of the weights if it kept one), with
+    their running statistics.
 
     Args:
         state: before the first step.
@@ -53,8 +52,8 @@ def warm_start(
         tables: section, such as "encoder", -> what other libraries call its parameters.
 
     Returns:
-        The state, and what it was taken from: {"workdir", "step", "part"} each, where the part is
-        the pattern, or "everything". The step of a file is None.
+        The state, and its origins: {"workdir", "step", "part"} each, where the part is the pattern,
+        or "everything". The step of a file is None.
 
     Raises:
         UserError: no such checkpoint, a pattern that matches nothing, or names or shapes that
@@ -101,7 +100,7 @@ def warm_start(
 
 
 def is_file(place: str) -> bool:
-    """Whether a place of `init_from` is a file of weights and no workdir."""
+    """Whether a place of `init_from` is a file of weights and not a workdir."""
     return Path(place).suffix == SUFFIX
 
 
@@ -111,7 +110,7 @@ def _of_file(
     trees: Mapping[str, PyTree],
     tables: Mapping[str, Sequence[Table]],
 ) -> dict[str, dict[str, Any]]:
-    """What the target names, out of a file that holds a whole section under other names."""
+    """The parameters of the target from a file that holds a whole section under other names."""
     sections = {name.partition("/")[0] for leaves in target.values() for name in leaves}
     if len(sections) != 1:
         raise UserError(
@@ -143,7 +142,7 @@ def _of_file(
 def _matched(
     patterns: Sequence[str], position: int, trees: Mapping[str, PyTree]
 ) -> dict[str, dict[str, jax.Array]]:
-    """The leaves whose names the pattern at that position is the first to match, by their names."""
+    """The leaves, by name, for which the pattern at this position is the first that matches."""
 
     def first(name):
         return next((i for i, pattern in enumerate(patterns) if matches(pattern, name)), None)
@@ -159,7 +158,7 @@ def _matched(
 
 
 def _replaced(tree: PyTree, leaves: Mapping[str, jax.Array]) -> PyTree:
-    """Puts leaves where those of their names lie."""
+    """Replaces the leaves of a tree by those of the same names."""
 
     def place(path, leaf):
         taken = leaves.get(parameter_name(path))
@@ -171,12 +170,12 @@ def _replaced(tree: PyTree, leaves: Mapping[str, jax.Array]) -> PyTree:
 
 
 def check_same_names(source: PyTree, target: PyTree, what: str) -> None:
-    """Raises UserError, naming `what`, where networks differ in names or shapes from the config's.
+    """Raises UserError if networks differ in names or shapes from those of the config.
 
     Args:
         source: {"params": .., "model_state": ..} of a checkpoint.
-        target: the same of a state that this config makes, or of its shapes.
-        what: what does not fit, for the message.
+        target: the same for a state of this config, or for its shapes.
+        what: name of the source for the message.
     """
     there, here = (
         {

@@ -121,8 +121,8 @@ def test_a_file_is_the_tokenizer_whatever_its_layout_and_length(trained, tmp_pat
     [
         (None, "cannot be read: No such file"),
         (b"\xff\xfe", "cannot be read: it is no text in UTF-8"),
-        (b"{}", "is no tokenizer.json of `tokenizers`: "),
-        (b"hello", "is no tokenizer.json of `tokenizers`: "),
+        (b"{}", "is not a tokenizer.json of `tokenizers`: "),
+        (b"hello", "is not a tokenizer.json of `tokenizers`: "),
     ],
 )
 def test_files_that_are_no_tokenizers(tmp_path, content, message):
