@@ -62,7 +62,9 @@ def add_scores(run: Path) -> None:
         workdir_lib.write_atomically(run / "tables.json", json.dumps(found, indent=2) + "\n")
     other = CELLS[cell_of(run)].also_on
     if other is not None and not results_file(run, suffix_of_dataset(run, "", other)).exists():
-        arguments = f"--workdir={run}", f"--config.data.name={other}"
+        # Files of the run's own dataset fit no other.
+        without = "--config.data.subset=None", "--config.data.groups=None"
+        arguments = f"--workdir={run}", f"--config.data.name={other}", *without
         subprocess.run([sys.executable, "-m", "jcl.evaluate", *arguments], check=True)
 
 
