@@ -5,8 +5,9 @@ FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
 SLOW_TOGETHER := tests/methods tests/test_configs.py tests/docs tests/evaluation tests/models tests/benchmarks \
   tests/augment tests/probes tests/data
 WORDNET ?= /usr/share/wordnet
-.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-kernels test-newer-python test-pythons test-next-jax lint \
-  fashion-mnist fashion-angle diamonds dataset-fashion-mnist wordnet dataset-wordnet emoji
+.PHONY: setup quickstart docs test test-optimised test-slow test-reference test-kernels \
+  test-newer-python test-pythons test-next-jax lint chromium fashion-mnist fashion-angle diamonds \
+  dataset-fashion-mnist wordnet dataset-wordnet emoji
 
 setup:
 	@launch/environment.sh .venv train,tensorboard,dev $(PYTHON)
@@ -40,8 +41,12 @@ test-optimised: setup
 	.venv/skypilot/bin/python -m pip install --quiet --disable-pip-version-check skypilot==0.14.1
 	touch $@
 
+# Debian's browser, in which a test looks at the page of a report.
+chromium:
+	command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium-driver; }
+
 # Most of them run in two processes; of the others some take a lock, a port or the whole machine.
-test-slow: setup .venv/skypilot/ready dataset-fashion-mnist
+test-slow: setup .venv/skypilot/ready dataset-fashion-mnist chromium
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(SLOW_TOGETHER)
 	$(BIN)/python -m pytest -m slow $(SLOW_TOGETHER:%=--ignore=%)
 

@@ -1,4 +1,4 @@
-"""Do several implementations of a loss compute the same function?"""
+"""Checks that several implementations of a loss compute the same function."""
 
 import jax
 import numpy as np
@@ -9,7 +9,7 @@ TOLERANCE = 1e-3  # relative, of values and of gradients as vectors
 
 
 def check_agreement(results: dict[Implementation, tuple]) -> None:
-    """Ends the run where a loss is not ours, whose result stands before the others'.
+    """Ends the run if a loss differs from ours, whose result comes first.
 
     Results are values and dictionaries of gradients.
     """

@@ -1,8 +1,8 @@
 """What augmentation costs: `python -m benchmarks.augmentation`, from the root of the checkout.
 
 Prints a Markdown table of the views per second of each recipe alone, on 32-pixel images and, of the
-recipes for photographs, 224-pixel views of 256-pixel images. What share of a train step that takes
-says `python -m benchmarks.step`.
+recipes for photographs, 224-pixel views of 256-pixel images. `python -m benchmarks.step`
+gives the share of a train step that this takes.
 
 All recipes run in turn; times are medians over `--repeats`. Images are random bytes: no recipe's
 cost depends on them. On a CPU the batches are small.

@@ -1,10 +1,9 @@
-"""Of each method of configs/self_supervised_shapes.py, the cell whose kNN probe scores best.
+"""Finds each method's cell of configs/self_supervised_shapes.py with the best kNN score.
 
     python -m benchmarks.best_rates FOLDER
 
-prints METHOD-FACTOR,METHOD-FACTOR,... out of FOLDER/cell=METHOD-FACTOR,seed=N/results.json. It is
-an error where the seeds or the test examples are not those of a choice: one seed, and a held-out
-part of the training split.
+reads FOLDER/cell=METHOD-FACTOR,seed=N/results.json and prints METHOD-FACTOR,METHOD-FACTOR,...
+A choice needs one seed and a held-out part of the training split: anything else is an error.
 """
 
 import json
@@ -13,7 +12,7 @@ from pathlib import Path
 
 
 def best_cells(folder: Path) -> list[str]:
-    """The best cell of each method, in the order of their names; of equal ones the smaller rate."""
+    """The best cell of each method, sorted by method; ties go to the smaller rate."""
     scores: dict[str, list[tuple[float, float, str]]] = {}
     for results in sorted(folder.glob("cell=*,seed=0/results.json")):
         config = json.loads((results.parent / "config.json").read_text())

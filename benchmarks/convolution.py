@@ -1,7 +1,7 @@
-"""Is a convolution faster as a matrix product? `python -m benchmarks.convolution`.
+"""Whether a convolution is faster as a matrix product: `python -m benchmarks.convolution`.
 
-Value and gradient of the stride-2 3x3 convolutions of the quickstart's encoder, 256 views, XLA's
-own form and `matmul_conv` in turn. Prints a Markdown table of medians.
+Times value and gradient of the quickstart encoder's stride-2 3x3 convolutions on 256 views, for
+XLA's own form and `matmul_conv` in turn. Prints a Markdown table of medians.
 """
 
 import statistics

@@ -5,18 +5,18 @@ loss: ours, the plain formulas in jnp, optax's NT-Xent and, where they are insta
 '.[benchmark]'`), those of lightly, pytorch-metric-learning and open_clip on the CPU.
 
 M rows are M / 2 examples of two views, M / 2 queries with as many keys, or M / 2 tokens of images
-and as many of texts; `benchmarks/inputs.py` says it of every loss. Negatives and queues are M / 2
-further rows. Labels have 100 classes, targets 100 whole numbers and a window of 5. Sinkhorn's codes
-are no loss and have no gradient. SupReMix has nobody else's to compare with.
+and as many of texts; `benchmarks/inputs.py` has the inputs of every loss. Negatives and queues
+are M / 2 further rows. Labels have 100 classes, targets 100 whole numbers and a window of 5.
+Sinkhorn's codes are not a loss and have no gradient. No other library has SupReMix.
 
-First, all implementations of a loss must agree in value and gradients. Then all of an M and d run
-in turn, each round on fresh data; times are medians over `--repeats`, and the ratio is that of the
-medians. Memory is what XLA's program takes besides inputs and outputs. The share is that of the
-machine's rate for a square matrix product, in the same rounds, which a loss would have if it formed
-its logits once, and a product for each side that gets gradients; ours does not form those of (i, j)
-and (j, i) apart, so it may exceed 100%. What would need more than 60% of the free memory is listed
-and not run. Where other jobs share the cores, `--clock=cpu` counts the time that CPUs spend on a
-loss, all threads together, in place of the time that passes.
+First, all implementations of a loss must agree in value and gradients. Then all losses of one M and
+d run in turn, each round on fresh data. Times are medians over `--repeats`, and the ratio is that
+of the medians. Memory is what XLA's program takes besides inputs and outputs. The share compares a
+loss with a square matrix product timed in the same rounds. It is the part of that product's rate
+which a loss would reach if it formed its logits once, and one product for each side that gets
+gradients. Our losses do not form those of (i, j) and (j, i) separately, so it may exceed 100%.
+Cases that would need more than 60% of the free memory are listed and not run. If other jobs share
+the cores, `--clock=cpu` counts the CPU time of a loss over all threads instead of the elapsed time.
 """
 
 import functools

@@ -1,18 +1,21 @@
-"""What train steps do: `python -m benchmarks.step [--cases=vit_b --batches=4096 --chunk=512]`.
+"""Costs of train steps: `python -m benchmarks.step [--cases=vit_b --batches=4096 --chunk=512]`.
 
-Prints a Markdown table of the compiled train step of several configs, on random bytes that lie on
-the device: views a second, FLOPs and the share of the devices' peak (MFU), memory, and how much of
-the step making its views takes: the time of the jitted views alone over that of the step, which
-makes the same views. `--chunk=N` embeds N examples at a time, by `microbatches`; then views are
-made twice, and their share is left out.
+Prints a Markdown table of the compiled train step of several configs, on random bytes that are on
+the device: views per second, FLOPs and their share of the devices' peak (MFU), memory, and the
+share of the step that makes views. That share is the time of the jitted views alone divided by the
+time of the step, which makes the same views. `--chunk=N` embeds N examples at a time, by
+`microbatches`. Then views are made twice, and their share is left out.
 
 Times are medians over `--repeats`; step and views run in turn. Memory is what the compiled step
-needs on a device. A step that does not fit has a row that says so. On a CPU the batches are small,
-and configs that ask for bfloat16 run in float32, which CPUs compute natively.
+needs on a device. A step that does not fit has a row that says so. "First step" is how long a run
+waits for it: tracing, compiling, drawing weights and one update; an empty folder in
+JAX_COMPILATION_CACHE_DIR gives that of a machine that never compiled the step. On a CPU the batches
+are small, and configs that ask for bfloat16 run in float32, which CPUs compute natively.
 """
 
 import importlib
 import statistics
+import time
 from collections.abc import Callable
 
 import jax
@@ -104,7 +107,10 @@ def measure(case: str, batch_size: str | None) -> str:
     start = f"| {case} | {config.precision} | {config.batch_size:,} | {config.microbatches} |"
     try:
         batch = jax.device_put(random_batch(config, size), batch_sharding(mesh))
+        began = time.perf_counter()
         step, held = compile_step(experiment, mesh, batch)
+        jax.block_until_ready(step())
+        first = time.perf_counter() - began
         functions = {"step": step}
         if config.microbatches == 1:
             dtype = image_dtype(config)
@@ -113,7 +119,7 @@ def measure(case: str, batch_size: str | None) -> str:
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        return f"{start} does not fit | | | | | | | |"
+        return f"{start} does not fit | | | | | | | | |"
     seconds = statistics.median(times["step"])
     views = experiment.views_per_example * config.batch_size
     rate = model_flops(experiment, mesh, batch) / seconds
@@ -123,7 +129,7 @@ def measure(case: str, batch_size: str | None) -> str:
         f"{start} {1e3 * seconds:,.1f} | {1e3 * min(times['step']):,.1f} | "
         f"{1e3 * max(times['step']):,.1f} | {views / seconds:,.0f} | {rate / 1e12:,.3g} | "
         f"{f'{rate / mesh.size / limits.flops:.1%}' if limits else ''} | {held / 2**30:.2f} | "
-        f"{'' if share is None else f'{share:.1%}'} |"
+        f"{'' if share is None else f'{share:.1%}'} | {first:.1f} |"
     )
 
 
@@ -133,8 +139,8 @@ def main(argv: list[str]) -> None:
     print(f"{jax.device_count()} x {jax.devices()[0].device_kind}, {_REPEATS.value} repeats\n")
     print(
         "| case | precision | batch | microbatches | step, ms | fastest | slowest | views/s | "
-        "TFLOP/s | MFU | memory a device, GiB | views' share |\n"
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "TFLOP/s | MFU | memory a device, GiB | views' share | first step, s |\n"
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         flush=True,
     )
     for case in _CASES.value:

@@ -1,4 +1,4 @@
-"""Times of functions that take turns, so that whatever else a machine does delays them alike."""
+"""Times functions in turn, so that other work on the machine delays them alike."""
 
 import sys
 import time

@@ -3,7 +3,6 @@
 Bytes for a pair of rows are peaks of resident memory, measured with PyTorch 2.13.
 """
 
-import functools
 import importlib.util
 import os
 import pathlib
@@ -14,6 +13,7 @@ import numpy as np
 
 from benchmarks.implementation import Implementation, Inputs
 from benchmarks.jax_losses import BIAS, TEMPERATURE
+from benchmarks.torchvision_import import torchvision
 
 
 def implementations(rows: int) -> tuple[list[Implementation], list[str]]:
@@ -30,32 +30,14 @@ def implementations(rows: int) -> tuple[list[Implementation], list[str]]:
 
 
 def _lightly(pairs: int) -> list[Implementation]:
-    try:
-        from lightly.loss import DCLLoss, NTXentLoss
-    except RuntimeError:
-        _declare_operators_of_torchvision()
-        from lightly.loss import DCLLoss, NTXentLoss
+    torchvision()  # which lightly imports
+    from lightly.loss import DCLLoss, NTXentLoss
 
     nt_xent, dcl = NTXentLoss(temperature=TEMPERATURE), DCLLoss(temperature=TEMPERATURE)
     return [
         _implementation("nt_xent", "lightly NTXentLoss", 19 * pairs, _of_views(nt_xent)),
         _implementation("dcl", "lightly DCLLoss", 21 * pairs, _of_views(dcl)),
     ]
-
-
-@functools.cache  # which keeps the declarations alive
-def _declare_operators_of_torchvision():
-    """Lets torchvision, which lightly imports, be imported beside another build of PyTorch.
-
-    Its own operators are missing there, and importing it fails where it describes them. No loss
-    uses any.
-    """
-    import torch
-
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
 
 
 def _pytorch_metric_learning(pairs: int) -> list[Implementation]:

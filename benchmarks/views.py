@@ -1,4 +1,4 @@
-"""Images of random bytes, and what a recipe of views makes of them."""
+"""Images of random bytes, and the views that a recipe makes of them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What words alone say of the pairs of WordNet's nouns: the baseline of configs/simcse_wordnet.py.
+"""How well words alone match WordNet's pairs of nouns: baseline of configs/simcse_wordnet.py.
 
     python -m benchmarks.wordnet_tfidf data/wordnet.npz
 

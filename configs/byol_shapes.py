@@ -1,4 +1,4 @@
-"""BYOL on the generated `shapes`: a small encoder and many steps, which momentum copies need.
+"""BYOL on the generated `shapes`: a small encoder and many steps, as momentum encoders need.
 
 Method: Grill et al. 2020, "Bootstrap Your Own Latent".
 Command: python -m jcl.train --config=configs/byol_shapes.py --workdir=runs/byol_shapes

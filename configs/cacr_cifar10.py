@@ -1,4 +1,4 @@
-"""CACR on CIFAR-10 with a ResNet-18, four positives a query.
+"""CACR on CIFAR-10 with a ResNet-18, four positives per query.
 
 Method: Zheng et al. 2023, "Contrastive Attraction and Contrastive Repulsion for Representation
     Learning".

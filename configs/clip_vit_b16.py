@@ -1,11 +1,10 @@
-"""CLIP with a ViT-B/16 at the paper's batch, for pairs of one's own.
+"""CLIP with a ViT-B/16 at the paper's batch, for your own pairs.
 
 Method: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
     Supervision", sections 2.4 and 2.5, Tables 18 to 20; 12,800,000,000 pairs are seen.
                   paper                     ours
-    data          400 million, not public   one's own
+    data          400 million, not public   your own
     views         a random square crop      a crop of at least 0.9
-    projections   without a bias            with one
 Data: captioned images that `python -m jcl.data.prepare --pairs` has written as `name`; with CLIP's
     tokenizer, --config.data.tokenizer=bpe_simple_vocab_16e6.txt.gz, which open_clip has.
 Command:
@@ -38,8 +37,9 @@ def get_config(
         std=(0.26862954, 0.26130258, 0.27577711),
     )
     config.text_encoder = dict(name="clip_text", width=512, depth=12, heads=8)
-    config.projector = dict(name="mlp", layers=1, output_dim=512)
-    config.text_projector = dict(name="mlp", layers=1)  # as wide as the projector
+    config.projector = dict(name="mlp", layers=1, output_dim=512, output_bias=False)
+    # As wide as the projector.
+    config.text_projector = dict(name="mlp", layers=1, output_bias=False)
     config.method = dict(name="clip", temperature=0.07)
     config.optimizer = dict(
         name="adamw", learning_rate=5e-4, warmup_steps=2000, weight_decay=0.2, beta2=0.98

@@ -1,8 +1,8 @@
 """ConR beside L1 on photographs that were turned, few of them near +60 degrees.
 
-Method: Keramati et al. 2024, "ConR: Contrastive Regularizer for Deep Imbalanced Regression". Its
-    rival is L1 alone, --config.method.name=l1. The paper's data, AgeDB and IMDB-WIKI, are none of
-    TFDS's, so there is no config in its setting.
+Method: Keramati et al. 2024, "ConR: Contrastive Regularizer for Deep Imbalanced Regression". The
+    baseline is L1 alone, --config.method.name=l1. The paper's data, AgeDB and IMDB-WIKI, are not in
+    TFDS, so there is no config in its setting.
 Data: as `supremix_fashion_angle`, with a density of angles that falls by 100, prepared by `make
     fashion-angle`. `window` is a degree.
 Command: python -m jcl.train --config=configs/conr_fashion_angle.py --workdir=runs/conr_angle

@@ -1,7 +1,8 @@
 r"""DBPM on pairs of photographs, one in ten of which is bad.
 
 Method: Lan et al. 2024, "Towards Enhancing Time Series Contrastive Learning: A Dynamic Bad Pair
-    Mining Approach". Its rival is SimCLR, which counts all pairs alike: --config.method.name=simclr
+    Mining Approach". The baseline is SimCLR, which counts all pairs alike:
+    --config.method.name=simclr
     The paper trains on time series with a 1-D ResNet-34, which jcl does not have, so there is no
     config in its setting. There, pairs are flagged from epoch 50 of 80 on; here after half a run.
 Data: 10,000 images of Fashion-MNIST, 5% of them noise and 5% with the partner of another, by

@@ -1,4 +1,4 @@
-"""What each method's paper promises, in small: a cell of docs/demonstrations.md.
+"""What each method's paper promises, on small data: a cell of docs/demonstrations.md.
 
 Method: each as its own small config has it; the page says what a cell is compared with, by which
     score, and what counts as shown. No paper has these settings.

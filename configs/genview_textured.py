@@ -3,10 +3,10 @@
 Method: Li et al. 2024, "GenView: Enhancing View Quality with Pretrained Generative Model for
     Self-Supervised Learning". No generative model is here: second views are made, and the quality
     of a pair is known (benchmarks/demonstrations/hidden_partners.py). It is 0 or 1, where the
-    paper's lie between -2 and 2, so gamma is 3 and not 1. Its rival is SimCLR, which counts all
+    paper's lie between -2 and 2, so gamma is 3 and not 1. The baseline is SimCLR, which counts all
     pairs alike: --config.method.name=simclr
     There is no config for ImageNet, where the paper trains: stored partners come from archives that
-    fit into memory, and the authors' generated images are none of TFDS's data.
+    fit into memory, and the authors' generated images are not in TFDS.
 Command: python -m jcl.train --config=configs/genview_textured.py --workdir=runs/genview_textured
 Expected time: not measured here; meant to be half a minute of steps on 2 CPU cores.
 Expected score: not measured here.

@@ -1,8 +1,8 @@
 """Hydra on the generated `shapes`: any two classes share a gated part of the embedding.
 
 Method: Wu et al. 2024, "Rethinking Positive Pairs in Contrastive Learning". The class embedding and
-    the gate are smaller than the authors'. Its rival is SupCon, which brings together examples of
-    one class alone: --config.method.name=supcon
+    the gate are smaller than the authors'. The baseline is SupCon, which brings together examples
+    of one class alone: --config.method.name=supcon
 Command: python -m jcl.train --config=configs/hydra_shapes.py --workdir=runs/hydra_shapes
 Expected time: not measured here; meant to be half a minute of steps on 2 CPU cores.
 Expected score: not measured here.

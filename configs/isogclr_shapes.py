@@ -1,8 +1,8 @@
 r"""iSogCLR on long-tailed `shapes`: each example learns a temperature of its own.
 
 Method: Qiu et al. 2023, "Not All Semantics are Created Equal: Contrastive Self-supervised Learning
-    with Automatic Temperature Individualization". Its rival is SogCLR, with one temperature for
-    all: --config.method.name=sogclr
+    with Automatic Temperature Individualization". The baseline is SogCLR, with one temperature
+    for all: --config.method.name=sogclr
 Data: 100 discs for each half-disc, and in between what lies between, by
     python -m jcl.data.prepare --source=shapes --class_ratio=100 --name=shapes_tail100 \
         --data_dir=data

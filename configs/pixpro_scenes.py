@@ -1,7 +1,7 @@
 """PixPro on the generated `scenes`, whose images hold several shapes, and what its cells know.
 
 Method: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised
-    Visual Representation Learning". The encoder's maps have 6x6 cells of 8 pixels. Its rival is
+    Visual Representation Learning". The encoder's maps have 6x6 cells of 8 pixels. The baseline is
     SimCLR with the same encoder and views, `configs/pixpro_scenes.py:method=simclr`.
 Command: python -m jcl.train --config=configs/pixpro_scenes.py --workdir=runs/pixpro_scenes
     Then python -m jcl.evaluate --workdir=runs/pixpro_scenes --config.probe.baselines=False prints

@@ -1,8 +1,8 @@
-"""SigLIP with a ViT-B/16 at the paper's batch, for pairs of one's own.
+"""SigLIP with a ViT-B/16 at the paper's batch, for your own pairs.
 
 Method: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", section 4.
                   paper                         ours
-    data          WebLI, not public             one's own
+    data          WebLI, not public             your own
     tokens        32,000 of a SentencePiece     the run's own BPE of 32,000
     pooling       attention with one query      mean over patches; the last token of a text
     optimizer     AdaFactor, beta2 0.95         AdamW, beta2 0.95
@@ -25,6 +25,7 @@ def get_config(arguments: str = ""):
         name="clip_text", vocabulary=32_000, width=768, depth=12, heads=12, max_length=64
     )
     config.projector = dict(name="mlp", layers=1, output_dim=768)
+    config.text_projector = dict(name="mlp", layers=1)
     config.method = dict(name="siglip", temperature=0.1, bias=-10.0)
     config.optimizer = dict(
         name="adamw", learning_rate=1e-3, warmup_steps=10_000, weight_decay=1e-4, beta2=0.95

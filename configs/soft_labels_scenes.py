@@ -2,11 +2,11 @@
 
 Method: our reading of SoftCon: Wang et al. 2024, "Multi-Label Guided Soft Contrastive Learning for
     Efficient Earth Observation Pretraining", whose formula was not found; temperature and
-    instance_weight are ours. Its rivals are SimCLR, --config.method.name=simclr, and SupCon of
+    instance_weight are ours. The baselines are SimCLR, --config.method.name=simclr, and SupCon of
     identical sets of shapes, --config.method.name=supcon with --config.data.name=
     benchmarks.demonstrations.labelled_scenes:labelled_scenes
     The paper pretrains on satellite images of 13 bands with land-cover labels, which TFDS does not
-    have. It has BigEarthNet, on which the paper probes, but jcl's tfds source reads one class an
+    have. TFDS has BigEarthNet, on which the paper probes, but jcl's tfds source reads one class per
     example, not several: so there is no config in the paper's setting.
 Command: python -m jcl.train --config=configs/soft_labels_scenes.py --workdir=runs/soft_labels
 Expected time: not measured here; meant to be half a minute of steps on 2 CPU cores.

@@ -1,4 +1,4 @@
-"""SupCon on `shapes`: the quickstart, told the classes.
+"""SupCon on `shapes`: the quickstart with class labels.
 
 Method: Khosla et al. 2020, "Supervised Contrastive Learning".
 Command: python -m jcl.train --config=configs/supcon_shapes.py --workdir=runs/supcon_shapes

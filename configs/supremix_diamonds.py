@@ -1,6 +1,7 @@
 """SupReMix on a table: what diamonds cost, from nine of their properties.
 
-Method: Wu et al. 2023, "Mixup Your Own Pairs". Its rivals are named in supremix_fashion_angle.py.
+Method: Wu et al. 2023, "Mixup Your Own Pairs". The baselines are named in
+    supremix_fashion_angle.py.
 Data: 10,000 diamonds of the 53,940 that plotnine brings along, their features standardised, the
     target 100 log10 of the price in dollars; prepared by `make diamonds`.
     --config.data.name=arrays:data/diamonds_imbalanced.npz has few of the dear ones.

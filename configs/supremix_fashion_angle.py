@@ -1,8 +1,8 @@
 """SupReMix on photographs of clothing that were turned: how far is the target, in degrees.
 
-Method: Wu et al. 2023, "Mixup Your Own Pairs". For its rivals set --config.method.name=supcon (on
-    targets in bins of a degree), rnc (Rank-N-Contrast), l1 or mse (trained from end to end), each
-    at its authors' temperature; --config.method.mix_neg=False or mix_pos=False for one mixture.
+Method: Wu et al. 2023, "Mixup Your Own Pairs". For the baselines set --config.method.name=supcon
+    (on targets in bins of a degree), rnc (Rank-N-Contrast), l1 or mse (trained from end to end),
+    each at its authors' temperature. One mixture: --config.method.mix_neg=False or mix_pos=False.
 Data: 10,000 images of Fashion-MNIST, turned by an angle in +-60 degrees, prepared by `make
     fashion-angle`; --config.data.name=tfds:fashion_angle_imbalanced has few near +60.
 Command: python -m jcl.train --config=configs/supremix_fashion_angle.py --workdir=runs/fashion_angle

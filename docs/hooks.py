@@ -13,6 +13,10 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changes.md",
     "benchmarks/RESULTS.md": "measurements.md",
+    **{
+        path.relative_to(ROOT).as_posix(): f"reports/{path.name}"
+        for path in sorted((ROOT / "benchmarks/reports").glob("*.md"))
+    },
 }
 
 

@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str):
-    # Lazily, so that a binary can still choose JAX's settings after importing jcl.
+    # Imported lazily, so that a binary can still choose JAX's settings after importing jcl.
     if name == "load":
         try:
             from jcl.evaluation.load import load

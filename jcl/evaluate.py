@@ -1,6 +1,6 @@
-"""Measures a run: `python -m jcl.evaluate --workdir=DIR [--step=N] [--config.KEY=VALUE ...]`.
+"""Evaluates a run: `python -m jcl.evaluate --workdir=DIR [--step=N] [--config.KEY=VALUE ...]`.
 
-Everything it needs stands in the workdir; the config is the run's own, with overrides.
+Everything that it needs is in the workdir; the config is the run's own, with overrides.
 """
 
 import functools
@@ -29,7 +29,7 @@ from jcl.evaluation.encode import (
     output_names,
 )
 from jcl.evaluation.figures import draw, draw_retrieved
-from jcl.evaluation.finetune import finetune_shares
+from jcl.evaluation.finetune import check_finetuning, finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
 from jcl.evaluation.left_out import check_same_size, open_test_split
 from jcl.evaluation.pairs import EmbeddedPairs, embed_pairs, score_planted, score_retrieval
@@ -62,6 +62,7 @@ from jcl.probes import (
 )
 from jcl.runtime import cli
 from jcl.runtime.folder import Folder
+from jcl.runtime.workdir import FIGURES
 from jcl.training.checkpoint import read_variables
 from jcl.training.warm_start import check_same_names
 
@@ -76,40 +77,40 @@ def evaluate(
 ) -> dict:
     """Probes a checkpoint's frozen features and writes results.json and figures/.
 
-    `jcl.runtime.configure` comes first, as in the binary.
+    Call `jcl.runtime.configure` first, as the binary does.
 
     Args:
-        config: of the run; `probe.*` and `data.*` may differ from what it was trained with.
+        config: of the run; `probe.*` and `data.*` may differ from those of training.
         workdir: of the run.
         step: None takes the newest checkpoint and writes results.json and figures/; a number takes
-            that one and writes results-<step>.json and figures-<step>/. On another dataset than
-            the run's, their names end in its name.
+            the checkpoint of this step and writes results-<step>.json and figures-<step>/. For
+            another dataset than the run's, the dataset's name is appended.
         export_features: also save the features of both splits to this .npz file.
-        concatenate: workdirs of other runs, whose features stand before this one's in the section
-            "concatenated", which has the same probes.
+        concatenate: workdirs of other runs. Their features and then this run's are concatenated,
+            and get the same probes in the section "concatenated".
 
     Returns:
-        What was written: {"step", "settings", "data", "knn", "linear", "ridge", "geometry",
-        "untrained": {..}, "pixels": {..}, "remarks": [sentences, `jcl.evaluation.remarks`]};
-        scores are fractions (errors in units of the target), means over seeds, with their settings
-        beside them. "knn" has top1 where the data has labels and mae where it has targets; "linear"
-        needs labels, "ridge" targets. Where examples are feature vectors, "inputs" stands for
-        "pixels". All of these are of the first of
-        `probe.outputs`; every further output has a section of its name, such as "projection", with
-        the same probes, and "projection", where there is one, has a short "geometry" in any case. A
-        method that was trained with labels has a "head", which is scored too on the dataset it was
-        trained on; `probe.finetune` adds "finetune" (`jcl.evaluation.finetune`). Two towers add
-        "retrieval" (`jcl.evaluation.pairs`) and, where classes have names, "zero_shot"
-        (`jcl.evaluation.zero_shot`); "planted" is there where bad pairs are planted. Where an
-        example has several images, each is an example for the other probes. Examples with masks of
-        their shapes add "cells", of an encoder that has a feature map (`jcl.evaluation.cells`).
-        Without a test split nothing is predicted, and geometry is that of training examples.
-        `jcl.probes.measure` has further scores, which few data have. "settings" and "data" are the
-        config's sections `probe` and `data`.
+        The content of the file: {"step", "settings", "data", "knn", "linear", "ridge", "geometry",
+        "untrained": {..}, "pixels": {..}, "remarks": [sentences, `jcl.evaluation.remarks`]}.
+        Scores are fractions (errors are in units of the target) and means over seeds, with their
+        settings. "knn" has top1 for labels and mae for targets; "linear" needs labels, "ridge"
+        targets. If examples are feature vectors, "inputs" replaces "pixels".
+        All of these are for the first of `probe.outputs`. Every further output has a section of its
+        name, such as "projection", with the same probes. "projection", if there is one, always has
+        a short "geometry".
+        "head" has the scores of a method that was trained with labels, on its own dataset.
+        "finetune" comes with `probe.finetune` (`jcl.evaluation.finetune`). Two towers add
+        "retrieval" (`jcl.evaluation.pairs`) and, if classes have names, "zero_shot"
+        (`jcl.evaluation.zero_shot`). "planted" is there if bad pairs are planted. "cells" is there
+        if examples have masks of their shapes and the encoder has a feature map
+        (`jcl.evaluation.cells`). `jcl.probes.measure` has further scores for certain data.
+        If an example has several images, each image is an example for the other probes. Without a
+        test split nothing is predicted, and geometry is that of training examples. "settings" and
+        "data" are the config's sections `probe` and `data`.
 
     Raises:
-        UserError: no such checkpoint, one that does not fit the config or the data, data that
-            cannot be read, or a file that cannot be written.
+        UserError: no such checkpoint, a checkpoint that does not match the config or the data, data
+            that cannot be read, or a file that cannot be written.
     """
     config = open_config(config)
     if export_features is not None:
@@ -120,14 +121,15 @@ def evaluate(
     if test is not None:
         check_same_size(config, train, test)
     with (config := config.copy_and_resolve_references()).unlocked():
-        # Nothing is trained with these, and other data may be less than a batch or an epoch.
+        # Nothing is trained with these values, and other data may be smaller than a batch.
         config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1
     experiment = make_experiment(config, shape_of(train))
+    check_finetuning(config, experiment.method)
     own = read_run_config(workdir)[0].data
     own_data = config.data.name == own.name or same_place(
         "data.name", own.name, config.data.name, None
     )
-    # What a head says of another dataset than the run's is about another question.
+    # A head's predictions have no meaning for another dataset than the run's.
     own_head = own_data and config.data.get("label_key") == own.get("label_key")
     variables, at_step = _restore(experiment, workdir, step, with_head=own_head)
     suffix = "" if step is None else f"-{at_step}"
@@ -162,7 +164,7 @@ def evaluate(
             results["untrained"] |= score_cells(config, method, start.probed, train, test)
         if test is not None and train.image_shape is not None:
             raw = raw_inputs(train), raw_inputs(test)
-            # Low-shot probes of thousands of pixels take minutes, and score about chance.
+            # Low-shot probes of thousands of pixels take minutes and score near chance.
             results["pixels"] = _score(config, train, *raw, shares=())
         elif test is not None and "features" in experiment.data.example:
             raw = raw_inputs(train), raw_inputs(test)
@@ -172,12 +174,12 @@ def evaluate(
     write_results(path, results)
     if export_features is not None:
         save_features(export_features, *trained)
-    # This may take long, and fail: the rest is safe by then.
+    # This may take long and fail, so all other results are written before.
     if config.probe.finetune and _told_something(*trained):
         parts = _feature_parts(experiment.method, variables)
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
-    figures = workdir / f"figures{suffix}"
+    figures = workdir / f"{FIGURES}{suffix}"
     draw(experiment, workdir, figures, trained[1] or trained[0], shown)
     if pairs is not None:
         draw_retrieved(figures, pairs, whole_test)
@@ -185,7 +187,7 @@ def evaluate(
 
 
 def _told_something(train_features: Features, test_features: Features | None) -> bool:
-    """Whether fine-tuning has something to predict."""
+    """Whether there are labels or targets for fine-tuning."""
     return test_features is not None and any(
         getattr(train_features, key) is not None and getattr(test_features, key) is not None
         for key in ("label", "target")
@@ -195,10 +197,10 @@ def _told_something(train_features: Features, test_features: Features | None) ->
 def _restore(
     experiment: Experiment, workdir: Folder, step: int | None, *, with_head: bool
 ) -> tuple[Variables, int]:
-    """What probes see of a checkpoint, in the precision of the config, and its step.
+    """The variables for probes from a checkpoint, in the precision of the config, and its step.
 
-    Without a head, which has as many outputs as the run's own dataset has classes, the rest must
-    fit the config.
+    A head is left out, because its outputs are the classes of the run's own dataset. The rest must
+    match the config.
     """
     variables, at_step = read_variables(workdir, step)
     shapes = experiment.state_shapes(make_mesh())
@@ -225,7 +227,7 @@ def _restore(
 def _probe(
     experiment: Experiment, name: str, variables: Variables, train: Source, test: Source | None
 ) -> tuple[dict, tuple[Features, Features | None]]:
-    """All probes of one output of the method, and its values for the splits there are."""
+    """All probes of one output of the method, and its values for the splits."""
     config = experiment.config
     apply = functools.partial(jax.jit(output_function(config, experiment.method, name)), variables)
     train_features = extract(apply, train, batch_size=min(FEATURE_BATCH, len(train)))
@@ -247,7 +249,7 @@ def _score_pairs(
     test: Source | None,
     pairs: EmbeddedPairs | None,
 ) -> dict:
-    """What the towers say of pairs, where there are two."""
+    """Scores of pairs, for methods of two towers."""
     given = experiment.config, experiment.method, variables
     found = {"planted": score_planted(*given, train)}
     if pairs is not None:
@@ -257,7 +259,7 @@ def _score_pairs(
 
 
 def _projection_geometry(experiment: Experiment, variables: Variables, test: Source) -> dict:
-    """What tells whether the projection has collapsed, where the method has one."""
+    """The geometry of the projection, which shows a collapse, if the method has one."""
     config, method = experiment.config, experiment.method
     if PROJECTION not in output_names(config, method, variables, test):
         return {}
@@ -273,7 +275,7 @@ def _score(
     *,
     shares: tuple[float, ...],
 ) -> dict:
-    """All probes that the data allows; {} where it has neither labels nor targets."""
+    """All probes that the data allow; {} without labels and targets."""
     n_classes, of_splits = classes_to_probe(
         config.probe.label, source.n_classes, train_features, test_features
     )
@@ -295,7 +297,7 @@ def _has_prediction(
     train_features: Features,
     test_features: Features,
 ) -> bool:
-    """Whether the method predicts what it was told, and both splits know it."""
+    """Whether the method predicts its labels or targets, and both splits have them."""
     names = output_names(experiment.config, experiment.method, variables, train)
     return "prediction" in names and all(
         getattr(split, _told(experiment)) is not None for split in (train_features, test_features)
@@ -303,7 +305,7 @@ def _has_prediction(
 
 
 def _told(experiment: Experiment) -> str:
-    """What a method that predicts is told of each example: "label" or "target"."""
+    """The supervision of a method that predicts: "label" or "target"."""
     return "target" if "target" in experiment.method.needs else "label"
 
 
@@ -374,10 +376,10 @@ def _parse(argv):
 
 if __name__ == "__main__":
     _WORKDIR = cli.define_folder("workdir", "Folder of the run.")
-    _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the newest by default.")
+    _STEP = flags.DEFINE_integer("step", None, "Step of the checkpoint; the newest by default.")
     _EXPORT = flags.DEFINE_string("export_features", None, "Save the features to this .npz file.")
     _CONCATENATE = flags.DEFINE_list(
-        "concatenate", None, "Workdirs of other runs, whose features are probed beside the run's."
+        "concatenate", None, "Workdirs of other runs, to probe their features with the run's."
     )
     flags.mark_flag_as_required("workdir")
     cli.run(main, _parse)

@@ -1,4 +1,4 @@
-"""Which devices there are, and how a global batch lies on them."""
+"""The device mesh, and the sharding of a global batch over it."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ def make_mesh(
     """Arranges devices as a mesh with the axes ("data", "fsdp").
 
     Args:
-        data: size of the data axis; -1 takes all devices that `fsdp` leaves.
-        fsdp: size of the second axis; the batch is split over both.
-        devices: which, and in which order; None takes all, in the order that suits the hardware.
+        data: size of the data axis; -1 takes the number of devices divided by `fsdp`.
+        fsdp: size of the second axis; the batch is split over both axes.
+        devices: the devices in order; None takes all, in an order that matches the hardware.
 
     Raises:
         UserError: the sizes do not use every device exactly once.
@@ -54,7 +54,7 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def check_even_split(batch_size: int, mesh: Mesh | None, *, microbatches: int = 1) -> None:
-    """Raise `UserError` unless the mesh, where there is one, can hold equal shares of a batch."""
+    """Raises `UserError` unless a batch can be split evenly over the mesh, if there is one."""
     devices = 1 if mesh is None else mesh.size
     if batch_size % (devices * microbatches):
         held_by = "one device" if devices == 1 else f"{devices} devices"

@@ -1,4 +1,4 @@
-"""What a train step will cost, from compiling it: `--compile_only`."""
+"""The cost of a train step, found by compiling it: `--compile_only`."""
 
 import dataclasses
 import functools
@@ -45,26 +45,28 @@ class Plan:
     """The cost of one step.
 
     Attributes:
-        device_kind: as JAX names it.
-        devices: how many.
-        views: that a step embeds, over all devices.
-        parameters: that the method owns, the frozen ones among them.
+        device_kind: JAX's name of the device.
+        devices: number of devices.
+        views: number of views per step, over all devices.
+        parameters: number of parameters of the method, including frozen ones.
         flops: floating point operations of matrix products and convolutions over the whole mesh,
             forward, backward and recomputed, counted from the program before XLA sees it.
         model_flops: the same without what microbatches and remat recompute: what MFU counts.
-        xla_flops: of all operations of one device, by XLA.
+        xla_flops: of all operations of one device, by XLA; None where XLA does not say, as of GPUs
+            that are not there.
         bytes_accessed: that the operations of one device read and write, by XLA; some of it in
-            caches, and without what custom calls move, which are all convolutions on GPUs.
+            caches, and without what custom calls move, which are all convolutions on GPUs. None
+            likewise.
         memory_bytes: that one device reads from and writes to its memory, by `jcl.cost.traffic`.
         collective_bytes: that one device sends to others, by kind of operation.
         argument_bytes: state and batch on one device.
-        temporary_bytes: what else one device needs while the step runs.
-        unknown_loops: loops whose body counts once, in what comes from the compiled program,
-            because how often it runs is not known; other loops count every trip.
-        compile_seconds: how long lowering and compiling took.
-        roofline: None where the device's peaks are not known.
-        limit_bytes: what programs may take of a device's memory; None where that is not known.
-        fits: whether arguments and temporaries fit into that.
+        temporary_bytes: further memory of one device during the step.
+        unknown_loops: number of loops whose body counts once in the numbers of the compiled
+            program, because it is not known how often it runs; other loops count every trip.
+        compile_seconds: time of lowering and compiling.
+        roofline: None if the device's peaks are not known.
+        limit_bytes: device memory that programs may use; None if it is not known.
+        fits: whether arguments and temporaries fit into `limit_bytes`.
     """
 
     device_kind: str
@@ -73,8 +75,8 @@ class Plan:
     parameters: int
     flops: float
     model_flops: float
-    xla_flops: float
-    bytes_accessed: float
+    xla_flops: float | None
+    bytes_accessed: float | None
     memory_bytes: float
     collective_bytes: dict[str, float]
     argument_bytes: int
@@ -89,18 +91,18 @@ class Plan:
 def compile_only(
     config: ConfigDict, *, topology: str | None = None, workdir: Folder | None = None
 ) -> None:
-    """Compiles the full-size step and prints what it will cost.
+    """Compiles the full-size step and prints its cost.
 
-    Needs no data where `data.image_size` is set: the images then have three channels, and texts,
-    where the method has a network for them, `data.text_length` tokens.
+    If `data.image_size` is set, no data are needed: images then have three channels, and texts, if
+    the method has a text network, `data.text_length` tokens.
 
     Args:
         config: from `jcl.config.base()`.
-        topology: TPUs that need not be there (`jcl.cost.topology`); None takes the devices at hand.
+        topology: devices that need not be there, see `jcl.cost.topology`; None takes those at hand.
         workdir: gets plan.json, if it is given.
 
     Raises:
-        UserError: for anything in config, topology or workdir that the user must mend.
+        UserError: for anything in config, topology or workdir that the user must correct.
     """
     config = open_config(config)
     if topology is None:
@@ -110,7 +112,7 @@ def compile_only(
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
     side = config.data.get("image_size")
     if side is not None:
-        # This sets constants of the schedule and the length of a method's tables: next to nothing.
+        # This only sets constants of the schedule and the length of a method's tables.
         has_text = "text_encoder" in networks_of(config.method.name)
         length = config.data.text_length if has_text else None
         data = images_of(side, side, 3, examples=1000 * config.batch_size, text_length=length)
@@ -145,11 +147,12 @@ def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:
     lowered = compile_train_step(state, mesh=mesh, **experiment.step_options()).lower(state, batch)
     compiled = _compile(lowered, device_kind)
     seconds = time.perf_counter() - began
-    analysis = {"flops": 0.0, "bytes accessed": 0.0, **(compiled.cost_analysis() or {})}
+    analysis = compiled.cost_analysis() or {}
     traffic = measure_traffic(hlo.parse(compiled.as_text()), devices=mesh.size)
     flops, model = step_flops(experiment, mesh, batch), model_flops(experiment, mesh, batch)
     views = batch["index"].shape[0] * experiment.views_per_example
-    bytes_accessed = analysis["bytes accessed"] + traffic.further_bytes
+    xla_flops = _plus(analysis.get("flops"), traffic.further_flops)
+    bytes_accessed = _plus(analysis.get("bytes accessed"), traffic.further_bytes)
     held, needed = compiled.memory_analysis().argument_size_in_bytes, step_bytes(compiled)
     limits, most = peak(device_kind), memory_limit(mesh.devices.flat[0])
     return Plan(
@@ -159,7 +162,7 @@ def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:
         parameters=sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         flops=flops,
         model_flops=model,
-        xla_flops=analysis["flops"] + traffic.further_flops,
+        xla_flops=xla_flops,
         bytes_accessed=bytes_accessed,
         memory_bytes=traffic.memory_bytes,
         collective_bytes=traffic.collective_bytes,
@@ -172,13 +175,17 @@ def make_plan(experiment: Experiment, mesh: Mesh, batch: Batch) -> Plan:
             limits,
             flops=flops / mesh.size,
             model_flops=model / mesh.size,
-            bytes_accessed=max(bytes_accessed, traffic.memory_bytes),
+            bytes_accessed=max(bytes_accessed or 0, traffic.memory_bytes),
             bytes_sent=sum(traffic.collective_bytes.values()),
             views=views,
         ),
         limit_bytes=most,
         fits=None if most is None else needed <= most,
     )
+
+
+def _plus(of_loops_once: float | None, further: float) -> float | None:
+    return None if of_loops_once is None else of_loops_once + further
 
 
 def step_flops(experiment: Experiment, mesh: Mesh, batch: Batch) -> float:
@@ -221,8 +228,8 @@ def describe(plan: Plan) -> str:
         ("parameters", f"{plan.parameters:,}"),
         ("FLOPs a step", f"{plan.flops:.4g} analytic (matrix products and convolutions)"),
         ("on each device", f"{plan.flops / plan.devices:.4g} analytic"),
-        ("", f"{plan.xla_flops:.4g} by XLA ({loops})"),
-        ("bytes accessed", f"{plan.bytes_accessed:.4g} by XLA, likewise"),
+        ("", _by_xla(plan.xla_flops, f" ({loops})")),
+        ("bytes accessed", _by_xla(plan.bytes_accessed, ", likewise")),
         ("", f"{plan.memory_bytes:.4g} of device memory, by the compiled program's text"),
         ("bytes sent", f"{sum(plan.collective_bytes.values()):.4g}" + (sent and f" = {sent}")),
         (
@@ -255,6 +262,10 @@ def describe(plan: Plan) -> str:
     return "\n".join(f"{name:<16}{value}" for name, value in rows)
 
 
+def _by_xla(count: float | None, which: str) -> str:
+    return "not told by XLA" if count is None else f"{count:.4g} by XLA{which}"
+
+
 def write_plan(workdir: Folder, plan: Plan, config: ConfigDict, *, topology: str | None) -> None:
     """Writes plan.json: every figure, and what it was made from.
 
@@ -262,7 +273,7 @@ def write_plan(workdir: Folder, plan: Plan, config: ConfigDict, *, topology: str
         workdir: an existing folder.
         plan: the figures.
         config: as asked.
-        topology: as asked; None where the devices were at hand.
+        topology: as given; None for the devices of this machine.
     """
     written = {
         "command_line": sys.argv,

@@ -1,8 +1,9 @@
 """Lists runs: `python -m jcl.runs DIR... [--by=SCORE]`.
 
-Each DIR is a workdir or a folder that holds some, at any depth. Of every run: whether it is alive,
-done, stopped or dead, how far it came, the config keys in which it differs from others, and one
-score, by which runs are sorted, the best first. `python -m jcl.report` has all scores, with seeds.
+Each DIR is a workdir, or a folder that holds workdirs at any depth. For every run the list shows
+whether it is alive, done, stopped or dead, its step, the config keys in which it differs from other
+runs, and one score. Runs are sorted by this score, the best first. `python -m jcl.report` has all
+scores, with means over seeds.
 """
 
 import sys
@@ -27,12 +28,12 @@ def list_runs(folders: Sequence[Path], by: str = "") -> Table:
     """The table of the runs in some folders.
 
     Args:
-        folders: workdirs, or folders that hold some.
-        by: a regular expression for the title of a score, as a report has it; the first score that
-            it is found in counts.
+        folders: workdirs, or folders that hold workdirs.
+        by: a regular expression for the title of a score, as in a report; the first score that
+            matches is used.
 
     Raises:
-        UserError: there is no run, one cannot be read, or no run has such a score.
+        UserError: there is no run, a run cannot be read, or no run has such a score.
     """
     runs = [read_run(workdir) for workdir in find_workdirs(folders)]
     column = _score(runs, by)
@@ -54,10 +55,10 @@ def list_runs(folders: Sequence[Path], by: str = "") -> Table:
 
 
 def _score(runs: Sequence[Run], by: str) -> Column | None:
-    """The first score of that name; None where no run was evaluated and none is asked for."""
+    """The first score that matches; None if no run was evaluated and no score was asked for."""
     if all(run.results is None for run in runs):
         if by:
-            raise UserError(f"--by={by!r} is given, and no run was evaluated")
+            raise UserError(f"--by={by!r} is given, but no run was evaluated")
         return None
     ranked = columns_of(runs, by)
     return next((c for c in ranked if c.larger_is_better is not None), ranked[0])

@@ -1,6 +1,6 @@
 """Pretrains an encoder: `python -m jcl.train --config=configs/NAME.py --workdir=DIR`.
 
-Started again with the same workdir, it goes on from the newest checkpoint.
+Started again with the same workdir, it resumes from the newest checkpoint.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from jcl.config.file import read_config_file
 from jcl.cost.devices import peak
 from jcl.cost.memory import check_memory, step_bytes
 from jcl.data.dataset_shape import shape_of
-from jcl.data.identity import Identity, identity, identity_number
+from jcl.data.identity import Identity, files_of, identity, identity_number
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash
 from jcl.data.text.kept import own_tokenizer, write_kept
@@ -63,19 +63,19 @@ from jcl.weights.tables import tables_by_section
 def train(
     config: ml_collections.ConfigDict, workdir: Folder, *, accept_config_changes: bool
 ) -> None:
-    """Trains to the end of the config's schedule, or resumes to it.
+    """Trains to the end of the config's schedule, from the start or from a checkpoint.
 
-    `jcl.runtime.configure` comes first, as in the binary.
+    Call `jcl.runtime.configure` first, as the binary does.
 
     Args:
         config: from `jcl.config.base()`.
-        workdir: made where it is missing; everything the run leaves is in it.
-        accept_config_changes: go on with a config, or data, that differ from the workdir's.
+        workdir: folder for everything that the run writes; made if it is missing.
+        accept_config_changes: resume even if config or data differ from those of the workdir.
 
     Raises:
-        UserError: for anything in config, data or workdir that the user must mend, before training;
-            for a loss that is not finite or data that cannot be read, during it.
-        Preempted: the machines are to be taken away, and the state is saved.
+        UserError: before training, for anything in config, data or workdir that the user must
+            correct; during training, for a loss that is not finite or data that cannot be read.
+        Preempted: a notice of preemption came, and the state is saved.
     """
     with contextlib.ExitStack() as closing:
         run = prepare(config, workdir, accept_config_changes=accept_config_changes, closing=closing)
@@ -90,30 +90,30 @@ def prepare(
     accept_config_changes: bool,
     closing: contextlib.ExitStack,
 ) -> Run | None:
-    """Makes all that a run needs: devices, data, state, workdir, the compiled step, instruments.
+    """Makes everything that a run needs: devices, data, state, workdir, the compiled step, meters.
 
-    Nothing is written before everything asked for is known to be possible.
+    Nothing is written before all settings were checked.
 
     Args:
         config: see `train`.
         workdir: see `train`.
         accept_config_changes: see `train`.
-        closing: gets what the run has to close at its end.
+        closing: gets the objects that must be closed at the end of the run.
 
     Returns:
-        The run; None where it is complete already.
+        The run; None if it is already complete.
     """
     config = open_config(config)
     check_installed(config)
     _check_remote(config, workdir)
     mesh = make_mesh(**config.mesh)
     check_even_split(config.batch_size, mesh, microbatches=config.microbatches)
-    # Before its first checkpoint a run has a tokenizer that no network was trained with.
+    # Before the first checkpoint, no network was trained with the run's tokenizer.
     resumes = bool(saved_steps(workdir))
     own = functools.partial(own_tokenizer, workdir, config.data.tokenizer) if resumes else None
     with distributed.first_then_others("the data are there"):
         source = open_split(config, "train", tokenizer=own)
-    data = identity(source)
+    data = identity(source, files_of(config.data))
     if not distributed.same_everywhere(identity_number(data)):
         raise UserError(
             f"data.name={config.data.name!r} is not the same in all processes: this one has "
@@ -142,7 +142,7 @@ def prepare(
     if start >= total:
         _say(f"{workdir} is complete: step {start} of {total}")
         return None
-    # A notice that comes while the step compiles is heeded after the first step.
+    # A notice that comes while the step compiles takes effect after the first step.
     must_stop = closing.enter_context(preemption.notice())
     train_step, meter = _compile_step(experiment, state, mesh)
     watchdog = Watchdog(
@@ -189,11 +189,11 @@ def prepare(
 
 
 def _first_state(experiment, workdir: Folder, mesh: Mesh) -> tuple[TrainState, list[dict] | None]:
-    """The state before the first step, and where its networks come from if from other runs."""
+    """The state before the first step, and the origins of networks from other runs, if any."""
     config, state = experiment.config, experiment.init_state(mesh)
-    if config.init_from is None or saved_steps(workdir):  # a checkpoint wins over `init_from`
+    if config.init_from is None or saved_steps(workdir):  # a checkpoint overrides `init_from`
         return state, None
-    # A run that was killed before its first checkpoint takes the same ones again.
+    # A run that was killed before its first checkpoint loads the same steps again.
     earlier = workdir_lib.read_origin_steps(workdir)
     tables = tables_by_section(experiment.method)
     state, origin = warm_start(
@@ -210,9 +210,9 @@ def _enter(
     accept: bool,
     closing: contextlib.ExitStack,
 ) -> Checkpoints:
-    """Makes the workdir, or sees that the one that is there is of the same run.
+    """Makes the workdir, or checks that an existing one belongs to the same run.
 
-    The first of several processes writes there, and no sooner than all have looked.
+    Of several processes the first one writes, after all have checked.
     """
     first = distributed.is_first()
     distributed.barrier("all processes looked at the workdir")
@@ -231,11 +231,13 @@ def _enter(
 
 
 def _compile_step(experiment, state: TrainState, mesh: Mesh) -> tuple[Callable, Meter]:
-    """The compiled step, and what measures it."""
+    """The compiled step, and its meter."""
     config = experiment.config
     train_step = compile_train_step(state, mesh=mesh, **experiment.step_options())
     began = time.perf_counter()
     batch = experiment.data.batch(config.batch_size)
+    cache = jax.config.jax_compilation_cache_dir
+    _say(f"compiling the step; the next start finds it in {cache} and is quicker")
     train_step = train_step.lower(state, batch).compile()
     needed = step_bytes(train_step)
     _say(
@@ -255,7 +257,7 @@ def _compile_step(experiment, state: TrainState, mesh: Mesh) -> tuple[Callable, 
 def _countable_flops(experiment, mesh, batch) -> float | None:
     try:
         return model_flops(experiment, mesh, batch)
-    except UserError as error:  # a loop or kernel of the user's own: no reason not to train
+    except UserError as error:  # a loop or kernel of the user, which does not prevent training
         logging.warning("no MFU: %s", error)
         return None
 
@@ -267,7 +269,7 @@ def _peak_flops(config, mesh) -> float | None:
 
 
 def _check_remote(config: ml_collections.ConfigDict, workdir: Folder) -> None:
-    """Says that nobody has tried Google's storage, and refuses what cannot write there."""
+    """Warns that nobody has tried Google's storage, and refuses options that cannot write there."""
     if not is_remote(workdir):
         return
     for key, value in (
@@ -278,7 +280,7 @@ def _check_remote(config: ml_collections.ConfigDict, workdir: Folder) -> None:
             raise UserError(f"{key}={value!r} writes files of its own: it takes a local workdir")
     _say(f"workdir {workdir}: nobody has tried jcl on Google's storage, by etils and Orbax, so far")
     if distributed.is_first():
-        workdir_lib.create(workdir)  # now, because much may be missing, and no folder is left there
+        workdir_lib.create(workdir)  # now, because packages may be missing; no empty folder remains
 
 
 def _said(data: Identity) -> str:
@@ -327,7 +329,7 @@ def main(parsed) -> None:
 
 
 def _parse(argv):
-    """The config of the command line and lines for the user; None where names are listed."""
+    """The config of the command line and messages; None if names are listed."""
     flags.FLAGS(argv, known_only=True)
     if _LIST.value is not None:
         cli.parse_flags(argv)
@@ -339,23 +341,23 @@ if __name__ == "__main__":
     _CONFIG = flags.DEFINE_string(
         "config", None, "configs/NAME.py[:args]; --config.KEY=VALUE overrides."
     )
-    _WORKDIR = cli.define_folder("workdir", "Folder for all that the run leaves.")
+    _WORKDIR = cli.define_folder("workdir", "Folder for everything that the run writes.")
     _ACCEPT = flags.DEFINE_bool(
-        "accept_config_changes", False, "Resume although the config, or the data, differ."
+        "accept_config_changes", False, "Resume although config or data differ."
     )
     _LIST = cli.define_optional_string(
-        "list", ALL, "Every name there is; --list=method.simclr: what a name takes."
+        "list", ALL, "List all names; --list=method.simclr: the options of a name."
     )
     _COORDINATOR = flags.DEFINE_string(
-        "coordinator", None, "HOST:PORT of process 0; where JAX finds the processes, not needed."
+        "coordinator", None, "HOST:PORT of process 0; not needed where JAX finds the processes."
     )
-    _PROCESSES = flags.DEFINE_integer("processes", None, "How many processes train together.")
-    _PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
+    _PROCESSES = flags.DEFINE_integer("processes", None, "Number of processes of the run.")
+    _PROCESS = flags.DEFINE_integer("process", None, "Number of this process, from 0.")
     _COMPILE_ONLY = flags.DEFINE_bool(
         "compile_only", False, "Compile the full-size step, print its cost, train nothing."
     )
     _TOPOLOGY = flags.DEFINE_string(
-        "topology", None, "With --compile_only: TPUs that need not be there, tpu:v5e:16x16."
+        "topology", None, "With --compile_only: devices that need not be there, tpu:v5e:16x16."
     )
     flags.register_multi_flags_validator(
         ["config", "list"],
@@ -370,6 +372,6 @@ if __name__ == "__main__":
     flags.register_multi_flags_validator(
         ["topology", "compile_only"],
         lambda given: given["topology"] is None or given["compile_only"],
-        message="--topology goes with --compile_only: it names devices that need not be there",
+        message="--topology needs --compile_only, because its devices need not exist",
     )
     cli.run(main, _parse)

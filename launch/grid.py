@@ -1,4 +1,4 @@
-"""Which runs a sweep has: the product of the values of some config keys, and seeds."""
+"""The runs of a sweep: the product of the values of some config keys, and seeds."""
 
 import dataclasses
 import itertools

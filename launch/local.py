@@ -5,7 +5,7 @@
 
 What follows `--` are the arguments of `python -m jcl.train`. Each line of output starts with the
 number of its process. SIGTERM and Ctrl-C are passed on as a notice of preemption; a second Ctrl-C
-ends all at once. When one process fails all are ended, and its status is this program's.
+ends all at once. When one process fails, all are ended, and this program exits with its status.
 """
 
 import argparse

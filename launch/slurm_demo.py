@@ -1,4 +1,4 @@
-"""Takes a two-process run away from Slurm twice, and checks that it ends as if never interrupted.
+"""Preempts a two-process Slurm run twice, and checks that it ends as if never interrupted.
 
     launch/slurm_local.sh .venv/bin/python launch/slurm_demo.py [FOLDER]
 

@@ -5,15 +5,15 @@
         [--config.KEY=VALUE ...] [--jobs=N] [--slurm=print|submit]
 
 From the checkout's root. `--grid :NAME=VALUE,...` sweeps an argument of the config file. Each run
-has a folder WORKDIR/NAME, named by what tells it from the others, and in it all that
-`python -m jcl.train` and `python -m jcl.evaluate` leave and say (log.txt). Runs that are done
-(sweep.json says so) are skipped and others go on where they stopped, so the same command carries on
-after anything. SIGTERM and Ctrl-C are passed on as a notice of preemption (a second Ctrl-C ends all
-at once), and the status is 75 then; 1 where a run failed, which does not keep the others from
-running; 2 for a mistake, before anything starts.
+has a folder WORKDIR/NAME, named by what differs between the runs. It holds all files of
+`python -m jcl.train` and `python -m jcl.evaluate`, and their output (log.txt). The same command
+carries on after any interruption: runs that are done (recorded in sweep.json) are skipped, and
+others resume. SIGTERM and Ctrl-C are passed on as a notice of preemption; a second Ctrl-C ends all
+runs at once. The exit status is 75 after a preemption, 1 if a run failed (the others still run),
+and 2 for a mistake, before anything starts.
 
-Runs at the same time (--jobs) share the machine's devices; a GPU's memory is JAX's first process's
-unless XLA_PYTHON_CLIENT_MEM_FRACTION says otherwise.
+Runs at the same time (--jobs) share the machine's devices. On a GPU, the first process takes most
+of the memory unless XLA_PYTHON_CLIENT_MEM_FRACTION is set.
 """
 
 import argparse

@@ -13,6 +13,7 @@ from jcl.errors import UserError
 from jcl.evaluate import evaluate
 from jcl.experiment import read_command_line
 from jcl.probes import knn_target_scores, raw_inputs, results_table
+from jcl.probes.kept_map import SPRITE, read_map
 from jcl.runtime.workdir import read_config
 from jcl.train import train
 from jcl.training.checkpoint import read_model
@@ -43,7 +44,7 @@ def test_all_that_a_run_is_measured_by(run, tmp_path, caplog):
     # 0.01 of 64 examples is too little.
     flags = "--config.probe.shares=(0.01,0.5)", "--config.probe.outputs=('features','projection')"
     results = evaluated(run, *flags, export_features=export)
-    assert "0.01 of 64 training examples leaves 8, and 10 are needed" in caplog.text
+    assert "0.01 of 64 training examples is 8, but 10 are needed" in caplog.text
     table = results_table(results)
     for row in ("raw pixels", "untrained encoder", "trained encoder, step 8", "its projection"):
         assert row in table
@@ -64,6 +65,8 @@ def test_all_that_a_run_is_measured_by(run, tmp_path, caplog):
     assert results["knn"]["k"] == 20
     for name in ("views", "loss", "embeddings", "targets"):
         assert (run / "figures" / f"{name}.png").stat().st_size > 1000
+    assert len(read_map(run / "figures").rows) == 32
+    assert (run / "figures" / SPRITE).exists()
 
     features = np.load(export)
     assert features["train_features"].shape == (64, 8)

@@ -88,6 +88,9 @@ def test_what_is_said(plan):
     text = describe(known)
     for part in ("does not fit into 16.0 GiB", "122.1 ms", "MFU 3.7%", "2 of unknown length"):
         assert part in text
+    assert "not told" not in text
+    untold = dataclasses.replace(plan, xla_flops=None, bytes_accessed=None)
+    assert "bytes accessed  not told by XLA\n" in describe(untold)
 
 
 def test_all_of_it_is_written(tmp_path, config, plan):

@@ -1,4 +1,4 @@
-"""What came of the demonstrations, as a table for docs/demonstrations.md.
+"""Prints the results of the demonstrations as a table for docs/demonstrations.md.
 
     python -m benchmarks.demonstrations FOLDER
 

@@ -1,4 +1,4 @@
-"""`scenes` with a class for each set of shapes, for methods that take one class of an example."""
+"""`scenes` with a class for each set of shapes, for methods that take one class per example."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""SimCLR that counts each anchor's nearest negatives alone: what GroCo is compared with."""
+"""SimCLR with only each anchor's nearest negatives: the baseline of GroCo."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What docs/demonstrations.md fixed before anything ran, read from its table."""
+"""Reads from the table of docs/demonstrations.md what was fixed before any run."""
 
 import operator
 import re

@@ -1,4 +1,4 @@
-"""Losses of two views as one would write them first in jnp: all logits in one matrix."""
+"""Losses of two views in plain jnp: all logits in one matrix."""
 
 import jax
 import jax.numpy as jnp

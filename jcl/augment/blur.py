@@ -20,7 +20,7 @@ def random_gaussian_blur(
     """
     sigma_key, apply_key = jax.random.split(key)
     deviation = jax.random.uniform(sigma_key, (), image.dtype, *sigma)
-    # Where nothing is blurred the matrices are the identity: cheaper than choosing an image.
+    # Without blur the matrices are the identity, which is cheaper than selecting an image.
     return _blur(image, deviation, jax.random.bernoulli(apply_key, probability))
 
 
@@ -39,12 +39,12 @@ def gaussian_blur(image: Image, sigma: Float[Array, ""] | float) -> Image:
 
 def _blur(image: Image, sigma: Float[Array, ""] | float, applies: Bool[Array, ""]) -> Image:
     height, width, _ = image.shape
-    # Two dense products an image: as fast as sums of shifted images on CPUs, and what
-    # accelerators are good at.
+    # Two dense matrix products per image: as fast as sums of shifted images on CPUs, and faster on
+    # accelerators.
     rows = _blur_matrix(height, sigma, applies, image.dtype)
     columns = _blur_matrix(width, sigma, applies, image.dtype)
-    image = jnp.einsum("oh,hwc->owc", rows, image, precision="highest")
-    return jnp.einsum("pw,owc->opc", columns, image, precision="highest").clip(0, 1)
+    image = jnp.einsum("oh,hwc->owc", rows, image, precision="high")
+    return jnp.einsum("pw,owc->opc", columns, image, precision="high").clip(0, 1)
 
 
 def _blur_matrix(

@@ -1,4 +1,4 @@
-"""Views that say where in the image they lie: boxes, mirrors and turns, under "side"."""
+"""Views with their position in the image: boxes, flips and rotations, under "side"."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,11 +26,11 @@ _ASPECT = (3 / 4, 4 / 3)
 
 
 def byol_boxes(*, size: int | None = None, min_area: float = 0.08) -> Views:
-    """The views of `byol`, and where they lie in the image.
+    """The views of `byol`, and their position in the image.
 
-    Under "side" there are `box` [B, 2, 4], the crop's upper left corner, height and width (y, x, h,
-    w) as shares of the image's height and width; `flip` [B, 2], whether the crop was mirrored; and
-    `turns` [B, 2], by how many quarters the result was then turned counterclockwise, here none.
+    "side" has `box` [B, 2, 4], the crop's upper left corner, height and width (y, x, h, w) as
+    shares of the image's height and width; `flip` [B, 2], whether the crop was mirrored; and
+    `turns` [B, 2], the number of counterclockwise quarter turns of the result, here 0.
 
     Args:
         size: side of a view in pixels; None keeps the image's.
@@ -55,12 +55,12 @@ def shapes_boxes(
     channel_mix: float = 1.0,
     grayscale: float = 0.3,
 ) -> Views:
-    """The views of `shapes`, and where they lie in the image, as `byol_boxes` says it.
+    """The views of `shapes`, and their position in the image, as in `byol_boxes`.
 
     Args:
         size: side of a view in pixels; None keeps the image's, which must be square.
         min_area: smallest share of the image that a crop covers, in (0, 1].
-        channel_mix: share of the colours that is mixed at random, in [0, 1].
+        channel_mix: strength of the random mixing of channels, in [0, 1].
         grayscale: probability of losing all colour.
     """
     check_options(size=size, min_area=min_area, channel_mix=channel_mix, grayscale=grayscale)
@@ -85,14 +85,14 @@ def cell_places(
     height: int,
     width: int,
 ) -> tuple[Float[Array, "*views cells 2"], Float[Array, "*views"]]:
-    """Where in the image the cells of views' feature maps lie.
+    """The positions, in the image, of the cells of views' feature maps.
 
     Args:
-        box: of each view, as `byol_boxes` says it.
-        flip: likewise.
-        turns: likewise.
+        box: of each view, as in `byol_boxes`.
+        flip: of each view, as in `byol_boxes`.
+        turns: of each view, as in `byol_boxes`.
         height: of the maps, in cells.
-        width: likewise.
+        width: of the maps, in cells.
 
     Returns:
         The cells' centres (y, x), row by row, and the diagonal of one cell, both in a unit square
@@ -101,7 +101,7 @@ def cell_places(
     y, x = (jnp.arange(height) + 0.5) / height, (jnp.arange(width) + 0.5) / width
     point = jnp.stack(jnp.meshgrid(y, x, indexing="ij"), -1).astype(box.dtype).reshape(-1, 2)
     unturned = [point]
-    for _ in range(3):  # what a quarter turn brings to (y, x) was at (x, 1 - y)
+    for _ in range(3):  # a quarter turn moves the point (x, 1 - y) to (y, x)
         point = jnp.stack([point[:, 1], 1 - point[:, 0]], -1)
         unturned.append(point)
     y, x = jnp.moveaxis(jnp.stack(unturned)[turns], -1, 0)
@@ -126,7 +126,7 @@ def _cropped(
 
 
 def _placed_views(view: Callable, *numbers: Sequence[float], name: str) -> Views:
-    """Two views, each drawn with the place that it lies at."""
+    """Two views, each with its position."""
     make = several_views({IMAGES: Drawing(view, 2, numbers)}, name=name)
 
     def placed(keys, examples):

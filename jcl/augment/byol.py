@@ -46,10 +46,10 @@ def byol_colors(
     blur: Float[Array, ""],
     solarize: Float[Array, ""],
 ) -> Image:
-    """What follows crop and mirror in a view of `byol`.
+    """The changes of a view of `byol` after crop and mirror.
 
     Args:
-        keys: four.
+        keys: four keys.
         image: in [0, 1].
         blur: probability of a Gaussian blur.
         solarize: probability of solarising.

@@ -1,4 +1,4 @@
-"""Clips of videos: two for training, whose distance in time is random, and one for probes."""
+"""Clips of videos: two for training, at a random distance in time, and one for probes."""
 
 from collections.abc import Callable
 
@@ -23,15 +23,15 @@ def two_clips(
     grayscale: float = 0.2,
     blur: float = 0.5,
 ) -> Views:
-    """For videos [B, T, H, W, C]: two clips [B, 2, frames, H, W, C], each one view in all frames.
+    """For videos [B, T, H, W, C]: two clips [B, 2, frames, H, W, C], augmented alike in all frames.
 
-    The clips come from two places of a video, which are near rather than far (`clip_starts`). Crop,
-    mirror, colour jitter, grayscale and blur of `simclr_imagenet` are drawn once a clip, so that
-    what moves in a clip moves in the video.
+    The clips start at two random times, and small distances are more likely (`clip_starts`). Crop,
+    mirror, colour jitter, grayscale and blur of `simclr_imagenet` are drawn once per clip, so that
+    all motion in a clip is motion in the video.
 
     Args:
-        frames: of a clip; a shorter video begins anew.
-        stride: in frames of the video, from one frame of a clip to the next.
+        frames: number of frames of a clip; a shorter video is repeated.
+        stride: number of video frames from one frame of a clip to the next.
         size: side of a view in pixels; None keeps the video's.
         min_area: smallest share of a frame that a crop covers, in (0, 1].
         strength: of the colour jitter, in [0, 1].
@@ -40,9 +40,9 @@ def two_clips(
 
     Source: Qian et al. 2021, "Spatiotemporal Contrastive Video Representation Learning" (CVRL),
     section 3; frames, stride, areas, jitter and grayscale as in the code released with it. That
-    code crops at aspect ratios of 1/2 to 2 (here 3/4 to 4/3), always blurs one clip, and the other
-    with probability 0.1, which it solarises with 0.2; its contrast is about the mean of the whole
-    clip, here of each frame.
+    code crops at aspect ratios of 1/2 to 2 (here 3/4 to 4/3). It always blurs one clip; it blurs
+    the other with probability 0.1 and solarises it with 0.2. Its contrast is relative to the mean
+    of the whole clip, here to that of each frame.
     """
     check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale, blur=blur)
     area = (min_area, 1.0)
@@ -64,11 +64,11 @@ def shapes_two_clips(
     channel_mix: float = 1.0,
     grayscale: float = 0.3,
 ) -> Views:
-    """For the generated `moving`: two clips as `two_clips` has them, each one view of `shapes`.
+    """For the generated `moving`: two clips as in `two_clips`, with the augmentation of `shapes`.
 
     Args:
-        frames: of a clip; a shorter video begins anew.
-        stride: in frames of the video, from one frame of a clip to the next.
+        frames: number of frames of a clip; a shorter video is repeated.
+        stride: number of video frames from one frame of a clip to the next.
         size: side of a view in pixels; None keeps the video's, which must be square.
         min_area: smallest share of a frame that a crop covers, in (0, 1].
         channel_mix: share of the colours that is mixed at random, in [0, 1].
@@ -89,18 +89,18 @@ def shapes_two_clips(
 def clip_starts(key: Key, length: int, frames: int, stride: int) -> Int[Array, "2"]:
     """Draws the first frames of two clips of a video, in a random order.
 
-    With M the number of places where a clip can start, the distance of the two has the density
-    2 (M - x) / M^2 on [0, M], rounded down; the earlier clip starts anywhere that leaves room for
-    the later one. In a video that is too short for a clip, both start anywhere.
+    Let M be the number of frames at which a clip can start. The distance of the two clips has the
+    density 2 (M - x) / M^2 on [0, M], rounded down. The earlier clip starts at a uniform frame that
+    leaves room for the later one. In a video that is too short for a clip, both starts are uniform.
 
     Args:
-        key: of both.
+        key: of both clips.
         length: T, frames of the video.
         frames: of a clip.
         stride: from one frame of a clip to the next.
 
-    Source: Qian et al. 2021 (CVRL), section 3.2; the density and short videos are those of the
-    released code.
+    Source: Qian et al. 2021 (CVRL), section 3.2; the density and the rule for short videos are
+    those of the released code.
     """
     if not _fits(length, frames, stride):
         return jax.random.randint(key, (2,), 0, length)
@@ -113,12 +113,12 @@ def clip_starts(key: Key, length: int, frames: int, stride: int) -> Int[Array, "
 
 
 def clip_distance(share: Float[Array, "..."], places: int) -> Int[Array, "..."]:
-    """The distance that a share in [0, 1) of all pairs of clips does not reach.
+    """The quantile of the distance of two clips.
 
-    Inverts the distribution of the density 2 (M - x) / M^2 on [0, M] and rounds down.
+    Inverts the distribution function of the density 2 (M - x) / M^2 on [0, M] and rounds down.
 
     Args:
-        share: uniform, where a distance is drawn.
+        share: in [0, 1); uniform to draw a distance.
         places: M.
     """
     return jnp.floor(places * (1 - jnp.sqrt(1 - share))).astype(jnp.int32)
@@ -127,18 +127,18 @@ def clip_distance(share: Float[Array, "..."], places: int) -> Int[Array, "..."]:
 def clip(
     video: Float[Array, "T H W C"], start: Int[Array, ""] | int, frames: int, stride: int
 ) -> Float[Array, "frames H W C"]:
-    """Frames of a video from `start` on; after its end the video begins anew."""
+    """Frames of a video from `start` on; after its end the video is repeated."""
     return video[(start + stride * jnp.arange(frames)) % len(video)]
 
 
 def evaluation_clip(
     videos: Float[Array, "N T H W C"], frames: int, stride: int
 ) -> Float[Array, "N frames H W C"]:
-    """What probes see of videos: the clip in the middle, without any randomness.
+    """The input of probes for videos: the clip in the middle, without random changes.
 
     Args:
         videos: in [0, 1].
-        frames: of a clip; a video that is too short for one begins anew after its end.
+        frames: number of frames of a clip; a shorter video is repeated.
         stride: from one frame of a clip to the next.
     """
     length = videos.shape[1]
@@ -149,7 +149,7 @@ def evaluation_clip(
 def two_views_of_clips(
     name: str, view: Callable[[Key, Image], Image], frames: int, stride: int
 ) -> Views:
-    """A recipe that changes two clips of each video, all frames of a clip in the same way.
+    """A recipe that augments two clips of each video, all frames of a clip in the same way.
 
     Args:
         name: of the recipe, for messages.

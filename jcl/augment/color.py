@@ -1,9 +1,9 @@
-"""Changes of colour that act on every pixel alike.
+"""Changes of colour that act on every pixel in the same way.
 
-`adjust_*` do what Pillow's `ImageEnhance` and torchvision do, the definitions behind the PyTorch
-numbers that jcl is compared with. The TensorFlow code of SimCLR differs: its contrast scales about
-the mean of each channel, its saturation is that of HSV. A luma is ITU-R BT.601's; that of an image
-with one channel is the image.
+`adjust_*` have the definitions of Pillow's `ImageEnhance` and of torchvision, because jcl is
+compared with numbers from PyTorch. SimCLR's TensorFlow code differs: its contrast scales about the
+mean of each channel, and its saturation is that of HSV. Luma is that of ITU-R BT.601; the luma of
+an image with one channel is the image.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from jcl.augment.image import Image, Key
 
 
 def luma(image: Image) -> Float[Array, "H W 1"]:
-    """Returns 0.299 R + 0.587 G + 0.114 B, or the mean where the channels are not three."""
+    """Returns 0.299 R + 0.587 G + 0.114 B, or the mean if there are not three channels."""
     return luma_of(jnp.split(image, image.shape[-1], -1))
 
 
 def luma_of(channels: Sequence[Float[Array, "..."]]) -> Float[Array, "..."]:
-    """The luma of an image whose channels are apart."""
+    """The luma of an image whose channels are separate arrays."""
     if len(channels) != 3:
         return sum(channels) / len(channels)
     red, green, blue = channels
@@ -46,9 +46,9 @@ def adjust_saturation(image: Image, factor: Float[Array, ""] | float) -> Image:
 
 
 def adjust_hue(image: Image, shift: Float[Array, ""] | float) -> Image:
-    """Turns the hue of HSV by `shift` turns; value and saturation stay. Needs three channels.
+    """Rotates the hue of HSV by `shift` turns; value and saturation do not change.
 
-    Images with another number of channels have no hue and come back as they are.
+    Images without three channels have no hue and are returned unchanged.
     """
     if image.shape[-1] != 3:
         return image
@@ -61,13 +61,13 @@ def turn_hue(
     blue: Float[Array, "..."],
     shift: Float[Array, ""] | float,
 ) -> list[Float[Array, "..."]]:
-    """`adjust_hue` of an image whose channels are apart."""
+    """`adjust_hue` of an image whose channels are separate arrays."""
     value = jnp.maximum(jnp.maximum(red, green), blue)
     low = jnp.minimum(jnp.minimum(red, green), blue)
     chroma = value - low
     inverse = 1 / jnp.where(chroma > 0, chroma, 1)
-    # The channels are compared with each other: a compiled program may compute `value` a second
-    # time and round it differently, so that no channel equals it.
+    # The channels are compared with each other, not with `value`: a compiled program may compute
+    # `value` a second time and round it differently, so that no channel equals it.
     hue = jnp.where(  # in sixths of a turn
         (red >= green) & (red >= blue),
         (green - blue) * inverse,

@@ -1,4 +1,4 @@
-"""Crops: the random one that views are cut with, and the fixed one that probes see."""
+"""Crops: the random crop of views, and the fixed crop of probes."""
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +20,12 @@ def random_resized_crop(
 ) -> Float[Array, "size_H size_W C"]:
     """Cuts out a random box and resizes it, antialiased.
 
-    The box is the first of ten candidates that fits into the image, at a uniform place; where none
-    fits, it is the largest box in the middle whose aspect ratio is allowed. As in Pillow's
-    `resize(box=...)` its corners are real numbers and the filter reaches over its edges.
+    The box is the first of ten candidates that fits into the image, at a uniform position. If none
+    fits, it is the largest box in the middle with an allowed aspect ratio. As in Pillow's
+    `resize(box=...)`, corners are real numbers, and the filter reads pixels outside of the box.
 
     Args:
-        key: of the box.
+        key: for the box.
         image: in [0, 1].
         area: a candidate covers a share of the image that is uniform in this range.
         aspect: the width over the height of a candidate, in pixels, is log-uniform in this range.
@@ -39,6 +39,8 @@ def random_resized_crop(
     corner, box = random_box(key, height, width, area=area, aspect=aspect, dtype=image.dtype)
     scale = jnp.asarray([out_height, out_width], image.dtype) / box
     # Under vmap this is two dense products an image; resize matrices of our own are not faster.
+    # "high" is TF32 on GPUs, three passes of bfloat16 on TPUs and exact on CPUs: values of [0, 1]
+    # differ by 1e-3 at most, less than half a level of 8 bits.
     cropped = jax.image.scale_and_translate(
         image,
         (out_height, out_width, channels),
@@ -47,6 +49,7 @@ def random_resized_crop(
         -corner * scale,
         method=method,
         antialias=True,
+        precision="high",
     )
     return jnp.clip(cropped, 0, 1)
 
@@ -82,13 +85,12 @@ def random_box(
 def evaluation_view(
     images: Float[Array, "N H W C"], size: int | None
 ) -> Float[Array, "N size_H size_W C"]:
-    """What probes see of images: their middle, without any randomness.
+    """The input of probes for images: their middle, without random changes.
 
     Args:
         images: in [0, 1].
-        size: side in pixels of the square in the middle that is kept. Images that are smaller than
-            that in a direction are first enlarged until their shorter side is `size` (cubic). None
-            returns the images.
+        size: side in pixels of the square that is cut out of the middle. Images with a smaller side
+            are first enlarged until their shorter side is `size` (cubic). None returns the images.
     """
     if size is None:
         return images

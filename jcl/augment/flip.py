@@ -13,15 +13,15 @@ def random_flip(key: Key, image: Image) -> Image:
 
 
 def mirrored(image: Image, flip: Bool[Array, ""]) -> Image:
-    """The image, or where `flip` says so its mirror image, left to right."""
+    """The image, or its left-right mirror image if `flip` is True."""
     return jnp.where(flip, image[:, ::-1], image)
 
 
 def random_quarter_turn(key: Key, image: Image) -> Image:
-    """Turns a square image by 0, 90, 180 or 270 degrees, each with probability 1/4."""
+    """Rotates a square image by 0, 90, 180 or 270 degrees, each with probability 1/4."""
     return quarter_turned(image, jax.random.randint(key, (), 0, 4))
 
 
 def quarter_turned(image: Image, turns: Int[Array, ""]) -> Image:
-    """A square image turned counterclockwise, 0 to 3 times."""
+    """A square image after 0 to 3 counterclockwise quarter turns."""
     return jnp.stack([jnp.rot90(image, count) for count in range(4)])[turns]

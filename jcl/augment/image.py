@@ -1,8 +1,8 @@
-"""What an image is, on the device.
+"""Images on the device.
 
 Every random change in this package is a pure function of a key and one image; `jax.vmap` makes it
-batched. All randomness comes from the key, so a view depends on nothing but that. Values lie in
-[0, 1] before and after, and the dtype is kept.
+batched. All randomness comes from the key, so a view depends only on the key and the image. Values
+are in [0, 1] before and after, and the dtype is kept.
 """
 
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ def to_float(
 
 
 def examples_as_floats(examples: Mapping[str, Array], dtype=jnp.float32) -> dict[str, Array]:
-    """What recipes and networks are given of examples.
+    """Examples in the form that recipes and networks get.
 
     Args:
-        examples: kind -> [B, ...], as data have them.
+        examples: kind -> [B, ...], as in the dataset.
         dtype: of floats.
 
     Returns:

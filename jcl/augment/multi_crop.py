@@ -1,7 +1,7 @@
 """Two large views of an image and several small ones: the multi-crop of SwAV (Caron et al. 2020).
 
-Small views cost little and show a part of what a large one shows. The large ones are the kind
-"image" and the small ones "image_small": a method that knows the number of views embeds both.
+Small views are cheap and show a part of what a large view shows. Large views are the kind "image",
+small views the kind "image_small".
 """
 
 from jcl.augment.recipes import shapes_view
@@ -27,23 +27,23 @@ def multi_crop(
 ) -> Views:
     """For photographs: two large and some small crops; mirror, colour jitter, grayscale, blur.
 
-    Each view is one of `simclr_imagenet`, which is the recipe to take where a method knows no more
-    than two views. SwAV's large views of ImageNet have `size=224`.
+    Each view is one of `simclr_imagenet`. Take `simclr_imagenet` for methods of exactly two views.
+    SwAV's large views of ImageNet have `size=224`.
 
     Args:
-        size: side of a large view in pixels, as probes see images; None keeps the image's.
+        size: side of a large view and of probes' images in pixels; None keeps the image's.
         small_size: side of a small view in pixels.
-        small_crops: how many small views there are of each image.
-        min_area: smallest share of the image that a large crop covers, and the largest that a small
-            one does, in (0, 1].
+        small_crops: number of small views of each image.
+        min_area: smallest share of the image that a large crop covers, and largest share that a
+            small crop covers, in (0, 1].
         min_small_area: smallest share of the image that a small crop covers, in (0, 1].
         strength: of the colour jitter, in [0, 1].
         grayscale: probability of losing all colour.
         blur: probability of a Gaussian blur.
 
     Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster
-    Assignments", section 3.2; numbers of the code released with it. That code crops bilinearly,
-    here it is bicubically, and blurs in a window of 23 pixels, here of a tenth of a view's side.
+    Assignments", section 3.2; numbers of the code released with it. That code resizes bilinearly,
+    here it is bicubic. Its blur has a window of 23 pixels, here of a tenth of a view's side.
     """
     check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale, blur=blur)
     _check_small(small_size, small_crops, min_area, min_small_area)
@@ -71,12 +71,12 @@ def shapes_multi_crop(
     """For the generated `shapes`: two large and some small views, each one of `shapes`.
 
     Args:
-        size: side of a large view in pixels, as probes see images; None keeps the image's, which
+        size: side of a large view and of probes' images in pixels; None keeps the image's, which
             must be square.
         small_size: side of a small view in pixels.
-        small_crops: how many small views there are of each image.
-        min_area: smallest share of the image that a large crop covers, and the largest that a small
-            one does, in (0, 1].
+        small_crops: number of small views of each image.
+        min_area: smallest share of the image that a large crop covers, and largest share that a
+            small crop covers, in (0, 1].
         min_small_area: smallest share of the image that a small crop covers, in (0, 1].
         channel_mix: share of the colours that is mixed at random, in [0, 1].
         grayscale: probability of losing all colour.
@@ -106,6 +106,6 @@ def _check_small(small_size, small_crops, min_area, min_small_area) -> None:
     check_share("views.min_small_area", min_small_area)
     if min_small_area > min_area:
         raise UserError(
-            f"views.min_small_area={min_small_area} is impossible: it is at most "
+            f"views.min_small_area={min_small_area} is impossible: it must be at most "
             f"views.min_area={min_area}, the largest area of a small crop"
         )

@@ -12,7 +12,7 @@ from jcl.augment.tokens import TEXT, several_texts
 from jcl.augment.views import IMAGES, Views, check_options, taken_kind
 from jcl.config.checks import check_decay
 
-IMAGE_MASK = "image_mask"  # of several images of an example, which there are
+IMAGE_MASK = "image_mask"  # key that marks which of an example's images exist
 
 
 def image_and_text(
@@ -24,18 +24,18 @@ def image_and_text(
 ) -> Views:
     """One light crop of the image, and the text: for methods of two towers.
 
-    Where an example has several images or several texts, one of either is drawn at every visit, all
-    with the same chance.
+    If an example has several images or texts, one of each is drawn uniformly whenever the example
+    is read.
 
-    No image is mirrored and none changes its colours, because texts speak of left and right and of
+    Images are not mirrored and their colours do not change, because texts mention left, right and
     colours.
 
     Args:
         size: side of a view in pixels; None keeps the image's.
         min_area: smallest share of the image that a crop covers, in (0, 1].
-        deletion: probability with which a token of the text goes, each on its own, in [0, 1); one
-            stays in any case.
-        keep_ends: whether the first and the last token stay, which tokenizers put around a text.
+        deletion: probability of deleting each token of the text, in [0, 1); at least one token is
+            kept.
+        keep_ends: whether the first and the last token, which tokenizers add, are always kept.
 
     Source: Radford et al. 2021 (CLIP), section 2.4, where crops are the only augmentation.
     """
@@ -61,14 +61,14 @@ def image_and_text(
 
 
 def drawn_place(key: PRNGKeyArray, there: Bool[Array, " places"]) -> Int[Array, ""]:
-    """One of the places that are there, at random; any where none is."""
+    """A random one of the places that exist; any place if none exists."""
     return jnp.argmax(jnp.where(there, jax.random.uniform(key, there.shape), -1.0))
 
 
 def _several_images(
     examples: Mapping[str, Array],
 ) -> tuple[Float[Array, "B S H W C"], Bool[Array, "B S"]]:
-    """The images of examples, and which there are; of one image, S is 1."""
+    """The images of examples, and a mask of those that exist; S is 1 for a single image."""
     there = examples.get(IMAGE_MASK)
     if there is None:
         images = taken_kind("image_and_text", examples, IMAGES)[:, None]

@@ -17,10 +17,10 @@ def partners(
     brightness: float = 0.4,
     contrast: float = 0.4,
 ) -> Views:
-    """One view of an image and one of its partner, each drawn as `crop_flip_light` draws its.
+    """One view of an image and one of its partner, each as in `crop_flip_light`.
 
-    Take this for data that say themselves what belongs together, such as pairs of which some are
-    planted to be wrong (docs/variants.md); where the partner is the image, it is `crop_flip_light`.
+    Take this for data with given pairs, such as pairs of which some are planted to be wrong
+    (docs/variants.md). If the partner is the image itself, this is `crop_flip_light`.
 
     Args:
         size: side of a view in pixels; None keeps the image's.
@@ -28,7 +28,7 @@ def partners(
         brightness: largest relative change of all values, in [0, 1].
         contrast: largest relative change of the distance to the mean luma, in [0, 1].
 
-    The recipe raises UserError where examples have no partner of the images' shape.
+    The recipe raises UserError if examples have no partner of the images' shape.
     """
     check_options(size=size, min_area=min_area, brightness=brightness, contrast=contrast)
 
@@ -46,7 +46,7 @@ def partners(
             found = "none" if others is None else f"{list(others.shape)}"
             raise UserError(
                 f"views.name='partners' takes a partner of the images' shape "
-                f"{list(images.shape)}, these examples have {found}"
+                f"{list(images.shape)}, but these examples have {found}"
             )
         return {IMAGES: jax.vmap(of_pair)(keys, jnp.stack([images, others], axis=1))}
 

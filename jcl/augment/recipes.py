@@ -1,6 +1,6 @@
-"""View recipes of jcl's own, and the simplest ones: shapes, crop_flip_light, crop_light, ...
+"""jcl's own recipes of views, and the simplest ones: shapes, crop_flip_light, crop_light, ...
 
-Those for feature vectors are in `jcl.augment.vectors`.
+Recipes for feature vectors are in `jcl.augment.vectors`.
 """
 
 import jax
@@ -32,7 +32,7 @@ def shapes(
     channel_mix: float = 1.0,
     grayscale: float = 0.3,
 ) -> Views:
-    """For the generated `shapes`: hides place, size, angle and colour, keeps the outline.
+    """For the generated `shapes`: changes position, size, angle and colour, keeps the outline.
 
     Args:
         size: side of a view in pixels; None keeps the image's, which must be square.
@@ -64,9 +64,9 @@ def shapes_view(
     """Makes one view of `shapes`.
 
     Args:
-        key: of all that is random.
+        key: for all random numbers.
         image: in [0, 1].
-        name: of the recipe, for the message where an image does not fit.
+        name: of the recipe, for messages about images that do not fit.
         size: side of the view in pixels; None keeps the image's, which must be square.
         area: smallest and largest share of the image that the crop covers.
         channel_mix: share of the colours that is mixed at random, in [0, 1].
@@ -118,7 +118,7 @@ def light_view(
     """Makes one view of `crop_flip_light`.
 
     Args:
-        key: of all that is random.
+        key: for all random numbers.
         image: in [0, 1].
         size: side of the view in pixels; None keeps the image's.
         min_area: smallest share of the image that the crop covers, in (0, 1].
@@ -140,7 +140,7 @@ def crop_light(
 ) -> Views:
     """For gray or colour photographs whose orientation matters: crop, contrast and brightness.
 
-    Crops are squares and views are too, and none is mirrored, so every angle stays what it is.
+    Crops and views are squares, and there is no mirroring, so angles do not change.
 
     Args:
         size: side of a view in pixels; None keeps the image's, which must be square.
@@ -161,7 +161,7 @@ def crop_light(
 
 
 def weak(*, size: int | None = None, min_area: float = 0.2) -> Views:
-    """Crop and mirror alone.
+    """Only crop and mirror.
 
     Args:
         size: side of a view in pixels; None keeps the image's.
@@ -178,7 +178,7 @@ def weak(*, size: int | None = None, min_area: float = 0.2) -> Views:
 
 
 def none(*, size: int | None = None) -> Views:
-    """The control: all views are the image, as probes see it.
+    """The control: every view is the unchanged image, as probes see it.
 
     Args:
         size: side of a view in pixels; None keeps the image's.

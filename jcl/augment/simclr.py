@@ -52,7 +52,7 @@ def simclr_cifar(
     jitter: float = 0.8,
     grayscale: float = 0.2,
 ) -> Views:
-    """For 32-pixel images: as on ImageNet, at half the strength of jitter and without blur.
+    """For 32-pixel images: as for ImageNet, with half the strength of jitter and without blur.
 
     Args:
         size: side of a view in pixels; None keeps the image's.
@@ -86,7 +86,7 @@ def simclr_view(
     """Makes one view of `simclr_imagenet`.
 
     Args:
-        key: of all that is random.
+        key: for all random numbers.
         image: in [0, 1].
         size: side of the view in pixels; None keeps the image's.
         area: smallest and largest share of the image that the crop covers.

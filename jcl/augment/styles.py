@@ -1,4 +1,4 @@
-"""Views that share a style, that of one image of the batch: batch styles standardisation."""
+"""Batch styles standardisation: all views of a batch share the style of one of its images."""
 
 from typing import NamedTuple
 
@@ -15,11 +15,11 @@ _VIEWS = 2
 
 
 class Style(NamedTuple):
-    """What gives a view its style; of a batch's views, one for each.
+    """The style of a view; a batch has one for each view.
 
     Attributes:
-        amplitude: of the reference image's half spectrum, as `jnp.fft.rfft2` has it.
-        ratio: share of the spectrum's area that takes it.
+        amplitude: of the reference image's half spectrum, as in `jnp.fft.rfft2`.
+        ratio: share of the spectrum's area that gets this amplitude.
     """
 
     amplitude: Float[Array, "*views H half C"]
@@ -36,25 +36,25 @@ def batch_styles(
     grayscale: float = 0.2,
     blur: float = 0.5,
 ) -> InContext:
-    """The views of `simclr_imagenet`, of images that were first given one style a view.
+    """The views of `simclr_imagenet`, after all images of a view were given one style.
 
-    For each of the two views one image of the global batch and one ratio are drawn, once a step.
-    All images take that image's amplitudes of low frequencies and keep their own phases (`styled`).
-    So an image and its negatives of a view share a style, and nothing is learned by telling styles
-    apart: take it for images of several domains. With `max_ratio=0` it is `simclr_imagenet`.
+    In every step one image of the global batch and one ratio are drawn for each of the two views.
+    All images get that image's amplitudes of low frequencies and keep their own phases (`styled`).
+    So an image and its negatives in a view have the same style, and the loss cannot use styles.
+    Take it for images of several domains. With `max_ratio=0` it is `simclr_imagenet`.
 
     Args:
         size: side of a view in pixels; None keeps the image's.
         min_ratio: smallest share of the spectrum's area that is replaced.
-        max_ratio: largest one.
+        max_ratio: largest share of the spectrum's area that is replaced.
         min_area: smallest share of the image that a crop covers, in (0, 1].
         strength: of the colour jitter, in [0, 1].
         grayscale: probability of losing all colour.
         blur: probability of a Gaussian blur.
 
     Source: Scalbert et al. 2023, "Towards domain-invariant Self-Supervised Learning with Batch
-    Styles Standardization" (https://arxiv.org/abs/2303.06088), section 3. Its ratios were not to be
-    found: the defaults are ours.
+    Styles Standardization" (https://arxiv.org/abs/2303.06088), section 3. We did not find its
+    ratios: the defaults are ours.
     """
     check_options(
         size=size,
@@ -67,7 +67,8 @@ def batch_styles(
     )
     if min_ratio > max_ratio:
         raise UserError(
-            f"views.min_ratio={min_ratio} is impossible: it is at most views.max_ratio={max_ratio}"
+            f"views.min_ratio={min_ratio} is impossible: it must be at most "
+            f"views.max_ratio={max_ratio}"
         )
 
     def context(key, batch):
@@ -97,10 +98,9 @@ def batch_styles(
 def styled(image: Image, style: Style) -> Image:
     """The image with the style's amplitudes of low frequencies and its own phases, in [0, 1].
 
-    Frequencies are low that lie in a box around zero with the image's aspect ratio, whose area is
-    about the style's ratio of the spectrum's: |u| <= sqrt(ratio) H / 2 and |v| <= sqrt(ratio) W /
-    2. The box is symmetric, so that the result is real. A ratio of 0 replaces nothing, a ratio of 1
-    all amplitudes.
+    Low frequencies are those in a box around zero with the image's aspect ratio: |u| <= sqrt(ratio)
+    H / 2 and |v| <= sqrt(ratio) W / 2. The box covers about the share `ratio` of the spectrum. It
+    is symmetric, so that the result is real. A ratio of 0 replaces no amplitudes, a ratio of 1 all.
 
     Args:
         image: in [0, 1].
@@ -114,7 +114,7 @@ def styled(image: Image, style: Style) -> Image:
     phase = jnp.where(amplitude > 0, own / jnp.where(amplitude > 0, amplitude, 1), 1)
     u = jnp.abs(jnp.fft.fftfreq(height, dtype=image.dtype))[:, None, None]
     v = jnp.fft.rfftfreq(width, dtype=image.dtype)[:, None]
-    # A rounded square root must not leave out the box's own edge.
+    # The edge of the box must be included even if the square root was rounded down.
     half = jnp.sqrt(style.ratio) / 2 * (1 + 4 * jnp.finfo(image.dtype).eps)
     is_low = (jnp.maximum(u, v) <= half) & (style.ratio > 0)
     mixed = jnp.where(is_low, style.amplitude * phase, own)
@@ -123,5 +123,5 @@ def styled(image: Image, style: Style) -> Image:
 
 
 def spectrum(images: Float[Array, "*N H W C"]) -> Complex[Array, "*N H half C"]:
-    """The half of the spectrum that a real image has, each channel's own."""
+    """The half spectrum of a real image, for each channel."""
     return jnp.fft.rfft2(images, axes=(-3, -2))

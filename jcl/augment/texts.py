@@ -1,7 +1,7 @@
-"""Views of texts: token ids {"ids": int32 [L], "mask": bool [L]} whose length L stays.
+"""Views of texts: token ids {"ids": int32 [L], "mask": bool [L]} of constant length L.
 
 A random change is a pure function of a key and one text. The tokens that it keeps stay in their
-order and stand at the start, before the padding.
+order and come before the padding.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ Text = Mapping[str, Shaped[Array, " L"]]
 
 
 def text_copies() -> Views:
-    """Two equal copies, or `views.count`: the dropout of the encoder makes the difference.
+    """Two equal copies, or `views.count`; only the encoder's dropout makes them differ.
 
     Source: Gao et al. 2021 (SimCSE), section 3.
     """
@@ -31,8 +31,8 @@ def text_crop(*, min_share: float = 0.5, keep_ends: bool = True) -> Views:
     """Each view is a random span of the text.
 
     Args:
-        min_share: of the tokens that a span has at least, in (0, 1].
-        keep_ends: whether the first and the last token stay, which tokenizers put around a text.
+        min_share: smallest share of the tokens in a span, in (0, 1].
+        keep_ends: whether the first and the last token, which tokenizers add, are always kept.
 
     Source: Meng et al. 2021 (COCO-LM), section 3.2, with spans of one share; independent cropping
     of Izacard et al. 2022 (Contriever), section 3.1.
@@ -42,33 +42,31 @@ def text_crop(*, min_share: float = 0.5, keep_ends: bool = True) -> Views:
 
 
 def text_deletion(*, rate: float = 0.1, keep_ends: bool = True) -> Views:
-    """Each view lacks tokens at random.
+    """Each view is the text without some random tokens.
 
     Args:
-        rate: probability with which a token goes, each on its own, in [0, 1); one stays in any
-            case.
-        keep_ends: whether the first and the last token stay, which tokenizers put around a text.
+        rate: probability of deleting each token, in [0, 1); at least one token is kept.
+        keep_ends: whether the first and the last token, which tokenizers add, are always kept.
 
-    Source: Wu et al. 2020 (CLEAR), section 3.3; word deletion as Gao et al. 2021 (SimCSE), table 1,
-    compare it.
+    Source: Wu et al. 2020 (CLEAR), section 3.3; word deletion as compared in Gao et al. 2021
+    (SimCSE), table 1.
     """
     check_decay("views.rate", rate)
     return _several(lambda key, text: delete(key, text, rate, keep_ends))
 
 
 def text_repetition(*, most: float = 0.32, keep_ends: bool = True) -> Views:
-    """The first view is the text as it is; in the others some tokens stand twice.
+    """The first view is the unchanged text; in the others some tokens occur twice.
 
-    Take it with texts that are shorter than their static length: repeated tokens need room, and
-    where there is none they are not repeated.
+    Take it with texts that are shorter than the static length: repeated tokens need room, and
+    without room they are not repeated.
 
     Args:
-        most: share of the tokens that are repeated at most, in (0, 1].
-        keep_ends: whether the first and the last token stand once, which tokenizers put around a
-            text.
+        most: largest share of the tokens that are repeated, in (0, 1].
+        keep_ends: whether the first and the last token, which tokenizers add, are never repeated.
 
     Source: Wu et al. 2022, "ESimCSE: Enhanced Sample Building Method for Contrastive Learning of
-    Unsupervised Sentence Embedding", section 3.1, of words' parts.
+    Unsupervised Sentence Embedding", section 3.1, with tokens instead of words.
     """
     check_share("views.most", most)
 
@@ -79,9 +77,9 @@ def text_repetition(*, most: float = 0.32, keep_ends: bool = True) -> Views:
 
 
 def texts() -> Views:
-    """The views of an example are its texts, where each has the same number of them.
+    """The views of an example are its texts; all examples have the same number of them.
 
-    So for sentences with one that they entail and one that they contradict (supervised SimCSE).
+    For example, a sentence, one that it entails and one that it contradicts (supervised SimCSE).
     """
 
     def make(keys, examples):
@@ -89,14 +87,14 @@ def texts() -> Views:
         ids, mask = examples.get(TEXT), examples.get(f"{TEXT}_mask")
         if ids is None or mask is None or ids.ndim != 3:
             said = "none" if ids is None else f"{ids.dtype}{list(ids.shape)}"
-            raise UserError(f"views.name='texts' takes several texts an example, this has {said}")
+            raise UserError(f"views.name='texts' takes several texts per example, this has {said}")
         return {TEXT: {"ids": ids.astype(jnp.int32), "mask": mask.astype(bool)}}
 
     return make
 
 
 def crop(key: PRNGKeyArray, text: Text, min_share: float, keep_ends: bool) -> Text:
-    """A span whose share of the tokens is uniform from `min_share` to 1, at a place of its own."""
+    """A span at a random position, whose share of the tokens is uniform in [`min_share`, 1]."""
     inside, count = _inside(text["mask"], keep_ends)
     share_key, start_key = jax.random.split(key)
     share = jax.random.uniform(share_key, minval=min_share, maxval=1.0)
@@ -107,14 +105,14 @@ def crop(key: PRNGKeyArray, text: Text, min_share: float, keep_ends: bool) -> Te
 
 
 def delete(key: PRNGKeyArray, text: Text, rate: float, keep_ends: bool) -> Text:
-    """Each token goes with that probability; where all would go, the one drawn highest stays."""
+    """Deletes each token with probability `rate`; keeps the token with the largest draw."""
     inside, _ = _inside(text["mask"], keep_ends)
     drawn = jnp.where(inside, jax.random.uniform(key, inside.shape), -1)
     return _kept(text, ~inside | (drawn >= rate) | (drawn == drawn.max()))
 
 
 def repeat(key: PRNGKeyArray, text: Text, most: Float[Array, ""] | float, keep_ends: bool) -> Text:
-    """Repeats a number of tokens that is uniform from 0 to `most` of them, chosen at random."""
+    """Repeats random tokens; their share is uniform from 0 to `most`."""
     mask = text["mask"]
     inside, count = _inside(mask, keep_ends)
     count_key, place_key = jax.random.split(key)
@@ -124,13 +122,13 @@ def repeat(key: PRNGKeyArray, text: Text, most: Float[Array, ""] | float, keep_e
     twice = jnp.argsort(jnp.argsort(drawn)) < chosen
     ends = jnp.cumsum(jnp.where(mask, 1 + twice, 0))
     source = jnp.searchsorted(ends, jnp.arange(len(mask)), side="right")
-    # After the end there is no source, and the id there means nothing.
+    # Positions after the end have no source; their ids have no meaning.
     ids = text["ids"][jnp.minimum(source, len(mask) - 1)]
     return {"ids": ids, "mask": jnp.arange(len(mask)) < ends[-1]}
 
 
 def _inside(mask: Bool[Array, " L"], keep_ends: bool) -> tuple[Bool[Array, " L"], Int[Array, ""]]:
-    """Which tokens may change, and how many these are."""
+    """A mask of the tokens that may change, and their number."""
     if keep_ends:
         place = jnp.cumsum(mask)
         mask = mask & (place > 1) & (place < mask.sum())
@@ -146,7 +144,7 @@ def _kept(text: Text, keep: Bool[Array, " L"]) -> Text:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _SeveralTexts(SeveralViews):
-    """The same of texts: their ids and masks."""
+    """`SeveralViews` for texts, with their ids and masks."""
 
     def __call__(self, keys, examples):
         return jax.vmap(self._of_example)(keys, text_of(examples))

@@ -13,17 +13,17 @@ TEXT = "text"
 def text_of(
     examples: Mapping[str, Shaped[Array, "B ..."]],
 ) -> dict[str, Int[Array, "B L"] | Bool[Array, "B L"]]:
-    """The text of examples as text encoders take it.
+    """The text of examples, in the form that text encoders take.
 
     Args:
         examples: a batch. `text` holds token ids [B, L], and `text_mask` [B, L] is zero or False
-            where a text has ended; where there is no `text_mask`, all tokens count.
+            after the end of a text. Without `text_mask` all tokens count.
 
     Returns:
         `ids` int32 [B, L] and `mask` bool [B, L].
 
     Raises:
-        UserError: examples have no text, or something that is no token ids under that name.
+        UserError: examples have no text, or `text` does not hold token ids.
     """
     text = several_texts(examples)
     if (captions := text["ids"].shape[1]) > 1:
@@ -36,7 +36,7 @@ def text_of(
 def several_texts(
     examples: Mapping[str, Array],
 ) -> dict[str, Int[Array, "B K L"] | Bool[Array, "B K L"]]:
-    """The texts of examples, `ids` and `mask`; of one text, K is 1."""
+    """The texts of examples, `ids` and `mask`; K is 1 for a single text."""
     ids = examples.get(TEXT)
     if ids is None or ids.ndim not in (2, 3) or not jnp.issubdtype(ids.dtype, jnp.integer):
         said = ", ".join(examples) if ids is None else f"{ids.dtype}{list(ids.shape)} as text"
@@ -44,7 +44,7 @@ def several_texts(
     mask = examples.get("text_mask", jnp.ones(ids.shape, bool))
     if mask.shape != ids.shape:
         raise UserError(
-            f"text_mask is {list(mask.shape)}, but it has the shape of text, {list(ids.shape)}"
+            f"text_mask is {list(mask.shape)}, but it must be {list(ids.shape)} like text"
         )
     text = {"ids": ids.astype(jnp.int32), "mask": mask.astype(bool)}
     return {kind: x[:, None] if x.ndim == 2 else x for kind, x in text.items()}

@@ -1,4 +1,4 @@
-"""Two views of an image at each of four quarter turns: the turned ones stand in for outliers."""
+"""Two views of an image at each of four rotations; the rotated ones serve as outliers."""
 
 import functools
 
@@ -21,26 +21,26 @@ def turned(
     grayscale: float = 0.2,
     stages: int = 4,
 ) -> Views:
-    """For upright photographs: each view is one of `simclr_cifar`, then it is turned.
+    """For upright photographs: each view is one of `simclr_cifar`, and is then rotated.
 
-    Of each example there are eight views a stage, the first stage's first: [B, 8 stages, H, W, C].
-    In each stage the first two are upright, the next two turned by 90 degrees counter-clockwise,
-    and so on. A view is mirrored before it is turned, so that no mirror image of one turn looks
-    like another turn. Take the recipe for things that have an upper side: a turned one of the
-    generated `shapes` is as good as an upright one.
+    Each example has eight views per stage, the first stage first: [B, 8 stages, H, W, C]. In each
+    stage the first two views are upright, the next two are rotated by 90 degrees counter-clockwise,
+    and so on. A view is mirrored before it is rotated, so that a mirrored view of one rotation does
+    not look like another rotation. Take the recipe for things with an upright pose; the generated
+    `shapes` have none.
 
-    Stages differ in how much is changed: the strengths of stage i of n are i / n of what the
-    options say, the share of the image that a crop may leave out among them.
+    Stages differ in strength: stage i of n has i / n of the strengths in the options, and of the
+    share of the image that a crop may leave out.
 
     Args:
         size: side of a view in pixels; None keeps the image's, which must be square.
         min_area: smallest share of the image that a crop covers, in (0, 1].
         strength: of the colour jitter, in [0, 1].
         grayscale: probability of losing all colour.
-        stages: how many strengths there are, as `method.stages`; 1 has the full strength alone.
+        stages: number of strengths, equal to `method.stages`; 1 has only the full strength.
 
-    Source: Wang et al. 2023 (UniCon-HA), section 3. The strengths of the stages stand in a
-    supplement that we have not seen; the ramp is ours.
+    Source: Wang et al. 2023 (UniCon-HA), section 3. The strengths of the stages are in a supplement
+    that we have not seen; the linear increase is ours.
     """
     check_options(size=size, min_area=min_area, strength=strength, grayscale=grayscale)
     check_count("views.stages", stages)

@@ -8,11 +8,11 @@ from jcl.config.checks import check_not_negative
 
 
 def feature_noise(*, noise: float = 0.1, mask: float = 0.2) -> Views:
-    """For standardised features: adds Gaussian noise, then hides features behind their mean.
+    """For standardised features: adds Gaussian noise, then masks features by their mean.
 
     Args:
         noise: standard deviation of the noise, in standard deviations of a feature.
-        mask: probability with which a feature is replaced by 0, its mean, each on its own.
+        mask: probability of replacing each feature by 0, its mean.
 
     Returns:
         A function of keys [B] and features [B, F] that makes views [B, 2, F].

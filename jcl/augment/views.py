@@ -1,4 +1,4 @@
-"""What every recipe of views shares: drawing the views of a batch, checking options."""
+"""Functions that recipes of views share: drawing the views of a batch, checking options."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ from jcl.errors import UserError
 PyTree = Any
 
 # Keys [B] and examples (kind -> [B, ...], images in [0, 1]) -> views: kind -> leaves [B, V, ...].
-# What a recipe knows of its views besides, such as boxes and flips, stands under "side".
+# Further values of a recipe, such as boxes and flips, are under "side".
 Views = Callable[
     [Shaped[PRNGKeyArray, " B"], Mapping[str, Shaped[Array, "B ..."]]], dict[str, PyTree]
 ]
@@ -34,7 +34,7 @@ class InContext:
     """A recipe whose views of an example depend on other examples of the batch.
 
     Attributes:
-        context: (key, examples of the global batch) -> what all views are made with, once a step.
+        context: (key, examples of the global batch) -> the context of all views of a step.
         make: (keys, examples, context) -> views, as `Views`.
     """
 
@@ -43,11 +43,11 @@ class InContext:
 
 
 def in_context(recipe: Views | InContext, key: PRNGKeyArray, batch: Mapping[str, Array]) -> Views:
-    """The recipe for one step: with the batch's context, where it has one.
+    """The recipe for one step, with the batch's context if it needs one.
 
     Args:
-        recipe: as `views.name` makes it.
-        key: of the context.
+        recipe: from `views.name`.
+        key: for the context.
         batch: all examples of the step, images in [0, 1].
     """
     if not isinstance(recipe, InContext):
@@ -59,9 +59,9 @@ class Drawing(NamedTuple):
     """How the views of one kind are drawn.
 
     Attributes:
-        view: maps a key, an example, and one of each of the numbers, to a view.
-        count: V, how many are drawn of each example.
-        numbers: sequences of length V; view i is drawn with the i-th of each.
+        view: maps a key, an example, and one number of each sequence, to a view.
+        count: V, the number of views of each example.
+        numbers: sequences of length V; view i gets the i-th number of each.
     """
 
     view: Callable
@@ -74,8 +74,8 @@ class SeveralViews:
     """A recipe that draws each view with a key of its own, so there can be any number.
 
     Attributes:
-        drawings: of each kind of views that there shall be.
-        name: of the recipe, for the message where examples are of another kind than it takes.
+        drawings: for each kind of views.
+        name: of the recipe, for messages about examples of another kind.
         takes: IMAGES, FEATURES or VIDEOS.
     """
 
@@ -88,9 +88,9 @@ class SeveralViews:
         return jax.vmap(self._of_example)(keys, taken_kind(self.name, examples, self.takes))
 
     def with_count(self, count: int) -> "SeveralViews":
-        """The recipe that draws so many views of the kind that it takes; of others, as many as now.
+        """The recipe with `count` views of the kind that it takes; other kinds do not change.
 
-        View i gets the numbers of view i mod V of today's V.
+        View i gets the numbers of view i mod V of the present V.
         """
         view, now, numbers = self.drawings[self.takes]
         numbers = [[values[i % now] for i in range(count)] for values in numbers]
@@ -113,11 +113,11 @@ def several_views(
 ) -> SeveralViews:
     """Draws views of several kinds, such as large and small ones, of each example of a batch.
 
-    Take this where views differ in shape, and `two_views` where all are of one kind.
+    Take this if views differ in shape, and `two_views` if all are of one kind.
 
     Args:
-        drawings: of each kind of views that there shall be.
-        name: of the recipe, for the message where examples are of another kind than it takes.
+        drawings: for each kind of views.
+        name: of the recipe, for messages about examples of another kind.
         takes: IMAGES or FEATURES.
     """
     return SeveralViews(drawings, name, takes)
@@ -129,12 +129,12 @@ def two_views(
     name: str | None = None,
     takes: str = IMAGES,
 ) -> SeveralViews:
-    """Draws two views of each example of a batch, or as many as `views.count` says.
+    """Draws two views of each example of a batch, or `views.count` views.
 
     Args:
         view: maps a key, an example, and one number of each pair, to a view.
         *numbers: pairs; the first of a pair goes to view 0 and the second to view 1.
-        name: of the recipe, for the message where examples are of another kind than it takes.
+        name: of the recipe, for messages about examples of another kind.
         takes: IMAGES, FEATURES or VIDEOS, which is also the kind of the views.
     """
     return several_views({takes: Drawing(view, 2, numbers)}, name=name, takes=takes)
@@ -144,19 +144,19 @@ def with_count(recipe: Views | InContext, name: str, count: int | None) -> Views
     """The recipe with another number of views of each example.
 
     Args:
-        recipe: as `views.name` makes it.
+        recipe: from `views.name`.
         name: of the recipe in the config.
-        count: of the views of full size; None leaves the recipe as it is.
+        count: number of views of full size; None does not change the recipe.
 
     Raises:
-        UserError: the number of the recipe's views is its own.
+        UserError: the recipe has a fixed number of views.
     """
     if count is None:
         return recipe
     if not isinstance(recipe, SeveralViews) or recipe.takes not in recipe.drawings:
         raise UserError(
-            f"views.count={count} is set, but views.name={name!r} has a number of views of its "
-            "own; recipes that return what two_views of jcl.augment.views makes have any number"
+            f"views.count={count} is set, but views.name={name!r} has a fixed number of views; "
+            "recipes that are made by two_views of jcl.augment.views have any number"
         )
     return recipe.with_count(count)
 
@@ -167,12 +167,12 @@ def taken_kind(
     """The images of examples, their feature vectors, or their videos.
 
     Args:
-        name: of the recipe; None where it has none.
+        name: of the recipe; None without a name.
         examples: a batch.
         takes: IMAGES, FEATURES or VIDEOS.
 
     Raises:
-        UserError: a recipe for one kind meets examples of another.
+        UserError: the recipe is for another kind of examples.
     """
     said, rank = _RANKS[takes]
     if takes not in examples or examples[takes].ndim != rank:
@@ -180,14 +180,14 @@ def taken_kind(
         kind = next((kind for kind in (takes, *_RANKS) if kind in examples), None)
         x = examples.get(kind)
         found = f"have {', '.join(examples)}" if x is None else f"are {x.dtype}{list(x.shape)}"
-        raise UserError(f"{recipe} takes {said}, these examples {found}")
+        raise UserError(f"{recipe} takes {said}, but these examples {found}")
     return examples[takes]
 
 
 def check_options(
     *, size: int | None = None, min_area: float | None = None, **probabilities: float
 ) -> None:
-    """Raises UserError at the first option of a recipe that can mean nothing.
+    """Raises UserError at the first option of a recipe whose value is impossible.
 
     Args:
         size: side of a view in pixels, positive.
@@ -201,18 +201,18 @@ def check_options(
 
 
 def check_square(name: str, image: Float[Array, "H W C"]) -> None:
-    """Raises UserError where a recipe that turns images meets one that is not square."""
+    """Raises UserError if images are not square, for a recipe that rotates them."""
     height, width, _ = image.shape
     if height != width:
         raise UserError(
-            f"views.name={name!r} takes square images, these are {height}x{width}; "
+            f"views.name={name!r} takes square images, but these are {height}x{width}; "
             "views.size makes them square"
         )
 
 
 def check_colour(name: str, image: Float[Array, "H W C"]) -> None:
-    """Raises UserError where a recipe that needs three channels meets another image."""
+    """Raises UserError if images do not have three channels, for a recipe that needs them."""
     if image.shape[-1] != 3:
         raise UserError(
-            f"views.name={name!r} takes images with 3 channels, these have {image.shape[-1]}"
+            f"views.name={name!r} takes images with 3 channels, but these have {image.shape[-1]}"
         )

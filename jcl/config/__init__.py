@@ -1,6 +1,6 @@
-"""What a run is asked to do: names, options, and their form on disk.
+"""The config of a run: names, options, and their form on disk.
 
-`base()` is where every config starts. `jcl.experiment.open_config` reads one.
+Every config starts from `base()`. `jcl.experiment.open_config` reads one.
 """
 
 from jcl.config.base import PRECISIONS, arguments, base

@@ -1,4 +1,4 @@
-"""The config: the names of what a run is made of, and the run's own keys."""
+"""The config: which method, encoder, dataset and so on a run uses, and the run's own keys."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -22,10 +22,11 @@ PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.f
 SCALINGS = ("none", "linear", "sqrt")
 ONLINE_PROBES = ("knn", "linear")
 
-# Of a byte-level BPE: all bytes, the start and the end of a text.
+# Tokens of the smallest byte-level BPE: all bytes, and the start and the end of a text.
 LEAST_VOCABULARY = 256 + 2
 
-# The sections that name a thing, with what `base()` names; the thing's options join the section.
+# The sections that have a `name`, with the name that `base()` sets. The options of the named class
+# or function join the section.
 NAMED = {
     "data": "shapes",
     "views": "shapes",
@@ -45,22 +46,24 @@ class Run:
     """The keys of the config itself.
 
     Attributes:
-        seed: of parameters, order, views and the method's randomness.
-        batch_size: examples a step, over all devices and processes.
-        total_steps: the run's length in updates; it wins over total_epochs.
+        seed: of the initial parameters, the order of examples, the views and the method's random
+            numbers.
+        batch_size: examples per step, over all devices and processes.
+        total_steps: the run's length in updates; it overrides total_epochs.
         total_epochs: the run's length in passes over the training split.
         microbatches: chunks that a batch is embedded in; the objective sees the batch whole.
         init_from: a workdir whose networks this run starts from, or pairs (pattern, workdir), the
             first that matches counts, of the parameters and statistics that are taken. In place of
-            a workdir may stand a .safetensors file of a ResNet or ViT, for pattern "encoder".
+            a workdir may stand a .safetensors file of another library, for the pattern of one
+            network, such as "encoder" or "text_encoder".
         init_step: which checkpoint of init_from, of each workdir; None takes the newest.
         frozen: patterns of the names of parameters that are not trained; they count before
             optimizer.groups, as groups (pattern, None).
         log_every_steps: how often metrics are written.
-        watchdog_seconds: a step that takes longer ends the process.
-        peak_flops: FLOP/s of one device, where jcl's table is wrong or silent.
-        precision: that networks compute in: float32, bfloat16 or float64.
-        deterministic: on GPUs, the same bits every time with slower kernels.
+        watchdog_seconds: a step that takes longer than this ends the process.
+        peak_flops: peak FLOP/s of one device, if jcl's table is wrong or lacks the device.
+        precision: the dtype in which networks compute: float32, bfloat16 or float64.
+        deterministic: on GPUs, uses slower kernels that give the same bits every time.
         fsdp_min_size: elements of the smallest array that is split over the fsdp axis.
     """
 
@@ -102,7 +105,7 @@ class Run:
                 "(pattern, workdir)"
             )
         if self.init_from is None and self.init_step is not None:
-            raise UserError("init_step says which checkpoint of init_from, which is not set")
+            raise UserError("init_step chooses a checkpoint of init_from, but init_from is not set")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,24 +113,25 @@ class Data:
     """The keys of the section `data` that mean the same whatever the source.
 
     Attributes:
-        held_out: the share of the training examples that takes the place of the test split, to
-            choose settings by; None takes the splits as they are.
-        subset: a file of indices of the training split, as `python -m jcl.data.prepare.distinct`
-            writes it, which alone are trained on; None takes all.
-        groups: a file with a group for every training example, as `python -m
-            jcl.evaluation.groups` writes it; batches are then of one group each, and groups that
-            fill no batch are left out.
-        tokenizer: the file that makes token ids of texts that are strings, a tokenizer.json or
-            CLIP's bpe_simple_vocab_16e6.txt.gz; None trains a byte-level BPE on the texts of the
-            training split. The workdir keeps what is used.
-        vocabulary: most tokens of a BPE that is trained.
-        text_length: most tokens of a text; longer ones are cut.
+        held_out: the share of the training examples that replaces the test split, so that settings
+            can be chosen without the real test split; None uses the splits as they are.
+        subset: a file of indices of training examples, written by `python -m
+            jcl.data.prepare.distinct`; only these are trained on. None takes all.
+        groups: a file with a group for every training example, written by `python -m
+            jcl.evaluation.groups`; each batch is then drawn from one group. Groups smaller than a
+            batch are left out.
+        tokenizer: the tokenizer of texts that are strings: a tokenizer.json or CLIP's
+            bpe_simple_vocab_16e6.txt.gz. None trains a byte-level BPE on the texts of the training
+            split. The workdir keeps the tokenizer.
+        vocabulary: the largest number of tokens of a BPE that is trained.
+        text_length: the largest number of tokens of a text; longer texts are cut.
     """
 
     held_out: float | None = None
     subset: str | None = None
     groups: str | None = None
-    # The workdir's own counts, and another is refused by what it says, not by its path.
+    # A resumed run uses the tokenizer in its workdir. Another tokenizer is refused by its content,
+    # not by its path.
     tokenizer: Annotated[str | None, FREE_ON_RESUME] = None
     vocabulary: int = 8192
     text_length: int = 77
@@ -146,8 +150,8 @@ class Views:
     """The keys of the section `views` that mean the same whatever the recipe.
 
     Attributes:
-        count: how many views of full size there are of each example; None takes as many as the
-            recipe makes by itself, which are two of most. Small crops come besides.
+        count: number of full-size views of each example, without small crops; None takes the
+            recipe's own number, which is two for most recipes.
     """
 
     count: int | None = None
@@ -161,17 +165,19 @@ class Optimizer:
     """The keys of the section `optimizer` that mean the same whatever the optimizer.
 
     Attributes:
-        learning_rate: before scaling; after the warm-up a cosine takes it to zero.
-        scaling: of the learning rate with the batch size B: none; linear, B/256; sqrt, sqrt(B).
-        warmup_steps: updates in which the rate rises from zero; it wins over warmup_epochs.
+        learning_rate: peak learning rate before scaling; after the warm-up it falls to zero as a
+            cosine.
+        scaling: what the learning rate is multiplied by, for the batch size B: none, 1; linear,
+            B/256; sqrt, sqrt(B).
+        warmup_steps: updates in which the rate rises from zero; it overrides warmup_epochs.
         warmup_epochs: the same in passes over the training split.
-        gradient_clip_norm: the largest global norm that a gradient keeps.
+        gradient_clip_norm: gradients of a larger global norm are scaled down to this norm.
         groups: pairs (pattern, None) or (pattern, dict(scale=1.0, decay=True, constant_rate=False))
-            of parameters by their names, the first that matches counts: None holds them still,
-            scale multiplies their updates, weight decay among them, decay=False takes the weight
-            decay away, constant_rate=True keeps the rate at its peak from the first step to the
-            last.
-        weight_ema: decay, a step, of a moving average of the weights, which probes then see.
+            for the parameters whose names the pattern matches, where the first that matches counts.
+            None freezes them; scale multiplies their updates, weight decay included; decay=False
+            turns their weight decay off; constant_rate=True keeps the rate at its peak in every
+            step.
+        weight_ema: decay per step of a moving average of the weights, which probes then use.
     """
 
     learning_rate: float = 1e-3
@@ -196,8 +202,8 @@ class Mesh:
     """How devices are arranged.
 
     Attributes:
-        data: size of the first axis; -1 takes all devices that fsdp leaves.
-        fsdp: over how many devices parameters and the optimizer's state are split.
+        data: size of the data axis; -1 takes the number of devices divided by fsdp.
+        fsdp: number of devices over which parameters and the optimizer's state are split.
     """
 
     data: Annotated[int, FREE_ON_RESUME] = -1
@@ -210,7 +216,7 @@ class Checkpoint:
 
     Attributes:
         every_steps: updates between two checkpoints.
-        keep: how many of the newest are kept, beside the best by the periodic probe.
+        keep: number of newest checkpoints that are kept, beside the best by the periodic probe.
     """
 
     every_steps: Annotated[int, FREE_ON_RESUME] = 500
@@ -246,7 +252,7 @@ class Wandb:
     """Weights & Biases.
 
     Attributes:
-        project: where the run's numbers go too.
+        project: the project that the run's metrics are sent to; None sends nothing.
     """
 
     project: Annotated[str | None, FREE_ON_RESUME] = None
@@ -261,25 +267,28 @@ class Probe:
     """How frozen features are measured.
 
     Attributes:
-        every_steps: updates between two scores while training; None measures at the end alone.
-        online: what scores while training: knn, or linear, which needs labels and takes longer.
-        knn_k: neighbours that vote.
-        knn_temperature: of the neighbours' votes.
-        linear_seeds: linear probes that are averaged.
+        every_steps: updates between two periodic probes during training; None probes only at the
+            end.
+        online: the probe during training: knn, or linear, which needs labels and takes longer.
+        knn_k: number of neighbours that vote.
+        knn_temperature: temperature of the neighbours' votes.
+        linear_seeds: number of linear probes whose scores are averaged.
         baselines: whether the untrained encoder and the raw inputs are probed too.
-        outputs: names of what is probed, such as features, projection or text/features; the
-            first is the run's score, by which the best checkpoint is kept.
+        outputs: names of the outputs that are probed, such as features, projection or
+            text/features. The score of the first one decides which checkpoint is the best.
         templates: sentences in which {} stands for the name of a class, for zero-shot
-            classification by methods of two towers; their embeddings are averaged.
-        label: which number of an example the probes of classes predict, such as motion or texture.
-        shares: of the labels, for low-shot probes.
-        target_bin: width, in units of the target, of what many- and few-shot regions count.
-        finetune: whether the whole network is also trained with labels, for each share.
-        finetune_shares: of the labels, for fine-tuning.
-        finetune_batch_size: examples a step of fine-tuning, or the share where that is smaller.
-        finetune_epochs: of fine-tuning, over the share's examples.
-        finetune_least_steps: of fine-tuning, because a new head needs some.
-        finetune_learning_rate: of the new head, by AdamW.
+            classification by methods of two towers; the sentences' embeddings are averaged.
+        label: the key of an example that the class probes predict, such as label, motion or
+            texture.
+        shares: shares of the labels, for low-shot probes.
+        target_bin: width of the target's bins, in units of the target; the number of training
+            examples in a bin decides whether it counts as many-, medium- or few-shot.
+        finetune: whether the whole network is also fine-tuned, with each share of the labels.
+        finetune_shares: shares of the labels, for fine-tuning.
+        finetune_batch_size: examples per step of fine-tuning; all of the share if it has fewer.
+        finetune_epochs: passes of fine-tuning over the share's examples.
+        finetune_least_steps: smallest number of fine-tuning steps, because a new head needs some.
+        finetune_learning_rate: learning rate of the new head, by AdamW.
         finetune_encoder_scale: the encoder's learning rate, as a share of the head's.
     """
 
@@ -327,11 +336,11 @@ class Probe:
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:
-    """Another run, whose networks a method learns from that takes a teacher.
+    """Another run, whose networks are the teacher of a method that needs one.
 
     Attributes:
-        workdir: of the other run.
-        step: which of its checkpoints; None takes the newest.
+        workdir: workdir of the other run.
+        step: step of the checkpoint that is read; None takes the newest.
     """
 
     workdir: Annotated[str | None, PATH] = None
@@ -356,8 +365,9 @@ FIXED: Mapping[str, Callable] = {
 def base() -> ConfigDict:
     """Returns a new locked ConfigDict of names and the run's own keys.
 
-    A section that names a thing stays open: a config file sets it whole, or any of its options, and
-    whether the named thing takes those is seen when the config is read.
+    Sections with a `name` are not locked. A config file sets such a section as a whole, or any of
+    its options. Whether the named class or function has these options is checked when the config
+    is read.
     """
     config = ConfigDict(_places(Run))
     for title in dict.fromkeys([*NAMED, *FIXED]):
@@ -372,14 +382,14 @@ def base() -> ConfigDict:
 
 
 def check_fixed(config: ConfigDict) -> None:
-    """Raises UserError at the first of the run's own keys that can mean nothing."""
+    """Raises UserError at the first of the run's own keys whose value is impossible."""
     for title, kind in FIXED.items():
         section = config[title] if title else config
         kind(**{key: section[key] for key in options(kind)})
 
 
 def arguments(text: str, **defaults: Any) -> dict[str, Any]:
-    """Reads what stands after the colon of `--config=configs/NAME.py:batch=4096,epochs=100`.
+    """Reads the arguments after the colon of `--config=configs/NAME.py:batch=4096,epochs=100`.
 
     Args:
         text: "name=value,name=value", or "".

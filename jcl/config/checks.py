@@ -1,6 +1,6 @@
-"""Checks of values, worded once: each raises UserError with the config's key and what is allowed.
+"""Checks of values: each raises UserError with the config's key and the values that are allowed.
 
-None stands for a key that is unset, and passes.
+None stands for a key that is not set, and passes.
 """
 
 import math
@@ -34,9 +34,9 @@ def check_count(key: str, value: object) -> None:
 
 
 def check_counts(key: str, values: Sequence[int], per: str) -> None:
-    """There are values, all positive integers, one a `per`."""
+    """There are values, all of them positive integers, one per `per`."""
     if not values or not all(map(_is_count, values)):
-        raise UserError(f"{key}={values!r} is impossible: give positive integers, one a {per}")
+        raise UserError(f"{key}={values!r} is impossible: give positive integers, one per {per}")
 
 
 def check_decay(key: str, value: int | float | None) -> None:

@@ -27,7 +27,7 @@ _PARSERS = {
 
 
 def names_given(argv: Sequence[str]) -> dict[str, str]:
-    """What the command line names, by section: {"encoder": "vit_b"}; the last one counts."""
+    """The names that the command line sets, by section: {"encoder": "vit_b"}; the last counts."""
     found = {}
     for argument, following in itertools.pairwise([*argv, ""]):
         if match := _NAME.fullmatch(argument):
@@ -39,16 +39,16 @@ def names_given(argv: Sequence[str]) -> dict[str, str]:
 def take_overrides(
     argv: Sequence[str], known: Mapping[str, Option], names: Mapping[str, str]
 ) -> tuple[list[str], dict[str, Any]]:
-    """Splits a command line into what is the config's and what is not.
+    """Splits a command line into settings of config keys and other arguments.
 
-    `--config.KEY=VALUE` and `--config.KEY VALUE` set a key; `--config.KEY` and `--noconfig.KEY` set
-    one that is true or false. Where a key is given twice, the last one counts. What follows a bare
-    `--` is not looked at.
+    `--config.KEY=VALUE` and `--config.KEY VALUE` set a key. `--config.KEY` and `--noconfig.KEY` set
+    a boolean key to True and False. If a key is given twice, the last one counts. Arguments after a
+    bare `--` are not read.
 
     Args:
         argv: the command line.
-        known: every key with what it takes, such as "method.temperature".
-        names: what sections name, for messages: {"method": "simclr"}.
+        known: every key, such as "method.temperature", with its option.
+        names: the names that sections have, for messages: {"method": "simclr"}.
 
     Returns:
         The other arguments, and {key: value}; None unsets.
@@ -67,7 +67,7 @@ def take_overrides(
         if key not in known:
             raise UserError(_unknown_key(key, text, known, names))
         if negated and (known[key].kind is not bool or text is not None):
-            raise UserError(f"--noconfig.{key} cannot be read: {key} is not true or false alone")
+            raise UserError(f"--noconfig.{key} cannot be read: {key} is not a boolean option")
         if text is None and known[key].kind is bool:
             text = "false" if negated else "true"
         elif text is None:
@@ -81,8 +81,8 @@ def take_overrides(
 def read_value(key: str, text: str, option: Option) -> Any:
     """Reads a value of a type: `None` of any type, `1e5` as an int, `(4,8)` or `4,8` as a tuple.
 
-    Where there are several types, a literal of one of them is that, and all else is a string if
-    strings are among them: of str and tuple `runs/x` and `123` are strings.
+    If an option has several types, a literal of one of them is read as such. Any other text is a
+    string if str is among the types: for str and tuple, `runs/x` and `123` are strings.
     """
     if text == "None":
         return None
@@ -99,7 +99,7 @@ def read_value(key: str, text: str, option: Option) -> Any:
 def _unknown_key(
     key: str, text: str | None, known: Collection[str], names: Mapping[str, str]
 ) -> str:
-    """Says which keys were perhaps meant, those of the same section first."""
+    """Suggests keys of a similar name, those of the same section first."""
     if said := gone(key, text):
         return said
     section, _, leaf = key.rpartition(".")

@@ -13,7 +13,7 @@ from jcl.errors import UserError
 
 
 def read_config_file(named: str) -> ConfigDict:
-    """Returns what `get_config` of a file does, called with what stands after the colon.
+    """Calls `get_config` of a file with the arguments after the colon; returns its config.
 
     Args:
         named: PATH or PATH:ARGUMENTS.

@@ -26,18 +26,18 @@ def build(
     others: Mapping[str, Option] = MappingProxyType({}),
     **context,
 ) -> Any:
-    """Calls what `section['name']` stands for with the options of the section that are set.
+    """Calls the class or function of `section['name']` with the options that the section sets.
 
     Args:
         title: of the section, for messages, such as "method".
-        section: holds `name` and options; None leaves the default in place.
+        section: holds `name` and options; an option that is None keeps its default.
         names: as in `resolve`.
-        *given: positional arguments that come from elsewhere than the section.
+        *given: positional arguments that do not come from the section.
         others: as in `options`.
-        **context: keyword arguments that do.
+        **context: keyword arguments that do not come from the section.
 
     Raises:
-        UserError: an unknown name, or an option that is set and that the named thing does not take.
+        UserError: an unknown name, or an option that the class or function does not take.
     """
     target = resolve(title, section["name"], names)
     taken = options(target, others, supplied=len(given))
@@ -60,13 +60,13 @@ def resolve(title: str, name: str, names: Mapping[str, str]) -> Callable:
 
     Args:
         title: of the section, for messages.
-        name: a key of `names`; KIND:REST where `names` has a key that begins with KIND and a
-            colon, which hands REST to the thing as its first argument; or an address
-            package.module:attribute, so that a user's own class needs no fork.
+        name: a key of `names`; or KIND:REST if `names` has a key that begins with KIND and a colon,
+            where REST becomes the first argument; or an address package.module:attribute, for a
+            class of the user's own.
         names: name -> "package.module:attribute".
 
     Raises:
-        UserError: the name is unknown or stands for nothing that can be called.
+        UserError: the name is unknown or stands for something that cannot be called.
     """
     address, first = names.get(name), ()
     kind, colon, rest = name.partition(":")
@@ -85,7 +85,7 @@ def resolve(title: str, name: str, names: Mapping[str, str]) -> Callable:
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{title}.name={name!r} cannot be imported: {error}") from error
     if not callable(target) or inspect.isabstract(target):
-        raise UserError(f"{title}.name={name!r} is no function and no complete class")
+        raise UserError(f"{title}.name={name!r} is neither a function nor a complete class")
     return functools.partial(target, *first) if first else target
 
 

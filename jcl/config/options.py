@@ -1,4 +1,4 @@
-"""What a named thing takes: an option is a parameter of its signature."""
+"""The options of a class or function that a config names: the parameters of its signature."""
 
 import dataclasses
 import functools
@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 import docstring_parser
 
-# `key: Annotated[int, FREE_ON_RESUME] = 10`: a resumed run may change it, because it does not touch
-# what the run computes.
+# `key: Annotated[int, FREE_ON_RESUME] = 10`: a resumed run may change the key, because it does not
+# affect the run's result.
 FREE_ON_RESUME = "free on resume"
-# `key: Annotated[str | None, PATH] = None`: a file or a folder. `~` is expanded, and a relative one
-# means the place where the run was started, whoever reads its config later.
+# `key: Annotated[str | None, PATH] = None`: a file or a folder. `~` is expanded. A relative path
+# starts at the folder where the run was started, also for programs that read the config later.
 PATH = "a path"
 
 KINDS = (bool, int, float, str, tuple)
-# Flax's, and what the run supplies.
+# Parameters that are no options: those of Flax, and those that the run supplies.
 _OURS = ("name", "parent", "dtype", "param_dtype", "n_classes")
 
 
@@ -27,12 +27,12 @@ class Option:
     """A parameter that a config may set.
 
     Attributes:
-        kinds: the types that the signature allows, of bool, int, float, str and tuple; object alone
-            where it does not say.
-        default: the parameter's.
+        kinds: the types that the signature allows, of bool, int, float, str and tuple; only object
+            if the signature gives no type.
+        default: the parameter's default.
         nullable: whether the signature allows None.
         free_on_resume: whether a resumed run may change it.
-        is_path: whether it names a file or a folder.
+        is_path: whether the value is the path of a file or a folder.
     """
 
     kinds: tuple[type, ...]
@@ -43,7 +43,7 @@ class Option:
 
     @property
     def kind(self) -> type:
-        """The type, or object where there are several."""
+        """The type, or object if there are several."""
         return self.kinds[0] if len(self.kinds) == 1 else object
 
     @property
@@ -60,14 +60,14 @@ def options(
 ) -> dict[str, Option]:
     """The options of a class or a function, in the order of its signature.
 
-    An option is a parameter of type bool, int, float, str, tuple or a sequence, or of several of
-    these, or None besides. Without an annotation it has the type of its default. An option without
-    a default has to be set.
+    An option is a parameter of type bool, int, float, str, tuple or a sequence, or of a union of
+    these and None. Without an annotation it has the type of its default. An option without a
+    default has to be set.
 
     Args:
-        target: what is called.
-        others: what a function that takes any keyword, by `**`, takes besides.
-        supplied: how many positional arguments the run hands over, which are no options.
+        target: the class or function.
+        others: further options of a function that takes any keyword, by `**`.
+        supplied: number of positional arguments that the run supplies; they are no options.
     """
     found = {}
     parameters = list(inspect.signature(target, eval_str=True).parameters.values())
@@ -95,7 +95,7 @@ def takes_any_keyword(target: Callable) -> bool:
 
 
 def descriptions(target: Callable) -> Mapping[str, str]:
-    """What docstrings say of each parameter, those of inherited ones too, in one line each."""
+    """The docstrings' description of each parameter, also of inherited ones, in one line each."""
     target = target.func if isinstance(target, functools.partial) else target
     found = {}
     for documented in reversed(getattr(target, "__mro__", (target,))):
@@ -113,20 +113,20 @@ def owner(target: Callable, option: str) -> Any:
 
 
 def _kinds_of(parameter: inspect.Parameter) -> tuple[type, ...]:
-    """The types of a parameter's values; none of what a config cannot hold."""
+    """The types of a parameter's values; empty if a config cannot hold them."""
     if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
         return ()
     if parameter.annotation is not parameter.empty:
         return _plain(parameter.annotation)
     if parameter.default is None:
         return (object,)
-    if parameter.default is parameter.empty:  # an argument of the run, unless it is keyword-only
+    if parameter.default is parameter.empty:  # the run supplies it, unless it is keyword-only
         return (object,) if parameter.kind is parameter.KEYWORD_ONLY else ()
     return (type(parameter.default),) if type(parameter.default) in KINDS else ()
 
 
 def _plain(annotation: Any) -> tuple[type, ...]:
-    """Float of `float | None` and of `int | float`, tuple of `Sequence[int]`."""
+    """The plain types of an annotation: float for `float | None`, tuple for `Sequence[int]`."""
     members = [member for member in _members(annotation) if member is not type(None)]
     kinds = dict.fromkeys(map(_kind, members))
     if None in kinds:

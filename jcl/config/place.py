@@ -1,4 +1,4 @@
-"""The file or folder that a path means: `~` and variables of the environment in it."""
+"""Paths in configs: `~` and variables of the environment are expanded."""
 
 import os
 import re
@@ -11,8 +11,8 @@ _VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 def expanded(path: str) -> str:
     """The path with the home folder for `~`, and `$NAME` and `${NAME}` replaced.
 
-    A shell does that before a program sees it, but not within quotes, nor after `--workdir=`, nor
-    in a config file: a folder of the name `~` or `$SCRATCH` would take what the run leaves.
+    A shell does this before a program sees the path, but not within quotes, not after `--workdir=`,
+    and not in a config file. The run would otherwise write to a folder called `~` or `$SCRATCH`.
 
     Raises:
         UserError: no such user or variable.

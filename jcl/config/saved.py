@@ -1,4 +1,4 @@
-"""The config on disk: what was set, and what it came to."""
+"""The config on disk: the options that were set, and all options with their values."""
 
 import json
 from collections.abc import Mapping
@@ -17,22 +17,22 @@ Resolved = Mapping[str, Any]
 
 
 def to_json(config: ConfigDict) -> str:
-    """Writes what is set, as asked; `from_json` reads it back."""
+    """Writes the options that are set; `from_json` reads them back."""
     return json.dumps(_without_none(config.to_dict()), indent=2) + "\n"
 
 
 def from_json(text: str) -> ConfigDict:
-    """Reads what `to_json` wrote, of an older jcl too; keys that are new since have their default.
+    """Reads what `to_json` wrote, also with an older jcl; newer keys get their default.
 
     Raises:
         UserError: not JSON, or a key that this version of jcl does not know.
     """
     try:
-        values = json.loads(text.removeprefix("\ufeff"))  # as some editors leave it
+        values = json.loads(text.removeprefix("\ufeff"))  # some editors write a byte-order mark
     except json.JSONDecodeError as error:
         raise UserError(f"the saved config is not JSON: {error}") from error
     if not isinstance(values, Mapping):
-        raise UserError(f"the saved config is a {type(values).__name__}, no object of sections")
+        raise UserError(f"the saved config is a {type(values).__name__}, not an object of sections")
     config = base()
     update(config, upgrade_config(values))
     return config
@@ -70,10 +70,10 @@ def changes(
     """Lists "key: before -> now" for each option that differs.
 
     Args:
-        before: the options that a run was made with. One that it does not have came later, with a
-            default under which nothing changes.
-        now: those that it is asked to go on with.
-        defaults: today's.
+        before: the options that the run was started with. An option that is missing there was added
+            to jcl later, with a default that keeps the old behaviour.
+        now: the options that the run is asked to resume with.
+        defaults: the defaults of today.
         free: options that may differ.
     """
     later = {key: value for key, value in defaults.items() if key in now and key not in before}

@@ -1,7 +1,7 @@
-"""A section of the config: a name, and the options that the named thing takes.
+"""A section of the config: a name, and the options of the class or function that it names.
 
-A section opens to the options of what it names once the config is read. Until then it holds what
-was set, whatever that is. An opened section has a typed place for every option.
+Until the config is read, a section holds whatever was set. Reading the config opens the section: it
+then has a typed field for every option.
 """
 
 import difflib
@@ -20,14 +20,14 @@ from jcl.errors import UserError
 def opened(
     title: str, section: ConfigDict, taken: Mapping[str, Option], fixed: Collection[str] = ()
 ) -> ConfigDict:
-    """Returns the section with a place for every option and the values that it holds.
+    """Returns the section with a field for every option, and the values that were set.
 
     Args:
         title: of the section, for messages; "" is the config itself.
         section: what was set; it may be open already.
-        taken: what the section may hold beside its name.
-        fixed: those of them that hold their default where nothing is set. The others hold None,
-            which stands for the default of what is named.
+        taken: the options that the section may hold beside its name.
+        fixed: the options that hold their default if they are not set. The others hold None, which
+            stands for the default of the class or function that is named.
 
     Raises:
         UserError: the section holds another key or a value of another type.
@@ -39,7 +39,7 @@ def opened(
             new[key] = option.default
     for key, value in section.items():
         if key == "name" or (key not in taken and value is None):
-            continue  # a place that the thing of another name had
+            continue  # an empty field of the class or function that was named before
         if key not in taken:
             raise UserError(refusal(title, section.get("name"), key, value, taken))
         set_option(title, new, key, value, taken[key], unset=key not in fixed)
@@ -56,9 +56,9 @@ def set_option(
         section: changed in place.
         key: of the option.
         value: a sequence serves as a tuple, and an integral float as an int.
-        option: says what is allowed.
-        unset: whether None is allowed although the signature does not take it: it then leaves the
-            default in place.
+        option: the types that are allowed.
+        unset: whether None is allowed although the signature does not take it; None then keeps the
+            default.
 
     Raises:
         UserError: the value is of another type.
@@ -66,7 +66,7 @@ def set_option(
     name = full_key(title, key)
     if value is None:
         if not (unset or option.nullable):
-            raise UserError(f"{name}=None is impossible: it has to have a value")
+            raise UserError(f"{name}=None is impossible: it needs a value")
         section[key] = None
         return
     try:
@@ -81,17 +81,17 @@ def swapped(
     new: tuple[Callable, Mapping[str, Option]],
     name: str,
 ) -> ConfigDict:
-    """Names another thing and keeps the options that mean the same to both.
+    """Changes the name and keeps the options that mean the same under both names.
 
-    Options of classes mean the same where both inherit them from one class, those of functions
-    where their names are equal. What a name itself stands for, such as the width in
-    `functools.partial(ViT, width=384)`, goes with the name.
+    An option of two classes means the same if both inherit it from one class. An option of two
+    functions means the same if it has the same name. Options that the name itself fixes, such as
+    the width in `functools.partial(ViT, width=384)`, are not kept.
 
     Args:
-        section: with the old name; it stays as it is.
-        old: what it named, and the options of that.
-        new: what it shall name, and the options of that.
-        name: the new one.
+        section: the section with the old name; it is not changed.
+        old: the class or function of the old name, and its options.
+        new: the class or function of the new name, and its options.
+        name: the new name.
     """
     (old, before), (new, after) = old, new
     standing = {*_keywords(old), *_keywords(new)}
@@ -105,7 +105,7 @@ def swapped(
 
 
 def full_key(title: str, key: str) -> str:
-    """`method.temperature`; of a key of the config itself, the key."""
+    """`method.temperature`; for a key of the config itself, just the key."""
     return f"{title}.{key}" if title else key
 
 
@@ -114,12 +114,12 @@ def _keywords(target: Callable) -> Collection[str]:
 
 
 def refusal(title: str, name: str | None, key: str, value: Any, taken: Collection[str]) -> str:
-    """Says that a section holds what it may not, and what was perhaps meant.
+    """Says that a section holds a key that it may not hold, and suggests similar keys.
 
     Args:
         title: of the section; "" is the config itself.
-        name: what the section names; None where it names nothing.
-        key: that it may not hold.
+        name: the section's name; None if it has no name.
+        key: the key that the section may not hold.
         value: of the key.
         taken: the keys that it may hold.
     """

@@ -1,4 +1,4 @@
-"""What runs of older versions of jcl called otherwise: everything that was renamed stands here.
+"""Everything that was renamed since older versions of jcl, so that their runs resume.
 
 The first version with a record of resolved options is the one after commit ea6a2a0. A run of that
 commit has every key in its config.json, and None for "the default of what is named".
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PyTree = Any
-# {"encoder": {"Conv_0": "conv_stage0"}}: of a part of the networks, old and new names of layers.
+# {"encoder": {"Conv_0": "conv_stage0"}}: for each section of networks, old and new layer names.
 Renames = Mapping[str, Mapping[str, str]]
 
 _RESNET = {"width": 64, "stem": "imagenet", "remat": False}
@@ -95,7 +95,7 @@ _LEAVES = ("/", "/kernel", "/bias", "/scale")
 _CONVNETS = ("convnet", "jcl.models.convnet:ConvNet")
 _MLPS = ("mlp", "jcl.models.projector:MLP")
 
-# Keys that went, with what to set instead of a value, and the value that needs nothing instead.
+# Keys that were removed: what to set instead, and the old value for which nothing need be set.
 _GONE = {
     "init_part": ("init_from=(({value!r}, WORKDIR),)", "everything"),
     "optimizer.encoder_scale": ("optimizer.groups=(('encoder', {{'scale': {value}}}),)", 1.0),
@@ -104,10 +104,10 @@ _GONE = {
 
 
 def upgrade_config(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Brings what a config.json holds to today's keys; today's stay as they are.
+    """Translates the keys of an older config.json to those of today; others are kept.
 
     Args:
-        values: of a config.json, nested as there.
+        values: the content of a config.json, nested as in the file.
     """
     values = {
         title: {key: value for key, value in section.items() if value is not None}
@@ -123,10 +123,10 @@ def upgrade_config(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Brings options to the keys of today; those of today stay as they are.
+    """Translates the keys of older options to those of today; others are kept.
 
     Args:
-        values: {"section.key": value}, such as run.json holds.
+        values: {"section.key": value}, as in run.json.
     """
     values = dict(values)
     scale = values.pop("optimizer.encoder_scale", None)
@@ -141,42 +141,42 @@ def upgrade_options(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def gone(key: str, value: Any) -> str | None:
-    """Says what took the place of a key that went; None of any other key.
+    """Says what replaces a key that was removed; None for any other key.
 
     Args:
         key: such as "optimizer.encoder_scale".
-        value: that it was given, as text or as it is; None where that is not known.
+        value: the value that the user gave, as text or not; None if it is not known.
     """
     if key not in _GONE:
         return None
     instead, nothing = _GONE[key]
     if str(value).lower() in (str(nothing).lower(), str(nothing).removesuffix(".0")):
-        return f"config key {key} is gone: leave it out, as {nothing} is the rule"
+        return f"config key {key} is gone: leave it out, because {nothing} is now the default"
     value = "VALUE" if value is None else value
     return f"config key {key} is gone: set {instead.format(value=value)}"
 
 
 def gone_by_leaf(leaf: str) -> str | None:
-    """What `gone` says of the key that ends so, of whatever value."""
+    """What `gone` says of the key with this last part, for any value."""
     found = [key for key in _GONE if key.rpartition(".")[2] == leaf]
     return gone(found[0], None) if found else None
 
 
 def first_default(title: str, name: str, key: str, default: Any) -> Any:
-    """What commit ea6a2a0 took for an option that was not set.
+    """The value that commit ea6a2a0 used for an option that was not set.
 
     Args:
         title: of the section.
-        name: of the thing that has the option.
+        name: of the class or function that has the option.
         key: of the option.
-        default: today's, which serves for what this commit did not have.
+        default: today's default, which is returned for options that this commit did not have.
     """
     kind = name.partition(":")[0] if title == "data" else name
     return DEFAULTS.get(title, {}).get(kind, {}).get(key, default)
 
 
 def renames(values: Mapping[str, Any]) -> Renames:
-    """What layers were called at commit ea6a2a0, and are called now.
+    """The names of layers at commit ea6a2a0, and their names of today.
 
     Args:
         values: of the run's config, nested: names and options of `encoder` and `projector`.
@@ -205,7 +205,7 @@ def renames(values: Mapping[str, Any]) -> Renames:
 
 
 def rename(tree: PyTree, names: Renames) -> PyTree:
-    """Renames the layers of parts, wherever a part stands in a pytree."""
+    """Renames the layers of sections such as `encoder`, wherever they occur in a pytree."""
 
     def walk(node, of_part):
         if isinstance(node, Mapping):
@@ -223,12 +223,12 @@ def rename(tree: PyTree, names: Renames) -> PyTree:
 
 
 def reversed_names(names: Renames) -> Renames:
-    """The same, from new names to old ones."""
+    """The same table in the other direction, from new names to old ones."""
     return {part: {new: old for old, new in layers.items()} for part, layers in names.items()}
 
 
 def has_old_names(tree: PyTree, names: Renames) -> bool:
-    """Whether a part of a pytree has a layer of an old name."""
+    """Whether a section in a pytree has a layer with an old name."""
     if isinstance(tree, Mapping):
         return any(
             (isinstance(child, Mapping) and not names.get(key, {}).keys().isdisjoint(child))
@@ -239,7 +239,7 @@ def has_old_names(tree: PyTree, names: Renames) -> bool:
 
 
 def upgrade_patterns(patterns: Sequence[str], names: Renames) -> tuple[str, ...]:
-    """Replaces patterns of parameters that match old names, and no new ones, by new names."""
+    """Replaces patterns that match old names of layers but no new ones by the new names."""
     layers = [
         (f"{part}/{old}", f"{part}/{new}")
         for part, named in names.items()
@@ -276,9 +276,9 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matched(pattern: str, layer: str) -> str | None:
-    """What of a layer a pattern stands for: "/" for all of it, "/kernel", ..; None for nothing."""
+    """The part of a layer that a pattern matches: "/" for all of it, "/kernel", ..; else None."""
     try:
         matches = [s for s in ("", *_LEAVES) if re.fullmatch(pattern, layer + s)]
-    except re.error:  # `jcl.optim.patterns` says so
+    except re.error:  # `jcl.optim.patterns` reports the error
         return None
     return (matches[0] or "/") if matches else None

@@ -1,14 +1,14 @@
-"""Values of options: whether they are of a type, and their form in JSON."""
+"""Values of options: checks of their types, and their form in JSON."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def fitted(value: Any, kinds: tuple[type, ...]) -> Any:
-    """The value as one of the types: a list serves as a tuple, an integral number as int or float.
+    """The value as one of the types: a list becomes a tuple, an integral number an int or float.
 
     Raises:
-        TypeError: it is of none of them.
+        TypeError: the value has none of these types.
     """
     if isinstance(value, list | tuple) and tuple in kinds:
         return as_tuples(value)
@@ -25,12 +25,12 @@ def fitted(value: Any, kinds: tuple[type, ...]) -> Any:
 
 
 def as_tuples(value: Any) -> Any:
-    """The value with tuples for lists, at any depth: what JSON gives back as it was."""
+    """The value with tuples instead of lists at any depth, as options hold it."""
     return _nested(value, tuple)
 
 
 def as_lists(value: Any) -> Any:
-    """The value with lists for tuples, at any depth: as JSON gives it back."""
+    """The value with lists instead of tuples at any depth, as JSON returns it."""
     return _nested(value, list)
 
 

@@ -1,1 +1,1 @@
-"""What a step costs: devices, memory, FLOPs, traffic, read from programs."""
+"""The cost of a step: devices, memory, FLOPs and traffic, read from compiled programs."""

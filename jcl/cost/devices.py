@@ -1,4 +1,4 @@
-"""What accelerators can do at best, as their makers publish it."""
+"""Peak performance of accelerators, as published by their makers."""
 
 import dataclasses
 
@@ -10,11 +10,12 @@ class Peak:
     """The limits of one device, as JAX counts devices.
 
     Attributes:
-        flops: floating point operations a second of dense bfloat16 matrix products.
-        memory_bandwidth: bytes a second between the device and its own memory.
-        memory: bytes of that memory.
-        interconnect: bytes a second that it can send to other devices of its slice or server, over
-            all links together. Makers publish the sum of both directions; this is half of that.
+        flops: floating point operations per second of dense bfloat16 matrix products.
+        memory_bandwidth: bytes per second between the device and its memory.
+        memory: bytes of memory.
+        interconnect: bytes per second that the device can send to other devices of its slice or
+            server, over all links together. Makers publish the sum of both directions; this is half
+            of the sum.
     """
 
     flops: float
@@ -34,13 +35,13 @@ _PEAKS = {
     # https://cloud.google.com/tpu/docs/v6e
     "TPU v6 lite": Peak(918e12, 1638e9, 32 * 2**30, 400e9),
     # NVIDIA's data sheets "A100 Tensor Core GPU", "H100 Tensor Core GPU", "H200 Tensor Core GPU":
-    # half of what they give for tensor cores "with sparsity", and half of NVLink's bandwidth.
+    # half of the value for tensor cores "with sparsity", and half of NVLink's bandwidth.
     "NVIDIA A100-SXM4-40GB": Peak(312e12, 1555e9, 40 * 10**9, 300e9),
     "NVIDIA A100-SXM4-80GB": Peak(312e12, 2039e9, 80 * 10**9, 300e9),
     "NVIDIA H100 80GB HBM3": Peak(989e12, 3350e9, 80 * 10**9, 450e9),
     "NVIDIA H200": Peak(989e12, 4800e9, 141 * 10**9, 450e9),
 }
-# Other names of the same.
+# Another name of the same device.
 _PEAKS["TPU v5e"] = _PEAKS["TPU v5 lite"]
 _PEAKS["TPU v5p"] = _PEAKS["TPU v5"]
 _PEAKS["TPU v6e"] = _PEAKS["TPU v6 lite"]
@@ -56,9 +57,9 @@ def peak(device_kind: str) -> Peak | None:
 
 
 def memory_limit(device: jax.Device) -> int | None:
-    """Bytes that programs may take on a device; None where that is not known, as on a CPU.
+    """Bytes that programs may use on a device; None if it is not known, as on a CPU.
 
-    Of a GPU JAX takes 75% unless told otherwise. Of a device that is not there, all of its memory.
+    JAX uses 75% of a GPU by default. For a device that is not present it is the whole memory.
     """
     try:
         stats = device.memory_stats()

@@ -12,7 +12,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, jaxprs_in_params
 
 from jcl.errors import UserError
 
-# Their bodies run as often as the data say, or once for each cell of a grid.
+# The number of runs of their bodies depends on data, or on a grid.
 _UNKNOWN_TRIPS = ("while", "pallas_call")
 
 
@@ -25,12 +25,13 @@ def count_flops(function: Callable, *args) -> float:
 
     Everything counts as often as it runs: the body of a scan as often as its length, work that
     rematerialisation repeats once more, the body of a shard_map on every device, of the branches
-    of a cond the most expensive one. What the compiler may drop, because nothing uses it, counts.
-    Zeros count where they pad an image, not where a transposed convolution puts them between
-    pixels, so that a gradient costs what the convolution does.
+    of a cond the most expensive one, of those of `jax.lax.platform_dependent` the default, the
+    plain form of what platforms compute in their own ways. What the compiler may drop, because
+    nothing uses it, counts. Zeros count where they pad an image, not where a transposed convolution
+    puts them between pixels, so that a gradient costs what the convolution does.
 
     Args:
-        function: pure; whatever is not an array it closes over.
+        function: pure; values that are not arrays must be closed over.
         *args: pytrees of arrays or of `jax.ShapeDtypeStruct`; only shapes and dtypes matter.
 
     Returns:
@@ -52,20 +53,23 @@ def _count_equation(equation: JaxprEqn) -> int:
         return _count_matrix_product(equation)
     if name == "conv_general_dilated":
         return _count_convolution(equation)
+    if params.get("branches_platforms"):
+        default = params["branches_platforms"].index(None)
+        return _count(params["branches"][default].jaxpr)
     bodies = [_count(jaxpr) for jaxpr in jaxprs_in_params(params)]
     if name == "scan":
         return params["length"] * sum(bodies)
     if name == "cond":
         return max(bodies)
-    if name == "shard_map":  # the body sees what one device holds
+    if name == "shard_map":  # the body has the shapes of one device
         mesh = params["mesh"]
         axes = params.get("newly_manual_axes", mesh.axis_names)
         return math.prod(mesh.shape[axis] for axis in axes) * sum(bodies)
     if name in _UNKNOWN_TRIPS and any(bodies):
         raise UserError(
             f"the operations of a {name} with matrix products in its body cannot be counted, "
-            "because how often that runs is not known here; a scan or a fori_loop with constant "
-            "bounds can be"
+            "because it is not known how often the body runs; those of a scan or a fori_loop with "
+            "constant bounds can"
         )
     return sum(bodies)  # jit, checkpoint, custom_jvp, custom_vjp and others run what they hold once
 

@@ -1,6 +1,6 @@
 """Reads the text of a compiled program into its instructions.
 
-`compiled.as_text()` is the one public form of what XLA made of a program.
+`compiled.as_text()` is the only public form of XLA's compiled program.
 """
 
 import dataclasses
@@ -20,12 +20,12 @@ _BRANCHES = re.compile(r"\bbranch_computations=\{([^}]*)\}")
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-    """One array that an instruction makes.
+    """One array in the result of an instruction.
 
     Attributes:
         shape: its sizes.
         bits: of one element.
-        in_memory: False where it lies in a cache that the compiler manages, such as a TPU's VMEM.
+        in_memory: False if it is in a memory that the compiler manages, such as a TPU's VMEM.
     """
 
     shape: tuple[int, ...]
@@ -34,7 +34,7 @@ class Array:
 
     @property
     def elements(self) -> int:
-        """How many it has."""
+        """The number of elements."""
         return math.prod(self.shape)
 
     @property
@@ -49,13 +49,13 @@ class Instruction:
 
     Attributes:
         name: unique in the program.
-        opcode: what it does.
-        result: what it makes; several arrays where that is a tuple.
+        opcode: its operation.
+        result: its result; several arrays for a tuple.
         operands: names of the instructions whose results it reads.
-        literal: what stands between the parentheses; the value of a constant.
+        literal: the text between the parentheses; the value of a constant.
         attributes: the rest of the line.
-        calls: names of the computations that it runs, the body of a loop among them.
-        is_root: its result is that of its computation.
+        calls: names of the computations that it runs, such as the body of a loop.
+        is_root: whether its result is that of its computation.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Program:
     """A compiled program.
 
     Attributes:
-        entry: the name of the computation that it starts with.
+        entry: the name of the first computation.
         computations: by name; each holds its instructions by name, in order.
     """
 
@@ -90,7 +90,7 @@ class Program:
 
 
 def parse(text: str) -> Program:
-    """Reads what `compiled.as_text()` returns."""
+    """Parses the text of `compiled.as_text()`."""
     entry, computations, current = "", {}, {}
     for line in text.splitlines():
         if head := _COMPUTATION.match(line):
@@ -121,7 +121,7 @@ def _instruction(root: str | None, name: str, text: str) -> Instruction:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """Splits text that begins with a parenthesis behind the one that closes it."""
+    """Splits text that begins with a parenthesis after the matching closing one."""
     depth = 0
     for i, character in enumerate(text):
         depth += (character == "(") - (character == ")")
@@ -134,5 +134,6 @@ def _arrays(text: str):
     for element_type, shape, layout in _ARRAY.findall(text):
         sizes = tuple(int(size) for size in shape.split(",") if size)
         bits = _BITS.search(element_type)
-        # Memory space 0 is not written; 5 is the host's, which no roofline of ours has.
+        # Memory space 0 is not written. 5 is the host's memory, which our roofline does not
+        # include.
         yield Array(sizes, int(bits.group()) if bits else 8, not re.search(r"S\(\d+\)", layout))

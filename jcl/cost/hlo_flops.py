@@ -15,11 +15,11 @@ _ELEMENTWISE = {
 def count_instruction(computation: Computation, instruction: Instruction) -> int:
     """Operations of an instruction, without those of the computations that it calls.
 
-    A multiplication and the addition that follows it are two operations; exponentials and the like
-    are none, because XLA counts them apart.
+    A multiplication and the addition that follows it are two operations. Exponentials and the like
+    do not count, because XLA counts them separately.
 
     Args:
-        computation: that the instruction stands in.
+        computation: that contains the instruction.
         instruction: any.
     """
     opcode = instruction.opcode
@@ -42,10 +42,10 @@ def _count_dot(computation: Computation, instruction: Instruction) -> int:
 
 
 def _count_convolution(computation: Computation, instruction: Instruction) -> int:
-    """Counts no product with padding or with the zeros between the pixels of a dilated image.
+    """Counts products, except those with padding or with zeros of a dilation.
 
-    XLA for TPUs writes all matrix products as convolutions, some with far more such zeros than
-    numbers.
+    XLA for TPUs writes all matrix products as convolutions, some of them with far more such zeros
+    than numbers.
     """
     image, kernel = (computation[name].result[0].shape for name in instruction.operands[:2])
     out = instruction.result[0].shape
@@ -63,7 +63,7 @@ def _count_convolution(computation: Computation, instruction: Instruction) -> in
 
 
 def _window(text: str) -> dict[str, list[int]]:
-    """Reads "size=3x3 pad=1_1x1_1", padding without what stands at the end."""
+    """Reads "size=3x3 pad=1_1x1_1"; of the padding, only the amount at the start."""
     options = dict(option.split("=") for option in text.split())
     known = ("stride", "pad", "lhs_dilate", "rhs_dilate")
     return {

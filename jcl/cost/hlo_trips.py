@@ -7,7 +7,7 @@ from collections import Counter
 
 from jcl.cost.hlo import Computation, Instruction, Program
 
-# They run computations of instructions that read and write memory on their own.
+# Opcodes that run computations whose instructions read and write memory themselves.
 CONTROL = ("while", "conditional", "call", "async-start")
 _KNOWN_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
@@ -18,9 +18,9 @@ class Runs:
 
     Attributes:
         total: by computation, without those that never run.
-        loops_once: the same if the body of every loop ran once, as XLA's own analysis has it.
-        inside: computations that are part of one instruction: fusions, and what reductions apply.
-        unknown: loops that run an unknown number of times, and count once.
+        loops_once: the same if the body of every loop ran once, as in XLA's own analysis.
+        inside: computations that are part of one instruction: fusions, and functions of reductions.
+        unknown: loops that run an unknown number of times; they count once.
     """
 
     total: dict[str, int]
@@ -39,7 +39,7 @@ def count_runs(program: Program) -> Runs:
         loops_once[name] += 1
         computation = program.computations[name]
         for instruction in computation.values():
-            # The pieces of an asynchronous operation all name what its start runs.
+            # All parts of an asynchronous operation name the computation of its start.
             if instruction.opcode in ("async-update", "async-done"):
                 continue
             each = times
@@ -58,17 +58,19 @@ def count_runs(program: Program) -> Runs:
 
 
 def trip_count(program: Program, computation: Computation, loop: Instruction) -> int | None:
-    """How often the body of a while loop runs; None where that is not a constant.
+    """How often the body of a while loop runs; None if this is not a constant.
 
     Args:
-        program: the whole.
-        computation: that the loop stands in.
+        program: the whole program.
+        computation: that contains the loop.
         loop: the instruction.
     """
     if known := _KNOWN_TRIPS.search(loop.attributes):
         return int(known.group(1))
-    # XLA for TPUs does not write it down, but a loop of constant length counts: state[i] begins at
-    # a constant, the condition is that it is below another, and the body adds a third.
+    # XLA for TPUs does not write the trip count, but a loop of constant length can be recognised:
+    # state[i] starts at a constant, the condition is that it is below a second constant, and the
+    # body
+    # adds a third.
     body = program.computations[loop.attribute(r"\bbody=%([\w.-]+)")]
     condition = program.computations[loop.attribute(r"\bcondition=%([\w.-]+)")]
     compare = _source(condition, _root(condition).name)
@@ -82,7 +84,7 @@ def trip_count(program: Program, computation: Computation, loop: Instruction) ->
     if initial.opcode != "tuple":
         return None
     start = _constant(_source(computation, initial.operands[index]))
-    if _state_index(limit) is not None:  # a constant that was moved out of the loop
+    if _state_index(limit) is not None:  # a constant that XLA moved out of the loop
         limit = _source(computation, initial.operands[_state_index(limit)])
     stop = _constant(limit)
     step = _step(body, index)

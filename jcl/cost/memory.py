@@ -1,4 +1,4 @@
-"""What a compiled step needs of a device's memory, and whether the device has it."""
+"""The device memory that a compiled step needs, and a check that the device has it."""
 
 import jax
 
@@ -10,9 +10,9 @@ _EXHAUSTED = ("RESOURCE_EXHAUSTED", "CUDA_ERROR_OUT_OF_MEMORY")
 
 
 def step_bytes(compiled: jax.stages.Compiled) -> int:
-    """Memory that a compiled step needs on a device: arguments, results and all between."""
+    """Memory that a compiled step needs on a device: arguments, results and temporaries."""
     memory = compiled.memory_analysis()
-    # The new state takes the place of the donated one.
+    # The new state reuses the memory of the donated one.
     return (
         memory.argument_size_in_bytes
         + memory.temp_size_in_bytes
@@ -22,7 +22,7 @@ def step_bytes(compiled: jax.stages.Compiled) -> int:
 
 
 def check_memory(needed: int, device: jax.Device) -> None:
-    """Raises UserError where a step needs more bytes than programs may take on a device."""
+    """Raises UserError if a step needs more bytes than programs may use on a device."""
     most = memory_limit(device)
     if most is not None and needed > most:
         hint = f"; {_SHARE}" if device.platform == "gpu" else ""

@@ -1,4 +1,4 @@
-"""The least time that a step can take, from what it computes and moves."""
+"""A roofline estimate of the time of a step, from its operations and memory traffic."""
 
 import dataclasses
 
@@ -7,10 +7,10 @@ from jcl.cost.devices import Peak
 
 @dataclasses.dataclass(frozen=True)
 class Roofline:
-    """An estimate that assumes each resource at its peak and all of them busy at once.
+    """An estimate that assumes that all resources work at their peak at the same time.
 
-    Every byte that an operation accesses counts as one of the device's memory, whether a cache has
-    it or not, and every byte sent as spread over all links; latency counts for nothing.
+    Every byte that an operation accesses counts as device memory traffic, even if it is in a cache.
+    Bytes that are sent are spread over all links. Latency is ignored.
 
     Source: Williams et al. 2009, "Roofline: An Insightful Visual Performance Model".
 
@@ -40,15 +40,15 @@ def make_roofline(
     bytes_sent: float,
     views: int,
 ) -> Roofline:
-    """Divides what one device does in a step by what it can do in a second.
+    """Divides the work of one device in a step by the device's peaks.
 
     Args:
         limits: of the device.
-        flops: of matrix products and convolutions, recomputed ones among them.
+        flops: of matrix products and convolutions, including recomputed ones.
         model_flops: without recomputed ones.
         bytes_accessed: by all operations.
         bytes_sent: to other devices.
-        views: that a step embeds, over all devices.
+        views: number of views per step, over all devices.
     """
     compute = flops / limits.flops
     memory = bytes_accessed / limits.memory_bandwidth

@@ -1,4 +1,4 @@
-"""What a compiled program moves on each device, loops counted as often as they run."""
+"""Memory traffic and communication of a compiled program; loops count as often as they run."""
 
 import dataclasses
 import math
@@ -9,7 +9,8 @@ from jcl.cost.hlo import Array, Computation, Instruction, Program
 from jcl.cost.hlo_flops import count_instruction
 from jcl.cost.hlo_trips import CONTROL, Runs, count_runs
 
-# What one device sends, in shares of the bytes of the operand, in a group of n: on a ring, which is
+# Bytes that one device of a group of n sends, as a share of the operand's bytes, on a ring, which
+# is
 # optimal. https://github.com/NVIDIA/nccl-tests/blob/master/doc/PERFORMANCE.md
 _SENT = {
     "all-gather": lambda n: n - 1,
@@ -20,7 +21,7 @@ _SENT = {
     "collective-broadcast": lambda n: 1,
     "collective-permute": lambda n: 1,
 }
-# They move nothing, or what they run is counted.
+# Opcodes that move nothing, or that run computations which are counted.
 _FREE = {
     *CONTROL,
     *("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "iota"),
@@ -31,16 +32,16 @@ _SLICES = ("dynamic-slice", "slice", "gather")
 
 @dataclasses.dataclass(frozen=True)
 class Traffic:
-    """What one device moves in one run of a program.
+    """Traffic of one device in one run of a program.
 
     Attributes:
-        collective_bytes: that it sends to others, by kind of operation.
-        memory_bytes: that it reads from and writes to its memory; what the compiler keeps in a
-            cache of its own (a TPU's VMEM) is not among them.
-        further_bytes: that operations read and write, wherever, in the trips of loops after the
-            first: what XLA's own count of bytes lacks.
-        further_flops: likewise.
-        unknown_loops: loops that run an unknown number of times, which count once.
+        collective_bytes: bytes sent to other devices, by kind of operation.
+        memory_bytes: bytes read from and written to device memory, without data that the compiler
+            keeps in on-chip memory (a TPU's VMEM).
+        further_bytes: bytes that operations read and write, in any memory, in the trips of loops
+            after the first one, which XLA's own count lacks.
+        further_flops: operations in the trips of loops after the first one.
+        unknown_loops: number of loops that run an unknown number of times; they count once.
     """
 
     collective_bytes: dict[str, float]
@@ -55,7 +56,7 @@ def measure_traffic(program: Program, *, devices: int) -> Traffic:
 
     Args:
         program: from `jcl.cost.hlo.parse`.
-        devices: that it runs on.
+        devices: number of devices that it runs on.
     """
     runs = count_runs(program)
     memory = further_bytes = further_flops = 0.0
@@ -99,7 +100,7 @@ def _moved(program: Program, computation: Computation, instruction: Instruction)
     elif opcode in ("fusion", "fusion-start"):
         yield from _moved_by_fusion(program.computations[instruction.calls[0]], operands)
     elif opcode == "custom-call" and 'custom_call_target="ConcatBitcast"' in instruction.attributes:
-        return  # of slices that were made side by side
+        return  # of slices that are already contiguous
     else:
         yield from instruction.result
         for arrays in operands:

@@ -1,7 +1,7 @@
 """Data: sources with random access, the order of examples, and the loader.
 
-`open_source` maps a config's `data.name` to a `Source`, one of the user's own included;
-`jcl.data.order` says which examples step t sees; `jcl.data.loader` brings them to the devices.
+`open_source` maps a config's `data.name` to a `Source`, which may be the user's own.
+`jcl.data.order` gives the examples of step t. `jcl.data.loader` brings them to the devices.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ __all__ = [
     "source_options",
 ]
 
-# Each is called with the split and options, those with a colon with what stands after it first.
+# Each is called with the split and options. For names with a colon, the text after it comes first.
 SOURCES = {
     "shapes": "jcl.data.sources.shapes:shapes_source",
     "scenes": "jcl.data.sources.scenes:scenes_source",
@@ -48,21 +48,21 @@ def open_source(
     groups: str | None = None,
     **given: Any,
 ) -> Source:
-    """Opens one split of the dataset that a config names, its texts as it has them.
+    """Opens one split of the dataset that a config names, with its texts unchanged.
 
-    `jcl.experiment.open_split` puts token ids in the place of strings.
+    `jcl.experiment.open_split` replaces texts that are strings by token ids.
 
     Args:
         name: "shapes", "scenes", "textured" or "moving" (generated), "tfds:NAME", "folder:PATH",
-            "arrays:PATH.npz", or an address "package.module:function", which is called with the
-            split and, as keywords, the options that are set, and returns a `Source`: a dataset of
-            one's own needs no fork.
+            "arrays:PATH.npz", or the address "package.module:function" of a user's dataset. This
+            function is called with the split, and with the options that are set as keywords. It
+            returns a `Source`.
         split: "train" or "test".
-        held_out: the share of the training examples that takes the place of the test split, to
-            choose settings by; None takes the splits as they are.
-        subset: a file that says which examples of the training split are trained on
-            (`jcl.data.subset`), of those that are not held out; None takes all.
-        groups: a file that gives every training example a `group` (`jcl.data.groups`); None: none.
+        held_out: the share of the training examples that replaces the test split, so that settings
+            can be chosen without the real test split; None uses the splits as they are.
+        subset: a file that lists the examples to train on (`jcl.data.subset`), among those that
+            are not held out; None takes all.
+        groups: a file that gives every training example a `group` (`jcl.data.groups`), or None.
         **given: the options of that source; None stands for their default.
 
     Raises:
@@ -83,8 +83,8 @@ def open_source(
         rows = np.intersect1d(rows, read_indices(subset, name=name, train=source))
         if not len(rows):
             raise UserError(
-                f"data.subset={subset} has no example that data.held_out={held_out} leaves to "
-                "train on"
+                f"data.subset={subset} has no example left to train on, because "
+                f"data.held_out={held_out} holds out all of them"
             )
     if groups is not None and of == "train":
         return Grouped(source, rows, read_groups(groups, name=name, train=source))
@@ -94,13 +94,13 @@ def open_source(
 def source_options(name: str) -> dict[str, Option]:
     """The options of the source of that name.
 
-    A function that takes any keyword takes what all of our sources do.
+    A function that takes any keyword has the options of all of our sources.
     """
     return options(resolve("data", name, SOURCES), _others(name), supplied=1)
 
 
 def _others(name: str) -> Mapping[str, Option]:
-    # Our own sources import the libraries that they read with, so only where it matters.
+    # Importing our own sources imports the libraries that they use, so it is done only if needed.
     if not takes_any_keyword(resolve("data", name, SOURCES)):
         return {}
     names = (key.partition(":")[0] + (":x" if ":" in key else "") for key in SOURCES)

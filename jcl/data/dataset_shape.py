@@ -1,4 +1,4 @@
-"""What a run has to know of its dataset before it reads an example: shapes, sizes, classes."""
+"""Shapes, sizes and classes of a dataset, which a run needs before it reads an example."""
 
 import dataclasses
 import functools
@@ -10,7 +10,7 @@ from jaxtyping import Integer, Shaped
 
 from jcl.data.source import Source
 
-_PART = 1024  # examples that are read at a time, for one thing that is known of them
+_PART = 1024  # examples that are read at a time for one key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,15 +18,15 @@ class DatasetShape:
     """The training split of a dataset, without its values.
 
     Attributes:
-        example: shape and dtype of everything that one example has, such as image [H, W, C],
-            features [F], label [], target []; without its index.
-        examples: how many there are.
-        n_classes: of `label`, or None where there is none.
-        unlabelled: how many examples have the label -1, which stands for none, where the source
-            knows that without reading them; else 0.
+        example: shape and dtype of every value of an example, such as image [H, W, C], features
+            [F], label [], target []; without its index.
+        examples: number of examples.
+        n_classes: number of classes of `label`, or None without labels.
+        unlabelled: number of examples with the label -1, which means no label, if the source knows
+            it without reading them; otherwise 0.
         read_groups: reads the `group` of every example, integers [n], which may take as long as
-            reading the split; None where examples have none.
-        vocabulary: how many token ids the tokenizer of its texts has; None where there is none.
+            reading the split; None if examples have no group.
+        vocabulary: number of token ids of the tokenizer of its texts; None without a tokenizer.
     """
 
     example: Mapping[str, jax.ShapeDtypeStruct]
@@ -37,7 +37,7 @@ class DatasetShape:
     vocabulary: int | None = None
 
     def batch(self, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
-        """A global batch of that many examples, with their `index`."""
+        """Shapes and dtypes of a global batch of this size, with the `index` of examples."""
         row = {**self.example, "index": jax.ShapeDtypeStruct((), np.int32)}
         return {
             key: jax.ShapeDtypeStruct((batch_size, *value.shape), value.dtype)
@@ -60,7 +60,7 @@ def shape_of(source: Source) -> DatasetShape:
 
 
 def read_known(source: Source, key: str) -> Shaped[np.ndarray, "n ..."]:
-    """What every example of a split has under that key; it may take as long as reading them all."""
+    """The values of all examples under one key; it may take as long as reading the split."""
     parts = np.array_split(np.arange(len(source)), -(-len(source) // _PART))
     return np.concatenate([source.batch(rows)[key] for rows in parts])
 
@@ -68,13 +68,13 @@ def read_known(source: Source, key: str) -> Shaped[np.ndarray, "n ..."]:
 def images_of(
     *image_shape: int, examples: int, n_classes: int = 1000, text_length: int | None = None
 ) -> DatasetShape:
-    """Stands in for a dataset that is not at hand: images [H, W, C] with label and target.
+    """Replaces a dataset that is not available: images [H, W, C] with label and target.
 
     Args:
         *image_shape: (H, W, C).
-        examples: how many there are.
-        n_classes: of the label.
-        text_length: of a text of each image, token ids; None: images have none.
+        examples: number of examples.
+        n_classes: number of classes of the label.
+        text_length: number of token ids of each image's text; None for images without texts.
     """
     example = {
         "image": jax.ShapeDtypeStruct(image_shape, np.uint8),

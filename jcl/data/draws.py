@@ -9,15 +9,15 @@ from jaxtyping import Float64, Integer, UInt64
 def random_words(
     purpose: str, split: str, seed: int, *, start: int = 0, stop: int, each: int = 1
 ) -> UInt64[np.ndarray, "n each"]:
-    """Random words of examples start..stop: a function of all but the number of examples.
+    """Random words of examples start..stop, independent of the number of examples.
 
     Args:
-        purpose: what they are drawn for; each purpose has a stream of its own.
-        split: "train" or "test", which have streams of their own too.
+        purpose: the use of the words; each purpose has its own random stream.
+        split: "train" or "test", which have their own random streams too.
         seed: any integer, taken modulo 2**64.
         start: the first example.
         stop: the example after the last one.
-        each: words an example.
+        each: words per example.
 
     Returns:
         uint64 [stop - start, each], from the raw stream of a counter-based generator.
@@ -30,12 +30,12 @@ def random_words(
 
 
 def uniform(words: UInt64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
-    """Numbers in [0, 1), one a word."""
+    """Numbers in [0, 1), one per word."""
     return (words >> np.uint64(11)) * 2.0**-53
 
 
 def one_of(words: UInt64[np.ndarray, "*shape"], n: int) -> Integer[np.ndarray, "*shape"]:
-    """Integers in [0, n), one a word."""
+    """Integers in [0, n), one per word."""
     return np.floor(uniform(words) * n).astype(np.int32)
 
 

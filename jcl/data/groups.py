@@ -22,7 +22,7 @@ def read_groups(path: str, *, name: str, train: Source) -> Integer[np.ndarray, "
         train: the whole training split.
 
     Raises:
-        UserError: as `read_side_file`, or another number of groups than of examples.
+        UserError: as `read_side_file`, or the number of groups is not that of examples.
     """
     groups = read_side_file(path, GROUPS, option="data.groups", name=name, train=train)
     limits = np.iinfo(np.int32)
@@ -38,7 +38,7 @@ class Grouped(Rows):
     """See `jcl.data.Source`; example i is example `rows[i]` of the whole, and has its `group`.
 
     Attributes:
-        groups: int32 [n], of all examples of the whole, which have no group of their own.
+        groups: int32 [n], the group of every example of the whole split.
     """
 
     groups: Int[np.ndarray, " n"]
@@ -51,5 +51,5 @@ class Grouped(Rows):
         """
         examples = super().batch(indices)
         if GROUP in examples:
-            raise UserError("data.groups is set, and the dataset's examples have a group already")
+            raise UserError("data.groups is set, but the dataset's examples have a group already")
         return {**examples, GROUP: self.groups[self.rows[indices]]}

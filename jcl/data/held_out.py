@@ -1,4 +1,4 @@
-"""A part of the training split in the place of the test split, to choose settings by."""
+"""Holds out a part of the training split as the test split, to choose settings."""
 
 from typing import Literal
 
@@ -11,15 +11,16 @@ from jcl.errors import UserError
 def held_out_rows(
     split: Literal["train", "test"], examples: int, share: float
 ) -> Int[np.ndarray, " s"]:
-    """Positions of a split where training examples are held out and test examples stay unseen.
+    """Positions, in the training split, of the examples of a split with held-out examples.
 
-    Which examples they are depends on their number and the share alone, so all runs of a study hold
-    out the same.
+    The choice depends only on the number of examples and the share, so all runs of a study hold out
+    the same examples.
 
     Args:
-        split: "test" is what is held out, "train" is the rest; both in the order of the data.
-        examples: how many there are for training.
-        share: of them, above 0 and below 1.
+        split: "test" for the held-out examples, "train" for the rest; both in the order of the
+            data.
+        examples: number of training examples.
+        share: share of them that is held out, above 0 and below 1.
 
     Raises:
         UserError: one of the two parts would be empty.
@@ -28,7 +29,7 @@ def held_out_rows(
     if not 0 < count < examples:
         raise UserError(
             f"data.held_out={share} leaves {count} of {examples} training examples to test with; "
-            "give a share above 0 and below 1 under which both parts have some"
+            "give a share above 0 and below 1 that leaves examples in both parts"
         )
     drawn = np.random.Generator(np.random.Philox(key=0)).permutation(examples)
     rows = drawn[:count] if split == "test" else drawn[count:]

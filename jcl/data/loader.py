@@ -1,9 +1,9 @@
 """Brings the global batch of every step to the devices, ahead of time.
 
-Order is index arithmetic alone (`jcl.data.order`). Grain only fetches: a dataset whose elements
-are "part p of this process's share of step t" is read in sequence, by worker processes where
-reading means decoding, and by a thread that runs ahead of the training loop in either case. So
-what a step sees does not depend on workers, processes or devices, and resuming is a slice.
+The order of examples is index arithmetic alone (`jcl.data.order`). Grain only fetches. Its dataset
+has the elements "part p of this process's share of step t" and is read in sequence. Worker
+processes read if images have to be decoded, and a thread always runs ahead of the training loop. So
+the examples of a step do not depend on workers, processes or devices, and resuming is a slice.
 """
 
 import dataclasses
@@ -27,9 +27,10 @@ from jcl.runtime.preemption import NOTICES
 
 # Batches on the devices ahead of the one in use.
 _AHEAD = 2
-# Examples a worker process reads at a time, at most. Small enough that all workers share the
-# first batch and that elements in flight (some three a worker) fit into memory and /dev/shm;
-# 256 JPEG-decoded 224-px images are 39 MB.
+# Largest number of examples that a worker process reads at a time. It is small enough that all
+# workers share the first batch, and that elements in flight (about three per worker) fit into
+# memory
+# and /dev/shm; 256 decoded 224-px JPEG images are 39 MB.
 _PART = 256
 _MAX_WORKERS = 16
 
@@ -53,19 +54,19 @@ def batches(
         source: the training split.
         order: of the examples (`jcl.data.order`).
         batch_size: global batch size B, that of the order.
-        sharding: shards the leading axis; other axes are replicated.
+        sharding: shards the leading axis and replicates the others.
         start_step: the first step to yield, from 0.
         stop_step: one past the last.
-        num_workers: processes that read ahead. None means none for a source in memory, else
-            one for each CPU that this process may use, at most 16.
+        num_workers: processes that read ahead. None starts none for a source in memory, and
+            otherwise one for each CPU that this process may use, at most 16.
 
     Returns:
         An iterator over the batches, each with the source's keys as arrays [B, ...] and "index"
         int32 [B], the positions in the dataset. Close it when leaving it early.
 
     Raises:
-        UserError: where the batch does not divide by the shards;
-            later, from iteration, where the source cannot read its data.
+        UserError: the batch is not divisible by the number of shards; or later, during iteration,
+            the source cannot read its data.
     """
     shards = _local_shards(batch_size, sharding)
     if num_workers is None:
@@ -77,12 +78,12 @@ def batches(
     def place(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         return {key: _place(array, batch_size, sharding, shards) for key, array in batch.items()}
 
-    # One element at a time in each process: elements are large, and the processes are parallel.
+    # Each process reads one element at a time: elements are large, and the processes are parallel.
     one = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
     dataset = grain.MapDataset.source(reader).to_iter_dataset(one)
     if num_workers:
-        # Grain reads absl flags, which nobody has parsed in a test or a notebook: there the
-        # defaults hold.
+        # Grain reads absl flags. In a test or a notebook they are not parsed, and the defaults
+        # hold.
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()
         options = grain.MultiprocessingOptions(num_workers=num_workers, per_worker_buffer_size=2)
@@ -94,15 +95,15 @@ def batches(
 
 
 def _serve_parent_alone(worker: int, workers: int) -> None:
-    # SIGTERM to a whole job, and a Ctrl-C, which a terminal sends to all processes of a command,
-    # tell the training process to save, for which it needs its workers.
+    # SIGTERM to a whole job, and Ctrl-C in a terminal, reach workers too. They ask the training
+    # process to save, for which it still needs its workers.
     for notice in NOTICES:
         signal.signal(notice, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    # Grain ends its workers, but not where the training process is killed.
+    # Grain ends its workers, unless the training process is killed.
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
@@ -114,8 +115,8 @@ class Batches(Iterator[dict[str, jax.Array]]):
     def __init__(self, dataset: grain.IterDataset):
         iterator = iter(dataset)
         self._iterator = iterator
-        # Runs at most once; at exit it runs before Python and JAX shut down, when a thread that
-        # is still copying to a device would crash the interpreter.
+        # Runs at most once. At exit it runs before Python and JAX shut down: after that, a thread
+        # that still copies to a device would crash the interpreter.
         self._close = weakref.finalize(self, iterator.close)
 
     def __next__(self) -> dict[str, jax.Array]:
@@ -150,10 +151,10 @@ class _Parts:
 
 
 def _join(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """One process's share of a batch from its parts, as memory of its own.
+    """One process's share of a batch, joined from its parts, in its own memory.
 
-    Always a copy when there are workers: their arrays are views of shared memory that Grain
-    unmaps, while JAX on CPU may go on using the memory it was given.
+    With workers this is always a copy. Their arrays are views of shared memory that Grain unmaps,
+    and JAX on CPU may still use the memory that it was given.
     """
     if len(parts) == 1 and all(type(array) is np.ndarray for array in parts[0].values()):
         return parts[0]
@@ -161,7 +162,7 @@ def _join(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def _cpus() -> int:
-    """Those that Slurm or a container leaves to this process, where the system tells."""
+    """The number of CPUs that Slurm or a container allows this process, if the system tells."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
@@ -172,8 +173,8 @@ def _local_shards(batch_size: int, sharding: jax.sharding.NamedSharding) -> list
         held = sharding.addressable_devices_indices_map((batch_size,)).values()
     except ValueError as error:
         raise UserError(
-            f"batch_size={batch_size} is given, but it must divide by the shards of the batch "
-            f"over the mesh {dict(sharding.mesh.shape)}"
+            f"batch_size={batch_size} is given, but it must be divisible by the number of shards "
+            f"of the batch over the mesh {dict(sharding.mesh.shape)}"
         ) from error
     return sorted({index[0].indices(batch_size)[:2] for index in held})
 

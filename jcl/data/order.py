@@ -1,8 +1,8 @@
-"""Which examples step t sees: a pure function of (step, n, batch_size, seed), or of groups too.
+"""The examples of step t: a pure function of (step, n, batch_size, seed), and of groups if any.
 
-Nothing here knows of devices, processes or workers, and nothing has state, so resuming a run
-needs its step and nothing else. The permutation is spelled out below rather than taken from a
-library, so that no upgrade can change the order of a run; a golden test pins it.
+Nothing here depends on devices, processes or workers, and nothing has state. So resuming a run
+needs only its step. The permutation is written out below instead of taken from a library, so that
+no upgrade can change the order of a run; a test compares it with stored values.
 """
 
 import functools
@@ -71,7 +71,7 @@ class Order(NamedTuple):
 
 
 def shuffled(data: DatasetShape, *, batch_size: int, seed: int) -> Order:
-    """Every epoch a new permutation of all examples: `batch_indices`.
+    """A new permutation of all examples in every epoch: `batch_indices`.
 
     Raises:
         UserError: as `steps_per_epoch`.
@@ -83,8 +83,8 @@ def shuffled(data: DatasetShape, *, batch_size: int, seed: int) -> Order:
 def grouped(data: DatasetShape, *, batch_size: int, seed: int) -> Order:
     """Batches of one group each, for methods whose negatives come from within a group.
 
-    Every epoch permutes the examples inside each group, cuts each group into full batches, whose
-    remainder is dropped, and permutes the batches of all groups. With one group it is `shuffled`.
+    Every epoch permutes the examples inside each group, divides each group into full batches, drops
+    the remainder, and permutes the batches of all groups. With one group it is `shuffled`.
 
     Args:
         data: its examples have an integer `group`.
@@ -95,7 +95,7 @@ def grouped(data: DatasetShape, *, batch_size: int, seed: int) -> Order:
         UserError: examples have no group, or no group fills a batch.
     """
     if data.read_groups is None:
-        raise UserError("batches of one group each need a `group` of every example, an integer")
+        raise UserError("batches of one group each need an integer `group` for every example")
     groups = np.asarray(data.read_groups())
     members = np.argsort(groups, kind="stable")
     sizes = np.unique(groups, return_counts=True)[1]
@@ -126,7 +126,7 @@ def grouped_batch_indices(
     Args:
         step: from 0.
         members: dataset positions, group after group.
-        sizes: of the groups; one at least fills a batch.
+        sizes: of the groups; at least one fills a batch.
         batch_size: global batch size.
         seed: any integer.
 
@@ -150,9 +150,9 @@ def permute(
 ) -> Int64[np.ndarray, " b"]:
     """Values of permutation(seed, epoch) of range(n) at `positions`, in O(b) time and memory.
 
-    A Feistel network on the grid rows x columns, the smallest near-square one with at least n
-    cells: adding to one coordinate a hash of the other is a bijection of the grid, and so are
-    eight such rounds. Positions that land in the fewer than `columns` cells past n walk on
+    A Feistel network on a grid of rows x columns, the smallest nearly square one with at least n
+    cells. Adding a hash of one coordinate to the other is a bijection of the grid, and so are eight
+    such rounds. Fewer than `columns` cells lie past n; positions that land there are mapped again
     until they land inside (Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
 
     Args:
@@ -192,7 +192,7 @@ def _grid_rounds(
 def _round_keys(seed: int, epoch: int) -> UInt64[np.ndarray, " r"]:
     """Eight keys from (seed, epoch), hashed one after the other.
 
-    A sum such as seed + epoch would make epoch 1 of seed 0 the same as epoch 0 of seed 1.
+    With a sum such as seed + epoch, epoch 1 of seed 0 would equal epoch 0 of seed 1.
     """
     start = _mix(np.array([seed % 2**64], np.uint64)) + np.uint64(epoch)
     counter = np.arange(1, _ROUNDS + 1, dtype=np.uint64) * _GOLDEN

@@ -1,7 +1,7 @@
-"""Data in object stores, by fsspec: s3://, gs://, https:// and what else it knows.
+"""Data in object stores, by fsspec: s3://, gs://, https:// and other protocols.
 
-Data alone: where a workdir may lie says `jcl.runtime.folder`. Tested on s3:// against moto's
-server; gs:// takes the same way, by gcsfs, and nobody has tried it on Google's storage.
+This is for data only; `jcl.runtime.folder` decides where a workdir may be. s3:// is tested against
+moto's server. gs:// uses the same code with gcsfs; nobody has tried it on Google's storage.
 """
 
 import contextlib
@@ -23,16 +23,16 @@ _MANIFEST = "copied.json"
 
 
 def is_address(path: str) -> bool:
-    """Whether it is an address such as s3://BUCKET/FILE, and no path of this machine."""
+    """Whether it is an address such as s3://BUCKET/FILE, and not a path of this machine."""
     return "://" in path
 
 
 def opened(path: str) -> str | io.BytesIO:
-    """A path of this machine as it is, `~` expanded; of an address, what is there, in memory.
+    """The expanded path for a path of this machine; the content in memory for an address.
 
     Raises:
         UserError: the address cannot be read.
-        FileNotFoundError: nothing is there.
+        FileNotFoundError: there is nothing at the address.
     """
     if not is_address(path):
         return expanded(path)
@@ -49,11 +49,10 @@ def opened(path: str) -> str | io.BytesIO:
 
 
 def local_data_dir(dir: str | None, name: str) -> str | None:
-    """The data directory that holds a TFDS dataset: of an address, a copy on this machine.
+    """The data directory of a TFDS dataset; an address is copied to this machine.
 
-    Record files are read by random access, which takes files of this machine, so an address is
-    copied to $XDG_CACHE_HOME/jcl/data, or ~/.cache/jcl/data, once; a file that has changed since is
-    copied again.
+    Record files are read by random access, which needs local files. So an address is copied once to
+    $XDG_CACHE_HOME/jcl/data, or ~/.cache/jcl/data. A file that changed since is copied again.
 
     Args:
         dir: a folder, an address, or None.
@@ -111,7 +110,7 @@ def _copy(fs: Any, wanted: str, copy: Path, files: dict[str, tuple[str, dict]]) 
 
 
 def _mark(info: dict) -> list[str]:
-    """What changes where a file does."""
+    """Values that change when a file changes."""
     keys = ("size", "ETag", "etag", "generation", "md5Hash", "LastModified", "mtime", "updated")
     return [str(info.get(key, "")) for key in keys]
 
@@ -119,7 +118,7 @@ def _mark(info: dict) -> list[str]:
 def _file_system(address: str) -> tuple[Any, str]:
     import fsspec
 
-    # Listings are not kept: a process that waited for another must see what that one sees.
+    # Listings are not cached: a process that waited for another must see what that one wrote.
     return fsspec.core.url_to_fs(address, use_listings_cache=False)
 
 
@@ -128,7 +127,7 @@ def _told(address: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        # fsspec says so of a server that does not answer, too.
+        # fsspec raises this for a server that does not answer, too.
         if isinstance(error.__cause__, OSError) and not isinstance(
             error.__cause__, FileNotFoundError
         ):
@@ -140,7 +139,7 @@ def _told(address: str) -> Iterator[None]:
         detail = (str(error).splitlines() or [""])[0]
         raise UserError(
             f"{address} cannot be read ({type(error).__name__}: {detail}); the store's own "
-            "environment variables and files say who reads"
+            "environment variables and files give the credentials"
         ) from error
 
 
@@ -150,5 +149,5 @@ def _bar(what: str, size: int | None) -> tqdm:
         desc=f"Reading {what}",
         unit="B",
         unit_scale=True,
-        disable=None,  # on a terminal alone
+        disable=None,  # shown only on a terminal
     )

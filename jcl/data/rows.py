@@ -1,4 +1,4 @@
-"""Some examples of a split, as a split."""
+"""A subset of the examples of a split, as a split."""
 
 import dataclasses
 
@@ -28,23 +28,23 @@ class Rows:
 
     @property
     def n_classes(self):
-        """That of the whole: a class may have no example here."""
+        """That of the whole; a class may have no example in the subset."""
         return self.whole.n_classes
 
     @property
     def class_names(self):
-        """Those of the whole, where it has them."""
+        """Those of the whole, if it has any."""
         return getattr(self.whole, "class_names", None)
 
     @property
     def known_labels(self):
-        """The label of every example, where the whole knows them without reading."""
+        """The label of every example, if the whole knows them without reading."""
         labels = getattr(self.whole, "known_labels", None)
         return None if labels is None else labels[self.rows]
 
     @property
     def tokenizer(self):
-        """That of the whole, where texts were strings."""
+        """That of the whole, if texts were strings."""
         return getattr(self.whole, "tokenizer", None)
 
     @property
@@ -60,5 +60,5 @@ class Rows:
         return self.whole.batch(self.rows[indices])
 
     def texts(self, indices: Int[np.ndarray, " b"]) -> np.ndarray:
-        """Reads the text alone, where it is strings."""
+        """Reads only the text, if it is strings."""
         return read_texts(self.whole, self.rows[indices])

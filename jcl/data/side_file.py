@@ -1,4 +1,4 @@
-"""Files that say something of the training examples of one dataset: which to take, their groups."""
+"""Files with a value for the training examples of one dataset, such as indices or groups."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from jaxtyping import Integer
 from jcl.data.source import Source
 from jcl.errors import UserError
 
-_INSPECTED = 64  # examples, evenly spaced, whose contents tell datasets apart
+_INSPECTED = 64  # evenly spaced examples whose contents identify a dataset
 _SEEN = ("image", "features", "video", "text")
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
@@ -19,24 +19,24 @@ _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 def write_side_file(
     path: str | Path, key: str, values: Integer[np.ndarray, " k"], *, name: str, train: Source
 ) -> None:
-    """Writes an .npz file of integers, and of what dataset they speak.
+    """Writes an .npz file of integers and of the identity of their dataset.
 
     The same values give the same bytes. The file appears under its name only when it is complete.
-    Where it is there already with the same contents, nothing happens.
+    If it exists already with the same contents, nothing happens.
 
     Args:
         path: of the file; it ends in .npz.
-        key: what the values are, such as "indices" or "groups".
+        key: name of the values, such as "indices" or "groups".
         values: integers.
-        name: of the dataset, as data.name has it, for messages.
-        train: the whole training split that the values speak of.
+        name: of the dataset, as in data.name, for messages.
+        train: the whole training split that the values belong to.
 
     Raises:
-        UserError: another ending, a file that holds something else, or one that cannot be written.
+        UserError: another ending, a file with other contents, or a file that cannot be written.
     """
     path = Path(path)
     if path.suffix != ".npz":
-        raise UserError(f"the file must end in .npz, and {path} does not")
+        raise UserError(f"the file must end in .npz, but {path} does not")
     members = {
         **{key: values.astype(np.int64), "name": np.array(name), "examples": np.array(len(train))},
         "digest": np.array(digest(train)),
@@ -44,7 +44,7 @@ def write_side_file(
     if path.exists():
         if _holds(path, members):
             return
-        raise UserError(f"{path} exists already and holds something else: delete it first")
+        raise UserError(f"{path} exists already with other contents: delete it first")
     incomplete = path.with_name(f"incomplete.{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,21 +60,20 @@ def write_side_file(
 def read_side_file(
     path: str, key: str, *, option: str, name: str, train: Source
 ) -> Integer[np.ndarray, " k"]:
-    """Reads the values of such a file, once it is sure that they speak of this dataset.
+    """Reads the values of such a file, after a check that they belong to this dataset.
 
-    A dataset is known by its number of examples and the contents of some of them, so a file or
-    folder that was moved is still the same. What is known of examples, such as labels, does not
-    count.
+    A dataset is identified by its number of examples and the contents of some of them. So moving a
+    file or folder does not matter. Labels and the like are not compared.
 
     Args:
         path: of the file.
-        key: what the values are.
-        option: that names the file, such as "data.subset", for messages.
-        name: of the dataset, as data.name has it, for messages.
+        key: name of the values.
+        option: the config key that names the file, such as "data.subset", for messages.
+        name: of the dataset, as in data.name, for messages.
         train: the whole training split of the dataset.
 
     Raises:
-        UserError: no such file, not one with that key, or one of another dataset.
+        UserError: the file does not exist, lacks this key, or belongs to another dataset.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -82,13 +81,13 @@ def read_side_file(
             known = int(archive["examples"]), str(archive["digest"])
     except _BROKEN:
         raise UserError(
-            f"{option}={path} is no file that can be read with {key} of a dataset's examples"
+            f"{option}={path} is not a readable file with {key} of a dataset's examples"
         ) from None
     if known != (len(train), digest(train)):
         differ = ", of which some differ" if known[0] == len(train) else ""
         raise UserError(
-            f"{option}={path} was made of data.name={of!r} with {known[0]} training examples, and "
-            f"data.name={name!r} has {len(train)}{differ}: make the file of this dataset"
+            f"{option}={path} was made for data.name={of!r} with {known[0]} training examples, but "
+            f"data.name={name!r} has {len(train)}{differ}: make the file for this dataset"
         )
     if values.ndim != 1 or values.dtype != np.int64:
         raise UserError(f"{option}={path} must hold {key} int64 [k]")
@@ -96,7 +95,7 @@ def read_side_file(
 
 
 def digest(source: Source) -> str:
-    """What tells a split from another: SHA-256 of what networks see of some of its examples."""
+    """The identity of a split: SHA-256 of the network inputs of some of its examples."""
     rows = np.unique(np.linspace(0, len(source) - 1, _INSPECTED).round().astype(np.int64))
     examples = source.batch(rows)
     seen = {key: value for key, value in examples.items() if key in _SEEN} or examples

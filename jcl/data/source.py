@@ -1,4 +1,4 @@
-"""What a dataset split is to the rest of the program: a length, and batches by index."""
+"""The interface of a dataset split: a length, and batches by index."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _MEMBERS = ("image_shape", "n_classes", "in_memory", "batch", "__len__")
 
 
 class MissingSplit(UserError):
-    """A dataset that can be read has no split of that name."""
+    """The dataset can be read, but has no split of this name."""
 
 
 @runtime_checkable
@@ -21,9 +21,9 @@ class Source(Protocol):
     """One split of a dataset with random access, a whole batch at a time.
 
     Attributes:
-        image_shape: (H, W, C) of every image, or None where examples are feature vectors or texts.
-        n_classes: number of classes of `label`, or None where there are no labels.
-        in_memory: True where `batch` is a plain array lookup, which needs no worker processes.
+        image_shape: (H, W, C) of every image, or None if examples are feature vectors or texts.
+        n_classes: number of classes of `label`, or None if there are no labels.
+        in_memory: True if `batch` is a plain array lookup, which needs no worker processes.
     """
 
     image_shape: tuple[int, int, int] | None
@@ -38,14 +38,13 @@ class Source(Protocol):
         """Reads the examples at `indices`, in that order.
 
         Returns:
-            "image" uint8 or uint16 [b, H, W, C] or "features" float32 [b, F] or "text"; and, where
-            the dataset has them, "label" int32 [b], -1 where an example has none, and "target"
-            float32 [b]. Of images, 0 is black, and 255 or 65535 is white. "text" is token ids
-            int32 [b, L], with "text_mask" bool [b, L], or strings [b], in whose place a run puts
-            token ids (`jcl.data.text.tokenised`). Where examples have several texts, these are
-            [b, K, L] or strings [b, K], and "" fills up where there are fewer.
-            Where an example has S images of one thing, "image" is [b, S, H, W, C] and "image_mask"
-            bool [b, S] says which there are.
+            "image" uint8 or uint16 [b, H, W, C], or "features" float32 [b, F], or "text". If the
+            dataset has them, also "label" int32 [b], -1 for an example without one, and "target"
+            float32 [b]. In images 0 is black, and 255 or 65535 is white. "text" is token ids int32
+            [b, L] with "text_mask" bool [b, L], or strings [b], which a run replaces by token ids
+            (`jcl.data.text.tokenised`). If examples have several texts, these are [b, K, L] or
+            strings [b, K], filled up with "". If an example has S images of one thing, "image" is
+            [b, S, H, W, C], and "image_mask" bool [b, S] is True for the images that exist.
         """
         ...
 
@@ -61,12 +60,12 @@ class InMemorySource:
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
-        """(H, W, C), or None where the arrays hold features."""
+        """(H, W, C), or None if the arrays hold features."""
         return self.arrays["image"].shape[-3:] if "image" in self.arrays else None
 
     @property
     def known_labels(self) -> np.ndarray | None:
-        """The label of every example, where there are any."""
+        """The label of every example, if there are labels."""
         return self.arrays.get("label")
 
     def __len__(self) -> int:
@@ -77,16 +76,16 @@ class InMemorySource:
         return {key: array[indices] for key, array in self.arrays.items()}
 
     def texts(self, indices: Integer[np.ndarray, " b"]) -> np.ndarray:
-        """The text alone, where it is strings."""
+        """Only the text, if it is strings."""
         return self.arrays["text"][indices]
 
 
 def check_source(name: str, source: Any) -> None:
-    """Raises UserError where what a user's function returned is no source, by its first example.
+    """Raises UserError if a user's function returned no valid source; reads the first example.
 
     Args:
         name: of the function, for messages.
-        source: what it returned. A source that is not in memory is sent to worker processes, so it
+        source: the return value. A source that is not in memory is sent to worker processes, so it
             must be picklable.
     """
     if not isinstance(source, Source):
@@ -101,26 +100,26 @@ def check_source(name: str, source: Any) -> None:
 def check_image_size(
     name: str, image_size: int | None, image_shape: tuple[int, int, int] | None
 ) -> None:
-    """Raises UserError where images that are taken as they are have another size than asked.
+    """Raises UserError if images that are not resized have another size than `image_size`.
 
     Args:
         name: of the dataset, for messages.
-        image_size: as asked; None asks for nothing.
-        image_shape: (H, W, C) of the images; None of features.
+        image_size: the requested size, or None.
+        image_shape: (H, W, C) of the images; None for features.
     """
     if image_size is None or (image_shape and image_shape[:2] == (image_size, image_size)):
         return
     holds = f"{image_shape[0]}x{image_shape[1]} images" if image_shape else "features"
     raise UserError(
         f"data.image_size={image_size} is given, but data.name={name!r} holds {holds}, which are "
-        "taken as they are: leave data.image_size unset"
+        "not resized: leave data.image_size unset"
     )
 
 
 def _check_first_example(name: str, source: Source) -> None:
-    """Raises a UserError where an example has not the keys, shapes and dtypes that all must have.
+    """Raises a UserError if an example lacks the required keys, shapes and dtypes.
 
-    Floats in [0, 1] for bytes, say, would otherwise train without complaint, on black images.
+    Without this check, floats in [0, 1] instead of bytes, for example, would train on black images.
     """
     example = source.batch(np.arange(1))
     if source.image_shape is None:
@@ -130,7 +129,7 @@ def _check_first_example(name: str, source: Source) -> None:
         wanted = {"image": (np.uint16 if deep else np.uint8, tuple(source.image_shape))}
         if len(source.image_shape) != 3:
             raise UserError(
-                f"data.name={name!r} has image_shape={source.image_shape}, but it is (H, W, C)"
+                f"data.name={name!r} has image_shape={source.image_shape}, but it must be (H, W, C)"
             )
     wanted |= {"label": (np.int32, ())} if source.n_classes is not None else {}
     wanted |= {"target": (np.float32, ())} if "target" in example else {}

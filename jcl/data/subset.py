@@ -1,4 +1,4 @@
-"""Some of the training examples, as a file says."""
+"""A subset of the training examples, given by a file."""
 
 import numpy as np
 from jaxtyping import Integer
@@ -11,7 +11,7 @@ INDICES = "indices"
 
 
 def read_indices(path: str, *, name: str, train: Source) -> Integer[np.ndarray, " k"]:
-    """The indices of a file that `data.subset` names, rising.
+    """The rising indices in the file that `data.subset` names.
 
     Args:
         path: of the file, as `jcl.data.side_file.write_side_file` writes it.
@@ -19,13 +19,14 @@ def read_indices(path: str, *, name: str, train: Source) -> Integer[np.ndarray, 
         train: the whole training split.
 
     Raises:
-        UserError: as `read_side_file`, or indices that are none, out of range or repeated.
+        UserError: as `read_side_file`, or there are no indices, or some are out of range or
+            repeated.
     """
     indices = read_side_file(path, INDICES, option="data.subset", name=name, train=train)
     rising = np.sort(indices)
     if not len(rising) or rising[0] < 0 or rising[-1] >= len(train) or (np.diff(rising) < 1).any():
         raise UserError(
-            f"data.subset={path} must hold distinct indices from 0 to {len(train) - 1}, one at "
-            "least"
+            f"data.subset={path} must hold distinct indices from 0 to {len(train) - 1}, at least "
+            "one"
         )
     return rising

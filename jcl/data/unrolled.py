@@ -1,4 +1,4 @@
-"""Sources with several images or captions an example, as sources with one: for measuring."""
+"""Sources with several images or captions per example, as sources with one, for evaluation."""
 
 import dataclasses
 
@@ -11,25 +11,25 @@ from jcl.data.text.tokenised import Tokenised
 
 _PART = 1000  # examples that are read at a time
 
-# Which example of the whole a row comes from, and which of its images or captions it is.
+# The example that a row comes from, and the number of the image or caption within the example.
 ROW, PLACE = "row", "place"
-# Rows with the same number belong together: those of one example, unless the data has its own.
+# Rows with the same number form pairs: those of one example, unless the data has a `pair`.
 PAIR = "pair"
 
 
 @dataclasses.dataclass(frozen=True)
 class EveryImage(Rows):
-    """See `jcl.data.Source`; every image of an example is an example, with its first caption.
+    """See `jcl.data.Source`; every image counts as an example, with its first caption.
 
     Attributes:
-        rows: integers [m], positions in the whole, rising.
-        places: integers [m], which of the several images of that example.
+        rows: integers [m], rising positions in the whole.
+        places: integers [m], the number of the image within its example.
     """
 
     places: Int[np.ndarray, " m"]
 
     def batch(self, indices: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
-        """Reads images, and `row`, `place` and `pair`, int32 [b] each, besides."""
+        """Reads images, and also `row`, `place` and `pair`, int32 [b] each."""
         found = dict(super().batch(indices))
         if found.pop("image_mask", None) is not None:
             found["image"] = found["image"][np.arange(len(indices)), self.places[indices]]
@@ -40,12 +40,13 @@ class EveryImage(Rows):
 
 
 def every_image(source: Source) -> Source:
-    """The source itself where its examples have one image and at most one caption.
+    """The source with every image as an example of its own.
 
-    Where examples have several images, all are read once, to know which there are.
+    If examples have several images, all examples are read once, to find the images that exist.
 
     Returns:
-        Else an `EveryImage`.
+        An `EveryImage`; or the source itself, if its examples have one image and at most one
+        caption.
     """
     example = source.batch(np.arange(1))
     if "image_mask" in example:
@@ -61,8 +62,8 @@ def every_caption(source: Source) -> InMemorySource:
     """All captions of a split, without images.
 
     Args:
-        source: whose texts are token ids; where it made them of strings, and the data has no `pair`
-            of its own, no image is read.
+        source: a source whose texts are token ids. If these were made from strings, and the data
+            has no `pair`, images are not read.
 
     Returns:
         `text` and `text_mask` [m, L], and `row`, `place` and `pair`, int32 [m] each.

@@ -1,1 +1,1 @@
-"""What is measured of a trained network: features, heads, fine-tuning, results."""
+"""Evaluation of trained networks: features, heads, fine-tuning, results."""

@@ -1,4 +1,4 @@
-"""What a method does on the host between two epochs."""
+"""Calls a method's `at_epoch` on the host between two epochs."""
 
 import functools
 from collections.abc import Callable
@@ -23,10 +23,10 @@ from jcl.training.state import TrainState
 def make_at_epoch(
     experiment: Experiment, train: Source, mesh: Mesh
 ) -> Callable[[TrainState, int, Callable[[], None]], TrainState] | None:
-    """Returns (state, completed updates, called after each batch) -> the state to go on with.
+    """Returns (state, completed updates, callback after each batch) -> the new state.
 
-    The method's `at_epoch` is called where an epoch begins; a run that resumes there calls it
-    again, with the same state. None where the method has no such function.
+    The method's `at_epoch` is called at the beginning of an epoch; a run that resumes there calls
+    it again with the same state. The result is None if the method has no such function.
 
     Raises, when called:
         UserError: the method returned variables of another structure, shape or dtype.
@@ -39,7 +39,7 @@ def make_at_epoch(
 
     @functools.cache
     def apply_of(name):
-        # Every process computes all of it, as each needs all of it.
+        # Every process computes all examples, because each needs all of them.
         apply = output_function(experiment.config, experiment.method, name)
         return jax.jit(apply, out_shardings=replicated(mesh))
 

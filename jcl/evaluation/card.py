@@ -1,4 +1,4 @@
-"""The card beside exported weights: what they are, and how to load them."""
+"""The card beside exported weights: a description, and how to load them."""
 
 import json
 from pathlib import Path
@@ -28,30 +28,35 @@ def card(
     network: nn.Module,
     file: str,
     *,
+    section: str,
     step: int,
     library: str | None,
+    program: str | None = None,
 ) -> str:
     """A page in Markdown.
 
     Args:
-        workdir: of the run; its `results.json`, where there is one of this step, gives scores.
+        workdir: of the run; scores come from its `results.json`, if there is one of this step.
         config: of the run.
-        network: whose weights they are.
+        network: the network of the weights.
         file: name of the file of weights.
+        section: of the config, that the network is built from.
         step: completed updates.
         library: whose names the weights have; None: jcl's own.
+        program: that loads the weights; None: that of `loading`.
     """
     run = json.loads((workdir / workdir_lib.RUN).read_text())
     names = f"the names of {library}" if library else "jcl's own names, with dots"
     packages = ", ".join(f"{name} {version}" for name, version in sorted(run["packages"].items()))
+    program = program or loading(network, file, evaluation_size(config))
     return f"""# {file}
 
-An encoder pretrained with jcl, under {names}.
+A network pretrained with jcl, under {names}.
 
 | | |
 |---|---|
 | method | {config.method.name} |
-| encoder | {config.encoder.name} |
+| {section} | {config[section].name} |
 | data | {config.data.name} |
 | batch | {config.batch_size} |
 | updates | {step} |
@@ -59,12 +64,12 @@ An encoder pretrained with jcl, under {names}.
 | git commit | {run["git_commit"]} |
 | versions | {packages} |
 
-Images are RGB in [0, 1], minus {_numbers(network, "mean")}, divided by {_numbers(network, "std")}.
+{_inputs(config, network, section)}
 
 ## Load it
 
 ```python
-{loading(network, file, evaluation_size(config))}
+{program}
 ```
 
 ## Scores
@@ -80,10 +85,10 @@ Images are RGB in [0, 1], minus {_numbers(network, "mean")}, divided by {_number
 
 
 def loading(network: nn.Module, file: str, size: int | None) -> str:
-    """A program that loads the weights, in PyTorch where a library has such a network.
+    """A program that loads the weights, in PyTorch if a library has such a network.
 
     Args:
-        network: whose weights they are.
+        network: the network of the weights.
         file: of the weights.
         size: side of an image in pixels.
     """
@@ -128,6 +133,14 @@ def loading(network: nn.Module, file: str, size: int | None) -> str:
         f'from safetensors.numpy import load_file\n\nweights = load_file("{file}")\n'
         "# No other library that jcl knows has this network; names and shapes are jcl's."
     )
+
+
+def _inputs(config: ConfigDict, network: nn.Module, section: str) -> str:
+    if section.startswith("text_"):
+        length = config.data.text_length
+        return f"Texts are at most {length} tokens of tokenizer.json, where the run had one."
+    mean, std = (_numbers(network, name) for name in ("mean", "std"))
+    return f"Images are RGB in [0, 1], minus {mean}, divided by {std}."
 
 
 def _numbers(network: nn.Module, name: str) -> str:

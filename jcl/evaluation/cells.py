@@ -1,4 +1,4 @@
-"""What the cells of feature maps say of places, where examples have masks of their shapes."""
+"""A probe of the cells of feature maps, for examples with masks of their shapes."""
 
 import functools
 
@@ -18,26 +18,26 @@ from jcl.probes.ordinality import evenly_spaced
 
 MAP = "map"
 MASKS = ("mask", "shape")
-_MOST = 2000  # examples of a split: each has many cells
-_LEAST = 10  # covered cells of a split: a probe holds some out
+_MOST = 2000  # largest number of examples of a split; each has many cells
+_LEAST = 10  # smallest number of covered cells of a split, of which a probe holds out some
 
 
 def score_cells(
     config: ConfigDict, method: Method, variables: Variables, train: Source, test: Source
 ) -> dict[str, dict]:
-    """Which shape covers a cell, told linearly by the cell's features.
+    """Linear prediction of the shape that covers a cell from the cell's features.
 
     Args:
         config: of the run.
         method: of the run.
         variables: of a checkpoint.
-        train: the training split, of which up to 2,000 evenly spaced examples are taken.
-        test: the test split, likewise.
+        train: the training split; at most 2,000 evenly spaced examples are used.
+        test: the test split; at most 2,000 evenly spaced examples are used.
 
     Returns:
-        {"cells": `jcl.probes.cell_probe`} where the method has the output `map` and both splits'
-        examples have masks and their shapes, and ten cells are covered; {} elsewhere. Cells that
-        no shape covers are left out (`jcl.probes.cell_classes`): there would be most of them.
+        {"cells": `jcl.probes.cell_probe`} if the method has the output `map`, the examples of both
+        splits have masks and their shapes, and ten cells are covered; otherwise {}. Cells that no
+        shape covers are left out (`jcl.probes.cell_classes`), because they are the majority.
     """
     splits = [Rows(split, evenly_spaced(len(split), _MOST)) for split in (train, test)]
     for split in splits:
@@ -60,12 +60,12 @@ def _maps_and_cells(
 ) -> tuple[Float[np.ndarray, "n h w D"], Int[np.ndarray, "n h w"]]:
     maps, cells = [], []
     for start in range(0, len(split), FEATURE_BATCH):
-        # The last batch is filled up, so that all have one shape, and what fills it is dropped.
+        # The last batch is filled up, so that all have one shape; the filling is dropped.
         rows = np.arange(start, start + FEATURE_BATCH)
         batch = split.batch(np.minimum(rows, len(split) - 1))
         real = int((rows < len(split)).sum())
         found = np.asarray(apply(batch))[:real]
-        # Masks are seen as images are: their middle, where views have a size.
+        # Masks are cropped like images: to their middle, if views have a size.
         mask = jnp.asarray(batch["mask"][:real].transpose(0, 2, 3, 1), jnp.float32)
         seen = evaluation_view(mask, size)
         mask = np.asarray(seen).transpose(0, 3, 1, 2) >= 0.5

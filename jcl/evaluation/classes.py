@@ -1,4 +1,4 @@
-"""Which classes the probes predict: the labels, or another number that examples have."""
+"""The classes that probes predict: the labels, or another integer key of examples."""
 
 import numpy as np
 
@@ -11,16 +11,16 @@ _LABEL = "label"
 def classes_to_probe(
     key: str, n_classes: int | None, train: Features, test: Features
 ) -> tuple[int | None, tuple[Features, Features]]:
-    """The number of classes, and the features of both splits with these classes as their labels.
+    """The number of classes, and the features of both splits with these classes as labels.
 
     Args:
         key: `probe.label`.
-        n_classes: of the label; None where there is none.
+        n_classes: of the label; None without a label.
         train: of the training split.
         test: of the test split.
 
     Raises:
-        UserError: examples have no whole number of that name, none below 0.
+        UserError: examples have no such key with whole numbers from 0 on.
     """
     if key == _LABEL:
         return n_classes, (train, test)
@@ -28,7 +28,7 @@ def classes_to_probe(
     allowed = [n for n in train.known if all(_is_class(split.known.get(n)) for split in splits)]
     if key not in allowed:
         raise UserError(
-            f"probe.label={key!r} is to be a class of every example, a whole number from 0 on; the "
+            f"probe.label={key!r} must be a class of every example, a whole number from 0 on; the "
             f"data have {', '.join(allowed) or 'none'}"
         )
     train, test = (

@@ -23,17 +23,17 @@ def concatenate_features(
     train: Source,
     test: Source,
 ) -> tuple[Features, Features]:
-    """Of both splits the unit rows of other runs, in their order, and those that are given.
+    """Concatenates the unit rows of other runs, in their order, and given ones, for both splits.
 
     Args:
-        workdirs: of the other runs, whose newest checkpoints are taken.
+        workdirs: of the other runs; their newest checkpoints are used.
         name: of the output, such as "features".
-        features: that output of one more run, of both splits.
+        features: this output of one more run, for both splits.
         train: the training split.
         test: the test split.
 
     Raises:
-        UserError: no such run, or examples that its networks do not take.
+        UserError: no such run, or its networks do not take these examples.
     """
     parts = [[] for _ in features]
     for workdir in workdirs:

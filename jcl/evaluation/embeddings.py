@@ -1,4 +1,4 @@
-"""Whether what the loss compares has collapsed."""
+"""Detects a collapse of the embeddings that the loss compares."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from jcl.probes.extract import extract
 from jcl.probes.ordinality import evenly_spaced
 
 PROJECTION = "projection"
-_MOST = 2000  # examples, which tell collapse well enough
+_MOST = 2000  # examples, enough to detect a collapse
 
 
 def embedding_geometry(

@@ -1,4 +1,4 @@
-"""From raw inputs to the features that probes and notebooks see."""
+"""From raw inputs to the features that probes and notebooks use."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from jcl.experiment import image_dtype
 from jcl.experiment.tables import named_options
 from jcl.methods.base import Method, Variables
 
-# Images a call when a whole dataset is embedded; results do not depend on it.
+# Images per call when a whole dataset is embedded; results do not depend on it.
 FEATURE_BATCH = 500
 
 
@@ -28,8 +28,9 @@ def output_function(
 ) -> Callable[[Variables, Mapping[str, Any]], Float[Array, "N ..."]]:
     """Returns (variables, examples) -> one of the method's outputs.
 
-    Examples are kind -> [N, ...] as data have them, images as bytes. Where the config's views have
-    a size of their own, the method sees the centre of that size; of videos, the clip in the middle.
+    Examples are kind -> [N, ...] as in the dataset, images as bytes. If the config's views have a
+    size, images are cropped to their centre of this size. Of videos, the clip in the middle is
+    used.
 
     Args:
         config: of the run.
@@ -47,7 +48,7 @@ def output_function(
 def chosen_output(
     method: Method, variables: Variables, inputs: Mapping[str, Array], name: str
 ) -> Float[Array, "N ..."]:
-    """The output of that name; raises UserError where the method has none for these inputs."""
+    """The output of this name; raises UserError if the method has none for these inputs."""
     found = method.outputs(variables, inputs)
     if name not in found:
         raise UserError(
@@ -60,7 +61,7 @@ def chosen_output(
 def output_names(
     config: ConfigDict, method: Method, variables: Variables, source: Source
 ) -> set[str]:
-    """Names of the outputs that the method has of such examples; nothing is computed."""
+    """Names of the method's outputs for such examples; nothing is computed."""
 
     def outputs(examples):
         return method.outputs(variables, evaluation_inputs(examples, config))
@@ -69,12 +70,11 @@ def output_names(
 
 
 def evaluation_inputs(examples: Mapping[str, Any], config: ConfigDict) -> dict[str, Array]:
-    """What networks see of examples as they are: floats, and the middle of images and videos.
+    """Network inputs from unaugmented examples: floats, and the middle of images and videos.
 
     Args:
-        examples: kind -> [N, ...] as data have them.
-        config: whose views may have a `size` of their own in pixels, and `frames` and `stride` of
-            clips.
+        examples: kind -> [N, ...] as in the dataset.
+        config: its views may have a `size` in pixels, and `frames` and `stride` of clips.
     """
     inputs = examples_as_floats(examples, image_dtype(config))
     size, frames = option_of_views(config, "size"), option_of_views(config, "frames")
@@ -90,11 +90,11 @@ def evaluation_inputs(examples: Mapping[str, Any], config: ConfigDict) -> dict[s
 
 
 def evaluation_size(config: ConfigDict) -> int | None:
-    """Side in pixels of the images that probes give to networks; None where the data alone say."""
+    """Side in pixels of probes' images; None if it is only known from the data."""
     return option_of_views(config, "size") or config.data.get("image_size")
 
 
 def option_of_views(config: ConfigDict, key: str) -> Any:
-    """An option of the recipe of views, its default where it is not set; None where it has none."""
+    """An option of the recipe of views, or its default; None if the recipe lacks this option."""
     value, taken = config.views.get(key), named_options("views", config.views.name)
     return taken[key].default if value is None and key in taken else value

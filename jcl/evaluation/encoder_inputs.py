@@ -1,4 +1,4 @@
-"""What an encoder was trained on, and whether something is like it."""
+"""The inputs that an encoder was trained on, and checks of new inputs against them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ from jcl.errors import UserError
 
 MASK = "text_mask"
 _AXES = {IMAGES: "NHWC", VIDEOS: "NTHWC", FEATURES: "NF", TEXT: "NL"}
-_ROUNDING = 1e-5  # by which floats may leave 0...1
-_BYTES = ("uint8", "uint16")  # of pixels, that are divided by the largest there is
+_ROUNDING = 1e-5  # floats may exceed 0...1 by this much
+_BYTES = ("uint8", "uint16")  # dtypes of pixels that are divided by their largest value
 
 
 @dataclasses.dataclass(frozen=True)
 class EncoderInputs:
     """Inputs of an encoder: their kind, and shape and dtype of one example.
 
-    Of arrays all is checked before anything is computed; of what is traced, dtype and shape.
+    Arrays are fully checked before anything is computed; for traced values, dtype and shape are.
 
     Attributes:
-        said: what was trained, for messages.
+        said: name of the encoder for messages.
         kind: "image", "video", "features" or "text".
         shape: of one example, such as (H, W, C); None for a size that may vary or is not known.
-        dtype: as the data had it.
-        masked: whether texts have a mask that says where they end.
-        vocabulary: token ids lie in 0...vocabulary - 1; None where that is not known.
+        dtype: that of the data.
+        masked: whether texts have a mask that marks their end.
+        vocabulary: token ids are in 0...vocabulary - 1; None if it is not known.
     """
 
     said: str
@@ -41,14 +41,14 @@ class EncoderInputs:
     vocabulary: int | None = None
 
     def checked(self, inputs: Any) -> dict[str, Any]:
-        """The inputs as examples have them, kind -> [N, ...].
+        """The inputs in the form of examples, kind -> [N, ...].
 
         Args:
-            inputs: an array [N, ...], or a mapping that has it under its kind.
+            inputs: an array [N, ...], or a mapping with the array under its kind.
 
         Raises:
-            UserError: another shape or dtype than the encoder was trained on, or values that it
-                cannot have seen.
+            UserError: another shape or dtype than the encoder was trained on, or values outside of
+                the range of its training.
         """
         given = dict(inputs) if isinstance(inputs, Mapping) else {self.kind: inputs}
         if self.kind not in given:
@@ -133,7 +133,7 @@ class EncoderInputs:
 
 
 def _array(x: Any) -> Any:
-    """What has a shape and a dtype as it is, anything else as NumPy understands it."""
+    """The input itself if it has a shape and a dtype, and otherwise as a NumPy array."""
     if isinstance(x, jax.Array | jax.ShapeDtypeStruct):
         return x
     if np.ma.is_masked(x):
@@ -144,7 +144,7 @@ def _array(x: Any) -> Any:
         raise UserError(f"inputs of several shapes are no batch: {error}") from error
     except (RuntimeError, TypeError) as error:  # such as a tensor of PyTorch that has a gradient
         raise UserError(f"these inputs are no array: {error}") from error
-    # JAX would read numbers of the other byte order as if they were in this machine's.
+    # JAX would read numbers of the other byte order as if they had this machine's order.
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 

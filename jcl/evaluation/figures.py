@@ -1,5 +1,7 @@
 """The pictures beside results.json."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from jcl.data import Source
@@ -10,25 +12,30 @@ from jcl.evaluation.views import views_of
 from jcl.experiment import Experiment
 from jcl.probes import Features, embedding_map, loss_curve, tsne, views_grid
 from jcl.probes.contact_sheet import Found, contact_sheet
+from jcl.probes.kept_map import remove_map, write_map
 from jcl.probes.ordinality import evenly_spaced
 from jcl.probes.plots import LEAST_MAPPED
 from jcl.runtime.folder import Folder
 from jcl.runtime.metrics import read_metrics
 
-_PICTURED = 8  # examples whose views are shown, and queries
-_ANSWERS = 5  # of each query
+_PICTURED = 8  # number of examples whose views are shown, and of queries
+_ANSWERS = 5  # per query
+_READ = 64  # images at a time
 
 
 def draw(
     experiment: Experiment, workdir: Folder, figures: Folder, test_features: Features, test: Source
 ) -> None:
-    """Draws views, the loss curve and maps of the features, where there is something to draw.
+    """Draws views, the loss curve and maps of the features, as far as the run has them.
+
+    A map is kept besides, with small pictures of its images (`jcl.probes.kept_map`), for the page
+    of `jcl.report`.
 
     Args:
-        experiment: whose recipe makes the views.
+        experiment: gives the recipe of views.
         workdir: of the run.
         figures: the folder for the pictures; it is made.
-        test_features: what is mapped.
+        test_features: the features for the maps.
         test: the test split.
     """
     figures.mkdir(exist_ok=True)
@@ -42,21 +49,30 @@ def draw(
     lines = read_metrics(workdir)
     if lines:
         loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")
-    if (test_features.label is None and test_features.target is None) or len(test) < LEAST_MAPPED:
+    label, target = test_features.label, test_features.target
+    told_apart = label is not None or target is not None or test.image_shape is not None
+    if not told_apart or len(test) < LEAST_MAPPED:
+        remove_map(figures)
         return
-    positions = tsne(test_features.features)
-    if test_features.label is not None:
-        names = getattr(test, "class_names", None)
-        embedding_map(positions, test_features.label, figures / "embeddings.png", class_names=names)
-    if test_features.target is not None:
-        embedding_map(positions, test_features.target, figures / "targets.png")
+    positions, names = tsne(test_features.features), getattr(test, "class_names", None)
+    images = None if test.image_shape is None else _images(test, positions.rows)
+    write_map(figures, positions, label=label, target=target, class_names=names, images=images)
+    if label is not None:
+        embedding_map(positions, label, figures / "embeddings.png", class_names=names)
+    if target is not None:
+        embedding_map(positions, target, figures / "targets.png")
+
+
+def _images(test: Source, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The images of some rows, of which few are held at a time."""
+    for start in range(0, len(rows), _READ):
+        yield from test.batch(rows[start : start + _READ])["image"]
 
 
 def draw_retrieved(figures: Folder, pairs: EmbeddedPairs, test: Source) -> None:
-    """Draws what eight evenly spaced images and eight texts of the test split find.
+    """Draws the nearest texts of eight evenly spaced test images, and the reverse.
 
-    Writes found_texts.png and found_images.png, where the texts were strings and examples have
-    images.
+    Writes found_texts.png and found_images.png if the texts were strings and examples have images.
 
     Args:
         figures: the folder for the pictures.

@@ -1,4 +1,4 @@
-"""Fine-tuning: the whole network is trained further, with some of the labels."""
+"""Fine-tuning: the whole network is trained further with some of the labels."""
 
 import sys
 from collections.abc import Mapping
@@ -22,11 +22,28 @@ from jcl.experiment import make_experiment, open_config
 from jcl.experiment.tables import networks_of
 from jcl.mesh import batch_sharding, make_mesh
 from jcl.methods import FINETUNING
-from jcl.methods.base import Variables
+from jcl.methods.base import Method, Variables, declared
 from jcl.probes.extract import Features
 from jcl.probes.low_shot import choose_share
 from jcl.training.state import TrainState
 from jcl.training.step import compile_train_step
+
+
+def check_finetuning(config: ConfigDict, method: Method) -> None:
+    """Raises UserError where `probe.finetune` is set and features come from another network.
+
+    Args:
+        config: of the evaluation.
+        method: of the run.
+    """
+    taken = {name for tuning in FINETUNING.values() for name in networks_of(tuning)}
+    others = [part for part in declared(method, "feature_parts") if part not in taken]
+    if config.probe.finetune and others:
+        raise UserError(
+            f"probe.finetune=True trains encoders of images, feature vectors or videos, and the "
+            f"features of method.name={config.method.name!r} come from its {others[0]}: set "
+            "probe.finetune=False; probe.shares measures few labels with the encoder held still"
+        )
 
 
 def finetune_shares(
@@ -42,7 +59,7 @@ def finetune_shares(
     A share with fewer examples than devices is logged and left out.
 
     Args:
-        config: of the run; its seed chooses the examples, stratified by class where there are some.
+        config: of the run; its seed chooses the examples, stratified by class if there are classes.
         pretrained: see `finetune`.
         train: the training split.
         test: the test split.
@@ -51,10 +68,10 @@ def finetune_shares(
 
     Returns:
         {"0.01": {"examples": s, "steps": t, "batch_size": b, "top1": x, "mae": .., ..}, ..}: see
-        `jcl.evaluation.heads.score_predictions`; the whole network was trained once for each task.
+        `jcl.evaluation.heads.score_predictions`. There is one training for each task.
     """
     scores = {}
-    # Of examples whose label is missing, -1, there is nothing to learn, unless all are.
+    # Examples with a missing label, -1, are left out, unless all labels are missing.
     train_rows, test_rows = map(_rows_with_label, (train_features, test_features))
     label = train_features.labelled().label
     for share in config.probe.finetune_shares:
@@ -88,7 +105,7 @@ def finetune_shares(
 
 
 def _rows_with_label(features: Features) -> Int[np.ndarray, " s"]:
-    """Rows that have a label; all where none has one, or there are no labels."""
+    """Rows that have a label; all rows if none has one, or there are no labels."""
     n = len(features.features)
     rows = np.flatnonzero(features.known.get("label", np.zeros(n)) >= 0)
     return rows if len(rows) else np.arange(n)
@@ -105,20 +122,20 @@ def finetune(
 ) -> Float[np.ndarray, "m outputs"]:
     """Trains pretrained networks and a new linear head with the labels of some examples.
 
-    AdamW with a tenth of the steps as warm-up and a cosine, on the views that the run was
-    pretrained with, in its precision; `probe.finetune_*` has the rest.
+    The optimizer is AdamW with a tenth of the steps as warm-up and a cosine. Views and precision
+    are those of pretraining. `probe.finetune_*` has the other settings.
 
     Args:
         config: of the run.
-        pretrained: the parts that features depend on, by name, from a checkpoint; they are not
+        pretrained: the networks that features depend on, by name, from a checkpoint; they are not
             changed.
         train: the training split.
-        rows: its examples whose labels may be used, sorted.
+        rows: sorted indices of the examples whose labels may be used.
         test: the split to predict.
-        method: the fine-tuning's, not the run's: one of `jcl.methods.FINETUNING`.
+        method: the method of fine-tuning, not of the run: one of `jcl.methods.FINETUNING`.
 
     Returns:
-        What the head says of every test example: logits [m, C], or targets [m, 1].
+        The head's prediction for every test example: logits [m, C], or targets [m, 1].
 
     Raises:
         UserError: the network diverged, or there are fewer rows than devices.
@@ -151,7 +168,7 @@ def finetune(
 
 
 def _batch_size(config: ConfigDict, examples: int) -> int:
-    """The largest that is not too large, and divides by the devices; 0 where none does."""
+    """The largest allowed batch size that is divisible by the number of devices, or 0."""
     devices = jax.device_count()
     return min(config.probe.finetune_batch_size, examples) // devices * devices
 
@@ -162,7 +179,7 @@ def _steps(config: ConfigDict, examples: int) -> int:
 
 
 def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:
-    """What fine-tuning has of the run's config, and what of its own."""
+    """The config of fine-tuning, made from that of the run."""
     new = base()
     networks = networks_of(method)
     for key in ("seed", "precision", "data", "views", *networks, "fsdp_min_size", "probe"):

@@ -1,16 +1,16 @@
-r"""Groups the training examples by what a run has learned, for `data.groups` of the next run.
+r"""Groups the training examples by the features of a run, for `data.groups` of the next run.
 
     python -m jcl.evaluation.groups --workdir=runs/stage0 --out=data/groups1.npz
     python -m jcl.train --config=... --workdir=runs/stage1 --config.data.groups=data/groups1.npz
     python -m jcl.evaluate --workdir=runs/stage1 --concatenate=runs/stage0
 
-Batches of the next run are of one group each, so its negatives are alike in what this run has
-learned, and it learns something else. A group that fills no batch is left out. The groups of a
-third run are those of the second, each cut into clusters again.
+Each batch of the next run comes from one group. Its negatives are therefore similar in the features
+that this run has learned, and the next run learns other features. A group smaller than a batch is
+left out. The groups of a third run are those of the second, each divided into clusters again.
 
 Source: Zhang et al. 2024, "Learning the Unlearned: Mitigating Feature Suppression in Contrastive
-Learning" (MCL), and the authors' code; there the history of groups is lost, because every former
-stage's file is read from the newest stage's path.
+Learning" (MCL), and the authors' code. In that code the history of groups is lost, because the
+files of all earlier stages are read from the path of the newest stage.
 """
 
 import functools
@@ -41,15 +41,15 @@ def write_groups(
 ) -> Integer[np.ndarray, " n"]:
     """Clusters the newest features of a run's training examples, and writes their groups.
 
-    All training examples get a group, those too that the run does not train on because of
-    `data.subset` or `data.held_out`. With c the group that the run itself was trained with, or 0,
-    an example's group is c times the number of clusters, plus its cluster.
+    All training examples get a group, also those that the run does not train on because of
+    `data.subset` or `data.held_out`. An example's group is c times the number of clusters plus its
+    cluster, with c its group in the training of this run, or 0.
 
     Args:
         workdir: of the run.
         out: the .npz file.
-        clusters: how many; 10 in the authors' code.
-        seed: of the examples that clusters begin with.
+        clusters: number of clusters; 10 in the authors' code.
+        seed: of the choice of initial examples.
 
     Returns:
         The groups.
@@ -85,7 +85,7 @@ def cluster_features(
         UserError: fewer features than clusters.
     """
     if not 1 <= clusters <= len(features):
-        raise UserError(f"clusters={clusters} is impossible of {len(features)} examples")
+        raise UserError(f"clusters={clusters} is impossible with {len(features)} examples")
     rows = unit_rows(jnp.asarray(features))
     first = jax.random.permutation(jax.random.key(seed), len(rows))[:clusters]
     return np.asarray(jax.jit(cluster_directions)(rows, rows[first])[0], np.int64)
@@ -112,5 +112,5 @@ if __name__ == "__main__":
     _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
     _OUT = flags.DEFINE_string("out", None, "The .npz file to write.")
     _CLUSTERS = flags.DEFINE_integer("clusters", 10, "Clusters that each group is cut into.")
-    _SEED = flags.DEFINE_integer("seed", 0, "Of the examples that clusters begin with.")
+    _SEED = flags.DEFINE_integer("seed", 0, "Of the choice of initial examples of clusters.")
     cli.run(main)

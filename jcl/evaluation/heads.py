@@ -1,4 +1,4 @@
-"""What the heads of networks trained with labels say of a split, and how good it is."""
+"""Predictions of the heads of networks that were trained with labels, and their scores."""
 
 import functools
 
@@ -18,7 +18,7 @@ from jcl.probes.regression_scores import regions, regression_scores
 def predict_split(
     config: ConfigDict, method: Method, variables: Variables, split: Source
 ) -> Float[np.ndarray, "n outputs"]:
-    """The method's output "prediction" for every example, as probes see it.
+    """The method's output "prediction" for every example, computed as for probes.
 
     Returns:
         Logits [n, C], or targets [n, 1].
@@ -55,10 +55,10 @@ def score_predictions(
     """Scores logits by their top-1, targets by `regression_scores` and `regions`.
 
     Args:
-        predicted: as `predict_split` returns it.
+        predicted: from `predict_split`.
         truth: labels or targets of the same examples.
         train_truth: labels or targets that the head was trained with.
-        needs: ("label",) or ("target",): what the method was told.
+        needs: ("label",) or ("target",): the supervision of the method.
         bin_width: of `regions`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What evaluation leaves out for want of examples, classes or a test split, and what to set."""
+"""Scores that evaluation leaves out because data are missing, and the config keys that help."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,12 +16,12 @@ from jcl.probes.linear import holds_out
 
 @dataclasses.dataclass(frozen=True)
 class Measurable:
-    """What decides which probes mean something.
+    """The facts about data that decide which probes are meaningful.
 
     Attributes:
-        examples: in the training split.
+        examples: number of training examples.
         test: whether there is a test split.
-        classes: that occur among the training labels; None where there are no labels.
+        classes: number of classes that occur among the training labels; None without labels.
         target: whether examples have targets.
     """
 
@@ -34,14 +34,14 @@ class Measurable:
 def open_test_split(
     config: ConfigDict, *, tokenizer: Callable[[], Tokenizer] | None = None
 ) -> Source | None:
-    """The test split of the config's dataset, or None where the dataset has none.
+    """The test split of the config's dataset, or None if the dataset has none.
 
     Args:
         config: of the run.
         tokenizer: as `jcl.experiment.open_split` takes it.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the split cannot be read.
     """
     try:
         return open_split(config, "test", tokenizer=tokenizer)
@@ -50,7 +50,7 @@ def open_test_split(
 
 
 def left_out(config: ConfigDict, found: Measurable) -> list[str]:
-    """A sentence for each thing that evaluation does not measure, or not as the config asks."""
+    """A sentence for each score that evaluation leaves out, or measures otherwise than asked."""
     said, name = [], config.data.name
     if not found.test:
         said.append(
@@ -84,7 +84,7 @@ def left_out(config: ConfigDict, found: Measurable) -> list[str]:
 
 
 def foretold(config: ConfigDict, train: Source) -> list[str]:
-    """What can be said of this before training, from lengths, shapes and one example.
+    """The sentences that are known before training, from lengths, shapes and one example.
 
     Args:
         config: of the run.
@@ -108,7 +108,7 @@ def foretold(config: ConfigDict, train: Source) -> list[str]:
 
 
 def check_same_size(config: ConfigDict, train: Source, test: Source) -> None:
-    """Raises UserError where networks would see the test images in another size, or not at all."""
+    """Raises UserError if networks cannot take the test images, or in another size."""
     here, there = train.image_shape, test.image_shape
     if here == there or (here and there and here[-1] == there[-1] and _cut(config)):
         return
@@ -119,7 +119,7 @@ def check_same_size(config: ConfigDict, train: Source, test: Source) -> None:
 
 
 def _cut(config: ConfigDict) -> bool:
-    """Whether evaluation cuts images to one size."""
+    """Whether evaluation crops images to one size."""
     return option_of_views(config, "size") is not None
 
 

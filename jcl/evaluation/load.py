@@ -34,13 +34,13 @@ _RANKS = {IMAGES: 3, FEATURES: 1, VIDEOS: 4, TEXT: 1}
 class Encoder:
     """One output of trained networks as a function of parameters and inputs.
 
-    It may be called inside of `jax.jit` and others of JAX's transformations. Outside, inputs are
-    checked whole; inside, their shape and dtype are, because their values are not known there.
+    It may be called inside `jax.jit` and other JAX transformations. Outside of these, inputs are
+    fully checked. Inside, only their shape and dtype are checked, because values are not known.
 
     Attributes:
         preprocess: images of any size -> a batch that the function takes
-            (`jcl.evaluation.preprocess`), or the frames of a video -> one example; None where
-            inputs are no images.
+            (`jcl.evaluation.preprocess`), or the frames of a video -> one example; None if inputs
+            are not images.
         input_shape: of one example, such as (H, W, C); None for a size that may vary, or that a run
             of an older jcl did not record.
     """
@@ -66,17 +66,17 @@ class Encoder:
         """The output for a batch.
 
         Args:
-            params: as `load` returned them.
-            inputs: [N, ...] as the run's data had them, or a mapping with them under their kind.
-                Images [N, H, W, C] and videos [N, T, H, W, C] are bytes 0 to 255, or floats 0 to 1,
-                which are those divided by 255 (uint16 and 65535 where the run had these). Feature
+            params: from `load`.
+            inputs: [N, ...] in the form of the run's data, or a mapping with them under their kind.
+                Images [N, H, W, C] and videos [N, T, H, W, C] are bytes 0 to 255, or floats 0 to 1
+                that are bytes divided by 255 (uint16 and 65535 if the run had uint16). Feature
                 vectors are floats [N, F]. Texts are {"text": ids [N, L], "text_mask": [N, L]}.
 
         Returns:
-            One row an example, BatchNorm in inference mode.
+            One row per example, with BatchNorm in inference mode.
 
         Raises:
-            jcl.errors.UserError: inputs that are not like what the encoder was trained on.
+            jcl.errors.UserError: inputs unlike those that the encoder was trained on.
         """
         if not isinstance(params, Mapping) or {*params} != {*Variables._fields}:
             raise UserError(
@@ -102,14 +102,14 @@ def load(
 
     Args:
         workdir: of a run.
-        step: which checkpoint; None takes the newest.
+        step: step of the checkpoint; None takes the newest.
         output: of the method, such as "features", "projection" or "text/features".
 
     Returns:
         function: (params, inputs [N, ...]) -> float [N, D]: see `Encoder`, also for
             `function.preprocess` and `function.input_shape`.
-        params: what to call it with: the moving average of the weights where the run kept one, and
-            the networks' running statistics.
+        params: the first argument of the function: the weights, or their moving average if the run
+            kept one, and the networks' running statistics.
 
     Raises:
         jcl.errors.UserError: not a workdir, no such checkpoint or output, or a checkpoint that
@@ -121,7 +121,7 @@ def load(
         (2, 128)
     """
     workdir = folder_at(str(workdir))
-    config, _ = read_run_config(workdir)  # its paths may matter to a teacher
+    config, _ = read_run_config(workdir)  # a teacher may need its paths
     method = method_of(workdir)
     variables, _ = read_variables(workdir, None if step is None else int(step))
     data = workdir_lib.read_data(workdir)
@@ -140,7 +140,7 @@ def _inputs_of(
     output: str,
     tokenizer: Tokenizer | None,
 ) -> EncoderInputs:
-    """What the run recorded of its data; of older runs, what their config says."""
+    """The inputs that the run recorded; for older runs, those of their config."""
     kinds = (TEXT,) if output.startswith(f"{TEXT}/") else (IMAGES, FEATURES, VIDEOS, TEXT)
     example = data["example"] if data else {}
     kind = next((kind for kind in kinds if kind in example), kinds[0])
@@ -154,7 +154,7 @@ def _inputs_of(
 
 
 def _like(given: Any, inputs: EncoderInputs) -> EncoderInputs:
-    """What a run without a record may have been trained on, of the kind that the rank tells."""
+    """The likely inputs of a run without a record; the rank tells the kind."""
     if inputs.kind == TEXT:
         return inputs
     if isinstance(given, Mapping):
@@ -178,7 +178,7 @@ def _vocabulary(config: ConfigDict, tokenizer: Tokenizer | None) -> int | None:
 def _check_output(
     config: ConfigDict, method: Method, variables: Variables, inputs: EncoderInputs, output: str
 ) -> None:
-    """Raises UserError where the method has no such output."""
+    """Raises UserError if the method has no such output."""
     shapes = {inputs.kind: jax.ShapeDtypeStruct((1, *inputs.shape), jnp.dtype(inputs.dtype))}
     if inputs.masked and inputs.kind == TEXT:
         shapes[MASK] = jax.ShapeDtypeStruct((1, *inputs.shape), bool)

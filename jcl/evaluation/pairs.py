@@ -1,4 +1,4 @@
-"""What networks say of pairs: whether images and texts find each other, and which pairs are bad."""
+"""Scores of pairs: retrieval between images and texts, and detection of bad pairs."""
 
 import functools
 from typing import NamedTuple
@@ -17,17 +17,17 @@ from jcl.probes.planted import planted_recall
 from jcl.probes.retrieval import recall_at
 from jcl.probes.unit import unit
 
-# What the loss of two towers compares; the first is also that of one tower's two views.
+# The outputs that the loss of two towers compares; with one tower, only the first one.
 OUTPUTS = ("projection", "text/projection")
 
 
 class EmbeddedPairs(NamedTuple):
-    """Unit embeddings of a split, with what is known of each row.
+    """Unit embeddings of a split, with further values of each row.
 
     Attributes:
         images: of every image; `known` has its `row` in the split, `place` among the images of its
             example, and `pair`.
-        texts: of every caption, with the same.
+        texts: of every caption, with the same keys.
     """
 
     images: Features
@@ -37,10 +37,10 @@ class EmbeddedPairs(NamedTuple):
 def embed_pairs(
     config: ConfigDict, method: Method, variables: Variables, test: Source
 ) -> EmbeddedPairs | None:
-    """Embeds every image and every caption of a split; None where the method has no two towers.
+    """Embeds every image and every caption of a split; None for methods without two towers.
 
-    Rows with the same `pair` show the same image, of which the first one's is taken, and describe
-    it: several captions of an image. Without that, every example is a pair of its own.
+    Rows with the same `pair` are several captions of one image; the image of the first row is used.
+    Without `pair`, every example is a pair of its own.
 
     Args:
         config: of the run.
@@ -59,7 +59,7 @@ def embed_pairs(
 def embed_images(
     config: ConfigDict, method: Method, variables: Variables, images: Source
 ) -> Features:
-    """Embeds images, those with the same `pair` and `place` once."""
+    """Embeds images; those with the same `pair` and `place` are embedded once."""
     found = _embed(config, method, variables, images, OUTPUTS[0])
     rows = np.arange(len(found.features), dtype=np.int32)
     known = {ROW: rows, PAIR: rows, PLACE: np.zeros_like(rows), **found.known}
@@ -72,11 +72,11 @@ def score_retrieval(pairs: EmbeddedPairs) -> dict[str, dict[str, float]]:
     """Recall@1, 5 and 10 of images and texts of a split, over all of it.
 
     Returns:
-        "image_to_text": images that find one of their texts among all texts. "text_to_image": texts
-        that find their image among all images; where examples have several images, such as
-        drawings in several styles, among those of one place, and then the mean over places. There
-        is also "image_to_image" then: images that find another one of their example among all
-        images of one other place, the mean over pairs of places.
+        "image_to_text": recall of an image's texts among all texts. "text_to_image": recall of a
+        text's image among all images. If examples have several images, such as drawings in several
+        styles, the latter is among the images of one place, averaged over places. There is then
+        also "image_to_image": recall of the same example's image among all images of another
+        place, averaged over pairs of places.
     """
     images, texts = pairs
     ids, text_ids, place = images.known[PAIR], texts.known[PAIR], images.known[PLACE]
@@ -92,7 +92,7 @@ def score_retrieval(pairs: EmbeddedPairs) -> dict[str, dict[str, float]]:
 def score_planted(
     config: ConfigDict, method: Method, variables: Variables, train: Source
 ) -> dict[str, float] | None:
-    """How many planted pairs have the smallest cosines (`jcl.probes.planted`).
+    """The share of planted pairs among the pairs with the smallest cosines (`jcl.probes.planted`).
 
     Args:
         config: of the run.
@@ -101,7 +101,7 @@ def score_planted(
         train: the training split: pairs of an image and a text, or of an image and its `partner`.
 
     Returns:
-        None where no training pair is planted, or the method has nothing to compare.
+        None if no training pair is planted, or the method compares no pairs.
     """
     if "planted" not in (example := train.batch(np.arange(1))):
         return None
@@ -128,7 +128,7 @@ def _embed(
     name: str,
     image: str = "image",
 ) -> Features:
-    """An output of all examples, with what stands under `image` as their image."""
+    """An output for all examples, with the value under the given key as their image."""
     output = jax.jit(output_function(config, method, name))
 
     def apply(examples):

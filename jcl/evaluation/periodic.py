@@ -1,4 +1,4 @@
-"""The periodic score of a run, by which the best checkpoint is kept, and signs of collapse."""
+"""The periodic score of a run, which chooses the best checkpoint, and signs of collapse."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -40,16 +40,16 @@ class OnlineProbe(Protocol):
 
 
 def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> OnlineProbe | None:
-    """Returns what scores a state on the test split, or None where the config asks for nothing.
+    """Returns a function that scores a state on the test split, or None if it is not asked for.
 
-    The score, of the first of `probe.outputs`, is that of `probe.online`: "knn_top1" or
-    "linear_top1", a share of 1, or, for a method that is trained with targets, "knn_mae", the mean
-    absolute error. Besides, "effective_rank" and "spread" of the embeddings are told; where these
-    have collapsed, a sentence is logged. Effective ranks are measured here and not in every step,
-    because accelerators take singular values slowly.
+    The score is that of `probe.online` for the first of `probe.outputs`: "knn_top1" or
+    "linear_top1", a share of 1; or, for a method that is trained with targets, "knn_mae", the mean
+    absolute error. "effective_rank" and "spread" of the embeddings are reported too, and a sentence
+    is logged if these have collapsed. Effective ranks are measured here instead of in every step,
+    because accelerators compute singular values slowly.
 
     Raises:
-        UserError: `probe.every_steps` is set and the data has no labels or no test split, or a
+        UserError: `probe.every_steps` is set but the data have no labels or no test split, or a
             linear probe is asked for a method that is trained with targets.
     """
     config = experiment.config
@@ -58,7 +58,7 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
     test = open_test_split(config, tokenizer=lambda: train.tokenizer)
     if test is None:
         raise UserError(
-            f"probe.every_steps={config.probe.every_steps} scores a test split, and data.name="
+            f"probe.every_steps={config.probe.every_steps} scores a test split, but data.name="
             f"{config.data.name!r} has none: set data.held_out=0.1, or unset probe.every_steps"
         )
     check_same_size(config, train, test)
@@ -78,7 +78,7 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
         )
     if config.probe.online == "linear" and not holds_out(len(train)):
         raise UserError(
-            f"probe.online='linear' holds out a tenth of the training examples, and data.name="
+            f"probe.online='linear' holds out a tenth of the training examples, but data.name="
             f"{config.data.name!r} has {len(train)}: set probe.online=knn"
         )
 

@@ -1,4 +1,4 @@
-"""From images of any size to what an encoder was trained on, as evaluation brings them there."""
+"""From images of any size to the inputs of an encoder, in the same way as in evaluation."""
 
 import dataclasses
 import io
@@ -21,15 +21,15 @@ _MODES_OF_PNG = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
 class Preprocess:
     """Decodes, resizes and crops images to one size.
 
-    Every image passes `jcl.data.sources.decode.decode_image`, as the run's own did: the shorter
-    side is resized to `size` (bicubic, antialiased) and the square in the middle is taken; an image
-    of that size is left as it is, bit for bit; another number of channels is converted.
+    Every image passes through `jcl.data.sources.decode.decode_image`, like the run's own images.
+    The shorter side is resized to `size` (bicubic, antialiased) and the square in the middle is cut
+    out. An image of this size is not changed. Another number of channels is converted.
 
     Attributes:
-        said: what was trained, for messages.
-        size: side of the square in pixels; None where all images must have `shape` already.
-        shape: (H, W, C) of the result; None for what is not known.
-        decoding: further options of `decode_image` that the run had.
+        said: name of the encoder for messages.
+        size: side of the square in pixels; None if all images must have `shape` already.
+        shape: (H, W, C) of the result; None for sizes that are not known.
+        decoding: further options of `decode_image` in the run.
     """
 
     said: str
@@ -43,12 +43,11 @@ class Preprocess:
         Args:
             images: a batch uint8 [N, H, W, C]; one image, or a sequence of images of any sizes:
                 paths, contents of files as `bytes`, Pillow's images, and uint8 [H, W] or [H, W, C].
-                Of a large JPEG a path gives the very pixels of evaluation, which decodes it at a
-                smaller scale; Pillow's image of it is decoded whole.
+                For a large JPEG, a path gives exactly the pixels of evaluation, which decodes it at
+                a smaller scale; a Pillow image of it is decoded at full size.
 
         Raises:
-            UserError: naming the path or the number of an image that cannot be read or brought
-                there.
+            UserError: names the path or the number of an image that cannot be read or converted.
         """
         if isinstance(images, str | bytes | os.PathLike | PIL.Image.Image) or (
             getattr(images, "ndim", None) in (2, 3)
@@ -62,8 +61,8 @@ class Preprocess:
         done = [self._one(number, image) for number, image in enumerate(images)]
         if len({image.shape for image in done}) > 1:
             raise UserError(
-                f"these images have several sizes, and {self.said} has no record of its own: bring "
-                "them to one"
+                f"these images have several sizes, but {self.said} has no record of its size: "
+                "resize them to one"
             )
         return np.stack(done)
 
@@ -85,7 +84,7 @@ class Preprocess:
             raise UserError(f"{what} cannot be read: {error}") from error
         if not self._is_there(found):
             raise UserError(
-                f"{what} is {found.dtype}{list(found.shape)}, and {self.said} takes "
+                f"{what} is {found.dtype}{list(found.shape)}, but {self.said} takes "
                 f"{list(self.shape)}: only squares are resized and cropped"
             )
         return found
@@ -100,7 +99,7 @@ class Preprocess:
 
 
 def _encoded(what: str, image: Any) -> bytes:
-    """A file without loss, so that everything takes the one way that files take."""
+    """A lossless file of the image, so that all inputs are processed like files."""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or not (
             image.ndim == 2 or (image.ndim == 3 and image.shape[2] in _CHANNELS)
@@ -112,7 +111,7 @@ def _encoded(what: str, image: Any) -> bytes:
         image = PIL.Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
     elif image.mode in ("I", "F"):
         raise UserError(
-            f"{what} has 32 bits a pixel (mode {image.mode}), which have no range: give uint8"
+            f"{what} has 32 bits per pixel (mode {image.mode}), which have no range: give uint8"
         )
     elif image.mode not in _MODES_OF_PNG:
         image = image.convert("RGB")

@@ -1,4 +1,4 @@
-"""What evaluation says besides scores: what is left out, and whether the data are the run's own."""
+"""Remarks of evaluation: scores that are left out, and differences from the run's data."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jcl.data import Source
-from jcl.data.identity import identity, identity_changes
+from jcl.data.identity import files_of, identity, identity_changes
 from jcl.evaluation.left_out import Measurable, left_out
 from jcl.experiment import read_run_config
 from jcl.probes import Features
@@ -21,14 +21,14 @@ def remarks(
     train_features: Features,
     test_features: Features | None,
 ) -> list[str]:
-    """Sentences on what is left out, and on data that are not those that the run was trained on.
+    """Sentences on scores that are left out, and on differences from the data of training.
 
     Args:
         config: of the evaluation.
         workdir: of the run.
         train: the training split.
         train_features: of that split.
-        test_features: of the test split; None where there is none.
+        test_features: of the test split; None without one.
     """
     key, of_test = config.probe.label, test_features or train_features
     label = train_features.known.get(key) if key in of_test.known else None
@@ -42,7 +42,7 @@ def remarks(
     )
     said, before = left_out(config, found), workdir_lib.read_data(workdir)
     if before and config.data.to_dict() == read_run_config(workdir)[0].data.to_dict():
-        changed = identity_changes(before, identity(train))
+        changed = identity_changes(before, identity(train, files_of(config.data)))
         said += [f"these are not the data that the run was trained on: {x}" for x in changed]
     elif before:
         said += _other_size(before["example"], identity(train)["example"])

@@ -1,4 +1,4 @@
-"""The files that hold what evaluation measured: results.json and its kin."""
+"""The files with the results of evaluation: results.json and results-*.json."""
 
 import itertools
 import json
@@ -18,16 +18,16 @@ def results_file(workdir: Folder, suffix: str) -> Folder:
 def suffix_of_dataset(workdir: Folder, suffix: str, dataset: str) -> str:
     """File suffix for results on another dataset than the run's.
 
-    The suffix is -NAME, or -NAME-2, ... where that file belongs to a different dataset.
+    The suffix is -NAME, or -NAME-2, ... if that file belongs to a different dataset.
 
     Args:
         workdir: of the run.
-        suffix: what comes before it in the names of files.
-        dataset: as `data.name` has it.
+        suffix: the part of the file names before it.
+        dataset: a value of `data.name`.
     """
     name = Path(dataset.removeprefix("arrays:")).name.removesuffix(".npz")
     name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name)[:80]
-    if name.isdecimal():  # as a step is
+    if name.isdecimal():  # it would look like a step
         name = f"data-{name}"
     for number in itertools.count(1):
         found = f"-{name}" if number == 1 else f"-{name}-{number}"
@@ -43,7 +43,7 @@ def _name_of_data(path: Folder) -> str | None:
 
 
 def write_results(path: Folder, results: dict) -> None:
-    """Writes them as JSON, whole or not at all; raises UserError where that is impossible."""
+    """Writes results as JSON, completely or not at all; raises UserError if this fails."""
     try:
         workdir_lib.write_atomically(path, json.dumps(results, indent=2) + "\n")
     except OSError as error:

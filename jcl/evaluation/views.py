@@ -1,4 +1,4 @@
-"""Views of test examples: what alignment is measured on, and what a picture shows."""
+"""Views of test examples, for the measurement of alignment and for a picture."""
 
 import functools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from jcl.evaluation.encode import FEATURE_BATCH, chosen_output
 from jcl.experiment import Experiment, image_dtype
 from jcl.methods.base import Variables
 
-_MOST = 2000  # examples whose two views alignment is measured on
+_MOST = 2000  # examples with two views for the measurement of alignment
 _PROBED_KINDS = (IMAGES, FEATURES, VIDEOS)
 
 
@@ -23,10 +23,10 @@ def views_of(
     """Views of the first examples, in batches, the same at every evaluation.
 
     Args:
-        experiment: whose recipe of views is taken.
+        experiment: gives the recipe of views.
         source: of the examples.
-        count: of the examples.
-        draw: views of another draw are independent of these.
+        count: number of examples.
+        draw: number of the draw; views of different draws are independent.
     """
 
     @jax.jit
@@ -44,9 +44,9 @@ def views_of(
 def views_pair(
     experiment: Experiment, name: str, variables: Variables, test: Source
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """An output for two views of the first examples; None where it is not an output of views.
+    """An output for two views of the first examples; None if it is not an output of views.
 
-    Where the recipe makes one view an example, the second is drawn as another example's would be.
+    If the recipe makes one view per example, the second view comes from a second draw.
     """
     output = jax.jit(functools.partial(chosen_output, experiment.method, name=name))
     pairs, count = [], min(_MOST, len(test))

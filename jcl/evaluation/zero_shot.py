@@ -1,4 +1,4 @@
-"""Classes by their names alone, for methods of two towers."""
+"""Zero-shot classification by the names of classes, for methods of two towers."""
 
 from collections.abc import Sequence
 
@@ -21,15 +21,15 @@ def score_zero_shot(
     """The share of images whose class is the one whose name is nearest.
 
     Args:
-        config: of the run; `probe.templates` are sentences that a class's name stands in.
+        config: of the run; the class names are put into the sentences `probe.templates`.
         method: of the run.
         variables: of a checkpoint.
         test: the split, whose texts were strings.
         images: embeddings of all its images, with their `label`.
 
     Returns:
-        As `jcl.probes.zero_shot`; None where images have no label, classes have no names, or texts
-        are token ids already, so that no tokenizer is known.
+        As `jcl.probes.zero_shot`; None if images have no label, classes have no names, or texts are
+        token ids in the dataset, so that no tokenizer is known.
     """
     names = getattr(test, "class_names", None)
     if not isinstance(test, Tokenised) or images.label is None or names is None:

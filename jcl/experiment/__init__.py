@@ -1,4 +1,4 @@
-"""Tables of names; reading a config; from a config to the objects of a run."""
+"""Tables of names; reading a config; building the objects of a run from a config."""
 
 from jcl.experiment.build import (
     Experiment,

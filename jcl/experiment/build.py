@@ -1,4 +1,4 @@
-"""From a config to the objects that a run is made of."""
+"""Builds the objects of a run from a config."""
 
 import dataclasses
 import functools
@@ -41,17 +41,17 @@ PyTree = Any
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """All that is fixed while a run lasts, resolved for a dataset.
+    """Everything that is constant during a run, resolved for a dataset.
 
     Attributes:
-        config: as asked.
-        method: what is trained.
+        config: as given.
+        method: the method that is trained.
         make_views: the recipe of views (`jcl.augment.views`).
         order: of the examples.
         length: in steps.
         schedule: step to learning rate.
-        optimizer: with that schedule.
-        data: what is trained on; views of images may have another size.
+        optimizer: with this schedule.
+        data: the training split; views of images may have another size.
     """
 
     config: ConfigDict
@@ -68,11 +68,11 @@ class Experiment:
         return self._state_maker().init(self.config.seed, mesh)
 
     def state_shapes(self, mesh: Mesh) -> TrainState:
-        """The shapes and shardings of that state; allocates nothing."""
+        """The shapes and shardings of the state before the first step; allocates nothing."""
         return self._state_maker().shapes(mesh)
 
     def adopt(self, state: TrainState) -> TrainState:
-        """That state once networks of another run are in it."""
+        """The state before the first step, after networks of another run were loaded into it."""
         return self._state_maker().adopt(state)
 
     def _state_maker(self) -> StateMaker:
@@ -86,7 +86,7 @@ class Experiment:
         )
 
     def _view_shapes(self) -> dict[str, PyTree]:
-        """Of one example that makes a batch of its own."""
+        """The shapes of the views of one example, in a batch of size one."""
         return jax.eval_shape(self._views_of, self.data.batch(1))
 
     def _views_of(self, batch):
@@ -96,17 +96,17 @@ class Experiment:
 
     @property
     def views_per_example(self) -> int:
-        """How many views networks see of each example."""
+        """The number of views of each example."""
         kinds = [tree for kind, tree in self._view_shapes().items() if kind != SIDE]
         return sum(jax.tree.leaves(tree)[0].shape[1] for tree in kinds)
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """Groups of parameters, those that the method suggests among them."""
+        """Groups of parameters, including those that the method suggests."""
         return groups_of(self.config, declared(self.method, "groups"))
 
     def step_options(self) -> dict:
-        """Keyword arguments of `jcl.training.step.train_step`, all but the mesh."""
+        """Keyword arguments of `jcl.training.step.train_step`, except the mesh."""
         return {
             "method": self.method,
             "make_views": self.make_views,
@@ -129,8 +129,8 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
         data: the training split.
 
     Raises:
-        UserError: an unknown name, an option that the named thing does not take, a dataset that
-            does not fit, or a precision that JAX is not set up for.
+        UserError: an unknown name, an unknown option, a dataset that does not match, or a precision
+            that JAX is not set up for.
     """
     config = open_config(config)
     if jax.dtypes.canonicalize_dtype(image_dtype(config)) != image_dtype(config):
@@ -159,19 +159,19 @@ def make_experiment(config: ConfigDict, data: DatasetShape) -> Experiment:
 def make_method(
     config: ConfigDict, *, n_classes: int | None = None, vocabulary: int | None = None
 ) -> Method:
-    """Builds a method and the networks that it takes; needs no data and reads no file.
+    """Builds a method and its networks, without data and without reading files.
 
     Args:
         config: from `jcl.config.base()`.
         n_classes: for methods that take it; features do not depend on it.
-        vocabulary: token ids of the run's tokenizer; None where texts are no strings.
+        vocabulary: number of token ids of the run's tokenizer; None if texts are not strings.
 
     Raises:
-        UserError: networks that do not fit, such as one with fewer token ids.
+        UserError: networks that do not match, such as one with fewer token ids.
     """
     types = {
         "dtype": PRECISIONS[config.precision],
-        # Parameters and statistics keep float32 where bfloat16 computes.
+        # Parameters and statistics are float32 if networks compute in bfloat16.
         "param_dtype": image_dtype(config),
     }
     config = with_vocabulary(with_widths(config), vocabulary)
@@ -192,7 +192,7 @@ def make_method(
 
 
 def method_of(workdir: str | Folder) -> Method:
-    """The method of a run, with its networks, from its workdir alone."""
+    """The method of a run with its networks, made only from the workdir."""
     folder = folder_at(str(workdir))
     tokenizer = read_kept(folder)
     vocabulary = None if tokenizer is None else tokenizer.size
@@ -204,28 +204,28 @@ def _variables_of(workdir: str, step: int | None) -> Variables:
 
 
 def describe_networks(config: ConfigDict) -> str:
-    """The method's name and those of its networks, for people: "simclr with convnet, mlp"."""
+    """The names of the method and its networks, for messages: "simclr with convnet, mlp"."""
     names = [config[title].name for title in networks_of(config.method.name)]
     return f"{config.method.name} with {', '.join(names)}" if names else config.method.name
 
 
 def check_needs(experiment: Experiment) -> None:
-    """Raises UserError where examples lack what the method trains with; to probe, it may."""
+    """Raises UserError if examples lack a key that the method trains with; probes may do so."""
     config, method, example = experiment.config, experiment.method, experiment.data.example
     if missing := [key for key in method.needs if key not in example]:
         instead = [text for key, text in declared(method, "instead").items() if key in example]
         raise UserError(
-            f"method.name={config.method.name!r} needs a {missing[0]} of every example, and "
+            f"method.name={config.method.name!r} needs a {missing[0]} of every example, but "
             f"data.name={config.data.name!r} has {', '.join(['none', *instead])}"
         )
     if "label" in method.needs and (count := experiment.data.unlabelled):
         raise UserError(
-            f"method.name={config.method.name!r} needs a label of every example, and {count} of "
+            f"method.name={config.method.name!r} needs a label of every example, but {count} of "
             f"{experiment.data.examples} training examples of data.name={config.data.name!r} have "
             "none (-1): leave these out, or take a method without labels"
         )
 
 
 def image_dtype(config: ConfigDict) -> DTypeLike:
-    """The dtype of images, views and parameters: float64 where that is asked, float32 otherwise."""
+    """The dtype of images, views and parameters: float64 if asked for, otherwise float32."""
     return jnp.float64 if config.precision == "float64" else jnp.float32

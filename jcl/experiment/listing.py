@@ -1,4 +1,4 @@
-"""What `--list` prints: every name, or what a name takes."""
+"""The output of `--list`: all names, or the options of one name."""
 
 import inspect
 import textwrap
@@ -9,7 +9,7 @@ from jcl.errors import UserError
 from jcl.experiment.tables import TABLES, named_options, sections_of, target
 
 ALL = "all"
-_RUN = "run"  # the title of the run's own keys that stand in no section
+_RUN = "run"  # the title of the run's own keys outside of sections
 _WIDTH = 100
 
 

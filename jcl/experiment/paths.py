@@ -1,4 +1,4 @@
-"""The files and folders that a config names: `~` in them, and what they are relative to."""
+"""The paths in a config: expansion of `~`, and the folder that relative paths start from."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -13,25 +13,25 @@ from jcl.config.sections import full_key
 from jcl.data import SOURCES
 from jcl.experiment.tables import taken_options
 
-# Names of data that go on with a path: "arrays" of "arrays:PATH.npz".
+# Names of data that are followed by a path: "arrays" in "arrays:PATH.npz".
 _KINDS = tuple(key.partition(":")[0] for key in SOURCES if ":PATH" in key)
 
 
 def is_path(key: str, value: Any, option: Option | None) -> bool:
-    """Whether an option, or the name of the data, names a file or a folder."""
+    """Whether an option, or the name of the data, is the path of a file or a folder."""
     if key == "data.name":
         return isinstance(value, str) and value.partition(":")[0] in _KINDS
     return option is not None and option.is_path and value is not None
 
 
 def change_paths(key: str, value: Any, change: Callable[[str], str]) -> Any:
-    """The value of such an option with its path, or paths, changed."""
+    """The value of such an option with its path, or its paths, changed."""
     if key == "data.name":
         kind, _, path = value.partition(":")
         return f"{kind}:{change(path)}"
     if isinstance(value, str):
         return change(value)
-    # Pairs of a pattern and a path, as `init_from` has them; what is no pair is refused elsewhere.
+    # Pairs of a pattern and a path, as in `init_from`. Other values are refused elsewhere.
     return type(value)((pair[0], change(pair[1])) if _is_pair(pair) else pair for pair in value)
 
 
@@ -45,11 +45,12 @@ def seen_from(config: ConfigDict, folder: str | None) -> list[str]:
 
     Args:
         config: opened.
-        folder: where the run was started; None where that is not known. Where nothing is at a path
-            from there, and something is from here, the one from here is meant: the run moved.
+        folder: the folder in which the run was started; None if it is not known. If a path does not
+            exist relative to this folder but exists relative to the current one, the run was moved,
+            and the latter is used.
 
     Returns:
-        A line for people about each path that is not what it would be from here.
+        A message about each path that is not the same relative to the current folder.
     """
     if folder is None or Path(folder) == Path.cwd():
         return []
@@ -73,7 +74,7 @@ def seen_from(config: ConfigDict, folder: str | None) -> list[str]:
 
 
 def same_place(key: str, before: Any, now: Any, folder: str | None) -> bool:
-    """Whether two values of a path, the first seen from a folder, the second from here, agree."""
+    """Whether two paths agree; the first is relative to `folder`, the second to the current one."""
 
     def absolute(start: str) -> Callable[[str], str]:
         return lambda path: path if "://" in path else os.path.normpath(os.path.join(start, path))
@@ -87,7 +88,7 @@ def same_place(key: str, before: Any, now: Any, folder: str | None) -> bool:
 
 
 def paths_of(config: ConfigDict) -> Mapping[str, Any]:
-    """The options of an opened config that name files or folders, as "section.key" -> value."""
+    """The options of an opened config that are paths, as "section.key" -> value."""
     found = {}
     for title, taken in taken_options(config).items():
         section = config[title] if title else config

@@ -1,4 +1,4 @@
-"""Reading a config: its sections are opened, its values checked, its defaults filled in."""
+"""Reading a config: opens its sections, checks its values, and fills in its defaults."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -39,13 +39,13 @@ _SIDE = 224  # pixels of an image; names of parameters do not depend on it
 
 
 def open_config(config: ConfigDict) -> ConfigDict:
-    """Returns the config with its sections open to the options of what they name, locked.
+    """Returns the config with opened sections, locked; see `jcl.config.sections`.
 
     Args:
         config: from `jcl.config.base()`; it may be open already.
 
     Raises:
-        UserError: an unknown key or name, or a value that can mean nothing.
+        UserError: an unknown key or name, or an impossible value.
     """
     config = _opened(config)
     _finish(config)
@@ -55,20 +55,18 @@ def open_config(config: ConfigDict) -> ConfigDict:
 def read_command_line(
     config: ConfigDict, argv: Sequence[str]
 ) -> tuple[ConfigDict, list[str], list[str]]:
-    """Opens a config and makes the overrides of a command line in it.
+    """Opens a config and applies the overrides of a command line.
 
-    A thing that the command line names replaces the config's own, and with this go the options that
-    mean nothing to the new one: `--config.encoder.name=resnet18` works on a config whose own
-    encoder has `widths`. What the command line gives stays, and is an error where the new thing
-    does not take it.
+    If the command line changes a name, options of the config that the new class or function does
+    not have are dropped: `--config.encoder.name=resnet18` works on a config whose encoder has
+    `widths`. Options on the command line are never dropped; an unknown one is an error.
 
     Args:
-        config: as a file or a workdir has it; it stays as it is.
+        config: from a file or a workdir; it is not changed.
         argv: the command line.
 
     Returns:
-        The config, the other arguments, and a line for the user about each section where something
-        was dropped.
+        The config, the other arguments, and a message about each section with dropped options.
 
     Raises:
         UserError: as `open_config`, or an override that cannot be read.
@@ -86,7 +84,7 @@ def read_command_line(
     rest, given = take_overrides(argv, known, {title: config[title].name for title in NAMED})
     for key, value in given.items():
         title, _, leaf = key.rpartition(".")
-        if not key.endswith(".name"):  # names stand already
+        if not key.endswith(".name"):  # names are set already
             section, unset = config[title] if title else config, leaf not in _fixed(title)
             set_option(title, section, leaf, value, taken[title][leaf], unset=unset)
     lines = _dropped_lines(dropped, given)
@@ -100,7 +98,7 @@ def resolved_options(
     config: ConfigDict,
     default: Callable[[str, str, str, Any], Any] = lambda title, name, key, today: today,
 ) -> Resolved:
-    """Every option that the run depends on, with its default where nothing is set.
+    """Every option that the run depends on, with its value or its default.
 
     Args:
         config: opened.
@@ -124,33 +122,34 @@ def resolved_options(
 
 
 def read_run_config(workdir: Folder) -> tuple[ConfigDict, list[str]]:
-    """The config of the run in a workdir, open, its paths seen from where the run was started.
+    """The opened config of the run in a workdir, with paths relative to the folder of its start.
 
     Returns:
-        The config, and a line for people about each path that is not what it would be from here.
+        The config, and a message about each path that is not the same relative to the current
+        folder.
 
     Raises:
-        UserError: there is none, or it cannot be understood.
+        UserError: there is no config, or it cannot be read.
     """
     config = open_config(workdir_lib.read_config(workdir))
     return config, seen_from(config, workdir_lib.read_start_folder(workdir))
 
 
 def check_resume(workdir: Folder, config: ConfigDict, data: Identity, *, accept: bool) -> list[str]:
-    """Compares what a run is asked to go on with and what its checkpoints were made with.
+    """Compares config and data of a resumed run with those of its checkpoints.
 
     Args:
         workdir: of the run.
-        config: opened; what the run is asked to go on with.
-        data: the training split that it would go on with. A run from before such records goes on
-            with any.
-        accept: whether changes are taken.
+        config: opened; the config with which the run should resume.
+        data: the training split with which the run should resume. Older runs have no record of
+            their data, and resume with any.
+        accept: whether changes are accepted.
 
     Returns:
         The accepted changes, as "key: before -> now".
 
     Raises:
-        UserError: options or data differ that matter to what is computed, and `accept` is False.
+        UserError: options or data differ that affect the result, and `accept` is False.
     """
     options, before = changes_on_resume(workdir, config), workdir_lib.read_data(workdir)
     data_changes = identity_changes(before, data) if before else []
@@ -168,16 +167,16 @@ def check_resume(workdir: Folder, config: ConfigDict, data: Identity, *, accept:
 
 
 def changes_on_resume(workdir: Folder, config: ConfigDict) -> list[str]:
-    """What a run that resumes would change: "key: before -> now" for each option that matters.
+    """The changes of a resumed run: "key: before -> now" for each option that affects the result.
 
     Defaults that changed in the code count like options that changed in the config.
 
     Args:
         workdir: of a run.
-        config: opened; what the run is asked to go on with.
+        config: opened; the config with which the run should resume.
 
     Raises:
-        UserError: the workdir has no config that can be read.
+        UserError: the workdir has no readable config.
     """
     saved = workdir_lib.read_config(workdir)
     before = workdir_lib.read_options(workdir)
@@ -247,7 +246,7 @@ def _set_keys(section: ConfigDict) -> list[str]:
 
 
 def _replace(config: ConfigDict, title: str, name: str) -> tuple[str, list[str]]:
-    """Names another thing in a section; returns its name and the keys that went."""
+    """Changes the name of a section; returns the name and the keys that were dropped."""
     section = config[title]
     config[title] = swapped(
         section,
@@ -260,7 +259,7 @@ def _replace(config: ConfigDict, title: str, name: str) -> tuple[str, list[str]]
 
 
 def _reset_sections(config: ConfigDict) -> dict[str, tuple[str, list[str]]]:
-    """Unsets the options of networks, and of a teacher, that the method does not take."""
+    """Unsets the sections of networks, and of a teacher, that the method does not take."""
     dropped = {}
     for title in set(OF_METHODS) - set(sections_of(config.method.name)):
         section = config[title]
@@ -272,7 +271,7 @@ def _reset_sections(config: ConfigDict) -> dict[str, tuple[str, list[str]]]:
 def _dropped_lines(
     dropped: Mapping[str, tuple[str, Sequence[str]]], given: Collection[str]
 ) -> list[str]:
-    """Says what went with what was replaced, but for what the command line gives anew."""
+    """Messages about dropped options, without those that the command line sets again."""
     gone = [(name, [key for key in keys if key not in given]) for name, keys in dropped.values()]
     return [
         f"{', '.join(keys)} of the config file: dropped with what {name} replaces"
@@ -314,7 +313,7 @@ def _names_of_parameters(config: ConfigDict, title: str) -> list[str]:
 def _input_of(
     title: str, config: ConfigDict, frames: tuple[int, ...]
 ) -> tuple[Any, dict[str, Any]]:
-    """Something that a network of that section takes, and with what; a clip where it has frames."""
+    """An example input of a network of this section; a clip if the network takes frames."""
     if NETWORKS[title] is TEXT_ENCODERS:
         kinds = {"ids": jnp.int32, "mask": bool}
         return {key: jax.ShapeDtypeStruct((1, 1), kind) for key, kind in kinds.items()}, {}

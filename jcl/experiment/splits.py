@@ -1,4 +1,4 @@
-"""The splits of a config's dataset, as networks take them: texts are token ids."""
+"""The splits of a config's dataset, with texts as token ids."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -25,12 +25,13 @@ def open_split(
 
     Args:
         config: from `jcl.config.base()`.
-        split: which one.
-        tokenizer: gives the tokenizer of texts that are strings, and is not called where there are
-            none; None makes it as `data.tokenizer` says, from the training split.
+        split: "train" or "test".
+        tokenizer: returns the tokenizer for texts that are strings, and is not called otherwise;
+            None makes the tokenizer of `data.tokenizer`, from the training split.
 
     Raises:
-        UserError: as `open_source`; a tokenizer that cannot be read, or texts that it cannot take.
+        UserError: as `open_source`; a tokenizer that cannot be read, or texts that it cannot
+        encode.
     """
     own = config.data.to_dict()
     of_text = {key: own.pop(key) for key in _OF_TEXT}

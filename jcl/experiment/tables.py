@@ -1,4 +1,4 @@
-"""Every name that a config can use, and what it stands for."""
+"""Tables of all names that a config can use, with the classes and functions they stand for."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ NETWORKS = {
     "text_projector": PROJECTORS,
     "decoder": DECODERS,
 }
-# Sections that a method is built from, of which it takes those that its constructor names.
+# Sections that methods are built from; a method takes those that its constructor names.
 OF_METHODS = (*NETWORKS, "teacher")
 TABLES: Mapping[str, Mapping[str, str]] = {
     "data": SOURCES,
@@ -35,12 +35,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 
 
 def target(title: str, name: str) -> Callable:
-    """What a name of a section stands for; raises UserError as `resolve`."""
+    """The class or function of a name in a section; raises UserError as `resolve`."""
     return resolve(title, name, TABLES[title])
 
 
 def named_options(title: str, name: str) -> dict[str, Option]:
-    """What the thing of that name takes."""
+    """The options of the class or function of this name."""
     return source_options(name) if title == "data" else options(target(title, name))
 
 
@@ -58,12 +58,12 @@ def sections_of(method_name: str) -> list[str]:
 
 
 def networks_of(method_name: str) -> list[str]:
-    """Those of these sections that a method's networks are built from."""
+    """The sections that a method's networks are built from."""
     return [title for title in sections_of(method_name) if title in NETWORKS]
 
 
 def taken_options(config: ConfigDict) -> dict[str, dict[str, Option]]:
-    """What each section of a config takes, "" being the config itself."""
+    """The options of each section of a config; "" is the config itself."""
     return {
         title: (named_options(title, config[title].name) if title in NAMED else {})
         | (options(FIXED[title]) if title in FIXED else {})

@@ -1,4 +1,4 @@
-"""Whether the token embeddings that a run takes from another know the run's tokens."""
+"""Checks that token embeddings from another run belong to the same tokenizer."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,22 +11,24 @@ from jcl.data.text.tokenizer import Tokenizer
 from jcl.errors import UserError
 from jcl.optim.patterns import matches, parameter_name
 from jcl.runtime.workdir import TOKENIZER
+from jcl.training.warm_start import is_file
 
 PyTree = Any
-_PART = "token_embedding"  # what jcl's encoders of texts call theirs
+_PART = "token_embedding"  # the parameter's name in jcl's text encoders
 
 
 def check_taken_embeddings(
     params: PyTree, origins: Sequence[Mapping[str, Any]], own: Tokenizer | None
 ) -> None:
-    """Raises UserError where token embeddings come from a run whose tokenizer is another.
+    """Raises UserError if token embeddings come from a run with another tokenizer.
 
-    Their shapes may agree, and every token would have the vector of another one.
+    Their shapes may agree, and every token would have the vector of another one. Of a file of
+    weights the tokenizer is the `tokenizer.json` beside it, where there is one.
 
     Args:
         params: of the new run.
-        origins: what `jcl.training.warm_start` took, {"workdir", "part"} each.
-        own: tokenizer of the new run; None where its examples hold token ids, of which nothing is
+        origins: from `jcl.training.warm_start`, {"workdir", "part"} each.
+        own: tokenizer of the new run; None if its examples hold token ids, whose tokenizer is not
             known.
     """
     names = [parameter_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
@@ -34,9 +36,12 @@ def check_taken_embeddings(
     for name in names if own is not None else ():
         taken = (o for o in origins if o["part"] == "everything" or matches(o["part"], name))
         workdir = next((origin["workdir"] for origin in taken), None)
-        other = None if workdir is None else read_kept(Path(workdir))
+        if workdir is None:
+            continue
+        folder = Path(workdir).parent if is_file(workdir) else Path(workdir)
+        other = read_kept(folder)
         if other is not None and not own.is_same(other):
             raise UserError(
                 f"init_from takes {name} from {workdir}, whose tokenizer is another: set "
-                f"data.tokenizer={str(Path(workdir, TOKENIZER))!r}"
+                f"data.tokenizer={str(folder / TOKENIZER)!r}"
             )

@@ -1,4 +1,4 @@
-"""How many token ids the networks of texts know."""
+"""The vocabulary sizes of text networks."""
 
 from ml_collections import ConfigDict
 
@@ -9,14 +9,14 @@ _KEY = "vocabulary"
 
 
 def with_vocabulary(config: ConfigDict, size: int | None) -> ConfigDict:
-    """The config, in which networks whose vocabulary is unset know the token ids of the tokenizer.
+    """The config with the tokenizer's size as the vocabulary of networks that leave it unset.
 
     Args:
-        config: from `jcl.config.base()`; it stays as it is.
-        size: token ids of the run's tokenizer; None where texts are no strings.
+        config: from `jcl.config.base()`; it is not changed.
+        size: number of token ids of the run's tokenizer; None if texts are not strings.
 
     Raises:
-        UserError: a network knows fewer.
+        UserError: a network has a smaller vocabulary.
     """
     networks = networks_of(config.method.name)
     taking = [t for t in networks if _KEY in named_options(t, config[t].name)]

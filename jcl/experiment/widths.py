@@ -1,21 +1,21 @@
-"""How wide a network is that no one gave a width, where a loss compares it with another."""
+"""Default widths of networks whose outputs a loss compares with those of the projector."""
 
 from ml_collections import ConfigDict
 
 from jcl.experiment.tables import named_options, networks_of
 
-# What either of these gives is compared with what the projector gives.
+# The outputs of these networks are compared with the projector's.
 _COMPARED, _WITH = ("predictor", "text_projector"), "projector"
 _WIDTH = "output_dim"
 
 
 def with_widths(config: ConfigDict) -> ConfigDict:
-    """The config, in which networks whose width is unset are as wide as the projector.
+    """The config with the projector's width for networks whose width is unset.
 
-    So a method that has such a network can be named on a config that does not know of one.
+    So a method with such a network can be used with a config that does not set it.
 
     Args:
-        config: from `jcl.config.base()`; it stays as it is.
+        config: from `jcl.config.base()`; it is not changed.
     """
     networks = networks_of(config.method.name)
     taken = {

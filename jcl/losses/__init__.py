@@ -2,45 +2,46 @@
 
 What holds for every loss, and is not said again in its docstring:
 
-* Embeddings are raw projections `[B, d]`, or `[B, V, d]` of V views, of any float dtype, example i
-  in row i of each. The loss
-  divides them by their norms, save where its docstring says that it does not. A row of zeros stays
-  zero and gets zero gradient.
-* The loss computes in float32, or in float64 where an embedding is float64, and returns that dtype.
-* float32 and float64 embeddings are multiplied in the full precision of their dtype. Where both
-  are bfloat16, GPUs and TPUs multiply them in one pass of their matrix units in `nt_xent`, `dcl`,
-  `supcon`, `sogclr`, `bimodal_sogclr` and `info_nce`: similarities are exact, because rows are not
-  rounded again where they are divided by their norms. In the gradient, the weights of a sum over
-  keys are rounded to bfloat16, which costs no more than that the gradient itself is then rounded to
-  bfloat16.
-* NVIDIA's Hopper GPUs compute these losses, but for `bimodal_sogclr`, by fused kernels, of bfloat16
-  embeddings of up to 1,024 dimensions and of float32 ones of up to 512. Of a number of float32
-  they multiply the leading 16 bits, so similarities are within 2^-16 of exact. Where a GPU cannot
-  take the kernels, a warning says why, once. One GPU of any kind costs what a device of a mesh
-  does, and the kernels of `info_nce` 12 B^2 d.
+* Embeddings are raw projections `[B, d]`, or `[B, V, d]` of V views, of any float dtype. Row i
+  belongs to example i. The loss divides rows by their norms, unless its docstring says that it does
+  not. A row of zeros stays zero and gets zero gradient.
+* The loss computes and returns float64 if an embedding is float64, and float32 otherwise.
+* float32 and float64 embeddings are multiplied in the full precision of their dtype. If both sides
+  are bfloat16, `nt_xent`, `dcl`, `supcon`, `sogclr`, `bimodal_sogclr` and `info_nce` multiply them
+  in one pass of the matrix units of GPUs and TPUs. The similarities are exact, because the division
+  by the norms does not round the rows again. In the gradient, the weights of a sum over keys are
+  rounded to bfloat16. This error is no larger than that of the gradient, which is rounded to
+  bfloat16 too.
+* On NVIDIA's Hopper GPUs these losses, except `bimodal_sogclr`, are fused kernels, for bfloat16
+  embeddings of up to 1,024 dimensions and float32 embeddings of up to 512. The kernels multiply the
+  leading 16 bits of a float32 number, so similarities are within 2^-16 of exact. If a GPU cannot
+  use the kernels, one warning says why. A single GPU has the cost of a device of a mesh; the
+  kernels of `info_nce` cost 12 B^2 d.
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
-  and keys, across all devices, save where a docstring stops them.
+  and keys, across all devices, unless a docstring says otherwise.
 * Queues and given negatives are raw projections `[K, d]` for any K, whole on every device. The loss
   divides them by their norms too.
 * Derivatives are those of reverse mode. The gradients of `bimodal_sogclr`, `dcl`, `info_nce`,
   `nt_xent`, `sogclr` and `supcon` are written by hand, so forward mode (`jax.jvp`, `jax.hessian`)
   raises JAX's TypeError there; `jax.jacrev(jax.grad(loss))` gives second derivatives of every loss.
 * `temperature` is a positive scalar: a Python number, or an array to differentiate.
-* `weights` `[B]`, where a loss takes them, are what examples count for: the loss is the sum of
+* `weights` `[B]`, where a loss takes them, are the weights of the examples. The loss is the sum of
   weight times value over all anchors, divided by the number of anchors and not by the sum of
-  weights. No gradient reaches them. An example of weight 0 is still a negative of the others. None
-  is 1 for each.
-* `mesh` is what the examples are sharded over, along all of its axes. None computes as one device
+  weights. Weights get no gradient. An example of weight 0 is still a negative of the others. None
+  gives every example the weight 1.
+
+* `mesh` is the device mesh; examples are sharded over all of its axes. None computes as one device
   would, for any B.
-* `block_size` is how many anchors one device evaluates at once. None chooses. It changes memory and
-  speed, not the result.
 
-Every loss raises `UserError`, one sentence, where an argument is of another kind, rank or size than
-its signature says, where a batch has fewer examples than the formula needs, where a Python or NumPy
-number that must be positive is not, where B does not divide by the number of devices of `mesh`, and
-where `block_size < 1`. Arguments are arrays of NumPy or JAX, and numbers; lists are refused.
+* `block_size` is the number of anchors that one device evaluates at once. None lets jcl choose. It
+  changes memory and speed, not the result.
 
-The functions that a loss of one's own is made of stand here too: `map_rows`, `inner_products`,
+Every loss raises `UserError`, one sentence, in these cases: an argument has another kind, rank or
+size than the signature says; the batch has fewer examples than the formula needs; a Python or NumPy
+number that must be positive is not; B is not divisible by the number of devices of `mesh`;
+`block_size < 1`. Arguments are arrays of NumPy or JAX, and numbers; lists are refused.
+
+This package also has the functions for losses of your own: `map_rows`, `inner_products`,
 `distances` and `unit_rows`.
 """
 

@@ -4,8 +4,8 @@ Inputs: two views of every example
 Formula: mean_i |x_i - y_i|^2 + weight (U(x) + U(y)) / 2, U(x) = log mean_{i < j} exp(-t |x_i -
   x_j|^2)
 Cost: 16 B^2 d
-Neighbours: The limit of contrastive losses as negatives grow many, in two terms. One logarithm
-  for the batch, where `dcl` has one for every anchor.
+Neighbours: The limit of contrastive losses as the number of negatives grows, in two terms. It has
+  one logarithm for the batch, where `dcl` has one for every anchor.
 """
 
 import jax
@@ -35,7 +35,7 @@ def alignment_uniformity(
     https://arxiv.org/abs/2005.10242).
 
     Raises:
-        UserError: B is 1; else see `jcl.losses`.
+        UserError: B is 1; for other errors see `jcl.losses`.
     """
     scalars = {"t": (t, "positive"), "weight": (weight, "finite")}
     check_views("alignment_uniformity", z0, z1, mesh, at_least=2, **scalars)

@@ -1,4 +1,4 @@
-"""Beta-distributed mixing coefficients that depend on a key and a pair of positions alone.
+"""Beta-distributed mixing coefficients that depend only on a key and a pair of positions.
 
 A coefficient is a function of `(key, i, k)`, so it does not change with the block of rows, the mesh
 or the device that computes it. No coefficient is stored or sent. A hash of a few integer operations
@@ -14,8 +14,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from jcl.errors import UserError
 
-# 2^14 quantiles take 64 KiB and stay in cache. Looking one up takes most of the time of a
-# coefficient, so there is no interpolation, which would look up two.
+# 2^14 quantiles take 64 KiB and stay in cache. The look-up takes most of the time of a coefficient.
+# Interpolation would need two look-ups, so there is none.
 _TABLE_BITS = 14
 _GRID_POINTS = 2**17
 
@@ -64,9 +64,10 @@ def pair_coefficients(
         >>> matrix.shape, bool(jnp.abs(matrix.mean() - 0.2) < 0.01)
         ((64, 64), True)
     """
-    # Rows and columns were scrambled apart, so neighbouring positions have nothing in common here.
+    # Rows and columns were scrambled separately, so the words of neighbouring positions are
+    # unrelated.
     bits = _scramble(columns ^ rows[..., 0], rows[..., 1])
-    interval = bits >> (32 - _TABLE_BITS)  # unsigned, or negative indices would be handled
+    interval = bits >> (32 - _TABLE_BITS)  # unsigned, so JAX adds no code for negative indices
     return quantiles.at[interval].get(mode="promise_in_bounds")
 
 
@@ -75,7 +76,7 @@ def beta_quantiles(a: float, b: float) -> np.ndarray:
     """Quantiles of Beta(a, b) in the middle of 16384 equal intervals of probability, float64.
 
     A quantile drawn uniformly differs from Beta(a, b) by at most 1/32768 in cumulative probability
-    (the Kolmogorov distance), which a million draws could not tell.
+    (the Kolmogorov distance). A million draws could not detect this difference.
 
     Raises:
         UserError: a or b is not a positive number.

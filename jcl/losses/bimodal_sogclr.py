@@ -1,11 +1,11 @@
-"""SogCLR between two towers: against the whole dataset, with running estimates an example.
+"""SogCLR between two towers: negatives from the whole dataset, by running estimates per example.
 
 Inputs: pairs from two towers, running estimates of each pair's two sums of negatives
 Formula: mean over both directions of mean_i [temperature log u_i], u_i the moving average of
   mean_{j not i} exp(s(x_i, y_j) - s(x_i, y_i))
 Cost: 8 B^2 d, both directions from the same products
-Neighbours: Is to `info_nce` what `sogclr` is to `dcl`. Without an average it is `info_nce` times
-  the temperature, but for the positive, which is left out of the sums.
+Neighbours: Is to `info_nce` what `sogclr` is to `dcl`. Without the moving average it is `info_nce`
+  times the temperature, except that the positive is left out of the sums.
 """
 
 import math
@@ -34,11 +34,11 @@ def bimodal_sogclr(
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, " B"], Float[Array, " B"]]:
-    """Global contrastive loss of two towers, its gradient corrected by what earlier batches saw.
+    """Global contrastive loss of two towers; estimates from earlier batches correct its gradient.
 
-    With `x` and `y` the unit-normalised images and texts, `s` the inner product divided by the
-    temperature and u[i] what earlier batches left, a batch estimates for an image, and with x and
-    y in each other's place for a text::
+    `x` and `y` are the unit-normalised images and texts, `s` is the inner product divided by the
+    temperature, and u[i] is the estimate of earlier batches. A batch estimates for an image (for a
+    text, x and y change places)::
 
         g_i = mean_{j != i} exp( s(x_i, y_j) - s(x_i, y_i) )
         u_i = (1 - gamma) u[i] + gamma g_i,  or g_i where pair i was never seen
@@ -51,11 +51,11 @@ def bimodal_sogclr(
     Args:
         images: embeddings of one tower, raw projections `[B, d]`; B >= 2.
         texts: embeddings of the other tower, in the same order.
-        log_image_estimates: log u `[B]` of the images, any float dtype; -inf where one was never
-            seen. No gradient reaches them.
+        log_image_estimates: log u `[B]` of the images, any float dtype; -inf for an image that was
+            never seen. They get no gradient.
         log_text_estimates: log u `[B]` of the texts, likewise.
         temperature: see `jcl.losses`; its gradient takes `log u_i` as above.
-        gamma: share of the batch in the new estimates, 0 < gamma <= 1; 1 forgets.
+        gamma: weight of the batch in the new estimates, 0 < gamma <= 1; 1 forgets earlier batches.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 

@@ -4,8 +4,8 @@ Inputs: V views of every example
 Formula: mean_q [alpha sum_{p in P(q)} a_p c(z_q, z_p) - beta sum_{n in N(q)} b_n c(z_q, z_n)], c
   the squared distance, a = softmax(t_positive c), b = softmax(-t_negative c)
 Cost: 8 M^2 d, M = BV
-Neighbours: Pushes as `dcl` with the temperature 1 / (2 t_negative) does, but for scale, and pulls
-  far positives more.
+Neighbours: Pushes negatives as `dcl` with the temperature 1 / (2 t_negative) does, up to a factor,
+  and pulls far positives more.
 """
 
 import jax
@@ -43,9 +43,9 @@ def cacr(
     images. Gradients flow through queries, positives and negatives. No gradient reaches
     `t_positive` and `t_negative`.
 
-    Take `cacr` for four or so views. With two views a query has one positive, whose weight is 1. A
-    log-sum of the negatives, as in `dcl` with `temperature = 1 / (2 t_negative)`, has these weights
-    as its gradient, so CACR then pushes as DCL does, but for scale.
+    Take `cacr` for about four views. With two views a query has one positive, whose weight is 1.
+    The weights b are the gradient of a log-sum over the negatives, as in `dcl` with
+    `temperature = 1 / (2 t_negative)`. So CACR pushes negatives as DCL does, up to a factor.
 
     Args:
         z: raw projections `[B, V, d]` of V >= 2 views; B >= 2.
@@ -99,7 +99,7 @@ def _weighted_distances(
 
     to_views = jnp.sum(jnp.square(queries[:, None] - queries), axis=2)
     is_positive = ~jnp.eye(len(queries), dtype=bool)
-    # Distances do not depend on the origin. Small numbers round less.
+    # Distances do not depend on the origin, and small numbers have smaller rounding errors.
     origin = stop_gradient(jnp.mean(columns, axis=(0, 1)))
     queries, keys = queries - origin, side_by_side(columns) - origin
     products = jax.vmap(inner_products, in_axes=(0, None))(queries, keys)

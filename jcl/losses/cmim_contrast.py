@@ -1,4 +1,4 @@
-"""The contrastive term of cMIM: a code is to be told from the batch's other codes.
+"""The contrastive term of cMIM: it pushes each code away from the other codes of the batch.
 
 Inputs: one view of every example
 Formula: mean_i log(1 + mean_{j != i} exp((cos(z_i, z_j) - 1) / temperature))
@@ -33,13 +33,13 @@ def cmim_contrast(
 
         l_i = log( 1 + mean_{j != i} exp((cos(z_i, z_j) - 1) / temperature) )
 
-    The mean makes the loss depend little on the size of the batch. The loss lies between 0 and
-    log 2, and log 2 means that all codes are alike. Gradients flow through both codes of a pair.
-    Take it beside a decoder, whose reconstruction keeps codes informative; alone it only spreads
-    them, like the uniformity of `alignment_uniformity`.
+    Because of the mean, the loss depends little on the batch size. The loss lies between 0 and log
+    2; at log 2 all codes are equal. Gradients flow through both codes of a pair. Take it together
+    with a decoder, whose reconstruction keeps codes informative. Alone it only spreads codes, like
+    the uniformity of `alignment_uniformity`.
 
     Args:
-        z: raw codes `[B, d]`, one an example.
+        z: raw codes `[B, d]`, one per example.
         temperature: see `jcl.losses`; 0.1 in the paper.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.

@@ -4,8 +4,8 @@ Inputs: two views of every example, targets, predictions
 Formula: mean_i w_i [log D_i - mean_{j in P(i)} s(f_i, f_j)], 0 without negatives; P(i) have near
   targets, negatives in D_i near predictions and far targets
 Cost: 8 M^2 d, M = 2B
-Neighbours: Equals `supcon` where the window holds equal targets alone and all predictions are
-  near, without push. Goes with a loss of regression.
+Neighbours: Equals `supcon` if only equal targets lie within the window, all predictions are near,
+  and `push` is 0. Used together with a regression loss.
 """
 
 import jax
@@ -34,7 +34,7 @@ def conr(
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
-    """Pushes apart what is predicted alike but has targets that differ.
+    """Pushes apart examples that have near predictions but far targets.
 
     With `f` the 2B unit-normalised features, `y` their targets, `p` their predictions, `w` their
     weights and `s` the inner product divided by the temperature::
@@ -48,19 +48,20 @@ def conr(
     The other view of anchor i is in `P(i)`. Gradients flow through anchors and keys. No gradient
     reaches targets, predictions and weights.
 
-    The loss is added to one of regression, times 4 in the paper. Take `supcon` for labels that are
-    equal or not: with one prediction for all, no push and a window that only equal targets share,
-    ConR is `supcon` where every anchor has a negative. Take `rank_n_contrast` or `supremix` where
-    targets alone are to order the features.
+    The loss is added to a regression loss; the paper multiplies it by 4. Take `supcon` for labels
+    that are only equal or different: with one prediction for all examples, no push and a window
+    that holds only equal targets, ConR is `supcon` if every anchor has a negative. Take
+    `rank_n_contrast` or `supremix` if the order of targets alone should shape the features.
 
     Args:
         f0: first view of every example, raw features `[B, d]`.
         f1: second view, in the same order.
         targets: `[B]`, of both views.
-        predictions: `[B]`, of both views, what the network says of the targets.
+        predictions: `[B]`, of both views, the network's predictions of the targets.
         temperature: see `jcl.losses`.
-        window: how far apart, inclusive, targets or predictions count as alike; 0 or more.
-        push: how much more a negative weighs for every unit between the targets.
+        window: largest distance, inclusive, at which targets or predictions count as near; 0 or
+            more.
+        push: growth rate of a negative's weight with the distance of the targets.
         weights: `[B]`, of both views, 0 or more, such as the inverse density of the targets; None
             for ones.
         mesh: see `jcl.losses`.
@@ -82,9 +83,8 @@ def conr(
 
     References:
         Keramati et al., "ConR: Contrastive Regularizer for Deep Imbalanced Regression", ICLR 2024
-        (https://arxiv.org/abs/2309.06651). The authors' code also counts one for every embedding
-        that is no positive in the first sum of `D_i`, and is not a number where an anchor has no
-        positive.
+        (https://arxiv.org/abs/2309.06651). The authors' code also adds 1 to the first sum of `D_i`
+        for every embedding that is not a positive, and returns NaN if an anchor has no positive.
     """
     features = {"f0": (f0, "float [B, d]"), "f1": (f1, "float [B, d]")}
     beside = {"targets": (targets, "real [B]"), "predictions": (predictions, "real [B]")}
@@ -97,7 +97,7 @@ def conr(
     }
     check_arguments("conr", mesh, **features, **beside, **scalars)
     f, _, temperature = anchors_of_views(f0, f1, temperature)
-    # Compared as finely as they come.
+    # Compared in the precision in which they are given.
     targets, predictions = (
         stop_gradient(jnp.repeat(x.astype(jnp.float64 if x.dtype == jnp.float64 else f.dtype), 2))
         for x in (targets, predictions)
@@ -129,12 +129,14 @@ def _anchor_loss(
 
     logits = inner_products(f, fs) / temperature
     is_positive = is_near(target, targets) & (jnp.arange(len(fs)) != index)
-    # An anchor of weight 0 counts as 0, like one without negatives. Its logarithm has no gradient.
+    # The loss of an anchor of weight 0 is 0, like that of an anchor without negatives. Its
+    # logarithm
+    # has no gradient.
     is_negative = ~is_near(target, targets) & is_near(prediction, predictions) & (weight > 0)
     pushed = logits + jnp.log(weight) + push * jnp.abs(targets - target).astype(f.dtype)
     positives = logsumexp(jnp.where(is_positive, logits, -jnp.inf))
     negatives = logsumexp(jnp.where(is_negative, pushed, -jnp.inf))
     mean_positive = jnp.mean(logits, where=is_positive)
-    # log D is the first plus the softplus. Kept apart, near views need no cancellation.
+    # log D is `positives` plus the softplus. Computed separately, near views cause no cancellation.
     loss = positives - mean_positive + jax.nn.softplus(negatives - positives)
     return jnp.where(jnp.any(is_negative), weight * loss, 0)

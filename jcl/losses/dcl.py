@@ -39,9 +39,9 @@ def dcl(
 
         l_i = -w_i s(z_i, z_p(i)) + log sum_{j not in {i, p(i)}} exp s(z_i, z_j)
 
-    The sum has 2B - 2 terms. DCL has `w_i = 1`. DCLW, with `weight_sigma` given, gives pairs
-    that are far apart more weight. The weights are under stop-gradient, and their mean is that of
-    the global batch::
+    The sum has 2B - 2 terms. DCL has `w_i = 1`. DCLW, for which `weight_sigma` is given, gives
+    more weight to positive pairs that are far apart. The weights are under stop-gradient, and their
+    mean is taken over the global batch::
 
         w_i = 2 - exp(<z_i, z_p(i)> / weight_sigma) / mean_k exp(<z_k, z_p(k)> / weight_sigma)
 

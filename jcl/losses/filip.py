@@ -4,7 +4,7 @@ Inputs: pairs from two towers, each of several tokens and a mask
 Formula: the mean of two cross-entropies over a_ij = mean_k max_r s(x_ik, t_jr) and b_ij = mean_r
   max_k s(x_jk, t_ir)
 Cost: 16 B^2 n r d for n and r tokens
-Neighbours: Equals `info_nce` for one token a side, but costs n r times more.
+Neighbours: Equals `info_nce` for one token per side, but costs n r times more.
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ from jcl.losses.engine.door import check_arguments
 from jcl.losses.engine.embeddings import unit_rows_alike
 from jcl.losses.engine.pairwise import inner_products, map_rows
 
-# Unit rows [..., n, d], and which of them are real tokens [..., n]; of an example or of a batch.
+# Unit rows [..., n, d], and a mask [..., n] of the real tokens; for an example or a batch.
 Tokens = tuple[Float[Array, "..."], Bool[Array, "..."]]
 
 
@@ -36,26 +36,25 @@ def filip(
 ) -> Float[Array, ""]:
     """Symmetric cross-entropy between images and texts that are compared token by token.
 
-    With `x_ik` the unit token k of image i and `t_jr` the unit token r of text j, an image is as
-    similar to a text as its tokens are, on average, to the best token of the text. A text is as
-    similar to an image as its tokens are to the best of the image::
+    `x_ik` is the unit token k of image i and `t_jr` the unit token r of text j. The similarity of
+    an image to a text is the mean, over the image's tokens, of the cosine with the best token of
+    the text. The similarity of a text to an image is defined likewise::
 
         a_ij = mean_k max_r x_ik . t_jr / temperature
         b_ij = mean_r max_k x_jk . t_ir / temperature
         l_i  = (-a_ii + log sum_j exp a_ij) / 2 + (-b_ii + log sum_j exp b_ij) / 2
 
-    Means and maxima are over the real tokens, where the masks are True. An example without any
-    counts as one token of zeros. Where two tokens of a text are equally good, they share the
-    gradient.
+    Means and maxima are over the real tokens, where the masks are True. An example without real
+    tokens counts as one token of zeros. If two tokens are equally good, they share the gradient.
 
-    With one token a side this is `info_nce`. Take `info_nce` where an encoder gives one embedding:
-    it costs `n r` times less. No array holds the similarities of all tokens: a block of images sees
-    the texts one after the other, or so many at once that memory is `block_size (B + n r)`. Both
-    directions form the products of all tokens, each for itself.
+    With one token per side this is `info_nce`. Take `info_nce` if an encoder gives one embedding:
+    it costs `n r` times less. No array holds the similarities of all tokens: a block of images is
+    compared with one text, or a few texts, at a time, so that memory is `block_size (B + n r)`.
+    Each direction computes the products of all tokens separately.
 
     Args:
         images: tokens of images, raw projections `[B, n, d]`.
-        image_mask: `[B, n]`, True for real tokens. Others may hold anything, NaN too.
+        image_mask: `[B, n]`, True for real tokens. The other tokens may have any value, even NaN.
         texts: tokens of texts, raw projections `[B, r, d]`, in the order of the images.
         text_mask: `[B, r]`, likewise.
         temperature: see `jcl.losses`.
@@ -100,7 +99,7 @@ def filip(
 
 
 def _with_a_token(mask: Bool[Array, "B n"]) -> Bool[Array, "B n"]:
-    """The mask, True for the first token, which is zero, of an example that has none."""
+    """The mask, with the first token, which is zero, set to True for examples without tokens."""
     is_first = jnp.arange(mask.shape[1]) == 0
     return mask | (is_first & ~jnp.any(mask, axis=1, keepdims=True))
 
@@ -124,7 +123,7 @@ def _similarities(example: Tokens, others: Tokens) -> Float[Array, " B"]:
         best = jnp.max(jnp.where(is_theirs, cosines, -jnp.inf), axis=1)
         return jnp.mean(best, where=is_token)
 
-    # One other at once, or so many that their cosines are as many numbers as the similarities.
+    # Either one example at a time, or as many as have no more cosines than there are similarities.
     count, their_tokens, _ = others[0].shape
     chunk = -(-count // (len(tokens) * their_tokens))
     return jax.lax.map(similarity, others, batch_size=chunk)

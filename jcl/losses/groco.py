@@ -1,11 +1,11 @@
-"""GroCo, learning by sorting: positives are to rank above negatives.
+"""GroCo, learning by sorting: positives should rank above negatives.
 
 Inputs: V views of every example, small crops if you have any
 Formula: mean_a of the cross-entropy of a soft sort of the cosines with the positives and the
   nearest negatives
 Cost: 6 V B^2 d, B V searches for the nearest of B, and B V networks of (neighbours + V)^2 swaps
-Neighbours: Counts the nearest negatives alone, where `nt_xent` counts all. No gradient for keys,
-  no temperature.
+Neighbours: Uses only the nearest negatives, where `nt_xent` uses all. Keys get no gradient, and
+  there is no temperature.
 """
 
 import functools
@@ -34,12 +34,12 @@ def groco(
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
-    """Cross-entropy of a soft sort, which is to rank an anchor's positives above its negatives.
+    """Cross-entropy of a soft sort that should rank an anchor's positives above its negatives.
 
     Every view is an anchor in turn. Its positives are the V - 1 other views of its example. Its
-    negatives are the `neighbours` nearest of the same view of other examples, nearest by the cosine
-    with the anchor. A differentiable sorting network takes the cosines and gives `q_r`, the chance
-    that element r ends among the lowest `neighbours`::
+    negatives are the `neighbours` embeddings of the same view of other examples whose cosine with
+    the anchor is largest. A differentiable sorting network takes the cosines and gives `q_r`, the
+    probability that element r ends among the lowest `neighbours`::
 
         l_a = mean over elements r of -log q_r where r is a negative, -log(1 - q_r) where a positive
 
@@ -48,15 +48,14 @@ def groco(
     (see `jcl.losses.soft_sorting`). Logarithms are at least -100. In float32 a chance below 1e-38
     counts as zero.
 
-    The gradient reaches anchors alone. No gradient reaches the embeddings that an anchor is
-    compared with. Positives far above their negatives, in units of `1 / steepness`, have a small
-    gradient, because only their order counts. Take `nt_xent` or `mv_info_nce` where all negatives
-    are to count.
+    Only anchors get a gradient; the embeddings that an anchor is compared with do not. Positives
+    that are far above their negatives, in units of `1 / steepness`, get a small gradient, because
+    only the order counts. Take `nt_xent` or `mv_info_nce` if all negatives should count.
 
     Args:
         z: raw projections `[B, V, d]` of V >= 2 views.
-        neighbours: how many negatives an anchor has, at most B - 1.
-        steepness: a positive scalar; a steep network sorts as a hard one does.
+        neighbours: number of negatives of an anchor, at most B - 1.
+        steepness: a positive scalar; the steeper the network, the nearer it is to hard sorting.
         anchors: raw projections `[B, W, d]` of further views (small crops), which are anchors too
             and never positives. Their positives are all V views of their example, their negatives
             the nearest of the same further view of other examples.
@@ -120,7 +119,7 @@ def _losses_of_example(
     positives: Int[np.ndarray, "A m"],
     neighbours: int,
 ) -> Float[Array, " A"]:
-    """The losses of an example's anchors, whose positives are the views of these numbers."""
+    """The losses of an example's anchors; `positives` are the indices of their positive views."""
     (anchors, views), columns = row, stop_gradient(columns)
     views = stop_gradient(views)
 

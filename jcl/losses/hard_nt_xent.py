@@ -1,4 +1,4 @@
-"""NT-Xent among hard negatives alone, the hard contrastive loss.
+"""NT-Xent with hard negatives only, the hard contrastive loss.
 
 Inputs: two views of every example
 Formula: mean_i [-s(z_i, z_p(i)) + log(exp s(z_i, z_p(i)) + sum_{j: cos(z_i, z_j) > threshold} exp
@@ -27,7 +27,7 @@ def hard_nt_xent(
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
-    """NT-Xent over the global batch among those negatives whose cosine is above a threshold.
+    """NT-Xent over the global batch with only the negatives whose cosine is above a threshold.
 
     With `z` the 2B unit-normalised embeddings, `p(i)` the other view of anchor i and `s` the inner
     product divided by the temperature::
@@ -35,9 +35,9 @@ def hard_nt_xent(
         N(i) = {j not in {i, p(i)}: <z_i, z_j> > threshold}
         l_i  = -s(z_i, z_p(i)) + log( exp s(z_i, z_p(i)) + sum_{j in N(i)} exp s(z_i, z_j) )
 
-    The positive is in the sum whatever its cosine. No gradient flows through the choice. With a
-    threshold below -1 this is `nt_xent`, which is faster. Take this loss where hard negatives are
-    to count at a high temperature, which would give the easy ones nearly the same weight.
+    The positive is in the sum for any cosine. No gradient flows through the choice of negatives.
+    With a threshold below -1 this is `nt_xent`, which is faster. Take this loss to use hard
+    negatives at a high temperature, at which `nt_xent` gives easy negatives nearly the same weight.
 
     Args:
         z0: first view of every example, raw projections `[B, d]`.

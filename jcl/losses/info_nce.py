@@ -3,7 +3,7 @@
 Inputs: pairs from two towers
 Formula: mean_i [-s(q_i, k_i) + 1/2 log sum_j exp s(q_i, k_j) + 1/2 log sum_j exp s(q_j, k_i)]
 Cost: 8 B^2 d, both directions from the same products
-Neighbours: Equals the mean of `one_way_nce` in both directions, without negatives. Equals
+Neighbours: Equals the mean of `one_way_nce` in both directions, without further negatives. Like
   `nt_xent`, but a tower is never compared with itself.
 """
 

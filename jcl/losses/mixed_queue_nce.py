@@ -46,12 +46,13 @@ def mixed_queue_nce(
         D_i = exp s(q_i, k_i) + sum_m exp s(q_i, n_m) + sum_{h in H(i)} exp s(q_i, h)
         l_i = -s(q_i, k_i) + log D_i
 
-    Rows of N(i) are drawn uniformly and with replacement, anew for every mixture. The mixtures are
-    under stop-gradient, the query within them too. Only queries and the temperature get gradients.
+    The rows of N(i) for each mixture are drawn uniformly and with replacement. The mixtures are
+    under stop-gradient, including the query within them. Only queries and the temperature get
+    gradients.
 
-    What is drawn for query i is a function of `key` and i alone, so it is the same for every block
-    size and mesh, and another if the batch is reordered. A block holds its mixtures: `block_size`
-    times their number times d.
+    The random numbers of query i are a function of `key` and i alone. So they are the same for
+    every block size and mesh, but change if the batch is reordered. A block holds all of its
+    mixtures in memory: `block_size` times their number times d.
 
     Args:
         queries: raw projections `[B, d]`.
@@ -59,9 +60,9 @@ def mixed_queue_nce(
         key: a PRNG key for the mixtures, another at every step.
         temperature: see `jcl.losses`.
         queue: raw projections `[K, d]`, the same on all devices. It must not hold `keys` yet.
-        hardest: how many rows of the queue are mixed, at most K.
-        mixed: how many mixtures of two of these a query has; may be 0.
-        mixed_with_query: how many mixtures of one of these and the query; may be 0.
+        hardest: number of nearest rows of the queue that are mixed, at most K.
+        mixed: number of mixtures of two of these rows per query; may be 0.
+        mixed_with_query: number of mixtures of one of these rows with the query; may be 0.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
@@ -145,8 +146,8 @@ def _mixtures(
     mixed: int,
     mixed_with_query: int,
 ) -> Float[Array, "S d"]:
-    """The mixtures of one query: of two near rows each, then of a near row and the query."""
-    # All words at once, because a generator takes long to compile.
+    """The mixtures of one query: first of two near rows each, then of a near row and the query."""
+    # All random words are drawn at once, because a generator takes long to compile.
     words = jax.random.bits(key, (3 * mixed + 2 * mixed_with_query,), jnp.uint32)
     of_two, of_query = words[: 3 * mixed].reshape(3, -1), words[3 * mixed :].reshape(2, -1)
 

@@ -1,8 +1,8 @@
-"""The terms of SupReMix's mixtures, which move only the anchor.
+"""The terms of SupReMix's mixtures, whose gradient reaches only the anchor.
 
 The parts of a mixture are under stop-gradient, so the terms of an anchor have a gradient for that
-anchor alone. The forward pass computes this gradient beside the values and keeps it, one vector a
-row. The backward pass forms, and draws, no mixture a second time.
+anchor alone. The forward pass computes this gradient together with the values and keeps it, one
+vector per row. So the backward pass need not draw or compute mixtures again.
 """
 
 from functools import partial
@@ -25,7 +25,7 @@ class Samples(NamedTuple):
 
 
 class Randomness(NamedTuple):
-    """What mixed negatives are drawn from; see `beta_mixing`."""
+    """The source of the coefficients of mixed negatives; see `beta_mixing`."""
 
     rows: UInt32[Array, "*samples 2"]
     columns: UInt32[Array, " samples"]
@@ -49,8 +49,8 @@ class Mixing(NamedTuple):
 class Mixtures(NamedTuple):
     """Sums over an anchor's mixtures."""
 
-    log_sum: Float[Array, "*anchors"]  # logsumexp of their logits and log-weights
-    positive_sum: Float[Array, "*anchors"]  # of the logits of mixed positives
+    log_sum: Float[Array, "*anchors"]  # logsumexp of the mixtures' logits plus log-weights
+    positive_sum: Float[Array, "*anchors"]  # sum of the logits of mixed positives
     positive_count: Float[Array, "*anchors"]
 
 
@@ -131,7 +131,7 @@ def _log_sum(z, temperature, anchor_bin, keys, randomness, mixing) -> Float[Arra
     offset = keys.bin - anchor_bin
     logits = inner_products(z, keys.z) / temperature
     inside = (offset != 0) & (jnp.abs(offset) <= mixing.reach)
-    # No mixed positive lies above both of its parts.
+    # The logit of a mixed positive is at most the larger one of its two parts.
     shift = jnp.max(jnp.where(inside, logits, -jnp.inf))
     if mixing.negatives:
         share = pair_coefficients(*randomness)
@@ -164,13 +164,14 @@ def _sum_of_mixed_positives(logits, offset, reach: int) -> Float[Array, ""]:
     """
     away = jnp.arange(1, reach + 1, dtype=logits.dtype)
     distance = jnp.abs(offset)
-    # Other keys drop out of the sums below and must be finite. The anchor, for one, may lie so far
-    # above the shift that its exponential overflows.
+    # Other keys are left out of the sums below, but their exponentials must be finite. The anchor's
+    # own logit may be so far above the shift that its exponential overflows.
     logits = jnp.where((distance > 0) & (distance <= reach), logits, 0)
     exponential = jnp.exp(away[:, None] / (away[:, None] + distance) * logits)
-    # These are products, because XLA computes the exponentials anew for every bin of a masked sum.
-    # Each side has its own, because on a CPU one product of both takes 1.6 times as long where M is
-    # a power of two.
+    # These are matrix products, because in a masked sum XLA would compute the exponentials again
+    # for
+    # every bin. Each side has a product of its own, because on a CPU one product for both takes 1.6
+    # times as long if M is a power of two.
     below, above = (
         jnp.einsum(
             "tk,mk->tm", exponential, side.astype(logits.dtype), precision=jax.lax.Precision.HIGHEST

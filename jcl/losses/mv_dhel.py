@@ -1,4 +1,4 @@
-"""MV-DHEL, which decouples the alignment of views from the uniformity of each.
+"""MV-DHEL, which decouples the alignment of views from the uniformity of each view.
 
 Inputs: V views of every example
 Formula: mean_i [-log sum_{l < m} exp s(z_il, z_im) + sum_l log sum_{j != i} exp s(z_il, z_jl)]
@@ -36,9 +36,9 @@ def mv_dhel(
     Every unordered pair of views counts once. The second term is the sum, not the mean, over the V
     views. The positives are not among the negatives, so the loss is often negative.
 
-    For two views this is DHEL: `-s(z_i0, z_i1)` plus the log-sums of both views. `dcl` has that
-    form too, but its anchors also have the other view's negatives. `mv_info_nce` takes the
-    negatives of a view from the other views alone.
+    For two views this is DHEL: `-s(z_i0, z_i1)` plus the log-sums of both views. `dcl` has the same
+    form, but its anchors also have negatives from the other view. `mv_info_nce` takes the negatives
+    of a view only from the other views.
 
     Args:
         z: raw projections `[B, V, d]` of V >= 2 views; B >= 2.

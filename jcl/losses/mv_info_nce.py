@@ -35,12 +35,12 @@ def mv_info_nce(
 
         l_i = -log ( sum_{l, m != l} exp s(z_il, z_im) / sum_{l, m != l, j} exp s(z_il, z_jm) )
 
-    Pairs of views are ordered. An example is never compared with the same view of another. The sum
-    below has B times as many terms as that above, the terms above among them.
+    Pairs of views are ordered. A view is never compared with the same view of another example. The
+    denominator has B times as many terms as the numerator and includes the numerator's terms.
 
-    An example has one logarithm, not one a pair. So `V = 2` is not `info_nce`, which takes the mean
-    of two logarithms, of the rows and of the columns. Take `mv_info_nce` where views come from one
-    encoder and there are more than two. `mv_dhel` has the same positives, but the negatives of a
+    Each example has one logarithm, not one per pair. So for `V = 2` the loss is not `info_nce`,
+    which takes the mean of two logarithms, of the rows and of the columns. Take `mv_info_nce` for
+    more than two views from one encoder. `mv_dhel` has the same positives, but the negatives of a
     view are the same view of other examples.
 
     Args:
@@ -64,8 +64,8 @@ def mv_info_nce(
 
     References:
         Koromilas et al., "A Principled Framework for Multi-View Contrastive Learning", 2025
-        (https://arxiv.org/abs/2507.06979), as the authors' README states it. Their code also counts
-        the same view of other examples below.
+        (https://arxiv.org/abs/2507.06979), as in the authors' README. Their code also has the same
+        view of other examples in the denominator.
     """
     check_many_views("mv_info_nce", z, mesh, temperature=(temperature, "positive"))
     z = unit_rows(z)
@@ -82,7 +82,8 @@ def mv_info_nce(
     positives, negatives = (
         logsumexp(x.reshape(batch, views), axis=1) for x in (positives, negatives)
     )
-    # The sum below is that above plus the negatives. Kept apart, the two need no cancellation.
+    # The denominator is the numerator plus the negatives. Summed separately, they cause no
+    # cancellation.
     return jnp.mean(jax.nn.softplus(negatives - positives))
 
 
@@ -94,7 +95,7 @@ def _log_sums(
     *,
     views: int,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Log-sums of an anchor over the other views of its example, and over those of all others."""
+    """Log-sums of an anchor over the other views of its example, and of all other examples."""
     logits = inner_products(anchor, keys) / temperature
     example, view = jnp.divmod(jnp.arange(len(keys)), views)
     is_own, is_other_view = example == index // views, view != index % views

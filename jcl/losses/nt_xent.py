@@ -77,9 +77,10 @@ def losses_of_anchors(
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, " 2*B"]:
-    """`l_i` of `nt_xent` for each anchor, the two views of an example side by side.
+    """`l_i` of `nt_xent` for each anchor; the two views of an example are neighbours.
 
-    Take it where a method weighs examples by their losses. It checks no arguments; see `nt_xent`.
+    Use it in methods that weigh examples by their losses. It does not check its arguments, which
+    are those of `nt_xent`.
     """
     z, _, temperature = anchors_of_views(z0, z1, temperature)
     exact = unrounded_anchors(z0, z1)

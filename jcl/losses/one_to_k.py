@@ -37,9 +37,9 @@ def one_to_k(
         l_ik = -s(x_i, y_ik) + log sum_j exp s(x_j, y_ik)
 
     The sum in `l_i` has B K terms: an image's captions compete with each other. Gradients flow
-    through both towers. With K = 1 this is `info_nce`, which forms each product once. Take it for
-    captions in K languages, or of K kinds, that should all stay near their image. `supcon` would
-    compare captions with captions too.
+    through both towers. With K = 1 this is `info_nce`, which computes each product only once. Take
+    `one_to_k` for captions in K languages, or of K kinds, that should all be near their image.
+    `supcon` would also compare captions with captions.
 
     Args:
         images: raw projections `[B, d]`.
@@ -88,9 +88,9 @@ def _image_among_captions(
     temperature: Float[Array, ""],
 ) -> Float[Array, ""]:
     (image, own_captions), (captions, image_of) = row, columns
-    # The image's captions together against all others, and then each of them against the others of
-    # the image. The logits of the second part are not taken from those of the first, because
-    # gradients would meet there, and the larger would round the smaller away.
+    # First the image's captions together against all other captions, then each of them against the
+    # others of the image. The second part computes its own logits. With shared logits the two
+    # gradients would be added there, and the larger would round the smaller away.
     logits = inner_products(image, captions) / temperature
     log_sum_own = logsumexp(logits, where=image_of == index)
     own = inner_products(image, own_captions) / temperature

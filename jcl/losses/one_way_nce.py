@@ -1,4 +1,4 @@
-"""InfoNCE in one direction: every query is to find its key.
+"""InfoNCE in one direction, from queries to keys.
 
 Inputs: queries and keys, negatives for all queries if you have any
 Formula: mean_i [-s(q_i, k_i) + log(sum_j exp s(q_i, k_j) + sum_m exp s(q_i, n_m))]
@@ -37,10 +37,11 @@ def one_way_nce(
     The first sum has B terms, the positive among them. Every negative counts for every query.
     Gradients flow through queries, keys and negatives.
 
-    Take it where queries and keys have different parts to play: sentences with hard negatives
-    (SimCSE), nearest neighbours as keys (NNCLR), directions of unequal weight (ConVIRT), augmented
-    copies as keys (CleanCLIP). `info_nce` is the mean of both directions, without negatives, and
-    forms each product once. `query_key_nce` is for keys of a moving average: they get no gradient.
+    Take it if queries and keys have different roles: sentences with hard negatives (SimCSE),
+    nearest neighbours as keys (NNCLR), directions of unequal weight (ConVIRT), augmented copies as
+    keys (CleanCLIP). `info_nce` is the mean of both directions, without further negatives, and
+    computes each product once. `query_key_nce` is for keys of a moving average, which get no
+    gradient.
 
     Args:
         queries: raw projections `[B, d]`.

@@ -32,8 +32,8 @@ def query_key_nce(
         l_i = -s(q_i, k_i) + log( sum_j exp s(q_i, k_j) + sum_m exp s(q_i, n_m) )
 
     Only queries and the temperature get gradients, because keys come from a moving average of the
-    encoder. This is `one_way_nce` but for that. `query_queue_nce` takes no negatives from the
-    batch. The temperature does not multiply the loss, as it does in MoCo v3's own code.
+    encoder. Otherwise this is `one_way_nce`. `query_queue_nce` takes no negatives from the batch.
+    The loss is not multiplied by the temperature, unlike in MoCo v3's released code.
 
     Args:
         queries: raw projections or predictions `[B, d]`.

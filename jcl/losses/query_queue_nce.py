@@ -34,10 +34,10 @@ def query_queue_nce(
 
         l_i = -s(q_i, k_i) + log( exp s(q_i, k_i) + sum_m exp s(q_i, n_m) )
 
-    Keys of other examples are no negatives, so the size of the batch does not change a term, and
-    devices send each other nothing but sums. Only queries and the temperature get gradients. Take
-    it where the queue is much longer than the batch. `query_key_nce` has the keys of the batch as
-    negatives too.
+    Keys of other examples are not negatives. So the loss of a query does not depend on the batch
+    size, and devices send each other only sums. Only queries and the temperature get gradients.
+    Take it if the queue is much longer than the batch. `query_key_nce` also uses the keys of the
+    batch as negatives.
 
     Args:
         queries: raw projections `[B, d]`.

@@ -1,11 +1,11 @@
-"""Rank-N-Contrast, for regression: distances of embeddings in the order of those of labels.
+"""Rank-N-Contrast, for regression: embeddings are ordered by distance as their targets are.
 
 Inputs: two views of every example, targets
 Formula: mean_{i != j} log sum_{k != i, |y_i - y_k| >= |y_i - y_j|} exp(s_ik - s_ij), s_ij = -|v_i
   - v_j| / temperature
 Cost: the distances of M^2 pairs, without matrix products, and M sorts of M numbers, M = 2B
-Neighbours: Orders embeddings as targets are, where `supremix` also mixes them and `conr` only
-  mends what is predicted wrongly. Projections are not normalised.
+Neighbours: Orders embeddings as their targets are. `supremix` also mixes embeddings; `conr` only
+  acts on examples with near predictions and far targets. Projections are not normalised.
 """
 
 import jax
@@ -30,8 +30,8 @@ def rank_n_contrast(
 ) -> Float[Array, ""]:
     """Mean over i != j of log sum_{k != i, |y_i - y_k| >= |y_i - y_j|} exp(s_ik - s_ij).
 
-    s_ij = -|v_i - v_j| / temperature. The v are the 2B projections, which are not normalised here,
-    and the y their targets (Zha et al., NeurIPS 2023, https://arxiv.org/abs/2210.01189).
+    s_ij = -|v_i - v_j| / temperature. v are the 2B projections, which are not normalised here, and
+    y are their targets (Zha et al., NeurIPS 2023, https://arxiv.org/abs/2210.01189).
 
     Raises:
         UserError: see `jcl.losses`.

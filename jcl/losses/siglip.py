@@ -3,8 +3,8 @@
 Inputs: pairs from two towers
 Formula: mean_i [-sum_j log sigmoid(m_ij (s(x_i, y_j) + bias))], m_ij = 1 where i = j, else -1
 Cost: 8 B^2 d
-Neighbours: Takes the inputs of `info_nce`, but every pair is judged by itself and there is a bias
-  to learn.
+Neighbours: Has the inputs of `info_nce`, but classifies every pair by itself and has a bias to
+  learn.
 """
 
 import jax
@@ -27,23 +27,23 @@ def siglip(
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
-    """Classifies every pair of an image and a text by itself: do the two belong together?
+    """Binary classification of every pair of an image and a text: matching or not.
 
     With `x` and `y` the unit-normalised images and texts, `m_ij` 1 where i = j and -1 elsewhere::
 
         l_i = -sum_j log sigmoid( m_ij (<x_i, y_j> / temperature + bias) )
 
-    No softmax couples the pairs, so the term of a pair does not depend on the rest of the batch.
-    There are B - 1 negatives for a positive: a bias of about -10 makes each pair improbable at the
-    start, and keeps the first steps stable. `info_nce` ranks the texts of the batch instead and has
-    no bias. SigLIP's logit scale is `1 / temperature`. Gradients flow through both towers, the
-    temperature and the bias.
+    There is no softmax over pairs, so the term of a pair does not depend on the rest of the batch.
+    There are B - 1 negatives per positive. A bias of about -10 therefore makes each match
+    improbable at the start, which keeps the first steps stable. `info_nce` instead ranks the texts
+    of the batch and has no bias. SigLIP's logit scale is `1 / temperature`. Gradients flow through
+    both towers, the temperature and the bias.
 
     Args:
         images: embeddings of one tower, raw projections `[B, d]`.
         texts: embeddings of the other tower, in the same order.
         temperature: see `jcl.losses`.
-        bias: of every logit; a number, or an array to differentiate.
+        bias: added to every logit; a number, or an array to differentiate.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 

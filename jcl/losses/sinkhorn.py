@@ -4,8 +4,8 @@ Inputs: scores of every example and prototype, those of a queue of older example
 Formula: codes_ij = exp((scores_ij - f_i - g_j) / epsilon), whose rows sum to 1 and columns to
   nearly B / K
 Cost: 3 (B + Q) K exponentials an iteration for a queue of Q, no gradient
-Neighbours: Gives targets, not a loss: `soft_info_nce` takes them as targets where the prototypes
-  are its keys.
+Neighbours: Returns targets, not a loss. `soft_info_nce` takes these targets if its keys are the
+  prototypes.
 """
 
 import functools
@@ -29,12 +29,12 @@ def sinkhorn(
     queue_scores: Float[Array, "Q K"] | None = None,
     mesh: Mesh | None = None,
 ) -> Float[Array, "B K"]:
-    """Soft codes of every example that share the examples equally among the prototypes.
+    """Soft codes of every example, balanced so that each prototype gets an equal share.
 
-    Sinkhorn and Knopp's iterations begin with `exp(scores / epsilon)`. Each first scales every
-    prototype's column to the sum 1 / K, and then every example's row to the sum 1 / B, over the
-    global batch. The result is times B, so rows sum to one, and after enough iterations columns sum
-    to nearly B / K::
+    Sinkhorn and Knopp's iterations begin with `exp(scores / epsilon)`. Each iteration first scales
+    every prototype's column to the sum 1 / K, and then every example's row to the sum 1 / B, over
+    the global batch. The result is multiplied by B. So rows sum to one, and after enough iterations
+    columns sum to nearly B / K::
 
         codes_ij = exp( (scores_ij - f_i - g_j) / epsilon )
 
@@ -43,13 +43,13 @@ def sinkhorn(
     unit rows. Take the cross-entropy of the other view's `softmax(scores / temperature)` against
     the codes.
 
-    With `queue_scores` the prototypes are shared among the batch and Q older examples: codes are
-    those of B + Q examples, of which the batch's are returned.
+    With `queue_scores` the codes of B + Q examples are balanced together, those of the batch and Q
+    older ones. Only the codes of the batch are returned.
 
     Args:
         scores: similarity of every example with every prototype, `[B, K]`.
         epsilon: positive scalar, 0.05 in the paper; smaller makes codes harder.
-        iterations: how many, a positive whole number.
+        iterations: number of iterations, a positive whole number.
         queue_scores: similarity of older examples with every prototype, `[Q, K]`, the same on all
             devices, for any Q but 0; None for none.
         mesh: see `jcl.losses`.
@@ -83,8 +83,9 @@ def sinkhorn(
     dtype = jnp.result_type(jnp.float32, *parts)
     parts = [jax.lax.stop_gradient(x.astype(dtype)) for x in parts]
     if mesh is not None:
-        # The sums over examples cross devices, K numbers each; no row leaves its device. The queue
-        # stays apart from the batch, because every device has it.
+        # Devices exchange sums over examples, K numbers each; no row leaves its device. The queue
+        # is
+        # kept separate from the batch, because every device has all of it.
         parts[0] = jax.lax.with_sharding_constraint(parts[0], batch_sharding(mesh))
     epsilon = jax.lax.stop_gradient(jnp.asarray(epsilon, dtype))
     logits = [part / epsilon for part in parts]
@@ -96,6 +97,6 @@ def sinkhorn(
         of_examples = [logsumexp(x - of_prototypes, axis=1, keepdims=True) for x in logits]
         return over_examples([x - f for x, f in zip(logits, of_examples, strict=True)])
 
-    # Constants such as log K do not matter: the next scaling takes them out again.
+    # Constants such as log K do not matter, because the next scaling removes them.
     of_prototypes = jax.lax.fori_loop(1, iterations, scale, over_examples(logits))
     return jax.nn.softmax(logits[0] - of_prototypes, axis=1)

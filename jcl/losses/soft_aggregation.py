@@ -1,4 +1,4 @@
-"""Soft aggregation: SupCon whose positives count by how near they are to the others of their label.
+"""Soft aggregation: SupCon with positives weighted by how near they are to others of their label.
 
 Inputs: two views of every example, labels
 Formula: mean_i [-sum_{p in P(i)} w_p s(z_i, z_p) / sum_{p in P(i)} w_p
@@ -41,18 +41,18 @@ def soft_aggregation(
         l_i = -sum_{p in P(i)} w_p s(z_i, z_p) / sum_{p in P(i)} w_p
               + log sum_{j != i} exp s(z_i, z_j)
 
-    An augmentation that spoilt a view put it far from the others of its label: it counts less as a
-    positive, and stays an anchor and a negative like any other. An embedding whose label is its
-    example's own has one positive, whose weight cancels. Gradients flow through anchors and keys,
-    across all devices, and none through the weights.
+    A view that its augmentation spoilt lies far from the others of its label. It therefore has less
+    weight as a positive, but remains an anchor and a negative like any other. If no other example
+    has the anchor's label, there is one positive, and its weight cancels. Gradients flow through
+    anchors and keys, across all devices, but not through the weights.
 
     Args:
         z0: first view of every example, raw projections `[B, d]`.
         z1: second view, in the same order.
         labels: integers `[B]`, in the same order; only compared for equality.
         temperature: see `jcl.losses`.
-        weight_temperature: that cosines are divided by in the weights; a positive number. A high
-            one makes all weights of a label equal, which is `supcon`.
+        weight_temperature: divides cosines in the weights; a positive number. A high value makes
+            all weights of a label equal, which is `supcon`.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
@@ -74,10 +74,11 @@ def soft_aggregation(
     References:
         Wang et al., "Unilaterally Aggregated Contrastive Learning with Hierarchical Augmentation
         for Anomaly Detection", ICCV 2023 (https://arxiv.org/abs/2308.10155), section 3.2. Equation
-        6 as printed has the weights inside the logarithm, where they are constants: they would
-        change no positive's share of the gradient, and its prefactor would favour anchors that are
-        unlike the others, against the text. Here they weigh the logarithms, as the text says; the
-        weight of the anchor cancels. The authors released no code.
+        6 as printed has the weights inside the logarithm. They are constants there and would not
+        change any positive's share of the gradient, and the prefactor of the equation would favour
+        anchors that are unlike the others. Both contradict the text. Here the weights multiply the
+        logarithms, as the text says; the weight of the anchor cancels. The authors released no
+        code.
     """
     beside = {
         "labels": (labels, "integer [B]"),
@@ -121,5 +122,7 @@ def _loss(
     shares = jax.nn.softmax(log_weights, where=is_positive)
     positives = logsumexp(logits, where=is_positive)
     negatives = logsumexp(logits, where=labels != label)
-    # Not one sum over all: of a single positive, what is left of it is zero without rounding.
+    # Positives and negatives are not summed together: for a single positive, the first difference
+    # is
+    # then exactly zero.
     return positives - jnp.sum(shares * logits) + jax.nn.softplus(negatives - positives)

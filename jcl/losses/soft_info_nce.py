@@ -3,7 +3,7 @@
 Inputs: queries, keys, a distribution over the keys for every query
 Formula: mean_i [-sum_j targets_ij log softmax_j s(q_i, k_j)]
 Cost: 8 B C d for C keys
-Neighbours: Equals `one_way_nce` where the targets are one-hot at the own key.
+Neighbours: Equals `one_way_nce` if each query's target is one-hot at its own key.
 """
 
 import jax
@@ -28,11 +28,13 @@ def soft_info_nce(
 ) -> Float[Array, ""]:
     """Mean over i of -sum_j targets_ij log softmax_j(cos(queries_i, keys_j) / temperature).
 
-    A row of `targets` holds a query's probabilities of all keys. The loss has one direction: for
-    both, average with `soft_info_nce(keys, queries, ...)`, whose targets are over the queries.
+    A row of `targets` is a query's distribution over all keys. The loss has one direction, from
+    queries to keys. For both, average it with `soft_info_nce(keys, queries, ...)`, whose targets
+    are distributions over the queries.
 
     Raises:
-        UserError: B or C does not divide by the devices of `mesh`; else see `jcl.losses`.
+        UserError: B or C is not divisible by the number of devices of `mesh`; for other errors see
+            `jcl.losses`.
 
     References:
         Burdisso et al., "Dialog2Flow", EMNLP 2024 (https://arxiv.org/abs/2410.18481).

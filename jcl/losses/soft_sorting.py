@@ -1,4 +1,4 @@
-"""Differentiable sorting: the chances of numbers to rank low, from an odd-even network."""
+"""Differentiable sorting: the probabilities that numbers rank low, by an odd-even network."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 def chances_of_ranks(
     x: Float[Array, " n"], steepness: Float[Array, ""], *, low: int
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """The chance of every number to end among the `low` lowest of all, and not to.
+    """The probability that each number ends among the `low` lowest, and that it does not.
 
     A network of n layers sorts softly. Layer l compares the neighbours (t, t + 1) for
     t = l mod 2, l mod 2 + 2, ... and mixes both with the chance that they are in order::
@@ -24,8 +24,8 @@ def chances_of_ranks(
 
     Args:
         x: numbers, in the order in which the network gets them.
-        steepness: positive scalar; a steep network sorts as a hard one does.
-        low: how many places count as low.
+        steepness: positive scalar; the steeper the network, the nearer it is to hard sorting.
+        low: number of places that count as low.
 
     Example:
         >>> import jax.numpy as jnp
@@ -54,7 +54,7 @@ def chances_of_ranks(
 
 
 def _partners(n: int) -> Int[np.ndarray, "n n"]:
-    """The place that every place is compared with in every layer; itself where with none."""
+    """The place that each place is compared with in each layer; itself if with none."""
     layer, place = np.indices((n, n))
     partner = np.where((place - layer) % 2 == 0, place + 1, place - 1)
     return np.where((partner < 0) | (partner == n), place, partner)

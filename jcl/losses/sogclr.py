@@ -1,11 +1,11 @@
-"""SogCLR, the contrastive loss against the whole dataset, with a running estimate an example.
+"""SogCLR: negatives from the whole dataset, by a running estimate for each example.
 
 Inputs: two views of every example, a running estimate of its sum of negatives
 Formula: mean_i [-cos(z_i, z_p(i)) + temperature log u_i], u_i the moving average of mean_{j not
   in {i, p(i)}} exp s(z_i, z_j)
 Cost: 4 M^2 d on one device, 6 M^2 d on a mesh, M = 2B
-Neighbours: Has the gradient of `dcl` times the temperature, but the sum is that of the whole
-  dataset. Takes the place of larger batches.
+Neighbours: Has the gradient of `dcl` times the temperature, but the sum is over the whole dataset.
+  An alternative to larger batches.
 """
 
 import math
@@ -36,11 +36,11 @@ def sogclr(
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, " B"]]:
-    """Global contrastive loss, its gradient corrected by what earlier batches have seen.
+    """Global contrastive loss; estimates from earlier batches correct its gradient.
 
-    The objective is DCL's with the mean over the whole dataset in place of the sum over the
-    batch, times the temperature. With `z` the 2B unit-normalised embeddings, `p(i)` the other view
-    of anchor i, `e(i)` its example and `sim` the inner product, a batch estimates it by::
+    The objective is the temperature times DCL's, with the mean over the whole dataset instead of
+    the sum over the batch. With `z` the 2B unit-normalised embeddings, `p(i)` the other view of
+    anchor i, `e(i)` its example and `sim` the inner product, a batch estimates the objective by::
 
         g_i = mean_{j not in {i, p(i)}} exp(sim(z_i, z_j) / temperature)
         u_i = (1 - gamma) u[e(i)] + gamma g_i,  or g_i where e(i) was never seen
@@ -57,10 +57,10 @@ def sogclr(
     Args:
         z0: first view of every example, raw projections `[B, d]`; B >= 2.
         z1: second view, in the same order.
-        log_estimates: log u `[B]` of these examples, any float dtype; -inf where one was never
-            seen. No gradient reaches them.
+        log_estimates: log u `[B]` of these examples, any float dtype; -inf for an example that was
+            never seen. They get no gradient.
         temperature: see `jcl.losses`; its gradient takes `log u_i` as above.
-        gamma: share of the batch in the new estimates, 0 < gamma <= 1; 1 forgets.
+        gamma: weight of the batch in the new estimates, 0 < gamma <= 1; 1 forgets earlier batches.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
 
@@ -85,7 +85,8 @@ def sogclr(
     References:
         Yuan et al., "Provable Stochastic Optimization for Global Contrastive Learning: Small Batch
         Does Not Harm Performance", ICML 2022 (https://arxiv.org/abs/2202.12387). The authors' code
-        takes `u_i = g_i` only where nothing in the batch was seen before; here each example does.
+        takes `u_i = g_i` only if no example of the batch was seen before; here this is decided for
+        each example.
     """
     beside = {"log_estimates": (log_estimates, "float [B]")}
     scalars = {"temperature": (temperature, "positive")}

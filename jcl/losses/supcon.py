@@ -3,8 +3,8 @@
 Inputs: two views of every example, labels
 Formula: mean_i [-mean_{p in P(i)} s(z_i, z_p) + log sum_{j != i} exp s(z_i, z_j)]
 Cost: 4 M^2 d on one device, 6 M^2 d on a mesh, M = 2B
-Neighbours: Equals `nt_xent`, but examples of one label are positives of each other; the same
-  where no label is shared.
+Neighbours: Like `nt_xent`, but examples of one label are positives of each other. Equal to
+  `nt_xent` if no label is shared.
 """
 
 import jax
@@ -32,7 +32,7 @@ def supcon(
     mesh: Mesh | None = None,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
-    """Supervised contrastive loss over the global batch: NT-Xent with a positive for each match.
+    """Supervised contrastive loss over the global batch: NT-Xent with all examples of a label.
 
     With `z` the 2B unit-normalised embeddings, `P(i)` the other embeddings whose label is that of
     anchor i and `s` the inner product divided by the temperature::
@@ -69,7 +69,7 @@ def supcon(
     References:
         Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, the loss L_out of
         equation 2 (https://arxiv.org/abs/2004.11362). The authors' code multiplies it by
-        `temperature / 0.07`; here it stands alone.
+        `temperature / 0.07`; here there is no factor.
     """
     beside = given(
         labels=(labels, "integer [B]"),
@@ -79,7 +79,7 @@ def supcon(
     check_views("supcon", z0, z1, mesh, **beside)
     labels = comparable(labels)
     if mesh is None:
-        # The mean does not depend on the order. Sorted by label, positives share few tiles.
+        # The mean does not depend on the order. After sorting by label, positives lie in few tiles.
         order = jnp.argsort(labels)
         z0, z1, labels = z0[order], z1[order], labels[order]
         weights = None if weights is None else weights[order]
@@ -94,7 +94,7 @@ def supcon(
 
 
 def _is_alone(labels: Int[Array, " B"]) -> Bool[Array, " B"]:
-    """Whether no other example has an example's label, so that its anchors have one positive."""
+    """Whether each example is the only one of its label, so that its anchors have one positive."""
     in_order = jnp.sort(labels)
     begin, end = (jnp.searchsorted(in_order, labels, side=side) for side in ("left", "right"))
     return end - begin == 1

@@ -5,8 +5,8 @@ Formula: mean_i [log D_i - mean_{p in P(i) or M+(i)} s(z_i, p)], D_i a sum over 
   mixtures
 Cost: 8 M^2 d, M = 2B, and a product for every bin of the window; mixtures of negatives cost a
   hash of every pair
-Neighbours: Without mixtures it equals `supcon` with the rounded targets as labels, but a term of
-  the sum weighs 1 plus its distance in the targets.
+Neighbours: Without mixtures it equals `supcon` with the rounded targets as labels, except that a
+  term of the sum has the weight 1 plus the distance of the targets.
 """
 
 import math
@@ -59,13 +59,13 @@ def supremix(
         l_i = log D_i - mean_{p in P(i) or M+(i)} s(z_i, p)
 
     Mixtures are not normalised again. They are under stop-gradient, so their terms have a gradient
-    for the anchor and the temperature alone. The first sum of `D_i` has gradients for anchors and
-    keys. Without both mixtures this is SupCon with the weights `w` in its denominator.
+    only for the anchor and the temperature. The first sum of `D_i` has gradients for anchors and
+    keys. Without both kinds of mixtures this is SupCon with the weights `w` in its denominator.
 
-    No mixture is formed. The pairs of M+(i) with labels `(u, v)` share one `a`, so their sum is
-    a product of two sums over embeddings, exact and linear in B for an anchor. `lambda_ik` is a
-    function of `key` and the positions of i and k in the global batch, so it is the same for
-    every block size and mesh, and another if the batch is reordered.
+    Mixtures are not computed as vectors. The pairs of M+(i) with targets `(u, v)` share one `a`, so
+    their sum is a product of two sums over embeddings: exact, and linear in B for each anchor.
+    `lambda_ik` is a function of `key` and the positions of i and k in the global batch. So it is
+    the same for every block size and mesh, but changes if the batch is reordered.
 
     Args:
         z0: first view of every example, raw projections `[B, d]`.
@@ -73,10 +73,10 @@ def supremix(
         targets: `[B]`, of both views; finite, and below 2^24 bins in size.
         key: a PRNG key for `lambda_ik`, another at every step.
         temperature: see `jcl.losses`.
-        window: how far, in units of the targets, a mixed positive reaches on either side,
-            exclusive; a positive Python number.
+        window: largest distance, exclusive, from the anchor's target to those of the two parts of a
+            mixed positive, in units of the targets; a positive Python number.
         bin_width: in units of the targets; a positive Python number. With mixed positives, memory
-            grows with `window / bin_width`, and time with its square where that ratio is large.
+            grows with `window / bin_width`, and time with its square if this ratio is large.
         mix_neg: whether there are mixed negatives, `M-`.
         mix_pos: whether there are mixed positives, `M+`.
         beta: parameters of the distribution of `lambda_ik`, the anchor's share in a negative.
@@ -101,11 +101,11 @@ def supremix(
 
     References:
         Wu et al., "Mixup Your Own Pairs", 2023 (https://arxiv.org/abs/2309.16633), as defined by
-        the authors' released code, save where that departs from itself: here all terms of `D_i`
-        share one shift (there, mixtures are scaled against the rest), a mixed negative keeps its
-        own label (there, labels are permuted), and a mixture that is switched off leaves no
-        terms (there, zero vectors). Rounding targets to bins is ours; `bin_width=1` changes
-        nothing for ages in years.
+        the authors' released code, except where that code is inconsistent. Here all terms of `D_i`
+        share one shift (in the code, mixtures are scaled against the rest), a mixed negative keeps
+        its own label (in the code, labels are permuted), and mixtures that are switched off have no
+        terms (in the code, they are zero vectors). Rounding targets to bins is ours; `bin_width=1`
+        does not change ages in years.
     """
     scalars = {"temperature": temperature, "window": window, "bin_width": bin_width}
     scalars = {name: (value, "positive") for name, value in scalars.items()}
@@ -144,7 +144,7 @@ def supremix(
 
 def _bins_inside(window: float | int, bin_width: float | int) -> int:
     """How many bins lie strictly within the window, on one side."""
-    # A window of 3 bins holds 2 although 3 * 0.1 / 0.1 may come out a little above 3.
+    # 2 bins lie inside a window of 3 bins, although 3 * 0.1 / 0.1 may be slightly above 3.
     return math.ceil(window / bin_width * (1 - 1e-9)) - 1
 
 

@@ -41,10 +41,10 @@ def transformed_queue_nce(
         q~_i = y q_i + (1 - y) k_i        n^_m = w n_m + (1 - w) n_p(m)
         l_i  = -s(q^_i, k^_i) + log( exp s(q^_i, k^_i) + sum_m exp s(q~_i, n^_m) )
 
-    What was moved is not normalised again, so these are products and no cosines. A factor above 1
-    extrapolates, one between 0 and 1 interpolates, and 1 changes nothing. The positive's product is
-    c + 2 x (1 - x) (1 - c) for a cosine c, which is less than c where x > 1. The gradient reaches a
-    query in both `q^` and `k^`. Keys, the queue and the factors get none.
+    Moved rows are not normalised again, so these are inner products and not cosines. A factor above
+    1 extrapolates, a factor between 0 and 1 interpolates, and 1 changes nothing. The product of the
+    positive is c + 2 x (1 - x) (1 - c) for a cosine c, which is less than c for x > 1. Queries get
+    gradients through both `q^` and `k^`. Keys, the queue and the factors get none.
 
     Args:
         queries: raw projections `[B, d]`.
@@ -53,9 +53,9 @@ def transformed_queue_nce(
         queue: raw projections `[K, d]`, the same on all devices. It must not hold `keys` yet.
         partners: for each row of the queue, the row that it is interpolated with, from 0 to K - 1:
             a permutation.
-        extrapolation: factor of queries and keys as positives.
-        query_extrapolation: factor of queries that meet the queue: that of the positives, as the
-            released code has it, or 1.
+        extrapolation: factor of queries and keys in the positive pair.
+        query_extrapolation: factor of queries when compared with the queue: the same factor, as in
+            the released code, or 1.
         interpolation: factor of the queue.
         mesh: see `jcl.losses`.
         block_size: see `jcl.losses`.
@@ -133,5 +133,5 @@ def _moved_key_among_moved_queue(
 def _moved(
     x: Float[Array, "*shape"], other: Float[Array, "*shape"], factor: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """Away from the other for a factor above 1, towards it for one below."""
+    """Moves away from the other row for a factor above 1, and towards it for a factor below 1."""
     return factor * x + (1 - factor) * other

@@ -47,6 +47,7 @@ METHODS = {
     "mse": "jcl.methods.regression:MSE",
 }
 
-# What is known of an example -> the method that fine-tuning trains with. L1, not MSE, because
-# scores are errors of this kind, and the literature on imbalanced regression trains with it.
+# Key of an example -> the method that fine-tuning uses. L1, not MSE, because the scores are
+# absolute
+# errors, and the literature on imbalanced regression trains with L1.
 FINETUNING = {"label": "cross_entropy", "target": "l1"}

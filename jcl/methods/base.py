@@ -1,4 +1,4 @@
-"""What a pretraining method is: the parts that the one train step puts together."""
+"""The protocol of a pretraining method: the functions that the one train step calls."""
 
 import inspect
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ PyTree = Any
 
 
 class Variables(NamedTuple):
-    """All that a method owns: pytrees, sharded and checkpointed alike, which probes can read."""
+    """All arrays of a method: pytrees that are sharded, checkpointed, and readable by probes."""
 
     params: PyTree  # trained by the optimizer
-    model_state: PyTree  # running statistics of networks: what `embed` may change
+    model_state: PyTree  # running statistics of networks; `embed` may change these
     method_state: PyTree = {}  # noqa: RUF012  averages, queues, tables; never changed in place
 
 
 class Embedded(NamedTuple):
     """What `Method.embed` returns for the examples it was given."""
 
-    embeddings: PyTree  # floats [B, ...], one row an example
+    embeddings: PyTree  # floats [B, ...], one row per example
     extra_losses: Mapping[str, Float[Array, " B"]]  # per example; their means join the loss
     model_state: PyTree
 
@@ -36,32 +36,32 @@ class Outcome(NamedTuple):
 
     loss: Float[Array, ""]
     metrics: Mapping[str, Float[Array, ""]]  # to be logged
-    carry: PyTree  # what `after_update` needs; {} for most methods
+    carry: PyTree  # passed on to `after_update`; {} for most methods
 
 
 @runtime_checkable
 class Method(Protocol):
     """A frozen object of static choices whose functions are pure.
 
-    `embed` is the only expensive part and treats examples in any grouping; `objective` sees the
-    embeddings of the whole global batch. That split is what allows the batch to be embedded in
-    pieces without changing the objective.
+    `embed` is the only expensive function. It may be called with examples in any grouping.
+    `objective` sees the embeddings of the whole global batch. Because of this split, the batch can
+    be embedded in pieces without changing the objective.
 
-    A parameter of the constructor without a default, named like a section of the config that names
-    a network, is built from that section: `encoder: nn.Module`. So is `teacher`, the networks of
-    another run (`jcl.methods.parts.teacher`). A parameter with a default is an option of the method
-    (`jcl.config.options`).
+    A constructor parameter without a default that has the name of a section of networks is built
+    from that section, such as `encoder: nn.Module`. `teacher`, the networks of another run
+    (`jcl.methods.parts.teacher`), is built in the same way. A parameter with a default is an option
+    of the method (`jcl.config.options`).
 
-    A method may leave out what `declared` has a default for, and these functions:
+    A method may leave out the attributes that have a default in `declared`, and these functions:
 
     * `at_epoch(variables, epoch) -> Variables` is called on the host before an epoch's first step,
-      and again where a run resumes there. It must be a function of the two alone
+      and again when a run resumes at that step. Its result must depend only on the two arguments
       (`jcl.methods.epoch.Epoch`).
-    * `adopt(variables) -> Variables` is called once where networks of another run took the place of
-      those that `init` made (`init_from`): what was copied from networks is copied anew.
+    * `adopt(variables) -> Variables` is called once after networks of another run replaced those
+      that `init` made (`init_from`). It renews everything that is a copy of networks.
 
     Attributes:
-        needs: what an example must have: (), ("image", "text"), ("label",), ("target",), ...
+        needs: keys that an example must have: (), ("image", "text"), ("label",), ("target",), ...
     """
 
     needs: tuple[str, ...]
@@ -70,10 +70,9 @@ class Method(Protocol):
         """Makes all variables.
 
         Args:
-            key: of all that is drawn.
-            views: of one example, zeros; only shapes and dtypes mean something.
-            data: the training split. What stands in row i of a table belongs to the example whose
-                index is i.
+            key: for all random numbers.
+            views: of one example, zeros; only their shapes and dtypes matter.
+            data: the training split. Row i of a table belongs to the example with index i.
         """
 
     def embed(
@@ -85,11 +84,11 @@ class Method(Protocol):
         """Maps views to embeddings, in training mode.
 
         Args:
-            variables: no gradient reaches `model_state` and `method_state`.
-            views: kind -> leaves [B, V, ...], as the recipe of views makes them; "side" is what the
-                recipe knows besides (boxes, flips, masks).
-            keys: one an example, from (seed, step, position in the global batch), so that dropout
-                and masks depend neither on chunks nor on devices.
+            variables: `model_state` and `method_state` get no gradient.
+            views: kind -> leaves [B, V, ...], as the recipe of views makes them; "side" has further
+                values of the recipe (boxes, flips, masks).
+            keys: one per example, from (seed, step, position in the global batch), so that dropout
+                and masks do not depend on chunks or devices.
         """
 
     def objective(
@@ -105,11 +104,11 @@ class Method(Protocol):
 
         Args:
             variables: before the step.
-            embeddings: those of `embed`, of all examples.
-            batch: all that the data know of each example, under their own names, and `index` [B].
+            embeddings: from `embed`, of all examples.
+            batch: all values of the examples under the keys of the dataset, and `index` [B].
             clock: of this step.
-            key: of what the objective draws.
-            mesh: over whose axes the batch is sharded; None: as one device would.
+            key: for the objective's random numbers.
+            mesh: the batch is sharded over its axes; None computes as one device would.
         """
 
     def after_update(self, variables: Variables, carry: PyTree, clock: Clock) -> Variables:
@@ -117,28 +116,29 @@ class Method(Protocol):
 
         Args:
             variables: with the new params and model_state, and the old method_state.
-            carry: the outcome's.
-            clock: of the step that was just taken: the one that `objective` had.
+            carry: from the `Outcome`.
+            clock: the same clock that `objective` had.
         """
 
     def outputs(
         self, variables: Variables, inputs: Mapping[str, jax.Array]
     ) -> Mapping[str, Float[Array, "N ..."]]:
-        """What probes may see, by name, of whatever the inputs hold, statistics frozen.
+        """The outputs that probes may use, by name, for the inputs that are given.
 
-        `features` [N, D] is what pretraining is for; `map` [N, h, w, D] is what they are the mean
-        of, where the encoder has one; `projection` [N, d] is what the loss compares;
-        `prediction` [N, C] are logits of `label`, or [N] values of `target`, of a method that is
-        told these. Names of further towers begin with theirs: `text/features`.
+        Running statistics are frozen. `features` [N, D] is the result of pretraining. `map`
+        [N, h, w, D] is the feature map whose mean is `features`, if the encoder has one.
+        `projection` [N, d] is what the loss compares. `prediction` is the output of a method that
+        is trained with labels: logits [N, C] of `label`, or values [N] of `target`. Names of
+        further towers begin with the tower: `text/features`.
 
         Args:
             variables: of a checkpoint.
-            inputs: kind -> [N, ...]: examples as they are, images as floats in [0, 1].
+            inputs: kind -> [N, ...]: examples without augmentation, images as floats in [0, 1].
         """
 
 
 class Defaults:
-    """What a method need not say."""
+    """Defaults of attributes that a method may leave out."""
 
     instead: Mapping[str, str] = {}
     feature_parts: tuple[str, ...] = ("encoder",)
@@ -153,13 +153,13 @@ def declared(method: Any, name: str) -> Any:
 
     Args:
         method: the method.
-        name: `instead`, {"target": "what to do where examples have targets and not what is
-            needed"}; `feature_parts`, the parts of the parameters that "features" depends on;
-            `head_parts`, those whose shape depends on the labels of the dataset; `groups`, of
-            parameters, after those of the config (`jcl.optim.groups`); `order`, such as
-            `jcl.data.order.grouped`, where it is another than the usual `jcl.data.order.shuffled`;
-            `split`, patterns of parameters (`jcl.optim.patterns`) whose rows are split over all
-            devices and reach `objective` so, because they would not fit into one: `embed` must not
+        name: one of these. `instead`: {"target": "what to do if examples have targets and not what
+            is needed"}. `feature_parts`: the parts of the parameters that "features" depends on.
+            `head_parts`: the parts whose shape depends on the labels of the dataset. `groups`: of
+            parameters, after those of the config (`jcl.optim.groups`). `order`: the order of
+            examples, such as `jcl.data.order.grouped`, if it is not `jcl.data.order.shuffled`.
+            `split`: patterns of parameters (`jcl.optim.patterns`) that do not fit into one device.
+            Their rows are split over all devices and reach `objective` that way; `embed` must not
             use them.
     """
     return getattr(method, name, getattr(Defaults, name))
@@ -182,11 +182,11 @@ _GONE = {
 
 
 def check_protocol(name: str, method: Any) -> None:
-    """Raises UserError where a user's class is no method, or one of jcl's first protocol.
+    """Raises UserError if a user's class is not a method, or has jcl's first protocol.
 
     Args:
         name: of the method in the config.
-        method: what the class made.
+        method: the object that the class made.
     """
     said = f"method.name={name!r}"
     for function, arguments in _ARGUMENTS.items():
@@ -198,13 +198,13 @@ def check_protocol(name: str, method: Any) -> None:
         taken = tuple(inspect.signature(found).parameters)
         if len(taken) != len(arguments) or not _OLD_ARGUMENTS.isdisjoint(taken):
             raise UserError(
-                f"{said} has {function}({', '.join(taken)}), and must have "
+                f"{said} has {function}({', '.join(taken)}), but must have "
                 f"{function}({', '.join(arguments)}): see jcl.methods.base.Method"
             )
     for function, now in _GONE.items():
         if hasattr(method, function):
             raise UserError(
-                f"{said} has {function}, which is of jcl's first protocol of methods; now {now}"
+                f"{said} has {function}, which is from jcl's first protocol of methods; now {now}"
             )
     if not hasattr(method, "needs"):
         raise UserError(f"{said} has no `needs`: see jcl.methods.base.Method")

@@ -34,25 +34,25 @@ NEIGHBOURS = {"positives": ("target",), "released": ("target", "prediction", "pr
 
 @dataclasses.dataclass(frozen=True)
 class BECLR(Momentum, Predicted):
-    """Predictions of a masked student meet the teacher's view, and the teacher's neighbours.
+    """A masked student predicts the teacher's projection of the other view, and its neighbours.
 
-    Take it for a batch that is too small to hold images of one kind, and where episodes of a few
-    shots are what counts (`jcl.probes.opta` is its probe). BYOL has no term that spreads
-    projections and no neighbours; NNCLR has one neighbour, and no teacher.
+    Take it for few-shot episodes (`jcl.probes.opta` is its probe), and for batches too small to
+    have several images of one kind. BYOL has no neighbours and no term that spreads projections.
+    NNCLR has one neighbour and no teacher.
 
-    A memory holds M rows of the newest batches, of both views, in clusters. k-means clusters it
-    when it is full for the first time, and again after every `recluster_epochs`; between, each
-    batch is shared among the prototypes equally, and these are the means of their rows. From
-    `start_epochs` on, and once the memory is full, every row has k neighbours: the nearest rows of
-    its nearest prototype's cluster, which were there before the batch.
+    A memory holds M rows of the newest batches, of both views, in clusters. k-means clusters the
+    memory when it is full for the first time, and again after every `recluster_epochs`. In between,
+    the rows of each batch are assigned to prototypes in equal shares, and a prototype is the mean
+    of its rows. From `start_epochs` on, once the memory is full, every row has k neighbours: the
+    nearest rows in the cluster of its nearest prototype, from before the batch.
 
     `neighbours="positives"` is ours: the positives of a prediction are the teacher's other view and
-    the k neighbours of that, all alike. `neighbours="released"` is what the authors' code does: it
-    has a memory for the teacher's, the predicted and the projected rows each, and appends
-    neighbours to all three. No gradient reaches these, so they only shrink the positive term's
-    gradient, by 1 / (1 + k), and give the spreading term more rows. Not taken over from that code:
-    batches are stored before neighbours are sought, so that a row finds itself; batches are
-    assigned to the farthest prototypes.
+    this view's k neighbours, with equal weights. `neighbours="released"` is the authors' code: it
+    has a memory each for the teacher's, the predicted and the projected rows, and appends
+    neighbours to all three. The neighbours get no gradient. So they only shrink the gradient of the
+    positive term, by 1 / (1 + k), and add rows to the spreading term. Two details of that code are
+    not adopted: it stores a batch before it searches neighbours, so that a row finds itself, and it
+    assigns batches to the farthest prototypes.
 
     Formula: -1/2 mean_i [cos(p_i0, t_i1) + cos(p_i1, t_i0)] + negative_weight log mean_a mean_{b
     not in {a, partner}} exp(cos(z_a, z_b) / temperature)
@@ -61,19 +61,19 @@ class BECLR(Momentum, Predicted):
 
     Attributes:
         decay: of the teacher's moving average in the first step.
-        decay_end: what a cosine takes the decay to by the end of the run.
-        temperature: that cosines are divided by in the term that spreads projections.
+        decay_end: the decay at the end of the run; a cosine leads to it.
+        temperature: cosines are divided by it in the term that spreads projections.
         negative_weight: of that term; 0.1 in the released code.
-        mask_share: of the student's patches that are hidden; 0 where examples are no images.
+        mask_share: share of the student's patches that are hidden; 0 if examples are not images.
         patch_size: side of a patch in pixels.
         memory: M, a multiple of twice the batch; 8192 in the released code.
-        prototypes: how many clusters there are; 200 in the released code.
-        epsilon: that cosines with prototypes are divided by where a batch is shared among these.
-        k: neighbours of a row; 0 has no memory; 5 for a ResNet-18 and 3 for a ResNet-50 in the
-            released code.
+        prototypes: number of clusters; 200 in the released code.
+        epsilon: cosines with prototypes are divided by it when a batch is assigned to prototypes.
+        k: neighbours of a row; with 0 there is no memory; 5 for a ResNet-18 and 3 for a ResNet-50
+            in the released code.
         neighbours: positives, or released.
-        start_epochs: after how many epochs neighbours count.
-        recluster_epochs: after how many epochs k-means clusters the memory again.
+        start_epochs: number of epochs after which neighbours are used.
+        recluster_epochs: number of epochs after which k-means clusters the memory again.
 
     Source: Poulakakis-Daktylidis & Jamali-Rad 2024, "BECLR: Batch Enhanced Contrastive Few-Shot
     Learning" (https://arxiv.org/abs/2402.02444), of which the memory is the part called DyCE;
@@ -108,8 +108,8 @@ class BECLR(Momentum, Predicted):
         prototypes_lib.check("method.prototypes", self.prototypes)
         if max(self.prototypes, self.k + 1) > self.memory:
             raise UserError(
-                f"method.memory={self.memory} is impossible: it holds more than method.k={self.k} "
-                f"rows, and no fewer than method.prototypes={self.prototypes}"
+                f"method.memory={self.memory} is impossible: it must be more than "
+                f"method.k={self.k} and at least method.prototypes={self.prototypes}"
             )
 
     @property
@@ -135,7 +135,7 @@ class BECLR(Momentum, Predicted):
         hidden = views
         if self.mask_share and keys is not None:
             hidden = hide_patches(views, keys, share=self.mask_share, size=self.patch_size)
-        # Not the embed of Momentum, which shows the copies what the networks see.
+        # Not Momentum's embed, which passes the same views to networks and copies.
         online = super(Momentum, self).embed(variables, hidden, keys)
         copied = {name: self.networks[name] for name in ("encoder", "projector")}
         outputs, statistics = embed_copies(copied, variables, views, keys)
@@ -145,7 +145,7 @@ class BECLR(Momentum, Predicted):
         )
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """`beclr_loss`, with neighbours where it is time for them."""
+        """`beclr_loss`, with neighbours once they are used."""
         rows = {
             "target": unit_rows(jax.lax.stop_gradient(embeddings[MOMENTUM])),
             "prediction": embeddings["prediction"],
@@ -170,7 +170,7 @@ class BECLR(Momentum, Predicted):
         return Outcome(loss, metrics, {"rows": kept, "clusters": clusters, "key": key})
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """The teacher follows; the batch's rows take the place of the oldest in the memories."""
+        """Updates the teacher, and replaces the oldest rows of the memories by the batch's rows."""
         variables = super().after_update(variables, carry, clock)
         if not self._memories:
             return variables
@@ -198,7 +198,7 @@ class BECLR(Momentum, Predicted):
         )
 
     def _enhanced(self, memories, rows, mesh):
-        """What takes the place of the batch's rows, with the neighbours that the memories have."""
+        """The batch's rows together with their neighbours from the memories."""
         found = {}
         for name in self._memories:
             # [B, 2, 1 + k, d]: the row itself, and its neighbours.
@@ -215,8 +215,8 @@ class BECLR(Momentum, Predicted):
     def _check_memory(self, rows: int) -> None:
         if self.memory % rows:
             raise UserError(
-                f"method.memory={self.memory} is impossible with batches of {rows // 2}: it is a "
-                f"multiple of {rows}, the rows of both views"
+                f"method.memory={self.memory} is impossible with batches of {rows // 2}: it must "
+                f"be a multiple of {rows}, the number of rows of both views"
             )
 
     def _has_begun(self, clock, rows: int) -> Bool[Array, ""]:
@@ -224,7 +224,7 @@ class BECLR(Momentum, Predicted):
         return jnp.asarray(clock.step >= begins)
 
     def _clusters_now(self, clock, rows: int) -> Bool[Array, ""]:
-        """Whether the memory is just full, or is full and a clustering epoch ends."""
+        """Whether the memory has just become full, or is full and a clustering epoch ends."""
         taken, first = jnp.asarray(clock.step + 1), self.memory // rows
         epoch_ends = taken % (self.recluster_epochs * clock.steps_per_epoch) == 0
         return (taken == first) | ((taken > first) & epoch_ends)
@@ -239,7 +239,7 @@ def beclr_loss(
     negative_weight: float,
     mesh: Mesh | None,
 ) -> Float[Array, ""]:
-    """How far predictions are from the other view's targets, plus how near projections are.
+    """Distance of predictions from the other view's targets, plus nearness of projections.
 
     With p and z the unit predictions and projections and t the targets::
 
@@ -247,16 +247,16 @@ def beclr_loss(
         L_neg = log mean_a ( 1/(2N - 2) sum_{b not in {a, partner}} exp(<z_a, z_b> / temperature) )
         L     = L_pos + negative_weight L_neg
 
-    The logarithm of L_neg is outside of the mean over the 2N anchors a, whose partners are the
-    other view of their example.
+    The logarithm of L_neg is outside of the mean over the 2N anchors a. The partner of an anchor is
+    the other view of its example.
 
     Args:
         predictions: raw, of both views.
-        targets: of both views, unit rows or means of some. No gradient reaches them.
+        targets: of both views, unit rows or means of unit rows. They get no gradient.
         projections: raw, N > 1.
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         negative_weight: of L_neg.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
         UserError: N is 1, so there are no negatives.

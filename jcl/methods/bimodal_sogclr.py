@@ -16,20 +16,20 @@ from jcl.methods.parts.two_towers import TwoTowers
 class BimodalSogCLR(TwoTowers):
     """Two towers and running estimates: see `jcl.losses.bimodal_sogclr`.
 
-    The method's state is log u of every training pair by its index, `image` and `text`, -inf before
-    its first visit. Take it in the place of `clip` where the batch is small; `sogclr` is the same
-    of two views of an image.
+    The method's state is log u of every training pair by its index, for `image` and `text`, and
+    -inf before the pair's first visit. Take it instead of `clip` for small batches. `sogclr` is the
+    same method for two views of an image.
 
     Attributes:
-        temperature: that cosines are divided by; it stays.
-        gamma: share of the batch in an estimate.
+        temperature: cosines are divided by it; it is constant.
+        gamma: weight of the batch in an estimate.
 
     Source: Yuan et al. 2022, "Provable Stochastic Optimization for Global Contrastive Learning:
     Small Batch Does Not Harm Performance" (https://arxiv.org/abs/2202.12387), for two towers as in
     FastCLIP (https://arxiv.org/abs/2407.01445), equation GCL.
 
     Raises:
-        UserError: an impossible option, or views of an image alone.
+        UserError: an impossible option, or views of images without texts.
     """
 
     temperature: float = 0.07
@@ -47,7 +47,7 @@ class BimodalSogCLR(TwoTowers):
         return made._replace(method_state=table.start(data.examples, never))
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """The loss, given what earlier batches left; see `Method.objective`.
+        """The loss, with the estimates of earlier batches; see `Method.objective`.
 
         The metric `log_estimate` is the mean of the batch's new log u.
         """
@@ -68,6 +68,6 @@ class BimodalSogCLR(TwoTowers):
         return Outcome(loss, metrics, {"index": index, "rows": rows})
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """Writes the new estimates of the batch's pairs; all others stay."""
+        """Writes the new estimates of the batch's pairs; the others do not change."""
         estimates = table.write(variables.method_state, carry["index"], carry["rows"])
         return variables._replace(method_state=estimates)

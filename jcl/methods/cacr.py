@@ -9,12 +9,11 @@ from jcl.methods.parts.several_views import SeveralViewMethod
 
 @dataclasses.dataclass(frozen=True)
 class CACR(SeveralViewMethod):
-    """Weighted distances to positives less those to negatives: see `jcl.losses.cacr`.
+    """Weighted distances to positives minus those to negatives: see `jcl.losses.cacr`.
 
-    Take it for four or so views (`views.count`), of which the farther ones pull more. With two
-    there is nothing to weigh among positives, and DCL has the same weights among negatives. The
-    weights get no gradient, as in the authors' code for ImageNet; in their code for small images
-    they do.
+    Take it for about four views (`views.count`); farther views pull more. With two views there is
+    one positive and nothing to weigh, and DCL has the same weights among negatives. The weights get
+    no gradient, as in the authors' code for ImageNet; in their code for small images they do.
 
     Attributes:
         t_positive: how much more far positives weigh; 0 gives all the same weight.

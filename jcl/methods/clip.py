@@ -11,7 +11,7 @@ from jcl.methods.base import Outcome, Variables
 from jcl.methods.parts.diagnostics import two_tower_diagnostics
 from jcl.methods.parts.two_towers import TwoTowers
 
-# Of the scale that multiplies cosines, 1 / temperature.
+# Limit of the scale that multiplies cosines, 1 / temperature.
 _LARGEST_SCALE = 100.0
 
 
@@ -22,19 +22,19 @@ class CLIP(TwoTowers):
     The parameter `log_scale` is log(1 / temperature). It has no weight decay, and after every
     update it is clipped to [0, log 100], before weights are averaged.
 
-    Take this where examples are pairs of an image and a text; methods of two views contrast two
-    pictures of one image. LiT (Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text
-    Tuning") is this method with the image encoder of another run, held still: `init_from` and
-    `optimizer.groups`.
+    Take it if examples are pairs of an image and a text; methods of two views contrast two views of
+    one image. LiT (Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning") is
+    this method with a frozen image encoder of another run: `init_from` and `optimizer.groups`.
 
     Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
     Supervision", figure 3 and section 2.5.
 
     Attributes:
-        temperature: that cosines are divided by at first, from 0.01 to 1; it is learned.
+        temperature: cosines are divided by it; this is the initial value, from 0.01 to 1, of a
+            learned parameter.
 
     Raises:
-        UserError: a temperature that is not within the limits, or views of an image alone.
+        UserError: a temperature outside of the limits, or views of images without texts.
     """
 
     temperature: float = 0.07
@@ -42,8 +42,8 @@ class CLIP(TwoTowers):
     def __post_init__(self):
         if not 1 / _LARGEST_SCALE <= self.temperature <= 1:
             raise UserError(
-                f"method.temperature={self.temperature} is impossible: it is learned within "
-                f"{1 / _LARGEST_SCALE} and 1, and starts there"
+                f"method.temperature={self.temperature} is impossible: it is learned, and stays "
+                f"between {1 / _LARGEST_SCALE} and 1"
             )
 
     def init(self, key, views, data) -> Variables:

@@ -1,4 +1,4 @@
-"""Where in a run a step stands: what schedules of a method are made from."""
+"""The position of a step in a run, from which a method computes its schedules."""
 
 import dataclasses
 
@@ -11,8 +11,7 @@ class Clock:
     """The time of one step.
 
     Attributes:
-        step: updates that were completed before this step, so the first step is 0; traced where
-            the step is compiled.
+        step: number of updates before this step, so the first step is 0; traced in a compiled step.
         steps_per_epoch: of the training split.
         total_steps: of the run.
     """
@@ -23,7 +22,7 @@ class Clock:
 
     @property
     def epoch(self) -> jax.Array | int:
-        """Passes over the training split that were completed before this step."""
+        """Number of passes over the training split before this step."""
         return self.step // self.steps_per_epoch
 
     def cosine(self, start: float, end: float) -> jax.Array:

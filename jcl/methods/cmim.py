@@ -1,4 +1,4 @@
-"""cMIM: an auto-encoder whose codes are told from each other, without augmentation (Livne 2025)."""
+"""cMIM: an auto-encoder that contrasts the codes of a batch, without augmentation (Livne 2025)."""
 
 import dataclasses
 import math
@@ -22,32 +22,33 @@ _LOG_2PI = math.log(2 * math.pi)
 
 @dataclasses.dataclass(frozen=True)
 class CMIM(Chain):
-    """A code of an example gives the example back, and is told from the codes of the batch.
+    """An example is reconstructed from its code, and the code is contrasted with the batch's codes.
 
-    Take it with `views.name=none` and `views.count=1`: it needs no second view, so no augmentation
-    has to be known. Methods of two views learn what views share, and are the better choice where
-    augmentations are known. Each view is an example of its own, which is compared with the codes of
-    the same view of other examples.
+    Take it with `views.name=none` and `views.count=1`: it needs no second view and no augmentation.
+    Methods of two views learn what the views share, and are the better choice if good augmentations
+    are known. With several views, each is treated as an example, and compared with the codes of the
+    same view of other examples.
 
-    The encoder's features give a mean and the logarithm of a deviation, at least -6, of every
-    dimension of the code z, and z is drawn. With N(z; 0, I) the prior, the loss of an example is::
+    A linear map of the encoder's features gives a mean and the logarithm of a standard deviation,
+    at least -6, for every dimension of the code z. z is drawn from this normal distribution. With
+    N(z; 0, I) the prior, the loss of an example is::
 
         -log p(x | z) + log(1 + mean_{j != i} exp((cos(z_i, z_j) - 1) / temperature))
             - 1/2 (log q(z | x) + log N(z; 0, I))
 
-    Unlike in a VAE, log q(z | x) grows, so deviations shrink to the least. What p(x | z) is of
-    images, we did not find: the normal distribution around the decoder's values is our choice.
+    Unlike in a VAE, training increases log q(z | x), so deviations shrink to their lower bound. We
+    did not find which p(x | z) the authors use for images: the normal distribution around the
+    decoder's values is our choice.
 
-    Outputs are the encoder's `features`, the unit means of the codes as `projection`, and
-    `decoder`, the decoder's last hidden layer at these means: what the paper calls informative
-    embeddings.
+    Outputs are the encoder's `features`; `projection`, the unit means of the codes; and `decoder`,
+    the decoder's last hidden layer for these means, which the paper calls informative embeddings.
 
     Attributes:
         decoder: maps codes to examples.
-        temperature: that cosines of codes are divided by; 0.1 in the paper.
+        temperature: cosines of codes are divided by it; 0.1 in the paper.
         contrast_weight: of the contrast; 1 in the paper, 0 is MIM.
         code_dim: dimension of the code.
-        deviation: of the pixels, or of the values of a vector, around what the decoder says.
+        deviation: standard deviation of pixels, or of a vector's values, around the decoder's.
         mean_over_dimensions: whether log q and log N are divided by the dimension of the code.
 
     Source: Livne 2025, "cMIM: A Contrastive Mutual Information Framework for Unified Generative and
@@ -109,14 +110,14 @@ class CMIM(Chain):
         return Embedded(z, losses, {**model_state, **new})
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """The contrast of each view's codes, whose mean over views counts."""
+        """The contrast of each view's codes, averaged over views."""
         options = {"temperature": self.temperature, "mesh": mesh}
         views = range(embeddings.shape[1])
         contrast = sum(cmim_contrast(embeddings[:, view], **options) for view in views) / len(views)
         return Outcome(self.contrast_weight * contrast, {"contrast": contrast}, {})
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """`features`, `projection` and `decoder`, nothing drawn; `map` where there is one."""
+        """`features`, `projection` and `decoder` without random numbers; `map` if there is one."""
         found = infer_chain(self.networks, *variables[:2], input_of(inputs))
         mean, _ = _split(found["code"])
         networks = {"params": variables.params["decoder"]}
@@ -140,7 +141,7 @@ def _only_kind(views) -> Float[Array, "B V ..."]:
     kinds = views_of_inputs(views)
     if len(kinds) > 1:
         raise UserError(
-            "the decoder gives views of one size, and the recipe of views (views.name) makes "
+            "the decoder makes views of one size, but the recipe of views (views.name) makes "
             f"{' and '.join(kinds)}"
         )
     return next(iter(kinds.values()))

@@ -1,4 +1,4 @@
-"""L1 with ConR, which pushes apart what is wrongly predicted alike (Keramati et al. 2024)."""
+"""L1 with ConR, which pushes apart near predictions of far targets (Keramati et al. 2024)."""
 
 import dataclasses
 
@@ -17,28 +17,29 @@ from jcl.methods.regression import L1, in_units, with_seen
 class ConR(L1):
     """Regression by L1, and a contrast of features: see `jcl.losses.conr`.
 
-    Take it for imbalanced targets, where L1 alone draws rare ones towards frequent ones. SupReMix
-    and Rank-N-Contrast order features by targets and leave the regression to a probe.
+    Take it for imbalanced targets, for which L1 alone draws predictions of rare targets towards
+    frequent ones. SupReMix and Rank-N-Contrast order features by targets and leave the regression
+    to a probe.
 
     Predictions and targets are compared in the target's unit. An example may have a `weight`, such
-    as the inverse density of its target, which its anchors are multiplied by.
+    as the inverse density of its target, which multiplies the losses of its anchors.
 
     Formula: |prediction - target| + weight `conr`
 
-    Reading: L1 is of standardised targets; a 1 for every pair that is no positive, which stands in
-    D_i in the authors' code, is left out.
+    Reading: L1 is of standardised targets; the authors' code adds 1 to D_i for every pair that is
+    not a positive, which is left out here.
 
     Attributes:
-        temperature: that cosines of features are divided by; 0.07 in the released code, which
-            ignores its option.
-        window: how far apart targets, or predictions, count as alike, in units of the target; 1
-            year of age in the paper.
-        push: by how much a wrongly near pair's weight grows with the distance of its targets.
+        temperature: cosines of features are divided by it; 0.07 in the released code, which ignores
+            its own option.
+        window: largest distance at which targets, or predictions, count as near, in units of the
+            target; 1 year of age in the paper.
+        push: growth rate of the weight of a wrongly near pair with the distance of its targets.
         weight: of the contrast beside L1; 4 in the paper for ages.
 
     Source: Keramati et al. 2024, "ConR: Contrastive Regularizer for Deep Imbalanced Regression"
-    (https://arxiv.org/abs/2309.06651), Eq. 3 and 4, and the released code. There L1 is of targets
-    as they are; here they are standardised, so that `weight` does not depend on their unit.
+    (https://arxiv.org/abs/2309.06651), Eq. 3 and 4, and the released code. There L1 is of raw
+    targets; here targets are standardised, so that `weight` does not depend on their unit.
     """
 
     temperature: float = 0.07
@@ -53,7 +54,7 @@ class ConR(L1):
             check_not_negative(f"method.{key}", getattr(self, key))
 
     def embed(self, variables, views, keys) -> Embedded:
-        """See `Method.embed`; those of L1, and `features` [B, V, D]."""
+        """See `Method.embed`; the embeddings of L1, and `features` [B, V, D]."""
         params, model_state, _ = variables
         found, new = embed_chain(self.networks, params, model_state, views_of_inputs(views), keys)
         embeddings = with_seen(variables, found["head"][..., 0])
@@ -61,7 +62,7 @@ class ConR(L1):
         return Embedded(embeddings, {}, {**model_state, **new})
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """L1 plus `weight` times ConR, whose predictions are the mean of both views'."""
+        """L1 plus `weight` times ConR, which takes the mean prediction of both views."""
         outcome = super().objective(variables, embeddings, batch, clock, key, mesh)
         f0, f1 = pair_of(embeddings["features"])
         contrast = conr(

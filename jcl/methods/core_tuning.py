@@ -23,13 +23,13 @@ _HEAD = "contrast_head"
 
 
 class Mixtures(NamedTuple):
-    """Features that are mixed of two examples' each, and what they are labelled with.
+    """Features that are each mixed from two examples, and their mixed labels.
 
     Attributes:
         features: f, [N, D].
         first: the class of one part, [N].
-        second: the class of the other.
-        share: of the first, [N].
+        second: the class of the other part, [N].
+        share: the share of the first part, [N].
     """
 
     features: Float[Array, "N D"]
@@ -42,17 +42,17 @@ class Mixtures(NamedTuple):
 class CoreTuning(CrossEntropy):
     """Fine-tuning of a pretrained encoder: cross-entropy and a contrast, with mixed features too.
 
-    The encoder comes from another run: `init_from=(("encoder", WORKDIR),)`. To an example's
-    features come two mixtures (`hard_mixtures`), one near another example and one between its least
-    similar positive and its most similar negative. All are classified by their mixed labels, and
-    contrasted (`focal_supcon`) behind a head of their own, where two mixtures are of one class if
-    their mixed labels are the same. Take it to fine-tune with few labels; cross-entropy alone
-    keeps less of what pretraining found, and SupCon trains no classifier.
+    The encoder comes from another run: `init_from=(("encoder", WORKDIR),)`. Each example's features
+    get two mixtures (`hard_mixtures`): one near another example, and one between the example's
+    least similar positive and its most similar negative. A classifier learns the mixed labels of
+    all of them. A second head contrasts all of them (`focal_supcon`); two mixtures are of one class
+    if their mixed labels are equal. Take it to fine-tune with few labels. Cross-entropy alone keeps
+    less of the pretrained features, and SupCon trains no classifier.
 
-    Each view of an example is an example. Deviations from the authors' code: there no gradient
-    reaches the encoder through unmixed features, a class's least similar positive may be an example
-    of another class, and the contrast of an anchor is the mean over all rows and not over its
-    positives, for which they multiply it by 10 instead of the paper's 0.1.
+    Each view is treated as an example. The authors' code differs in three points. It passes no
+    gradient to the encoder through unmixed features. A class's least similar positive may be an
+    example of another class. The contrast of an anchor is the mean over all rows instead of its
+    positives; to make up for this, the code multiplies it by 10 instead of the paper's 0.1.
 
     Formula: mean_a -sum_c y_ac log softmax(logits_a)[c] + contrast_weight mean_{a: P(a) not empty}
     mean_{p in P(a)} -(1 - p_ap)^focal log p_ap, p_ap = exp s_ap / sum_{b != a} exp s_ab, over
@@ -62,10 +62,10 @@ class CoreTuning(CrossEntropy):
 
     Attributes:
         contrast_weight: eta, of the contrast; 0.1 in the paper for CIFAR-10.
-        temperature: that cosines are divided by; 0.07 in the code.
-        focal: exponent of 1 minus a positive's probability, by which its loss is multiplied.
-        contrast_width: of the contrast's embeddings; 256 in the code.
-        least_share: of the other example in the first mixture; 0.8 in the code.
+        temperature: cosines are divided by it; 0.07 in the code.
+        focal: exponent of 1 minus a positive's probability; this power multiplies its loss.
+        contrast_width: width of the contrast's embeddings; 256 in the code.
+        least_share: smallest share of the other example in the first mixture; 0.8 in the code.
         mix: whether there are mixtures.
 
     Source: Zhang et al. 2021, "Unleashing the Power of Contrastive Self-Supervised Visual Models
@@ -112,7 +112,7 @@ class CoreTuning(CrossEntropy):
         parts = [Mixtures(features, label, label, jnp.ones(len(label), features.dtype))]
         if self.mix:
             parts += hard_mixtures(key, features, label, least_share=self.least_share, mesh=mesh)
-        # Side by side, so that a batch sharded over devices stays where it is.
+        # Interleaved, so that every row of a sharded batch stays on its device.
         mixed = jax.tree.map(_side_by_side, *parts)
         logits = self._apply(self.networks["head"], variables, "head", mixed.features)
         log_p = jax.nn.log_softmax(logits)
@@ -130,14 +130,14 @@ class CoreTuning(CrossEntropy):
         return Outcome(classified + self.contrast_weight * contrast, metrics, {})
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """Those of a classifier, and `projection` [N, d]: unit rows, as the contrast compares."""
+        """Outputs of a classifier, and `projection` [N, d]: the unit rows of the contrast."""
         found = super().outputs(variables, inputs)
         head = self._contrast_head(found["features"].shape[-1])
         projection = self._apply(head, variables, _HEAD, found["features"])
         return {**found, "projection": unit_rows(projection)}
 
     def _contrast_head(self, width: int) -> nn.Module:
-        # Without BatchNorm, as the authors', so that `objective` changes no statistics.
+        # Without BatchNorm, as in the authors' code, so that `objective` changes no statistics.
         dtype = self.encoder.param_dtype
         types = {"dtype": dtype, "param_dtype": dtype}
         return MLP(hidden_dim=width, output_dim=self.contrast_width, norm="none", **types)
@@ -154,19 +154,19 @@ def hard_mixtures(
     least_share: float,
     mesh: Mesh | None,
 ) -> list[Mixtures]:
-    """For each example two mixtures, a hard negative and a hard positive.
+    """Two mixtures for each example, a hard negative and a hard positive.
 
-    The first is (1 - l) f_i + l f_j, j from a permutation of the batch and l the larger of a
-    uniform number and `least_share`. The second is l f_p + (1 - l) f_n, p the example of i's class
-    that is least similar to i by the cosine, n the most similar one of other classes, l uniform. An
-    example without another of its class is its own p, and in a batch of one class its own n.
+    The first is (1 - l) f_i + l f_j, with j from a permutation of the batch and l the larger of a
+    uniform number and `least_share`. The second is l f_p + (1 - l) f_n with l uniform. Here p is
+    the example of i's class with the smallest cosine to i, and n is the example of another class
+    with the largest. If i is the only example of its class, p = i. In a batch of one class, n = i.
 
     Args:
-        key: of all that is drawn.
+        key: for all random numbers.
         features: raw.
         label: of each.
         least_share: see above.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
     """
     order_key, near_key, between_key = jax.random.split(key, 3)
     unit = unit_rows(jax.lax.stop_gradient(features))
@@ -189,7 +189,7 @@ def hard_mixtures(
 
 
 def classes_of(mixed: Mixtures) -> Int[Array, " N"]:
-    """The class of mixtures of two examples of one class; all others have a class of their own."""
+    """The class of mixtures within a class; every other mixture has a class of its own."""
     alone = -1 - jnp.arange(len(mixed.first), dtype=mixed.first.dtype)
     return jnp.where(mixed.first == mixed.second, mixed.first, alone)
 
@@ -202,7 +202,7 @@ def focal_supcon(
     focal: Real[ArrayLike, ""],
     mesh: Mesh | None,
 ) -> Float[Array, ""]:
-    """SupCon of one view, in which a positive counts less the more probable it is already.
+    """SupCon of one view, in which a positive counts less the more probable it is.
 
     With s the cosine divided by the temperature, P(i) the other rows of anchor i's class and
     log p_ip = s_ip - log sum_{j != i} exp s_ij::
@@ -212,9 +212,9 @@ def focal_supcon(
     Args:
         embeddings: raw.
         classes: only compared for equality.
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         focal: 0 is SupCon. The factor has a gradient too.
-        mesh: over whose axes the rows are sharded; None: as one device would.
+        mesh: the rows are sharded over its axes; None computes as one device would.
 
     Returns:
         The mean of l_i over the anchors with positives; 0 where none has any.
@@ -232,18 +232,18 @@ def _focal(index, row, columns, scales):
     logits = inner_products(anchor, keys) / temperature
     log_p = logits - logsumexp(logits, where=others)
     log_p = jnp.where(positive, log_p, -1)
-    # Of 1 - p where p rounds to 1, the power would have no gradient.
+    # Where p rounds to 1, the power of 1 - p would have no gradient.
     factor = jnp.maximum(-jnp.expm1(log_p), jnp.finfo(log_p.dtype).tiny) ** focal
     loss = -jnp.sum(jnp.where(positive, factor * log_p, 0)) / jnp.maximum(positive.sum(), 1)
     return loss, positive.any()
 
 
 def _extremes(index, row, columns, replicated):
-    """Positions of the least similar positive and of the most similar negative, or its own."""
+    """Positions of the least similar positive and the most similar negative, or the row's own."""
     del replicated
     (anchor, own), (keys, labels) = row, columns
     cosines, same = inner_products(anchor, keys), labels == own
-    least = jnp.argmin(jnp.where(same, cosines, jnp.inf))  # no one is nearer than oneself
+    least = jnp.argmin(jnp.where(same, cosines, jnp.inf))  # the row itself is never the farthest
     most = jnp.argmax(jnp.where(same, -jnp.inf, cosines))
     return least, jnp.where(same.all(), index, most)
 

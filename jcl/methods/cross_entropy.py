@@ -1,4 +1,4 @@
-"""Training with class labels from end to end: the control of contrastive methods for classes."""
+"""Supervised training with class labels: the baseline of contrastive methods for classes."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ class CrossEntropy(Supervised):
 
     @property
     def outputs_of_head(self) -> int:
-        """A logit a class; without a dataset, to read features alone, one."""
+        """One logit per class; one without a dataset, when only features are read."""
         return self.n_classes or 1
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:

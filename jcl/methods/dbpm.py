@@ -1,4 +1,4 @@
-"""DBPM: pairs whose losses stay far from the others' count less (Lan et al. 2024)."""
+"""DBPM: pairs whose losses stay far from those of other pairs count less (Lan et al. 2024)."""
 
 import dataclasses
 
@@ -17,29 +17,31 @@ from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 @dataclasses.dataclass(frozen=True)
 class DBPM(CosineContrast):
-    """SimCLR that remembers each example's losses, and weighs bad pairs down.
+    """SimCLR that records each example's losses and gives bad pairs less weight.
 
-    A pair is noisy where its two views agree too easily, and faulty where they are of two things:
-    its mean loss over the epochs so far, in which later epochs weigh more, lies `deviations`
-    standard deviations below or above the mean of all. From `start_epochs` on, such a pair weighs
-    exp(-(l - m)^2 / (2 s^2)) for its present loss l, with the mean m and deviation s over the
-    dataset as the last epoch left them; other pairs weigh 1. Take it where some training pairs are
-    known to be bad and not which; SimCLR counts all alike.
+    A pair is bad in one of two ways: its two views agree too easily (a noisy pair), or they show
+    different things (a faulty pair). Such a pair is flagged when its mean loss over past epochs, in
+    which later epochs weigh more, lies `deviations` standard deviations below or above the mean of
+    all pairs. From `start_epochs` on, a flagged pair with current loss l has the weight
+    exp(-(l - m)^2 / (2 s^2)). m and s are mean and deviation over the dataset at the end of the
+    last epoch. Other pairs have weight 1. Take it if some training pairs are bad and it is not
+    known which; SimCLR weighs all pairs equally.
 
-    The method's state is a table of every training example, a weighted sum of its losses and the
-    sum of these weights, and the mean and deviation of their quotients. Deviations from the
-    authors' code: there the sums are not divided by the weights, so that they lie on another scale
-    than the losses, and the weight is the density itself, which exceeds 1 for small deviations.
+    The method's state is a table with a weighted sum of losses, and the sum of weights, for every
+    training example, and the mean and deviation of their quotients. The authors' code differs in
+    two points. It does not divide the sums by the weights, so that they have another scale than the
+    losses. Its weight is the density itself, which exceeds 1 for small deviations.
 
     Formula: mean_i w_i l_i, l_i the NT-Xent of pair i, w_i = exp(-(l_i - m)^2 / (2 s^2)) where its
     past mean lies `deviations` s from the mean m of all, else 1
 
-    Reading: past losses divided by their weights, and a weight of a pair that is at most 1.
+    Reading: past losses are divided by their weights, and the weight of a pair is at most 1.
 
     Attributes:
-        temperature: that cosines are divided by; 0.2 in the authors' code.
-        deviations: how far from the mean a pair is flagged, either way; 2 in the code.
-        start_epochs: before which nothing is flagged; 50 of 80 in the code.
+        temperature: cosines are divided by it; 0.2 in the authors' code.
+        deviations: standard deviations from the mean, in both directions, at which a pair is
+            flagged; 2 in the code.
+        start_epochs: number of epochs before the first pair is flagged; 50 of 80 in the code.
 
     Source: Lan et al. 2024, "Towards Enhancing Time Series Contrastive Learning: A Dynamic Bad Pair
     Mining Approach" (https://arxiv.org/abs/2302.03357), Eq. 4 to 7, and the authors' code.
@@ -89,7 +91,7 @@ class DBPM(CosineContrast):
         return (state["deviation"] > 0) & (distance >= self.deviations * state["deviation"])
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """Adds the batch's losses to its rows; after an epoch, takes mean and deviation anew."""
+        """Adds the batch's losses to its rows; after an epoch, updates mean and deviation."""
         state = variables.method_state
         rows, weight = table.read(state["table"], carry["index"]), 1 + clock.epoch
         added = {
@@ -105,7 +107,7 @@ class DBPM(CosineContrast):
 
 
 def likeness(losses: Float[Array, " B"], state) -> Float[Array, " B"]:
-    """exp(-(l - mean)^2 / (2 deviation^2)), in (0, 1]; no gradient reaches it."""
+    """exp(-(l - mean)^2 / (2 deviation^2)), in (0, 1], without gradient."""
     spread = jnp.where(state["deviation"] > 0, state["deviation"], 1)
     return stop_gradient(jnp.exp(-(((losses - state["mean"]) / spread) ** 2) / 2))
 

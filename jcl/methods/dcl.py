@@ -11,11 +11,11 @@ from jcl.methods.parts.two_view import TwoViewMethod
 class DCL(TwoViewMethod):
     """NT-Xent without the positive in the denominator: see `jcl.losses.dcl`.
 
-    More views (`views.count`) give the mean over pairs of them; MV-DHEL is the relative that
-    compares all at once.
+    With more than two views (`views.count`) the loss is the mean over pairs of views. MV-DHEL is a
+    similar loss that compares all views at once.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the published code.
+        temperature: cosines are divided by it; 0.1 in the published code.
         weight_sigma: None is DCL; a number (0.5 in the published code) is DCLW.
 
     Source: Yeh et al. 2022, "Decoupled Contrastive Learning" (https://arxiv.org/abs/2110.06848).

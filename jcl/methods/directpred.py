@@ -20,32 +20,32 @@ _HIGHEST = jax.lax.Precision.HIGHEST  # GPUs and TPUs would round float32 operan
 class DirectPred(Momentum, TwoViewNetworks):
     """BYOL whose predictor is a function of the projections' correlation.
 
-    Take it and not BYOL to do without a predictor to train and its two layers' settings, or to
-    study what a predictor does. The decomposition of a matrix [d, d] every few steps is its cost,
-    so d, the projector's `output_dim`, stays in the hundreds.
+    Take it instead of BYOL to avoid training a predictor and choosing its settings, or to study
+    what a predictor does. It decomposes a matrix [d, d] every few steps, so d, the projector's
+    `output_dim`, should be at most some hundreds.
 
     The method's state is `correlation`, the moving average F [d, d] of f f' over the rows f of both
     views of the global batch, and `predictor`, W [d, d], which gets no gradient. A step predicts
-    with the W of the batches before it, and the first step with the identity. Rows f are the
-    projector's output as it is: neither centred nor scaled to norm one (the released code's
-    default). W does not change when all of F is scaled.
+    with the W from earlier batches, the first step with the identity. Rows f are the projector's
+    raw output, neither centred nor scaled to norm one, as is the released code's default. W does
+    not change if F is multiplied by a number.
 
-    The metric `correlation_dimensions`, (tr C)^2 / |C|^2 of the batch's correlation C, says in how
-    many dimensions projections vary: it falls to 1 in a collapse to a line or a point, at which
-    `embedding_spread` falls to 0.
+    The metric `correlation_dimensions`, (tr C)^2 / |C|^2 of the batch's correlation C, is the
+    number of dimensions in which projections vary. In a collapse to a line or a point it falls to
+    1, and `embedding_spread` falls to 0.
 
     Formula: 4 - 2 mean_i [cos(W f_i0, f'_i1) + cos(W f_i1, f'_i0)], W = U diag(sqrt(s / max s) +
     epsilon) U' of the projections' correlation F = U diag(s) U'
 
     Attributes:
         decay: of the moving average of the networks in the first step.
-        decay_end: what a cosine takes that decay to by the end of the run; the same value holds it
-            constant, as in the released code.
+        decay_end: the decay at the end of the run; a cosine leads to it. The value of `decay` keeps
+            it constant, as in the released code.
         correlation_decay: of the moving average F, rho in the paper.
-        epsilon: added to every eigenvalue of W, whose largest is 1 + epsilon. A huge one leaves the
-            identity, up to a factor that cosines do not see: no predictor.
-        floor: of the eigenvalues of W; it matters for epsilon below it.
-        every_steps: how often W is computed; F follows in every step.
+        epsilon: added to every eigenvalue of W, so that the largest is 1 + epsilon. With a huge
+            epsilon W is the identity up to a factor, which does not change cosines: no predictor.
+        floor: smallest eigenvalue of W; it has an effect only if it is larger than epsilon.
+        every_steps: number of steps between two computations of W; F is updated in every step.
 
     Source: Tian, Chen & Ganguli 2021, "Understanding Self-Supervised Learning Dynamics without
     Contrastive Pairs" (https://arxiv.org/abs/2102.06810), Eq. 18 and 19; `floor` is from the code
@@ -78,7 +78,7 @@ class DirectPred(Momentum, TwoViewNetworks):
         return made._replace(method_state={**made.method_state, **begun})
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """(2 - 2 cos(W f of view 0's projection f, copy's of view 1)) + the reverse."""
+        """(2 - 2 cos(W f of view 0, momentum projection of view 1)) + the reverse."""
         predictor = variables.method_state["predictor"]
         projections = embeddings["online"].astype(predictor.dtype)
         predictions = jnp.matmul(projections, predictor, precision=_HIGHEST)
@@ -92,11 +92,11 @@ class DirectPred(Momentum, TwoViewNetworks):
         return Outcome(4 - 4 * agreement, metrics, {"correlation": found})
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """The copies follow, F takes in the batch's correlation, and W is computed from it."""
+        """Updates the copies, and F by the batch's correlation; computes W from F."""
         variables = super().after_update(variables, carry, clock)
         state, found, decay = variables.method_state, carry["correlation"], self.correlation_decay
         average = decay * state["correlation"] + (1 - decay) * found
-        # The first batch has no average to join.
+        # Before the first batch there is no average.
         average = jnp.where(clock.step == 0, found, average)
         predictor = jax.lax.cond(
             clock.step % self.every_steps == 0,
@@ -116,15 +116,16 @@ def correlation(rows: Float[Array, "*batch d"]) -> Float[Array, "d d"]:
 def predictor_of(
     correlation: Float[Array, "d d"], *, epsilon: float, floor: float
 ) -> Float[Array, "d d"]:
-    """The predictor that has the eigenvectors of a correlation and the square roots of its shares.
+    """The predictor with the eigenvectors of a correlation and the roots of its scaled eigenvalues.
 
-    With F = U diag(s) U', it is W = U diag(p) U' of p = max(sqrt(max(s, 0) / max s) + epsilon,
-    floor). So W is a function of F, whatever basis U a solver gives: the signs of eigenvectors and
-    their order cancel, and so does the basis of a space of equal eigenvalues, as their p are equal.
-    The square root makes the rounding of an eigenvalue near zero, of size e, one of size sqrt(e).
+    With F = U diag(s) U', it is W = U diag(p) U' with p = max(sqrt(max(s, 0) / max s) + epsilon,
+    floor). W depends only on F and not on the basis U that a solver returns: the signs and the
+    order of eigenvectors cancel, and so does the choice of a basis for equal eigenvalues, because
+    their p are equal. The square root turns a rounding error of size e of an eigenvalue near zero
+    into one of size sqrt(e).
 
     Args:
-        correlation: F, symmetric, float32 or float64; where it is zero all shares are zero.
+        correlation: F, symmetric, float32 or float64; for F = 0 all roots are 0.
         epsilon: added to the square roots.
         floor: of p.
 
@@ -138,6 +139,6 @@ def predictor_of(
 
 
 def dimensions(correlation: Float[Array, "d d"]) -> Float[Array, ""]:
-    """The participation ratio of a correlation's eigenvalues, in [1, d]; 0 where it is zero."""
+    """The participation ratio of a correlation's eigenvalues, in [1, d]; 0 for the zero matrix."""
     squares = jnp.square(correlation).sum()
     return jnp.square(jnp.trace(correlation)) / jnp.where(squares > 0, squares, 1)

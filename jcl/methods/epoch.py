@@ -1,4 +1,4 @@
-"""What a method may look at between two epochs."""
+"""What a method may read between two epochs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from jaxtyping import Float, PRNGKeyArray, Shaped
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """The epoch whose first step comes next; see `at_epoch` in `jcl.methods.base.Method`.
+    """The epoch that is about to begin; see `at_epoch` in `jcl.methods.base.Method`.
 
     Attributes:
         number: from 0.
         key: from the run's seed and the number.
-        outputs: name -> float32 [n, D], that output of the method for every training example, in
-            the order of their indices, as probes extract it. Each call reads the whole split.
-        known: key -> what the data know of every training example, such as its label, [n, ...];
-            it reads the whole split when a run first asks for it.
+        outputs: name -> float32 [n, D]: the output of this name for every training example, in the
+            order of their indices, as probes extract it. Each call reads the whole split.
+        known: key -> the values [n, ...] of every training example under this key, such as its
+            label. The first call reads the whole split.
     """
 
     number: int

@@ -17,24 +17,24 @@ from jcl.methods.parts.queued import MomentumQueue
 class FeatureTransformation(MomentumQueue):
     """MoCo v2 on moved embeddings: see `jcl.losses.transformed_queue_nce`.
 
-    A query and its key are extrapolated away from each other, so positives become harder, and each
-    negative is interpolated with another one of the queue, so there are more kinds of them. The
-    two factors are numbers that are drawn anew in every step, alike for all queries; so is the
-    order in which negatives find their partners. The queue stores keys as they were.
+    A query and its key are extrapolated away from each other, so positives become harder. Each
+    negative is interpolated with another one of the queue, so negatives become more diverse. The
+    two factors, and the pairing of negatives, are drawn in every step and are the same for all
+    queries. The queue stores unmoved keys.
 
-    Take it where MoCo v2's positives have become easy; MoCHi makes its negatives harder. With both
+    Take it if MoCo v2's positives have become easy; MoCHi makes the negatives harder. With both
     factors None it is MoCo v2.
 
     Attributes:
-        temperature: that products are divided by; MoCo v2's 0.2.
+        temperature: inner products are divided by it; 0.2 as in MoCo v2.
         decay: of the moving average; 0.999 in the paper on ImageNet, 0.99 on ImageNet-100.
-        positive_alpha: a of Beta(a, a), to which 1 is added: the factor of the extrapolation. None
-            leaves queries and keys where they are.
-        negative_alpha: a of Beta(a, a), the factor of the interpolation. None leaves negatives
-            where they are.
-        move_queries: whether queries are extrapolated where they meet negatives too. They are in
-            the released code, whose scores are known, so that is the default; the paper's text
-            speaks of the pair of query and key alone.
+        positive_alpha: the factor of the extrapolation is 1 plus a draw from Beta(a, a) with this
+            a. None does not move queries and keys.
+        negative_alpha: the factor of the interpolation is a draw from Beta(a, a) with this a. None
+            does not move negatives.
+        move_queries: whether queries are also extrapolated when they are compared with negatives.
+            The default follows the released code, whose scores are known; the paper's text only
+            mentions the pair of query and key.
 
     Source: Zhu et al. 2021, "Improving Contrastive Learning by Visualizing Feature Transformation"
     (https://arxiv.org/abs/2108.02982); the factors are those of the code released with it.
@@ -50,7 +50,7 @@ class FeatureTransformation(MomentumQueue):
         check_positive("method.negative_alpha", self.negative_alpha)
 
     def loss(self, queries, keys, queue, clock, key, mesh):
-        """MoCo's of what is moved; `key` draws the factors and the order of partners."""
+        """MoCo's loss of the moved rows; `key` draws the factors and the pairing of negatives."""
         del clock
         positive_key, negative_key, order_key = jax.random.split(key, 3)
         still = jnp.ones((), queue.dtype)
@@ -73,6 +73,6 @@ class FeatureTransformation(MomentumQueue):
 
 
 def draw_beta(key: PRNGKeyArray, alpha: float, dtype: DTypeLike) -> Float[Array, ""]:
-    """One number from Beta(alpha, alpha), by its quantiles, as sampling by rejection is slow."""
+    """One number from Beta(alpha, alpha), by quantiles, because rejection sampling is slow."""
     quantiles = jnp.asarray(beta_quantiles(alpha, alpha), dtype)
     return quantiles[jax.random.randint(key, (), 0, len(quantiles))]

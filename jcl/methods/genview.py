@@ -1,4 +1,4 @@
-"""GenView's loss: pairs count by a quality that the data store (Li et al. 2024)."""
+"""GenView's loss: pairs are weighted by a quality stored in the dataset (Li et al. 2024)."""
 
 import dataclasses
 
@@ -14,20 +14,20 @@ from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 @dataclasses.dataclass(frozen=True)
 class GenView(CosineContrast):
-    """SimCLR whose pairs weigh more the better they are; examples have a `quality`.
+    """SimCLR in which better pairs weigh more; examples have a `quality`.
 
     Weights are B softmax(gamma quality) over the global batch, so that their mean is 1. Take it for
-    stored second views of unlike quality, such as generated ones (`views.name="partners"`), of
-    which a frozen network told the quality before; DBPM finds bad pairs by their losses.
+    stored second views of different quality, such as generated ones (`views.name="partners"`), if
+    their quality is known, for example from a frozen network. DBPM finds bad pairs by their losses.
 
     Formula: mean_i w_i l_i, l_i the NT-Xent of pair i, w = B softmax(gamma quality)
 
     Reading: qualities are stored, not computed while training.
 
     Attributes:
-        temperature: that cosines are divided by.
-        gamma: by which qualities are multiplied; 0 is SimCLR. The paper's qualities are differences
-            of cosines, and its gamma is 1.
+        temperature: cosines are divided by it.
+        gamma: qualities are multiplied by it; 0 is SimCLR. The paper's qualities are differences of
+            cosines, and its gamma is 1.
 
     Source: Li et al. 2024, "GenView: Enhancing View Quality with Pretrained Generative Model for
     Self-Supervised Learning" (https://arxiv.org/abs/2403.12003), Sec. 3.3. The paper computes

@@ -1,4 +1,4 @@
-"""GroCo: positives are to rank above the nearest negatives (Shvetsova et al. 2023)."""
+"""GroCo: positives should rank above the nearest negatives (Shvetsova et al. 2023)."""
 
 import dataclasses
 
@@ -18,13 +18,13 @@ class GroCo(TwoViewNetworks):
     """A soft sort ranks an anchor's positives above its nearest negatives: see `jcl.losses.groco`.
 
     All views are anchors, and those of full size are positives too. Smaller views come from
-    `views.name="multi_crop"`. Take it where only the order of similarities is to count, not how far
-    apart they are. SimCLR and MV-InfoNCE count all negatives, at a temperature.
+    `views.name="multi_crop"`. Take it if only the order of similarities should matter, not their
+    differences. SimCLR and MV-InfoNCE use all negatives, with a temperature.
 
     Attributes:
-        neighbours: how many negatives an anchor has, its nearest of the same view.
-        steepness: of the sort; larger sorts harder, and leaves a smaller gradient where the order
-            is right.
+        neighbours: number of negatives of an anchor, the nearest of the same view.
+        steepness: of the sort; a larger one is nearer to hard sorting, and gives a smaller gradient
+            if the order is right.
 
     Source: Shvetsova et al. 2023, "Learning by Sorting: Self-supervised Learning with Group
     Ordering Constraints" (https://arxiv.org/abs/2301.02009).
@@ -41,7 +41,7 @@ class GroCo(TwoViewNetworks):
     def embed(self, variables, views, keys) -> Embedded:
         """See `Method.embed`; the embeddings are {"large": [B, V, d], "small": [B, W, d]}.
 
-        "small" is missing where there are no small views.
+        "small" is missing if there are no small views.
         """
         embedded = super().embed(variables, views, keys)
         sizes = by_size(embedded.embeddings, views_of_inputs(views))

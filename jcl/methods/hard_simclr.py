@@ -1,4 +1,4 @@
-"""SimCLR among hard negatives alone (Wang & Liu 2021)."""
+"""SimCLR with hard negatives only (Wang & Liu 2021)."""
 
 import dataclasses
 
@@ -9,17 +9,17 @@ from jcl.methods.parts.two_view import TwoViewMethod
 
 @dataclasses.dataclass(frozen=True)
 class HardSimCLR(TwoViewMethod):
-    """NT-Xent of negatives above a cosine: see `jcl.losses.hard_nt_xent`.
+    """NT-Xent with only the negatives above a cosine: see `jcl.losses.hard_nt_xent`.
 
-    Take it to have hard negatives count at a high temperature, which would otherwise give easy ones
-    nearly the same weight. SimCLR with a low temperature weighs hard negatives more, and the
-    hardest the most. The paper's threshold is a quantile of each anchor's similarities; here it is
-    one cosine for all.
+    Take it to use hard negatives at a high temperature, at which SimCLR gives easy negatives nearly
+    the same weight. SimCLR at a low temperature weighs hard negatives more, and the hardest most.
+    The paper's threshold is a quantile of each anchor's similarities; here it is one cosine for all
+    anchors.
 
     Attributes:
-        temperature: that cosines are divided by.
-        threshold: the cosine above which negatives count, in [-1, 1]. 0.1 keeps an eighth of those
-            that are spread evenly over the sphere in 128 dimensions.
+        temperature: cosines are divided by it.
+        threshold: the cosine above which negatives count, in [-1, 1]. 0.1 keeps an eighth of
+            negatives that are uniform on the sphere in 128 dimensions.
 
     Source: Wang & Liu 2021, "Understanding the Behaviour of Contrastive Loss"
     (https://arxiv.org/abs/2012.09740), the hard contrastive loss.
@@ -32,7 +32,7 @@ class HardSimCLR(TwoViewMethod):
         check_cosine("method.threshold", self.threshold)
 
     def loss(self, z0, z1, mesh):
-        """NT-Xent among hard negatives over the global batch."""
+        """NT-Xent with hard negatives over the global batch."""
         return hard_nt_xent(
             z0, z1, temperature=self.temperature, threshold=self.threshold, mesh=mesh
         )

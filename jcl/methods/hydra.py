@@ -1,4 +1,4 @@
-"""Hydra: any two classes are pulled together in a subspace of their own (Wu et al. 2024)."""
+"""Hydra: any two classes are positives in a subspace of their own (Wu et al. 2024)."""
 
 import dataclasses
 from typing import ClassVar
@@ -22,28 +22,28 @@ _TINY = 1e-12  # below the squared norm of any gated embedding that is not zero
 
 @dataclasses.dataclass(frozen=True)
 class Hydra(CosineContrast):
-    """Examples of a drawn other class are positives, where a gate of the two classes is open.
+    """Examples of a randomly drawn class are positives in the dimensions of a learned gate.
 
-    Every anchor draws a target class from the batch. A gate in (0, 1)^d, made of the embeddings of
-    its own class and of the target, multiplies the dimensions of the anchor and of all that it is
-    compared with; the target's examples are its positives, and those of third classes its
-    negatives. Take it where features are to hold what unlike classes share; SupCon knows of no
-    likeness beyond the class.
+    Every anchor draws a target class from the batch. A network computes a gate in (0, 1)^d from the
+    embeddings of the anchor's class and the target class. The gate multiplies the dimensions of the
+    anchor and of all rows that the anchor is compared with. Examples of the target class are
+    positives; examples of third classes are negatives. Take it if features should hold what
+    different classes share. SupCon treats all other classes alike.
 
-    The authors call it SimLAP in a later version. Their code has BatchNorm in the gate and trains a
-    classifier beside; here the gate has LayerNorm, so that it depends on the two classes alone, and
-    probes classify. Their code compares an anchor with itself where it draws its own class; here no
-    anchor is compared with itself.
+    A later version of the paper calls the method SimLAP. The authors' code has BatchNorm in the
+    gate and also trains a classifier. Here the gate has LayerNorm, so that it depends only on the
+    two classes, and there is no classifier, because probes classify. The authors' code compares an
+    anchor with itself if it draws its own class; here no anchor is compared with itself.
 
     Formula: mean_ip [log(exp s_ip + sum_{j: y_j not in {y_i, t_i}} exp s_ij) - s_ip], p of the
     drawn class t_i, s_ij the cosine of g_i z_i and g_i z_j, g_i the gate of y_i and t_i
 
-    Reading: LayerNorm in the gate; no anchor is compared with itself; no classifier beside.
+    Reading: LayerNorm in the gate; no anchor is compared with itself; no further classifier.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the authors' code.
-        class_width: of the embedding of a class; 512 in the authors' code.
-        gate_width: of the gate's hidden layer; 1024 in the authors' code.
+        temperature: cosines are divided by it; 0.1 in the authors' code.
+        class_width: width of a class's embedding; 512 in the authors' code.
+        gate_width: width of the gate's hidden layer; 1024 in the authors' code.
         n_classes: of the dataset.
 
     Source: Wu et al. 2024, "Rethinking Positive Pairs in Contrastive Learning"
@@ -67,7 +67,7 @@ class Hydra(CosineContrast):
         return ("label",)
 
     def init(self, key, views, data) -> Variables:
-        """See `Method.init`; the networks, an embedding a class, and the gate."""
+        """See `Method.init`; the networks, one embedding per class, and the gate."""
         networks_key, classes_key, gate_key = jax.random.split(key, 3)
         made = super().init(networks_key, views, data)
         width = jax.eval_shape(lambda: self.embed(made, views, None)).embeddings.shape[-1]
@@ -117,7 +117,7 @@ def gated_class_nce(
     temperature: float,
     mesh: Mesh | None,
 ) -> Float[Array, ""]:
-    """The mean over all anchors i and their positives p of a cross-entropy under anchor i's gate.
+    """Mean over anchors i and their positives p of a cross-entropy under anchor i's gate.
 
     With s_ij the cosine of g_i z_i and g_i z_j divided by the temperature::
 
@@ -128,12 +128,12 @@ def gated_class_nce(
         embeddings: raw, of both views.
         gates: g, of each anchor.
         label: y, the class of each.
-        target: t, the class that each anchor is to come near to.
-        temperature: that cosines are divided by.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        target: t, the class of each anchor's positives.
+        temperature: cosines are divided by it.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Returns:
-        0 where no anchor has a positive.
+        The mean; 0 if no anchor has a positive.
     """
     z = unit_rows(embeddings)
     rows = z, gates.astype(z.dtype), label, target
@@ -143,9 +143,9 @@ def gated_class_nce(
 
 
 def _anchor(index, row, columns, temperature):
-    """The sum of an anchor's losses, and how many positives it has."""
+    """The sum of an anchor's losses, and its number of positives."""
     (anchor, gate, label, target), (keys, squares, labels) = row, columns
-    # Of g z_i and g z_j, without the gated keys, which would be N d numbers an anchor.
+    # Products of g z_i and g z_j without forming the gated keys, which are N d numbers per anchor.
     products = inner_products(anchor * jnp.square(gate), keys)
     norms = inner_products(jnp.square(gate), squares) * jnp.sum(jnp.square(gate * anchor))
     logits = products / jnp.sqrt(jnp.maximum(norms, _TINY)) / temperature

@@ -22,12 +22,12 @@ from jcl.methods.parts.two_view import TwoViewNetworks, pair_of
 
 @dataclasses.dataclass(frozen=True)
 class ISogCLR(TwoViewNetworks):
-    """Contrast with the whole dataset, at a temperature that each example learns.
+    """Contrast with the whole dataset, with a learned temperature for each example.
 
-    An example whose negatives are many and near, as those of a frequent class are, gets a higher
-    temperature, under which near ones are pushed less. Take it for long-tailed data; SogCLR has one
-    temperature for all. The method's state is a table of every training example: `log_estimates`
-    (see SogCLR), `temperatures`, and `velocities` of these.
+    An example with many near negatives, such as one of a frequent class, gets a higher temperature,
+    which pushes near negatives less. Take it for long-tailed data; SogCLR has one temperature for
+    all examples. The method's state is a table with a row for every training example:
+    `log_estimates` (see SogCLR), `temperatures`, and `velocities` of the temperatures.
 
     Formula: mean_i [-cos(z_i, z_p(i)) + t_i log u_i], u_i the moving average of mean_{j not in {i,
     p(i)}} exp(cos(z_i, z_j) / t_i); t_i descends along log u_i + rho - the mean of cos / t_i under
@@ -36,15 +36,16 @@ class ISogCLR(TwoViewNetworks):
     Reading: estimates begin at each example's first visit, not in the first epoch.
 
     Attributes:
-        temperature: of every example at the start; 0.1 in the authors' code for CIFAR.
-        temperature_min: below which no temperature falls.
-        temperature_max: above which none rises.
-        rho: how far from uniform, in nats, the weights of an example's negatives may be: within 0
-            and the logarithm of their number. Larger makes temperatures lower.
-        gamma: share of the batch in an estimate.
-        eta: rate at which temperatures move; 0 is SogCLR.
-        beta: share of a new gradient in a temperature's velocity.
-        clip: the largest gradient of a temperature that counts.
+        temperature: initial temperature of every example; 0.1 in the authors' code for CIFAR.
+        temperature_min: smallest temperature.
+        temperature_max: largest temperature.
+        rho: largest divergence, in nats, of the weights of an example's negatives from uniform
+            weights, between 0 and the logarithm of their number. A larger rho makes temperatures
+            lower.
+        gamma: weight of the batch in an estimate.
+        eta: learning rate of temperatures; 0 is SogCLR.
+        beta: weight of a new gradient in a temperature's velocity.
+        clip: gradients of temperatures are clipped to this size.
 
     Source: Qiu et al. 2023, "Not All Semantics are Created Equal: Contrastive Self-supervised
     Learning with Automatic Temperature Individualization" (https://arxiv.org/abs/2305.11965), Eq. 6
@@ -84,7 +85,7 @@ class ISogCLR(TwoViewNetworks):
         return super().init(key, views, data)._replace(method_state=table.start(data.examples, row))
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """The loss, given what earlier batches left; see `Method.objective`.
+        """The loss, with the estimates of earlier batches; see `Method.objective`.
 
         The metric `temperature` is the mean of the batch's new temperatures.
         """
@@ -114,7 +115,7 @@ class ISogCLR(TwoViewNetworks):
         return Outcome(loss, metrics, {"index": batch["index"], "rows": rows})
 
     def after_update(self, variables, carry, clock):
-        """Writes the rows of the batch's examples; all others stay."""
+        """Writes the rows of the batch's examples; the others do not change."""
         written = table.write(variables.method_state, carry["index"], carry["rows"])
         return variables._replace(method_state=written)
 
@@ -137,7 +138,7 @@ def isogclr_loss(
     rho: float,
     mesh: Mesh | None,
 ) -> ISogCLRLoss:
-    """The loss of `jcl.losses.sogclr` where every example e has a temperature t[e].
+    """The loss of `jcl.losses.sogclr` with a temperature t[e] for every example e.
 
     With the names of `jcl.losses.sogclr`::
 
@@ -146,19 +147,19 @@ def isogclr_loss(
         l_i = -sim(z_i, z_p(i)) + t[e(i)] log u_i
         d_i = log u_i + rho - mean_j exp(sim(z_i, z_j) / t[e(i)]) / u_i * sim(z_i, z_j) / t[e(i)]
 
-    The value is the mean of l_i; the paper's t rho, which has no gradient for embeddings, is left
-    out. In the gradient, `log u_i` counts as `g_i / u_i` with a constant `u_i`. d_i is the
-    derivative by the temperature: where u_i = g_i it is rho less the divergence of the negatives'
-    weights from uniform ones.
+    The value is the mean of l_i. The paper's term t rho is left out, because it has no gradient for
+    embeddings. In the gradient, `log u_i` counts as `g_i / u_i` with a constant `u_i`. d_i is the
+    derivative by the temperature: if u_i = g_i, it is rho minus the divergence of the negatives'
+    weights from uniform weights.
 
     Args:
         z0: first view of every example, raw.
         z1: second view, in the same order; B >= 2.
-        log_estimates: log u of these examples; -inf where one was never seen.
-        temperatures: t of these examples. No gradient reaches them.
-        gamma: share of the batch in the new estimates.
+        log_estimates: log u of these examples; -inf for an example that was never seen.
+        temperatures: t of these examples. They get no gradient.
+        gamma: weight of the batch in the new estimates.
         rho: see `ISogCLR`.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
         UserError: B is 1, so there are no negatives.

@@ -24,21 +24,21 @@ _ROWS = "classes"
 
 @dataclasses.dataclass(frozen=True)
 class MLCD(TwoViewNetworks):
-    """Classification among very many clusters, of which an example has several: `clusters` [l].
+    """Classification among very many clusters; an example belongs to several, `clusters` [l].
 
-    The clusters were found before, by k-means of another network's features
-    (`python -m jcl.data.prepare --clusters_of`); row c of the parameter `classes` is cluster c's.
-    It is split over all devices, and no device ever holds another's rows. A step compares all
-    embeddings with a random share of the classes, the same for the whole batch. Take it where an
-    image shows several things, and there are too many classes for a softmax over all of them; SwAV
-    finds its clusters while it trains, and they are few.
+    The clusters come from k-means of another network's features, computed before training
+    (`python -m jcl.data.prepare --clusters_of`). Row c of the parameter `classes` is for cluster
+    c. This parameter is split over all devices, and no device ever holds the rows of another. A
+    step compares all embeddings with a random share of the classes, the same for the whole batch.
+    Take it if images show several things, and there are too many classes for a softmax over all of
+    them. SwAV finds its clusters during training, and has few.
 
-    The scale and the sampling are our reading. The paper prints bare cosines, under which negatives
-    by the hundred thousand leave no gradient, and calls the loss margin-based; its training code is
-    not public. The scale is that of the authors' UNICOM. PartialFC, by which they sample, takes a
-    random subset, and the positives of the whole batch besides. Here one negative is drawn from
-    each of as many runs of consecutive classes, so that neither mesh nor batch changes which they
-    are.
+    The scale, the margin and the sampling are our reading, because the training code is not public.
+    The paper prints cosines without a scale, with which a hundred thousand negatives would leave
+    no gradient, and calls the loss margin-based. The scale is that of the authors' UNICOM. The
+    authors sample by PartialFC, which takes a random subset and the positives of the whole batch.
+    Here the classes are divided into runs of consecutive classes, and one negative is drawn from
+    each run. So the negatives do not depend on mesh or batch.
 
     Formula: mean_i [log(1 + sum_{p in P(i)} exp -s_ip) + log(1 + sum_{n in N(i)} exp s_in)], s_ic =
     scale cos(z_i, w_c), P(i) the clusters of example i, N(i) the drawn classes without these
@@ -46,11 +46,11 @@ class MLCD(TwoViewNetworks):
     Reading: scale and margin, and how negatives are drawn: the training code is not public.
 
     Attributes:
-        classes: how many clusters there are, k; 1,000,000 in the paper. A multiple of the devices.
-        positives: how many of an example's clusters count, the first of `clusters`; 8 in the
+        classes: number of clusters, k, a multiple of the number of devices; 1,000,000 in the paper.
+        positives: number of an example's clusters that count, the first of `clusters`; 8 in the
             paper. None takes all.
-        share: of the classes that a step draws as negatives; 0.1 in the paper.
-        scale: by which cosines are multiplied; 32 in UNICOM's code.
+        share: share of the classes that a step draws as negatives; 0.1 in the paper.
+        scale: cosines are multiplied by it; 32 in UNICOM's code.
         margin: in radians, added to the angle between an example and its clusters; 0.3 in UNICOM's
             code for retrieval.
 
@@ -82,7 +82,7 @@ class MLCD(TwoViewNetworks):
         return ("clusters",)
 
     def init(self, key, views, data) -> Variables:
-        """See `Method.init`; the networks, and a random unit row a class."""
+        """See `Method.init`; the networks, and a random unit row for each class."""
         held = data.example.get("clusters")  # examples that are only probed may have none
         if held is not None and (self.positives or 1) > held.shape[0]:
             raise UserError(
@@ -97,14 +97,14 @@ class MLCD(TwoViewNetworks):
         return made._replace(params={**made.params, _ROWS: rows})
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """The mean over examples and views; not a number where a cluster is no class.
+        """The mean over examples and views; NaN if a cluster's number is not below `classes`.
 
         Raises:
             UserError: the classes cannot be split evenly over the devices.
         """
         if mesh is not None and self.classes % mesh.size:
             raise UserError(
-                f"method.classes={self.classes} does not divide by the {mesh.size} devices, over "
+                f"method.classes={self.classes} is not divisible by the {mesh.size} devices over "
                 "which the classes are split"
             )
         views = embeddings.shape[1]
@@ -126,11 +126,11 @@ class MLCD(TwoViewNetworks):
 
 
 def draw(key: PRNGKeyArray, classes: int, share: float) -> Int[Array, " m"]:
-    """One of each of m runs of consecutive classes, m being the share of all: in rising order.
+    """One class from each of m runs of consecutive classes, in rising order; m is share * classes.
 
     Args:
-        key: of the draw.
-        classes: how many there are, k.
+        key: for the draw.
+        classes: number of classes, k.
         share: in (0, 1]; 1 gives all classes.
     """
     first = _first_of_runs(classes, max(1, round(share * classes)))
@@ -146,25 +146,25 @@ def cosines_and_negatives(
     scale: float,
     mesh: Mesh | None,
 ) -> tuple[Float[Array, "N l"], Float[Array, " N"]]:
-    """Cosines with an example's classes, and the log-sum-exp of those with drawn other classes.
+    """Cosines with an example's classes, and the logsumexp of those with the drawn classes.
 
-    Each device computes the part of its own rows for all examples, so that embeddings are gathered
-    and rows are not.
+    Each device computes the part of its own rows for all examples. So embeddings are gathered, and
+    rows are not.
 
     Args:
         embeddings: raw.
         rows: of the classes, raw, split over the mesh.
         positives: of each example, all different.
-        sample: as `draw` gives it. Those of them that are an example's own do not count.
-        scale: by which the cosines of the second result are multiplied.
-        mesh: over whose axes embeddings and rows are split; None: as one device would.
+        sample: from `draw`. An example's own classes are not among its negatives.
+        scale: multiplies the cosines of the second result.
+        mesh: embeddings and rows are split over its axes; None computes as one device would.
 
     Returns:
-        Both; the second is a large negative number where an example has no negative.
+        Both; the second is a large negative number if an example has no negative.
     """
     classes, devices = len(rows), 1 if mesh is None else mesh.size
     here = classes // devices
-    # A device's rows meet this many runs at most, of which the outer two may reach beyond them.
+    # A device's rows overlap with at most this many runs. The outer two may extend beyond them.
     count = min(len(sample), math.ceil(here * len(sample) / classes) + 1)
     first = _first_of_runs(classes, len(sample))
 
@@ -182,7 +182,7 @@ def cosines_and_negatives(
         own = own.reshape(*positives.shape, -1)
         cosines = jax.vmap(inner_products)(embeddings, own)
         cosines = jnp.where(own_here.reshape(positives.shape), cosines, 0)
-        # A block of examples at a time, so that not all logits are kept.
+        # One block of examples at a time, so that not all logits are in memory.
         examples, columns = (embeddings, positives), (others, drawn, others_here)
         options = {"mesh": None, "block_size": None}
         return cosines[None], map_rows(_negatives, examples, columns, scale, **options)[None]
@@ -194,20 +194,20 @@ def cosines_and_negatives(
 
 
 def _negatives(index, example, columns, scale):
-    """The log-sum-exp of an example's logits with the classes that are here and not its own."""
+    """The logsumexp of an example's logits with this device's classes that are not its own."""
     del index
     (embedding, positives), (rows, drawn, is_here) = example, columns
     logits = scale * inner_products(embedding, rows)
     is_own = (drawn[:, None] == positives).any(1)
-    # Not minus infinity: where no class is left, the gradient would be NaN.
+    # Not minus infinity: if no class is left, the gradient would be NaN.
     return logsumexp(jnp.where(is_here & ~is_own, logits, jnp.finfo(logits.dtype).min / 4))
 
 
 def with_margin(cosines: Float[Array, "..."], margin: float) -> Float[Array, "..."]:
-    """The cosine of the angle plus `margin`: an example must be that much nearer than without.
+    """The cosine of the angle plus `margin`, so that an example must be nearer by the margin.
 
     Args:
-        cosines: of angles up to pi - margin; beyond, the cosine would rise again.
+        cosines: of angles up to pi - margin; for larger angles the result would rise again.
         margin: in radians.
     """
     # The sine has an infinite slope at an angle of zero.
@@ -216,5 +216,5 @@ def with_margin(cosines: Float[Array, "..."], margin: float) -> Float[Array, "..
 
 
 def _first_of_runs(classes: int, runs: int) -> np.ndarray:
-    """The first class of each of as many runs of nearly equal length, and the number of classes."""
+    """The first class of each of `runs` runs of nearly equal length, and the number of classes."""
     return (np.arange(runs + 1, dtype=np.int64) * classes // runs).astype(np.int32)

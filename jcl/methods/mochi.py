@@ -15,23 +15,23 @@ from jcl.methods.parts.queued import MomentumQueue
 class MoCHi(MomentumQueue):
     """MoCo v2 with synthetic negatives, harder than the queue's: see `jcl.losses.mixed_queue_nce`.
 
-    Take it where MoCo v2's negatives have become easy. The paper finds about the same linear score
-    on ImageNet and better transfer to detection. With `mixed=0` and `mixed_with_query=0` it is
-    MoCo v2. The metric `synthetic_negatives` says how many a query had in the step: 0 before the
-    start.
+    Take it if MoCo v2's negatives have become easy. The paper finds about the same linear score on
+    ImageNet and better transfer to detection. With `mixed=0` and `mixed_with_query=0` it is MoCo
+    v2. The metric `synthetic_negatives` is the number of mixtures per query in the step, 0 before
+    `start_epochs`.
 
     Formula: mean_i [-s(q_i, k_i) + log(exp s(q_i, k_i) + sum_m exp s(q_i, n_m) + sum_{h in H(i)}
     exp s(q_i, h))], H(i) mixtures of the hardest n and of these and q_i, of norm one
 
     Attributes:
-        temperature: that cosines are divided by; 0.2 in the paper.
+        temperature: cosines are divided by it; 0.2 in the paper.
         decay: of the moving average; 0.999 in the paper.
-        hardest: how many keys of the queue, those nearest to a query, its negatives are mixed
-            from, N; 1024, 512 or 256 in the paper.
-        mixed: how many mixtures of two of these a query has, s; 1024 or 512 in the paper.
-        mixed_with_query: how many mixtures of one of these and the query itself, at most half of
-            it the query, s'; 128, 512 or 0 in the paper.
-        start_epochs: after how many epochs there are mixtures; before, it is MoCo v2. 10 of 100
+        hardest: number of nearest keys of the queue from which a query's negatives are mixed, N;
+            1024, 512 or 256 in the paper.
+        mixed: number of mixtures of two of these keys per query, s; 1024 or 512 in the paper.
+        mixed_with_query: number of mixtures of one of these keys with the query, whose share is at
+            most half, s'; 128, 512 or 0 in the paper.
+        start_epochs: number of epochs without mixtures at the start, which are MoCo v2; 10 of 100
             and 15 of 200 in the paper.
 
     Source: Kalantidis et al. 2020, "Hard Negative Mixing for Contrastive Learning"
@@ -51,12 +51,12 @@ class MoCHi(MomentumQueue):
         check_not_negative("method.start_epochs", self.start_epochs)
         if self.hardest > self.queue_size:
             raise UserError(
-                f"method.hardest={self.hardest} is impossible: the queue holds "
-                f"method.queue_size={self.queue_size} keys, and the hardest are some of them"
+                f"method.hardest={self.hardest} is impossible: it must be at most "
+                f"method.queue_size={self.queue_size}, the number of keys in the queue"
             )
 
     def loss(self, queries, keys, queue, clock, key, mesh):
-        """MoCo's before the start, with mixtures after it; `key` draws the mixtures."""
+        """MoCo's loss before `start_epochs`, with mixtures after it; `key` draws the mixtures."""
         options = {"queue": queue, "temperature": self.temperature, "mesh": mesh}
 
         def with_mixtures(queries, keys):

@@ -12,19 +12,19 @@ from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 @dataclasses.dataclass(frozen=True)
 class MoCoV3(Momentum, Predicted, CosineContrast):
-    """Contrast with the batch's keys, which a moving average of the networks makes.
+    """Contrast with the batch's keys, made by a moving average of the networks.
 
     Take it for large batches, and for ViTs. SimCLR has no second forward pass and gives keys
-    gradients; MoCo v2 makes up for a small batch by a queue; BYOL has no negatives.
+    gradients. MoCo v2 has a queue for small batches. BYOL has no negatives.
 
-    The ImageNet recipe for ViTs also holds the patch embedding still (`frozen`), and has a
-    projector of three layers and a predictor of two, each with BatchNorm after its last layer.
+    The ImageNet recipe for ViTs also freezes the patch embedding (`frozen`). It has a projector of
+    three layers and a predictor of two, each with BatchNorm after its last layer.
 
     Attributes:
-        temperature: that cosines are divided by; 0.2 for ViTs and 1 for ResNet-50 in the paper.
+        temperature: cosines are divided by it; 0.2 for ViTs and 1 for ResNet-50 in the paper.
         decay: of the moving average in the first step; 0.99 in the paper, 0.996 for 1000 epochs of
             a ResNet-50.
-        decay_end: what a cosine takes the decay to by the end of the run.
+        decay_end: the decay at the end of the run; a cosine leads to it.
 
     Source: Chen, Xie & He 2021, "An Empirical Study of Training Self-Supervised Vision
     Transformers", Eq. 1 and Alg. 1.
@@ -34,9 +34,9 @@ class MoCoV3(Momentum, Predicted, CosineContrast):
     decay_end: float | None = 1.0
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """2 t (CE of queries of view 0 and keys of view 1, plus the reverse), symmetric.
+        """2 t times (cross-entropy of queries of view 0 and keys of view 1, plus the reverse).
 
-        The factor 2 t keeps the size of the gradient where the temperature changes.
+        The factor 2 t keeps the size of the gradient when the temperature changes.
         """
         q0, q1 = pair_of(embeddings["online"]["prediction"])
         k0, k1 = pair_of(embeddings["momentum"])

@@ -1,4 +1,4 @@
-"""MV-DHEL: alignment of all views, and uniformity of each view alone (Koromilas et al. 2025)."""
+"""MV-DHEL: alignment of all views, and uniformity within each view (Koromilas et al. 2025)."""
 
 import dataclasses
 
@@ -11,12 +11,12 @@ from jcl.methods.parts.two_view import CosineContrast
 class MVDHEL(SeveralViewMethod, CosineContrast):
     """Negatives of a view are the same view of other examples: see `jcl.losses.mv_dhel`.
 
-    Take it for more than two views (`views.count`), above all for many: its cost grows with their
-    number, and that of MV-InfoNCE with its square. With two views it resembles DCL, whose negatives
-    are of both views. The loss grows with the number of views, and so does its gradient.
+    Take it for more than two views (`views.count`), above all for many: its cost grows with the
+    number of views, that of MV-InfoNCE with the square of this number. With two views it resembles
+    DCL, whose negatives are of both views. The loss and its gradient grow with the number of views.
 
     Attributes:
-        temperature: that cosines are divided by; 0.5 in the authors' config for CIFAR-10.
+        temperature: cosines are divided by it; 0.5 in the authors' config for CIFAR-10.
 
     Source: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastive Learning"
     (https://arxiv.org/abs/2507.06979).

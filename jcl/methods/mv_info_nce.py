@@ -9,14 +9,13 @@ from jcl.methods.parts.two_view import CosineContrast
 
 @dataclasses.dataclass(frozen=True)
 class MVInfoNCE(SeveralViewMethod, CosineContrast):
-    """All views of an example against those of all others: see `jcl.losses.mv_info_nce`.
+    """All views of an example against those of all other examples: see `jcl.losses.mv_info_nce`.
 
-    Take it for more than two views (`views.count`). SimCLR takes the mean over pairs of views,
-    each as if there were no others. MV-DHEL costs V times less and has no alignment among its
-    negatives.
+    Take it for more than two views (`views.count`). SimCLR takes the mean of its loss over all
+    pairs of views. MV-DHEL costs V times less, and positives are not in its denominator.
 
     Attributes:
-        temperature: that cosines are divided by; 0.5 in the authors' config for CIFAR-10.
+        temperature: cosines are divided by it; 0.5 in the authors' config for CIFAR-10.
 
     Source: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastive Learning"
     (https://arxiv.org/abs/2507.06979).

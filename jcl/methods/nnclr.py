@@ -1,4 +1,4 @@
-"""NNCLR: the nearest neighbour of one view is to find the other view (Dwibedi et al. 2021)."""
+"""NNCLR: the nearest neighbour of one view is the positive of the other view (Dwibedi 2021)."""
 
 import dataclasses
 
@@ -19,21 +19,21 @@ from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 @dataclasses.dataclass(frozen=True)
 class NNCLR(Predicted, CosineContrast):
-    """Contrast of predictions with nearest neighbours, which a queue of past projections has.
+    """Contrast of predictions with nearest neighbours from a queue of past projections.
 
-    Take it where two views of an image differ too little, or in the wrong things: a neighbour is
-    another image. SimCLR has the other view itself as the positive; MoCo v2 has a queue too, but of
+    Take it if two views of an image differ too little, or in the wrong way: a neighbour is another
+    image. In SimCLR the positive is the other view itself. MoCo v2 also has a queue, but of
     negatives.
 
-    The method's state is the queue: unit projections of first views, random directions at first.
-    Neighbours get no gradient, predictions do, on all devices.
+    The method's state is the queue: unit projections of first views, initially random directions.
+    Predictions on all devices get gradients, neighbours do not.
 
     Formula: 1/2 mean_i [-s(n_i0, p_i1) + log sum_j exp s(n_i0, p_j1)] + the reverse, n_iv the
     nearest row of the queue to z_iv
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the paper.
-        queue_size: how many projections are kept, a multiple of the batch; 98304 in the paper,
+        temperature: cosines are divided by it; 0.1 in the paper.
+        queue_size: number of projections in the queue, a multiple of the batch; 98304 in the paper,
             65536 in solo-learn.
 
     Source: Dwibedi et al. 2021, "With a Little Help from My Friends: Nearest-Neighbor Contrastive
@@ -59,11 +59,11 @@ class NNCLR(Predicted, CosineContrast):
     def loss(
         self, neighbours: Float[Array, "B d"], predictions: Float[Array, "B d"], mesh: Mesh | None
     ) -> Float[Array, ""]:
-        """One direction: every neighbour is to find its own prediction among the batch's."""
+        """One direction: cross-entropy of each neighbour's own prediction among the batch's."""
         return one_way_nce(neighbours, predictions, temperature=self.temperature, mesh=mesh)
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """Mean of both directions; the queue is that of the steps before.
+        """Mean of both directions; the queue is that of earlier steps.
 
         The metric `neighbour_similarity` is the mean cosine of a projection with its neighbour.
         """
@@ -77,6 +77,6 @@ class NNCLR(Predicted, CosineContrast):
         return Outcome(loss, metrics, {"keys": z0})
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """The projections of first views take the place of the oldest."""
+        """The projections of first views replace the oldest rows of the queue."""
         pushed = queue_lib.push(variables.method_state, carry["keys"])
         return variables._replace(method_state=pushed)

@@ -14,20 +14,20 @@ from jcl.methods.nnclr import NNCLR
 
 @dataclasses.dataclass(frozen=True)
 class NNCLRDCL(NNCLR):
-    """NNCLR whose softmax has negatives alone, as DCL has it.
+    """NNCLR with only negatives in the denominator, as in DCL.
 
-    Take it and not NNCLR for small batches, where the positive's share of the denominator makes
+    Take it instead of NNCLR for small batches, for which the positive in the denominator makes
     gradients small.
 
     Formula: 1/2 mean_i [-s(n_i0, p_i1) + log sum_{j != i} exp s(n_i0, p_j1)] + the reverse, n_iv
     the nearest row of the queue to z_iv
 
     Attributes:
-        temperature: that cosines are divided by.
-        queue_size: how many projections are kept, a multiple of the batch.
+        temperature: cosines are divided by it.
+        queue_size: number of projections in the queue, a multiple of the batch.
 
     Source: Yeh et al. 2022, "Decoupled Contrastive Learning" (https://arxiv.org/abs/2110.06848),
-    which reports the pair of the two on ImageNet; Dwibedi et al. 2021, as `NNCLR`.
+    which reports NNCLR with DCL on ImageNet; Dwibedi et al. 2021, as `NNCLR`.
     """
 
     def loss(self, neighbours, predictions, mesh):
@@ -44,13 +44,13 @@ def one_way_dcl(
 ) -> Float[Array, ""]:
     """mean_i [-s(q_i, k_i) + log sum_{j != i} exp s(q_i, k_j)]: DCL in one direction.
 
-    It is `jcl.losses.one_way_nce` but for the positive, which is not in the sum.
+    It is `jcl.losses.one_way_nce` without the positive in the sum.
 
     Args:
         queries: raw, any float dtype.
         keys: raw, the positive of query i in row i; B > 1.
-        temperature: that cosines s are divided by.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        temperature: cosines are divided by it; s is the quotient.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
         UserError: B is 1, so there are no negatives.

@@ -1,4 +1,4 @@
-"""PamC: negatives are sums of clusters, so that they cost K^2 instead of N^2 (Kulatilleke 2022)."""
+"""PamC: negatives are sums of clusters and cost K^2 instead of N^2 (Kulatilleke et al. 2022)."""
 
 import dataclasses
 import functools
@@ -20,23 +20,23 @@ from jcl.methods.parts.two_view import TwoViewNetworks, pair_of
 
 @dataclasses.dataclass(frozen=True)
 class PamC(TwoViewNetworks):
-    """The two views of an example are drawn together, and the sums of clusters apart.
+    """Pulls the two views of an example together, and pushes the sums of clusters apart.
 
-    Take it where a batch is so large that its square is what a step costs; SimCLR tells examples of
-    one cluster apart too, which this loss cannot.
+    Take it if a batch is so large that comparing all pairs dominates the cost of a step. SimCLR
+    also separates examples of one cluster; this loss does not.
 
-    The paper is about graphs: a node's positives are its neighbours. That an embedding's neighbour
-    is the other view of its example is our reading for images. Clusters come from k-means of all
-    training examples' projections before some epochs, where the paper has those of a soft
-    assignment that is trained too; its further term KL(P || Q), which trains that, is left out.
-
-    The method's state is the cluster of every training example.
+    The paper is about graphs: a node's positives are its neighbours. In our reading for images the
+    neighbour of an embedding is the other view of its example. Clusters come from k-means of the
+    projections of all training examples before some epochs. The paper instead trains a soft
+    assignment by a further term KL(P || Q), which is left out here. The method's state is the
+    cluster of every training example.
 
     Attributes:
-        scale: that cosines are multiplied by; the paper calls it tau, and 1 is the default of the
+        scale: cosines are multiplied by it; the paper calls it tau, and 1 is the default of the
             authors' code.
-        clusters: K, how many; None takes the dataset's labels as clusters.
-        recluster_epochs: between two clusterings, of which the first comes before the first step.
+        clusters: number of clusters, K; None takes the dataset's labels as clusters.
+        recluster_epochs: number of epochs between two clusterings; the first comes before the first
+            step.
         n_classes: of the dataset.
 
     Formula: `-mean_i scale cos(z_0i, z_1i) + mean_k log(1 + sum_{l != k} exp(scale cos(C_k,
@@ -66,10 +66,10 @@ class PamC(TwoViewNetworks):
         return ("label",) if self.clusters is None else ()
 
     def init(self, key, views, data) -> Variables:
-        """See `Method.init`; examples are in clusters in turn until they are clustered."""
+        """See `Method.init`; until the first clustering, examples are assigned in turn."""
         if self.clusters is not None and self.clusters > data.examples:
             raise UserError(
-                f"method.clusters={self.clusters} is impossible of {data.examples} examples"
+                f"method.clusters={self.clusters} is impossible with {data.examples} examples"
             )
         made = super().init(key, views, data)
         if self.clusters is None:
@@ -89,7 +89,7 @@ class PamC(TwoViewNetworks):
         return Outcome(loss, two_view_diagnostics(z0, z1), {})
 
     def at_epoch(self, variables: Variables, epoch: Epoch) -> Variables:
-        """Clusters the projections of all training examples, where it is time for it."""
+        """Clusters the projections of all training examples, every `recluster_epochs`."""
         if self.clusters is None or epoch.number % self.recluster_epochs:
             return variables
         clusters = _clusters(
@@ -115,7 +115,7 @@ def meta_node_nce(
     clusters: int,
     scale: float,
 ) -> Float[Array, ""]:
-    """What keeps the views of examples together, plus what keeps the sums of clusters apart.
+    """A term that pulls the views of examples together, plus one that pushes clusters apart.
 
     With C_k the sum of the raw embeddings of the batch, of both views, in cluster k, and K' the
     clusters that the batch has examples of::
@@ -123,21 +123,21 @@ def meta_node_nce(
         -mean_i scale cos(z0_i, z1_i) + mean_{k in K'} log(1 + sum_{l in K', l != k} exp u_kl),
         u_kl = scale cos(C_k, C_l)
 
-    The 1 is the cosine of a sum with itself, which the paper counts as 0. Gradients flow through
-    both embeddings and all sums. There is no matrix of B^2 numbers; all is computed on the global
-    batch, however it is sharded.
+    The 1 stands for the pair of a sum with itself, whose similarity the paper counts as 0.
+    Gradients flow through both embeddings and all sums. There is no matrix of B^2 numbers. The sums
+    are over the global batch for any sharding.
 
     Args:
         z0: raw, of one view.
         z1: raw, of the other.
         cluster: of each example, in [0, clusters).
         clusters: K.
-        scale: that cosines are multiplied by.
+        scale: cosines are multiplied by it.
     """
     wide = jnp.promote_types(jnp.result_type(z0, z1), jnp.float32)
     z0, z1 = z0.astype(wide), z1.astype(wide)
     positive = jnp.sum(unit_rows(z0) * unit_rows(z1), axis=1).mean()
-    # A product, because sums that are scattered come in any order on GPUs.
+    # A matrix product, because GPUs add scattered sums in a random order.
     members = jax.nn.one_hot(cluster, clusters, dtype=wide, axis=0)
     sums = unit_rows(products(members, z0 + z1))
     here = members.any(1)

@@ -1,4 +1,4 @@
-"""PixPro: cells of two views' maps that show the same place agree (Xie et al. 2021)."""
+"""PixPro: cells of two views' feature maps that show the same place agree (Xie et al. 2021)."""
 
 import dataclasses
 import functools
@@ -23,22 +23,22 @@ from jcl.models.feature_map import FeatureMap, has_feature_map
 
 # GPUs and TPUs would otherwise round float32 operands.
 _products = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
-_PLACE = ("box", "flip", "turns")  # as `jcl.augment.boxes` says where views lie
+_PLACE = ("box", "flip", "turns")  # keys by which `jcl.augment.boxes` describes a view's position
 
 
 @dataclasses.dataclass(frozen=True)
 class PixPro(Momentum, Predicted):
-    """Each cell, smoothed over similar cells of its view, finds its place in the other view.
+    """Cells of two views that show the same place are positives; each is smoothed within its view.
 
-    Take it for features of places, as detection and segmentation use them: SimCLR and BYOL compare
-    whole images and leave cells to themselves. It has no negatives, so an example's loss is its
-    own, and its batch may be small. Projector and predictor work on each cell alone, as 1x1
-    convolutions do; the keys come from copies of encoder and projector. The predictor is the g of
-    `propagate`, in the paper one layer (`predictor.layers=1`), whose output is no projection's
-    prediction before it is propagated. The paper's further branch that compares whole images is not
-    here.
+    Take it for features of places, as detection and segmentation use them; SimCLR and BYOL compare
+    whole images. There are no negatives, so the loss of an example does not depend on others, and
+    the batch may be small. Projector and predictor work on each cell separately, like 1x1
+    convolutions. Keys come from momentum copies of encoder and projector. The predictor is the
+    function g of `propagate`, one layer in the paper (`predictor.layers=1`). Its output predicts a
+    projection only after it was propagated. The paper's second branch, which compares whole images,
+    is left out.
 
-    It takes an encoder that has a feature map, and a recipe of views that says where they lie:
+    It needs an encoder with a feature map, and a recipe of views that returns their positions:
     `views.name="byol_boxes"`, or "shapes_boxes" for the generated shapes.
 
     Formula: -2 mean_i mean_{(a, b) in P(i)} [cos(y_ia0, k_ib1) + cos(k_ia0, y_ib1)], y_a = sum_c
@@ -46,14 +46,14 @@ class PixPro(Momentum, Predicted):
 
     Attributes:
         decay: of the moving average in the first step; 0.99 in the paper.
-        decay_end: what a cosine takes the decay to by the end of the run.
-        power: p, of the similarities that propagate; at least 1.
-        distance: of the centres of a positive pair of cells, in diagonals of the larger cell: less
-            than this.
+        decay_end: the decay at the end of the run; a cosine leads to it.
+        power: p, exponent of the similarities in `propagate`; at least 1.
+        distance: the centres of a positive pair of cells are closer than this, in units of the
+            diagonal of the larger cell.
 
     Source: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised
     Visual Representation Learning", Eq. 1, 3, 4 and 5. The code released with it scales the values
-    g to norm one and doubles the loss; here the loss is doubled too, the values stay as they are.
+    g to norm one and doubles the loss. Here the loss is doubled too, but g is not scaled.
     """
 
     decay_end: float | None = 1.0
@@ -65,37 +65,37 @@ class PixPro(Momentum, Predicted):
         check_positive("method.distance", self.distance)
         if not 1 <= self.power < float("inf"):
             raise UserError(
-                f"method.power={self.power} is impossible: it is 1 or more, as the gradient of a "
-                "smaller power is infinite"
+                f"method.power={self.power} is impossible: it must be 1 or more, because the "
+                "gradient of a smaller power is infinite"
             )
         if not has_feature_map(self.encoder):
             raise UserError(
-                "method.name='pixpro' compares cells of feature maps, and the encoder "
-                f"{type(self.encoder).__name__} has no map; take encoder.name='convnet' or a ResNet"
+                "method.name='pixpro' compares cells of feature maps, but the encoder "
+                f"{type(self.encoder).__name__} has none; take encoder.name='convnet' or a ResNet"
             )
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """The encoder, which gives its map, and projector and predictor for each of its cells."""
+        """The encoder, which returns its feature map; projector and predictor for each cell."""
         return {**super().networks, "encoder": FeatureMap(self.encoder)}
 
     def init(self, key, views, data) -> Variables:
-        """See `Method.init`; the parameters are those that other methods have."""
+        """See `Method.init`; the parameters are the same as in other methods."""
         _check_places(views)
         return super().init(key, views, data)
 
     def embed(self, variables, views, keys) -> Embedded:
-        """See `Method.embed`; the loss of each example, and what diagnostics take.
+        """See `Method.embed`; the loss of each example, and values for diagnostics.
 
-        That is `loss` [B]; `overlap` [B], 1 where an example's views have a positive pair of cells
-        and 0 elsewhere; and `projection` [B, 2, d], the mean over cells of the unit projections.
+        These are `loss` [B]; `overlap` [B], 1 if an example's views have a positive pair of cells
+        and 0 otherwise; and `projection` [B, 2, d], the mean over cells of the unit projections.
         """
         _check_places(views)
         found = super().embed(variables, views, keys)
         online, copied = found.embeddings["online"], found.embeddings[MOMENTUM]
         x, targets = unit_rows(_cells(online["projection"])), unit_rows(_cells(copied))
         projection = x.mean(2)
-        pair_of(projection)  # refuses more views, of which the rest would not complain
+        pair_of(projection)  # refuses more views, which the code below would not detect
         place = (views[SIDE][name] for name in _PLACE)
         centres, diagonal = cell_places(*place, *copied.shape[2:4])
         positive = positive_cells(centres, diagonal, self.distance)
@@ -146,12 +146,12 @@ def propagate(
 def positive_cells(
     centres: Float[Array, "B 2 cells 2"], diagonal: Float[Array, "B 2"], distance: float
 ) -> Bool[Array, "B cells cells"]:
-    """Which cells of view 0, in rows, and of view 1 show the same place.
+    """A mask of the pairs of cells, of view 0 (rows) and view 1, that show the same place.
 
     Args:
-        centres: of cells, in the image.
-        diagonal: of a cell of each view, in the image.
-        distance: a pair's centres are closer than this, times the larger diagonal.
+        centres: of cells, in the coordinates of the image.
+        diagonal: of a cell of each view, in the coordinates of the image.
+        distance: the centres of a pair are closer than this times the larger diagonal.
 
     Source: Xie et al. 2021, Eq. 1.
     """
@@ -169,9 +169,9 @@ def cell_consistency(
     An example without a positive pair has 0.
 
     Args:
-        y: unit rows of either view, each of which is compared with keys of the other view.
-        keys: unit rows of either view.
-        positive: `positive_cells`.
+        y: unit rows of both views; each is compared with keys of the other view.
+        keys: unit rows of both views.
+        positive: from `positive_cells`.
 
     Source: Xie et al. 2021, Eq. 5, doubled as in the code released with it.
     """
@@ -182,13 +182,14 @@ def cell_consistency(
 
 
 def _cells(maps: Float[Array, "B V h w d"]) -> Float[Array, "B V cells d"]:
-    """Cells row by row."""
+    """The cells of a map as one axis, row by row."""
     return maps.reshape(*maps.shape[:2], -1, maps.shape[-1])
 
 
 def _check_places(views) -> None:
     if not {*_PLACE} <= {*views.get(SIDE, {})}:
         raise UserError(
-            "method.name='pixpro' must know where in the image views lie, and the recipe of views "
-            "(views.name) does not say; take views.name='byol_boxes', or 'shapes_boxes' for shapes"
+            "method.name='pixpro' needs the position of views in the image, which the recipe of "
+            "views (views.name) does not give; take views.name='byol_boxes', or 'shapes_boxes' for "
+            "shapes"
         )

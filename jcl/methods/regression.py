@@ -1,4 +1,4 @@
-"""Training with continuous targets from end to end: the controls of contrastive regression."""
+"""Supervised training with continuous targets: the baselines of contrastive regression."""
 
 import abc
 import dataclasses
@@ -13,16 +13,16 @@ from jcl.methods.base import Embedded, Outcome, Variables
 from jcl.methods.parts.supervised import Supervised
 
 PyTree = Any
-Statistics = dict[str, jax.Array]  # count, mean and variance of some targets
+Statistics = dict[str, jax.Array]  # count, mean and variance of targets
 
 
 @dataclasses.dataclass(frozen=True)
 class Regression(Supervised):
     """One output of a linear head, trained on standardised targets; a subclass gives the loss.
 
-    Targets are standardised by the mean and the standard deviation of all that came before, which
-    the model state keeps (by those of the batch itself, in the first step): the loss and its
-    gradient do not depend on the target's unit. Predictions are in that unit.
+    Targets are standardised by the mean and the standard deviation of all targets of earlier steps,
+    which are kept in the state; in the first step, by those of the batch. So the loss and its
+    gradient do not depend on the target's unit. Predictions are in the target's unit.
     """
 
     @property
@@ -37,7 +37,7 @@ class Regression(Supervised):
 
     @abc.abstractmethod
     def loss(self, error: Float[Array, "B 2"]) -> Float[Array, "B 2"]:
-        """Of the difference between prediction and target, both standardised."""
+        """The loss of the difference between prediction and target, both standardised."""
 
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; no target was seen yet."""
@@ -48,7 +48,7 @@ class Regression(Supervised):
         return made._replace(model_state={**made.model_state, "seen_targets": seen})
 
     def embed(self, variables, views, keys) -> Embedded:
-        """See `Method.embed`; the head's outputs [B, V], and for each example what was seen."""
+        """See `Method.embed`; the head's outputs [B, V], and the statistics for each example."""
         embedded = super().embed(variables, views, keys)
         return embedded._replace(embeddings=with_seen(variables, embedded.embeddings[..., 0]))
 
@@ -69,7 +69,7 @@ class Regression(Supervised):
         return Outcome(self.loss(error).mean(), metrics, of_batch)
 
     def after_update(self, variables, carry, clock):
-        """Counts the batch's targets among those seen."""
+        """Adds the batch's targets to the statistics."""
         state = variables.model_state
         seen = _joined(state["seen_targets"], carry)
         return variables._replace(model_state={**state, "seen_targets": seen})
@@ -84,7 +84,7 @@ class Regression(Supervised):
 
 
 def with_seen(variables: Variables, output: Float[Array, "B V"]) -> dict[str, PyTree]:
-    """The head's outputs, and for each example what targets were seen, as `objective` has them."""
+    """The head's outputs and, repeated for each example, the statistics that `objective` needs."""
     seen = variables.model_state["seen_targets"]
     return {
         "output": output,
@@ -93,11 +93,11 @@ def with_seen(variables: Variables, output: Float[Array, "B V"]) -> dict[str, Py
 
 
 def in_units(embeddings: Mapping[str, PyTree], of_batch: Statistics) -> Float[Array, "B V"]:
-    """What the head's outputs predict, in the target's unit.
+    """The head's predictions in the target's unit.
 
     Args:
-        embeddings: as `with_seen` makes them.
-        of_batch: statistics of the batch's targets, which is `carry` of `objective`.
+        embeddings: from `with_seen`.
+        of_batch: statistics of the batch's targets, which `objective` returns as `carry`.
     """
     mean, scale = _standards(embeddings, of_batch)
     return embeddings["output"] * scale + mean
@@ -112,7 +112,7 @@ def _standards(embeddings, of_batch) -> tuple[Float[Array, ""], Float[Array, ""]
 
 
 def _scale(seen: Statistics) -> jax.Array:
-    """The standard deviation, or 1 where all targets are the same."""
+    """The standard deviation, or 1 if all targets are equal."""
     return jnp.where(seen["variance"] > 0, jnp.sqrt(seen["variance"]), 1)
 
 
@@ -136,7 +136,7 @@ class L1(Regression):
     """
 
     def loss(self, error):
-        """Its absolute value; the derivative at zero is zero."""
+        """The absolute value of the error; its derivative at zero is zero."""
         return jnp.abs(error)
 
 
@@ -150,5 +150,5 @@ class MSE(Regression):
     """
 
     def loss(self, error):
-        """Its square."""
+        """The square of the error."""
         return error**2

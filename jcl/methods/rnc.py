@@ -1,4 +1,4 @@
-"""Rank-N-Contrast: embeddings' distances in the order of the targets' (Zha et al. 2023)."""
+"""Rank-N-Contrast: embeddings are ordered by distance as targets are (Zha et al. 2023)."""
 
 import dataclasses
 
@@ -12,10 +12,10 @@ from jcl.methods.parts.two_view import TwoViewNetworks, pair_of
 
 @dataclasses.dataclass(frozen=True)
 class RankNContrast(TwoViewNetworks):
-    """Distances in the order of targets: see `jcl.losses.rank_n_contrast`.
+    """Distances of embeddings follow those of targets: see `jcl.losses.rank_n_contrast`.
 
     Attributes:
-        temperature: of distances, not of cosines; 2 in the authors' code.
+        temperature: distances, not cosines, are divided by it; 2 in the authors' code.
 
     Source: Zha et al. 2023, "Rank-N-Contrast: Learning Continuous Representations for Regression"
     (https://arxiv.org/abs/2210.01189).
@@ -39,6 +39,6 @@ class RankNContrast(TwoViewNetworks):
         return Outcome(loss, two_view_diagnostics(z0, z1), {})
 
     def outputs(self, variables, inputs):
-        """See `Method`: the projection is raw, for the loss compares distances."""
+        """See `Method`: the projection is raw, because the loss compares distances."""
         features, projection = self.features_and_projection(variables, inputs)
         return {"features": features, "projection": projection}

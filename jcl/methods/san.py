@@ -21,22 +21,22 @@ from jcl.methods.parts.chain import embed_chain, infer_chain, init_chain, views_
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.two_view import pair_of
 
-_LEAST = 1e-12  # that a similarity counts for inside a logarithm, as in the authors' code
+_LEAST = 1e-12  # added to similarities inside a logarithm, as in the authors' code
 
 
 @dataclasses.dataclass(frozen=True)
 class SAN(CrossEntropy):
     """Cross-entropy on the source, and a soft contrast (`soft_contrast`) within the target.
 
-    Examples have an `origin`: those of `source` are labelled, and the labels of all others, the
-    target, are not used; where the target has none, any class may stand there. The target may have
-    classes that the source has not. Two target images that lie near each other in the encoder's
-    features are positives to that degree, so that images of one class, known or not, are not pushed
-    apart as NT-Xent pushes them. Take it for a new domain with classes of its own; SimCLR knows of
-    no labels, and cross-entropy of no target.
+    Examples have an `origin`. Those whose origin is `source` are labelled. All others are the
+    target, and their labels are not used; they may have any value. The target may have classes that
+    the source lacks. The nearer two target images are in the encoder's features, the more they
+    count as positives. So images of one class, known or unknown, are not pushed apart as in
+    NT-Xent. Take it for a new domain with classes of its own. SimCLR does not use labels, and
+    cross-entropy does not use the target.
 
-    Deviations: the authors also train an all-in-one classifier of known and unknown classes, which
-    is no pretraining and is left out. They use 3.14 for pi.
+    The authors also train an all-in-one classifier of known and unknown classes. It is not part of
+    pretraining and is left out here. They use 3.14 for pi.
 
     Formula: mean over the source of -log softmax(logits_i)[label_i] + contrast_weight (2B')^-2
     sum_{a != b} -[P_ab log Q_ab + (1 - P_ab) log(1 - Q_ab)] over the 2B' views of the target; P and
@@ -46,14 +46,15 @@ class SAN(CrossEntropy):
 
     Attributes:
         encoder: maps images to features.
-        projector: maps features to embeddings [N, d], which are compared as they are.
+        projector: maps features to embeddings [N, d], which are not normalised.
         n_classes: of the dataset.
         source: the `origin` of the labelled examples.
-        contrast_weight: of the soft contrast, which is added; 0.4 to 0.6 in the authors' sweeps.
-        feature_scale: by which squared distances of features are divided; 10 in the authors' code,
-            50 in their sweeps.
-        embedding_scale: the same of embeddings; 1 in the code.
-        nearness: how many times nearer than the nearest other example a second view counts.
+        contrast_weight: weight of the soft contrast; 0.4 to 0.6 in the authors' sweeps.
+        feature_scale: squared distances of features are divided by it; 10 in the authors' code, 50
+            in their sweeps.
+        embedding_scale: squared distances of embeddings are divided by it; 1 in the code.
+        nearness: the second view of an example counts as this many times nearer than the nearest
+            other example.
 
     Source: Zang et al. 2023, "Boosting Novel Category Discovery Over Domains with Soft Contrastive
     Learning and All-in-One Classifier" (https://arxiv.org/abs/2211.11262), and the authors' code.
@@ -74,7 +75,7 @@ class SAN(CrossEntropy):
 
     @property
     def needs(self):
-        """Classes, and which examples may be used with theirs."""
+        """Classes, and the origin of examples."""
         return ("label", "origin")
 
     def init(self, key, views, data) -> Variables:
@@ -124,13 +125,13 @@ class SAN(CrossEntropy):
         return Outcome(classified + self.contrast_weight * contrast, metrics, {})
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """Those of a classifier, and `projection` [N, d]: unit rows."""
+        """The outputs of a classifier, and `projection` [N, d]: unit rows."""
         found, projector = super().outputs(variables, inputs), {"projector": self.projector}
         projected = infer_chain(projector, *variables[:2], found["features"])
         return {**found, "projection": unit_rows(projected["projector"])}
 
     def _chains(self, variables, views, keys):
-        """What encoder and head give, and their statistics."""
+        """The outputs of encoder and head, and their statistics."""
         return embed_chain(self.networks, *variables[:2], views_of_inputs(views), keys)
 
     def _of_source(self, logits, label, is_source):
@@ -154,10 +155,10 @@ def soft_contrast(
     nearness: Real[ArrayLike, ""],
     mesh: Mesh | None,
 ) -> Float[Array, ""]:
-    """The binary cross-entropy of similarities of embeddings, told those of features.
+    """Binary cross-entropy of embedding similarities, with feature similarities as soft targets.
 
-    Over all ordered pairs of the 2B' views a, b of the B' examples that are included, a and b not
-    the same view::
+    The sum is over all ordered pairs of different views a, b among the 2B' views of the B' examples
+    that are included::
 
         L = (1 / (2B')^2) sum_{a != b} -[P_ab log(Q_ab + 1e-12) + (1 - P_ab) log(1 - Q_ab + 1e-12)]
 
@@ -166,22 +167,22 @@ def soft_contrast(
         c = Gamma((n + 1) / 2) / (sqrt(n pi) Gamma(n / 2))
 
     d_ab is the squared distance of the two examples' features, plus r_i if a is the second view of
-    i, plus r_j if b is that of j. r is an example's smallest distance to another, divided by
-    `nearness`, without a gradient; 0 where there is no other. Features of view 0 and their
-    gradients count in P.
+    i, plus r_j if b is the second view of j. r is an example's smallest distance to another one,
+    divided by `nearness`, without a gradient; it is 0 if there is no other. P uses the features of
+    view 0, which get gradients.
 
     Args:
         features: x, raw, of view 0.
         z0: raw embeddings of view 0, which are not divided by their norms.
-        z1: those of view 1.
-        included: which examples count.
+        z1: raw embeddings of view 1.
+        included: mask of the examples that count.
         feature_scale: s of features.
         embedding_scale: s of embeddings.
         nearness: see above.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Returns:
-        0 where no example is included.
+        The loss L; 0 if no example is included.
     """
     dtype = jnp.promote_types(jnp.result_type(features, z0, z1), jnp.float32)
     x, z0, z1 = (a.astype(dtype) for a in (features, z0, z1))
@@ -194,7 +195,7 @@ def soft_contrast(
 
 
 def _nearest(index, row, columns, replicated):
-    """The smallest squared distance to another example that is included; 0 without one."""
+    """The smallest squared distance to another included example; 0 if there is none."""
     del replicated
     (x, _), (xs, included) = row, columns
     others = included & (jnp.arange(len(xs)) != index)
@@ -203,7 +204,7 @@ def _nearest(index, row, columns, replicated):
 
 
 def _sum_of_losses(index, row, columns, scales):
-    """The losses of both views of an example with all views of all examples."""
+    """The losses of both views of an example against all views of all examples."""
     (x, z0, z1, r, is_included), (xs, *views, rs, included) = row, columns
     own = jnp.arange(len(xs)) == index
     apart = jnp.where(own, 0, jnp.maximum(squared_distances(x, xs), 0))

@@ -1,4 +1,4 @@
-"""SBCL: large classes are cut into subclasses, which are positives first (Hou et al. 2023)."""
+"""SBCL: subclasses of large classes are the positives (Hou et al. 2023)."""
 
 import dataclasses
 
@@ -23,25 +23,26 @@ _LEAST_RATIO = 0.1  # of a class's temperature to `temperature`: a class in one 
 
 @dataclasses.dataclass(frozen=True)
 class SBCL(CosineContrast):
-    """SupCon of subclasses of about one size, and with less weight a contrast of classes.
+    """SupCon of subclasses of about equal size, plus a contrast of classes with less weight.
 
-    Take it for long-tailed labels, where large classes have most of SupCon's positives and spread
-    over the sphere at the cost of small ones; with classes of one size it is about SupCon.
+    Take it for long-tailed labels. With these, large classes have most of SupCon's positives and
+    spread over the sphere at the cost of small classes. With classes of equal size it is nearly
+    SupCon.
 
-    The first epochs are SupCon's. Then, before some epochs, projections of all training examples
-    are clustered, class by class, by k-means of directions: a class of n examples gets
+    The first epochs are plain SupCon. Later, before some epochs, the projections of all training
+    examples are clustered, class by class, by k-means of directions. A class of n examples gets
     n // max(size of the smallest class, `least`) subclasses. The method's state is the cluster of
-    every training example within its class, and a temperature for every class, of which those in
-    wide clusters are higher.
+    every training example within its class, and a temperature for every class; wide classes have
+    higher temperatures.
 
     Attributes:
-        temperature: that cosines are divided by among subclasses; 0.1 in the authors' code.
-        class_weight: of the contrast of classes. The authors' code multiplies SupCon of subclasses
-            by temperature / 0.07 and the contrast of classes by 0.25, which is 0.175 here and
-            another rate.
-        warm_up_epochs: of SupCon alone.
-        recluster_epochs: between two clusterings.
-        least: size of a subclass, about, where classes are smaller.
+        temperature: cosines are divided by it among subclasses; 0.1 in the authors' code.
+        class_weight: weight of the contrast of classes. The authors' code multiplies SupCon of
+            subclasses by temperature / 0.07 and the contrast of classes by 0.25. This corresponds
+            to 0.175 here with another learning rate.
+        warm_up_epochs: number of epochs of SupCon alone.
+        recluster_epochs: number of epochs between two clusterings.
+        least: approximate size of a subclass, if the smallest class is smaller.
         n_classes: of the dataset.
 
     Formula: `mean_i [-mean_{p in S(i)} s_ip + log sum_{j != i} exp s_ij] + class_weight mean_i
@@ -98,7 +99,7 @@ class SBCL(CosineContrast):
         return Outcome(loss, metrics, {})
 
     def at_epoch(self, variables: Variables, epoch: Epoch) -> Variables:
-        """Clusters the projections of all training examples, where it is time for it."""
+        """Clusters the projections of all training examples, every `recluster_epochs`."""
         since = epoch.number - self.warm_up_epochs
         if since < 0 or since % self.recluster_epochs:
             return variables
@@ -110,7 +111,7 @@ class SBCL(CosineContrast):
         return variables._replace(method_state=state)
 
     def _temperatures(self, projections, label, n_classes: int) -> Float[np.ndarray, " C"]:
-        """Of each class: wider ones have higher ones, those of one cluster have `temperature`."""
+        """The temperature of each class: higher for wider ones, `temperature` for one cluster."""
         counts = counts_of_subclasses(label, self.least)
         found = np.full(n_classes, float(self.temperature))
         for number, ratio in density_ratios(projections, label).items():
@@ -122,10 +123,10 @@ class SBCL(CosineContrast):
 def density_ratios(
     embeddings: Float[np.ndarray, "n d"], label: Int[np.ndarray, " n"]
 ) -> dict[int, float]:
-    """How wide each class is, relative to the mean over classes, at least 0.1.
+    """The width of each class relative to the mean over classes, at least 0.1.
 
     The width of a class of n examples is their mean distance to the class's mean, divided by
-    log(n + 10), and brought into the range between the 20th and the 80th percentile of all classes.
+    log(n + 10), and clipped to the range from the 20th to the 80th percentile of all classes.
 
     Args:
         embeddings: unit rows.
@@ -151,27 +152,28 @@ def subclass_nce(
     temperatures: Float[Array, " B"],
     mesh: Mesh | None,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """SupCon of subclasses, and what draws the subclasses of a class together.
+    """SupCon of subclasses, and a contrast that pulls the subclasses of a class together.
 
-    Let S(i) be the other embeddings of anchor i's subclass, its other view v(i) among them, and
-    C(i) those of its class in other subclasses, and v(i). With s the cosine over `temperature` and
-    t the cosine over the class's temperature::
+    S(i) are the other embeddings of anchor i's subclass, including its other view v(i). C(i) are
+    the embeddings of the other subclasses of its class, and v(i). With s the cosine over
+    `temperature` and t the cosine over the class's temperature::
 
         first_i  = mean_{p in S(i)} -s_ip + log sum_{j != i} exp s_ij
         second_i = mean_{p in C(i)} -t_ip + log sum_{j not in S(i), or v(i)} exp t_ij
 
-    Where a class is one cluster, the first is SupCon, and v(i) alone is a positive of the second.
+    For a class of one cluster, the first term is SupCon, and v(i) is the only positive of the
+    second.
 
     Args:
         embeddings: raw, of both views.
         label: the class of each example.
         cluster: of each example, within its class.
-        temperature: of the first.
-        temperatures: of the second, that of each example's class.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        temperature: of the first term.
+        temperatures: of the second term, for each example that of its class.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Returns:
-        The means of both over the 2B anchors.
+        The means of both terms over the 2B anchors.
     """
     z = unit_rows(embeddings.reshape(-1, embeddings.shape[-1]))
     label, cluster = jnp.repeat(label, 2), jnp.repeat(cluster, 2)

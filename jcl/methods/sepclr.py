@@ -1,4 +1,4 @@
-"""SepCLR: what targets share with a background set, apart from what they alone have."""
+"""SepCLR: one code for what targets share with a background set, one for what only they have."""
 
 import dataclasses
 
@@ -22,17 +22,17 @@ _SALIENT = "salient_projector"
 
 @dataclasses.dataclass(frozen=True)
 class SepCLR(TwoViewNetworks):
-    """Two heads on one encoder: a common code of all examples, and a salient one of targets alone.
+    """Two heads on one encoder: a common code of all examples, and a salient code of targets.
 
-    Examples of the background set lack what is looked for; their salient code is to be zero. The
-    loss is the sum of four terms (`separation_terms`), each times its weight. Take it for
-    contrastive analysis: to find what patients have that healthy people have not, say. SimCLR on
-    both sets mixes the two.
+    Examples of the background set lack the content of interest, and their salient code should be
+    zero. The loss is the weighted sum of four terms (`separation_terms`). Take it for contrastive
+    analysis, for example to find what patients have and healthy people do not. SimCLR on both sets
+    mixes the two.
 
-    Examples have `background`, True in the background set. The common code is normalised and the
-    salient one is not. The salient head is a second projector of the same make. Deviation from the
-    authors' code: there each head has an encoder of its own, and probes see that encoder's output;
-    here probes see the encoder as `features`, and the codes as `projection` and `salient`.
+    Examples have `background`, True in the background set. The common code is normalised, the
+    salient code is not. The salient head is a second projector of the same architecture. In the
+    authors' code each head has an encoder of its own, and probes use that encoder's output. Here
+    probes use the one encoder as `features`, and the codes as `projection` and `salient`.
 
     Formula: A(c) + U(c0) + U(c1) + salient_weight (A(s of targets) + U(s0) + U(s1)) +
     background_weight A(s of the background, 0) + joint_weight mean_i log mean_j K(c_i, c_j)
@@ -42,10 +42,11 @@ class SepCLR(TwoViewNetworks):
     Reading: both heads on one encoder.
 
     Attributes:
-        temperature: squared distances are divided by twice of it; 0.5 in the authors' code.
-        salient_weight: of the salient codes' alignment and uniformity; 1000 in the code.
-        background_weight: of the background's salient codes' squared norms; 1000 in the code.
-        joint_weight: of the term that keeps the codes independent; 10 in the code.
+        temperature: squared distances are divided by twice this value; 0.5 in the authors' code.
+        salient_weight: weight of the salient codes' alignment and uniformity; 1000 in the code.
+        background_weight: weight of the squared norms of the background's salient codes; 1000 in
+            the code.
+        joint_weight: weight of the term that keeps the codes independent; 10 in the code.
 
     Source: Louiset et al. 2024, "Separating common from salient patterns with Contrastive
     Representation Learning" (https://arxiv.org/abs/2402.11928), and the authors' code.
@@ -64,7 +65,7 @@ class SepCLR(TwoViewNetworks):
 
     @property
     def needs(self):
-        """Which examples are of the background set."""
+        """Whether examples belong to the background set."""
         return ("background",)
 
     def init(self, key, views, data) -> Variables:
@@ -110,7 +111,7 @@ class SepCLR(TwoViewNetworks):
         return Outcome(loss, {**two_view_diagnostics(*common), **terms}, {})
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """Those of two views, where `projection` is the common code; and `salient` [N, d], raw."""
+        """`features`, `projection` (the common code), and the raw `salient` code [N, d]."""
         found = super().outputs(variables, inputs)
         head = {_SALIENT: self.projector}
         salient = infer_chain(head, variables.params, variables.model_state, found["features"])
@@ -135,24 +136,24 @@ def separation_terms(
 
         common      mean_i |c0_i - c1_i|^2 / 2t + U(c0) + U(c1)
         salient     mean_{targets} |s0_i - s1_i|^2 / 2t + U(s0) + U(s1)
-        background  mean_{background} (|s0_i|^2 + |s1_i|^2) / 4t, of the codes as they were
+        background  mean_{background} (|s0_i|^2 + |s1_i|^2) / 4t, of the codes before zeroing
         joint       (J(c0, s0) + J(c1, s1)) / 2
 
-    The minimum of `joint` is the largest joint entropy of the two codes. A mean over no example, in
-    a batch of one set alone, is 0.
+    Minimising `joint` maximises the joint entropy of the two codes. If a batch has no example of
+    one set, the mean over that set is 0.
 
     Args:
         common: raw codes of two views.
-        salient: likewise; they are not divided by their norms.
-        background: which examples are of the background set.
+        salient: raw codes of two views, which are not divided by their norms.
+        background: mask of the examples of the background set.
         temperature: t.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        mesh: the batch is sharded over its axes; None computes as one device would.
 
     Raises:
         UserError: B is 1.
     """
     if len(background) < 2:
-        raise UserError("batch_size=1 leaves an example no others: SepCLR needs at least 2")
+        raise UserError("batch_size=1 is impossible: method.name='sepclr' needs at least 2")
     scale = 1 / (2 * temperature)
     common = [unit_rows(c) for c in common]
     salient = [s.astype(common[0].dtype) for s in salient]
@@ -174,7 +175,7 @@ def separation_terms(
 
 
 def _log_means(index, row, columns, scale):
-    """Log of an anchor's mean similarity to the others, in each code; and to all, in both."""
+    """Logs of an anchor's mean similarity: to others in each code, and to all in both codes."""
     own = jnp.arange(len(columns[0])) == index
     common, salient = (
         jnp.where(own, 0, -scale * squared_distances(x, xs))

@@ -1,4 +1,4 @@
-"""SigLIP: every pair of an image and a text is judged by itself (Zhai et al. 2023)."""
+"""SigLIP: every pair of an image and a text is classified by itself (Zhai et al. 2023)."""
 
 import dataclasses
 import math
@@ -14,24 +14,24 @@ from jcl.methods.parts.two_towers import TwoTowers
 
 @dataclasses.dataclass(frozen=True)
 class SigLIP(TwoTowers):
-    """The sigmoid loss of two towers (`jcl.losses.siglip`), temperature and bias learned.
+    """The sigmoid loss of two towers (`jcl.losses.siglip`) with learned temperature and bias.
 
     The parameters `log_scale`, log(1 / temperature), and `logit_bias` have no weight decay. Neither
     is clipped, unlike CLIP's scale.
 
-    Take this in the place of `clip` where batches are small or large out of proportion: no softmax
-    couples the pairs of a batch.
+    Take this instead of `clip` for very small or very large batches: there is no softmax over the
+    pairs of a batch.
 
     Source: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", sections 3.2 and 4,
     algorithm 1.
 
     Attributes:
-        temperature: that cosines are divided by at first; it is learned.
-        bias: of every logit at first; it is learned. Most pairs are negative, and -10 makes them
-            so from the start.
+        temperature: cosines are divided by it; this is the initial value of a learned parameter.
+        bias: added to every logit; this is the initial value of a learned parameter. Most pairs are
+            negative, and -10 classifies them as negative from the start.
 
     Raises:
-        UserError: a temperature that is not positive, or views of an image alone.
+        UserError: a temperature that is not positive, or views of images without texts.
     """
 
     temperature: float = 0.1

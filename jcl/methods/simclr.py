@@ -10,11 +10,11 @@ from jcl.methods.parts.two_view import TwoViewMethod
 class SimCLR(TwoViewMethod):
     """NT-Xent of two views: see `jcl.losses.nt_xent`.
 
-    More views (`views.count`) give the mean over pairs of them. MV-InfoNCE and MV-DHEL compare all
-    at once.
+    With more than two views (`views.count`) the loss is the mean over pairs of views. MV-InfoNCE
+    and MV-DHEL compare all views at once.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 is SimCLR's choice for ImageNet, 0.5 for
+        temperature: cosines are divided by it; 0.1 is SimCLR's choice for ImageNet, 0.5 for
             CIFAR-10.
 
     Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual

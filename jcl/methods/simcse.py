@@ -1,4 +1,4 @@
-"""SimCSE: sentences are contrasted with themselves under another dropout (Gao et al. 2021)."""
+"""SimCSE: the positive of a sentence is the same sentence with another dropout (Gao 2021)."""
 
 import dataclasses
 
@@ -13,21 +13,22 @@ from jcl.methods.parts.text_chain import TextChain
 
 @dataclasses.dataclass(frozen=True)
 class SimCSE(TextChain):
-    """Every text is to find its other view among those of the batch (`jcl.losses.one_way_nce`).
+    """Contrast of each text's two views against the batch (`jcl.losses.one_way_nce`).
 
-    Unsupervised, the views are equal copies (`views.name=text_copies`) and the dropout of the
-    encoder makes the difference: with `text_encoder.dropout=0` there is nothing to learn.
-    Supervised, each example has three texts, which are its views (`views.name=texts`): the first is
-    to find the second, which it entails, and the third is a hard negative. Each hard negative
-    counts for every text of the batch.
+    Unsupervised: the views are equal copies (`views.name=text_copies`), and only the encoder's
+    dropout differs. With `text_encoder.dropout=0` there is nothing to learn.
 
-    Features, as probes see them, are those before the projector.
+    Supervised: each example has three texts, which are its views (`views.name=texts`). The first
+    text entails the second, which is its positive. The third is a hard negative, for every text of
+    the batch.
+
+    Probes use the features before the projector.
 
     Source: Gao et al. 2021, "SimCSE: Simple Contrastive Learning of Sentence Embeddings", Eq. 1, 4
     and 5.
 
     Attributes:
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
         hard_negatives: whether the last of three views is a hard negative.
 
     Raises:
@@ -43,8 +44,8 @@ class SimCSE(TextChain):
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """See `Method.objective`; embeddings [B, V, d], raw.
 
-        Without hard negatives the loss is the mean over all pairs of views, of which the earlier
-        one seeks the later.
+        Without hard negatives the loss is the mean over all pairs of views; the earlier view of a
+        pair is the query, the later one the key.
         """
         options = {"temperature": self.temperature, "mesh": mesh}
         if not self.hard_negatives:
@@ -53,7 +54,7 @@ class SimCSE(TextChain):
         count = embeddings.shape[1]
         if count != 3:
             raise UserError(
-                "method.hard_negatives=True takes three views of an example, and the recipe of "
+                "method.hard_negatives=True takes three views of an example, but the recipe of "
                 f"views (views.name) makes {count}; views.name=texts takes the three texts of each"
             )
         text, positive, negative = (embeddings[:, view] for view in range(3))

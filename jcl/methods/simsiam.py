@@ -1,4 +1,4 @@
-"""SimSiam: predict the other view's projection by one network alone (Chen & He 2021)."""
+"""SimSiam: predict the other view's projection without a momentum network (Chen & He 2021)."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -12,18 +12,18 @@ from jcl.methods.parts.two_view import pair_of
 
 @dataclasses.dataclass(frozen=True)
 class SimSiam(Predicted):
-    """Prediction of the other view's projection, without negatives and without copies.
+    """Prediction of the other view's projection, without negatives and without momentum networks.
 
-    Take it for small batches where BYOL's copies, a second forward pass and a second set of
-    networks, cost too much. A step needs the least of all methods of two views.
+    Take it for small batches if BYOL's momentum networks, with their second forward pass and second
+    set of parameters, cost too much. A step is the cheapest of all methods of two views.
 
-    The predictor's learning rate is constant, as the last row of the paper's Table 1 has it:
-    `optimizer.groups=(('predictor', {}),)` lets it follow the schedule. The paper's projector has
-    three layers and BatchNorm without scale and bias after the last (`layers=3, output_norm=True`,
-    and `frozen=('projector/batch_norm2',)` holds the scale at 1); its predictor has a bottleneck,
-    a `hidden_dim` of a quarter of the `output_dim`.
+    The predictor's learning rate is constant, as in the last row of the paper's Table 1. With
+    `optimizer.groups=(('predictor', {}),)` it follows the schedule. The paper's projector has three
+    layers, and BatchNorm without scale and bias after the last (`layers=3, output_norm=True`;
+    `frozen=('projector/batch_norm2',)` keeps the scale at 1). The paper's predictor has a
+    bottleneck: its `hidden_dim` is a quarter of its `output_dim`.
 
-    Nothing in the loss forbids a collapse, at which `embedding_spread`, of the projections, falls
+    The loss does not exclude a collapse. In a collapse `embedding_spread` of the projections falls
     to 0 and the loss to -1.
 
     Formula: -1/2 mean_i [cos(p_i0, z_i1) + cos(p_i1, z_i0)], without gradient for z

@@ -1,4 +1,4 @@
-"""Contrast guided by how alike multi-hot labels are: our reading of SoftCon (Wang et al. 2024)."""
+"""Contrast guided by the similarity of multi-hot labels: our reading of SoftCon (Wang 2024)."""
 
 import dataclasses
 
@@ -17,11 +17,11 @@ from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 @dataclasses.dataclass(frozen=True)
 class SoftLabels(CosineContrast):
-    """Examples are positives of each other as far as the cosine of their multi-hot labels says.
+    """Examples are positives of each other in proportion to the cosine of their multi-hot labels.
 
-    Take it where an example has several classes at once; SupCon takes one class each. The paper
-    says that the cosine of land-cover vectors guides similarity across scenes, and its training
-    code is not public: the loss is our reading of it, and so are the defaults.
+    Take it if an example has several classes at once; SupCon takes one class per example. The paper
+    says that the cosine of land-cover vectors guides similarity across scenes. Its training code is
+    not public, so the loss and the defaults are our reading.
 
     Formula: mean_i [-sum_j T_ij log softmax_j s(q_i, k_j)], both directions halved, +
     instance_weight `info_nce`; T_ij = cos(y_i, y_j) / sum_k cos(y_i, y_k)
@@ -29,8 +29,8 @@ class SoftLabels(CosineContrast):
     Reading: the whole loss, temperature and instance_weight: the paper's formula was not found.
 
     Attributes:
-        temperature: that cosines are divided by.
-        instance_weight: of plain InfoNCE between the two views, which is added.
+        temperature: cosines are divided by it.
+        instance_weight: weight of plain InfoNCE between the two views, which is added.
 
     Source: Wang et al. 2024, "Multi-Label Guided Soft Contrastive Learning for Efficient Earth
     Observation Pretraining" (https://arxiv.org/abs/2405.20462), whose formula we did not find.
@@ -44,7 +44,7 @@ class SoftLabels(CosineContrast):
 
     @property
     def needs(self):
-        """Which of C classes an example has."""
+        """Multi-hot labels of C classes."""
         return ("labels",)
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
@@ -66,15 +66,16 @@ def soft_label_nce(
 ) -> Float[Array, ""]:
     """mean_i [-sum_j T_ij log softmax_j s(q_i, k_j)], T_ij proportional to cos(y_i, y_j).
 
-    It is `jcl.losses.soft_info_nce` with these targets, which never stand in memory as a whole.
+    It is `jcl.losses.soft_info_nce` with these targets, which are computed block by block and never
+    in memory as a whole.
 
     Args:
         queries: raw.
         keys: raw, in the same order.
-        labels: [B, C], numbers of any kind, 0 or more; no gradient reaches them. An example without
-            any class has its own key as its only target.
-        temperature: that cosines s are divided by.
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        labels: [B, C], numbers of any kind, 0 or more, without gradient. The only target of an
+            example without classes is its own key.
+        temperature: cosines are divided by it; s is the quotient.
+        mesh: the batch is sharded over its axes; None computes as one device would.
     """
     queries, keys = unit_rows(queries), unit_rows(keys)
     labels = unit_rows(stop_gradient(labels.astype(queries.dtype)))

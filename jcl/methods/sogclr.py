@@ -1,4 +1,4 @@
-"""SogCLR: contrast with the whole dataset, by a running estimate an example (Yuan et al. 2022)."""
+"""SogCLR: contrast with the whole dataset by running estimates (Yuan et al. 2022)."""
 
 import dataclasses
 
@@ -17,12 +17,12 @@ from jcl.methods.parts.two_view import CosineContrast, pair_of
 class SogCLR(CosineContrast):
     """Contrast with the whole dataset by running estimates: see `jcl.losses.sogclr`.
 
-    The method's state is `log_estimates`, log u of every training example by its index, -inf
-    before its first visit.
+    The method's state is `log_estimates`, log u of every training example by its index, and -inf
+    before the example's first visit.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the paper for ImageNet, 0.3 for CIFAR.
-        gamma: share of the batch in an estimate; 0.9 in the published code, to be tuned within
+        temperature: cosines are divided by it; 0.1 in the paper for ImageNet, 0.3 for CIFAR.
+        gamma: weight of the batch in an estimate; 0.9 in the published code, to be tuned within
             [0.1, 0.99].
 
     Source: Yuan et al. 2022, "Provable Stochastic Optimization for Global Contrastive Learning:
@@ -43,10 +43,10 @@ class SogCLR(CosineContrast):
         return made._replace(method_state=table.start(data.examples, never))
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
-        """The loss, given what earlier batches left; see `Method.objective`.
+        """The loss, with the estimates of earlier batches; see `Method.objective`.
 
-        The metric `log_estimate` is the mean of the batch's new log u; times the temperature it
-        has the scale of a similarity.
+        The metric `log_estimate` is the mean of the batch's new log u. Multiplied by the
+        temperature, it has the scale of a similarity.
         """
         z0, z1 = pair_of(embeddings)
         index = batch["index"]
@@ -63,6 +63,6 @@ class SogCLR(CosineContrast):
         return Outcome(loss, metrics, {"index": index, "rows": rows})
 
     def after_update(self, variables, carry, clock):
-        """Writes the new estimates of the batch's examples; all others stay."""
+        """Writes the new estimates of the batch's examples; the others do not change."""
         estimates = table.write(variables.method_state, carry["index"], carry["rows"])
         return variables._replace(method_state=estimates)

@@ -17,9 +17,10 @@ class SupCon(Binned, CosineContrast):
     """Examples of one class are positives: see `jcl.losses.supcon`.
 
     Attributes:
-        temperature: that cosines are divided by; 0.1 in the paper.
-        bin_width: None takes the dataset's labels as classes. A number takes its targets, rounded
-            to multiples of that: SupCon as SupReMix and Rank-N-Contrast compare with it.
+        temperature: cosines are divided by it; 0.1 in the paper.
+        bin_width: None takes the dataset's labels as classes. A number takes the targets, rounded
+            to multiples of this number, as classes. This is the SupCon that the papers of SupReMix
+            and Rank-N-Contrast compare with.
 
     Source: Khosla et al. 2020, "Supervised Contrastive Learning"
     (https://arxiv.org/abs/2004.11362), Eq. 2.
@@ -29,7 +30,7 @@ class SupCon(Binned, CosineContrast):
 
     @property
     def needs(self):
-        """Classes, or what they are made of."""
+        """Classes, or the targets that become classes."""
         return ("label",) if self.bin_width is None else ("target",)
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:

@@ -12,22 +12,23 @@ from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.targets import NO_ORDER, Binned
 from jcl.methods.parts.two_view import CosineContrast, pair_of
 
-_MOST_BINS = 64  # within the window; the authors have 5
+_MOST_BINS = 64  # within the window; the authors' code has 5
 
 
 @dataclasses.dataclass(frozen=True)
 class SupReMix(Binned, CosineContrast):
     """SupCon in the order of targets, with mixtures: see `jcl.losses.supremix`.
 
-    Without both mixtures it is SupCon that weighs by distance.
+    Without both kinds of mixtures it is SupCon with weights that grow with the distance of targets.
 
-    Its weights grow with the distance of targets in their own unit, and the defaults are the
-    authors' for ages in years: give targets a unit in which the range is about a hundred.
+    The weights depend on the target's unit, and the defaults are the authors' for ages in years.
+    Choose a unit in which targets span about a hundred.
 
     Attributes:
-        temperature: that cosines are divided by; 0.5, 0.3 and 0.1 in the authors' code
+        temperature: cosines are divided by it; 0.5, 0.3 and 0.1 in the authors' code
             (AgeDB, IMDB-WIKI, STS-B).
-        window: how far mixed positives reach on either side, in units of the target.
+        window: largest distance from the anchor's target to the two parts of a mixed positive, in
+            units of the target.
         bin_width: targets are rounded to multiples of it.
         mix_neg: whether there are mixed negatives.
         mix_pos: whether there are mixed positives.
@@ -50,12 +51,15 @@ class SupReMix(Binned, CosineContrast):
         if len(self.beta) != 2 or not all(
             isinstance(b, int | float) and 0 < b < math.inf for b in self.beta
         ):
-            raise UserError(f"method.beta={tuple(self.beta)} is impossible: two positive numbers")
+            raise UserError(
+                f"method.beta={tuple(self.beta)} is impossible: give two positive numbers"
+            )
         reach = self.window / self.bin_width
         if self.mix_pos and reach > _MOST_BINS:
             raise UserError(
                 f"method.window={self.window} holds {reach:.0f} bins of method.bin_width="
-                f"{self.bin_width}, and time grows with the square of that: at most {_MOST_BINS}"
+                f"{self.bin_width}, but may hold at most {_MOST_BINS}, because time grows with "
+                "their square"
             )
 
     @property

@@ -1,4 +1,4 @@
-"""SwAV: each view predicts which prototypes another view was assigned to (Caron et al. 2020)."""
+"""SwAV: each view predicts the prototype assignment of another view (Caron et al. 2020)."""
 
 import dataclasses
 import functools
@@ -22,21 +22,22 @@ CODE_VIEWS = 2
 
 @dataclasses.dataclass(frozen=True)
 class SwAV(TwoViewNetworks):
-    """Swapped assignments to prototypes, balanced over the global batch.
+    """Swapped prediction of assignments to prototypes, balanced over the global batch.
 
-    The first two views are assigned to prototypes by `jcl.losses.sinkhorn`, without gradient, and
-    every other view of the example predicts these codes. Further views, of any size, come from
-    `views.name="multi_crop"`. Take this and not SimCLR for several small views, or where other
-    examples of the same kind must not be pushed away: no example is another's negative.
+    `jcl.losses.sinkhorn` assigns the first two views to prototypes, without gradient. These
+    assignments are called codes, and every other view of the example predicts them. Further views,
+    of any size, come from `views.name="multi_crop"`. Take this instead of SimCLR for several small
+    views, or if other examples of the same kind must not be pushed away: there are no negatives.
 
-    A batch of fewer examples than prototypes makes codes coarse. A queue of older embeddings for
-    each of the two views (`queue_size`) then takes its share of the prototypes: the embeddings are
-    scored with the current prototypes and put beside the batch, and the batch's codes alone are
-    kept. The queues are the method's state. They fill from the first step, and are used once they
-    are full and `queue_epochs` have passed; the released code begins to fill them then.
+    If a batch has fewer examples than there are prototypes, codes are coarse. A queue of older
+    embeddings for each of the two views (`queue_size`) then helps: the codes of batch and queue are
+    computed together with the current prototypes, and only the batch's codes are used. The queues
+    are the method's state. They fill from the first step, and are used once they are full and
+    `queue_epochs` have passed. The released code starts to fill them at that time.
 
-    The prototypes [K, d] are a parameter, `prototypes`, whose rows are scaled to norm one after
-    every update. While they are held still, updates by decay and momentum are undone too.
+    The prototypes [K, d] are the parameter `prototypes`, whose rows are scaled to norm one after
+    every update. While they are frozen (`hold_epochs`), changes by weight decay and momentum are
+    undone too.
 
     Formula: mean_i of the cross-entropies of softmax_k s(z_iv, c_k) with the codes of view u, u in
     {0, 1}, v != u; codes by `jcl.losses.sinkhorn`
@@ -46,16 +47,17 @@ class SwAV(TwoViewNetworks):
     first epoch, and a queue for each view, are from the code released with it.
 
     Attributes:
-        temperature: that cosines with prototypes are divided by where views predict codes.
-        epsilon: that cosines are divided by where codes are made; smaller makes them harder, and a
-            `prototypes_used` that falls to 1 (collapse) calls for less.
-        prototypes: how many, K; 3000 in the paper, three for each class of ImageNet. Fewer than the
-            embeddings have dimensions leave a place where all cosines are equal, a way to collapse.
+        temperature: cosines with prototypes are divided by it in the predictions.
+        epsilon: cosines are divided by it in the computation of codes; a smaller value makes codes
+            harder. Lower it if the metric `prototypes_used` falls to 1 (collapse).
+        prototypes: number of prototypes, K; 3000 in the paper, three for each class of ImageNet.
+            With fewer prototypes than dimensions there is a point at which all cosines are equal,
+            so embeddings may collapse to it.
         iterations: of Sinkhorn and Knopp's algorithm; a small epsilon needs more for balance.
-        hold_epochs: for how many epochs at the start the prototypes stay as they were drawn.
-        queue_size: how many older embeddings of each view share the prototypes, a multiple of the
-            batch; 0 for none; 3840 in the paper at batch 256.
-        queue_epochs: after how many epochs they begin to; 15 in the paper.
+        hold_epochs: number of epochs at the start in which the prototypes are frozen.
+        queue_size: number of older embeddings of each view in the queue, a multiple of the batch; 0
+            for no queue; 3840 in the paper at batch 256.
+        queue_epochs: number of epochs before the queues are used; 15 in the paper.
     """
 
     temperature: float = 0.1
@@ -86,7 +88,7 @@ class SwAV(TwoViewNetworks):
         drawn = prototypes_lib.start(prototypes_key, self.prototypes, width, dtype)
         queues = {
             name: queue_lib.start(queue_key, self.queue_size, width, dtype)
-            for name, queue_key in zip(self._queues, queue_keys, strict=False)  # or none
+            for name, queue_key in zip(self._queues, queue_keys, strict=False)  # may be none
         }
         return made._replace(params={**made.params, "prototypes": drawn}, method_state=queues)
 
@@ -115,7 +117,7 @@ class SwAV(TwoViewNetworks):
     def after_update(self, variables, carry, clock) -> Variables:
         """Scales prototypes to norm one, or puts the old ones back while they are held.
 
-        The embeddings of the batch take the place of the oldest in the queues.
+        The embeddings of the batch replace the oldest rows of the queues.
         """
         is_held = prototypes_lib.is_held(clock.step, self._held_steps(clock))
         moved = prototypes_lib.normalised(variables.params["prototypes"])
@@ -129,7 +131,7 @@ class SwAV(TwoViewNetworks):
         )
 
     def adopt(self, variables) -> Variables:
-        """Scales another run's prototypes to norm one, as a moving average's are shorter."""
+        """Scales another run's prototypes to norm one: a moving average has smaller norms."""
         prototypes = prototypes_lib.normalised(variables.params["prototypes"])
         return variables._replace(params={**variables.params, "prototypes": prototypes})
 
@@ -149,7 +151,7 @@ class SwAV(TwoViewNetworks):
             return balanced(queue_scores=prototypes_lib.scores(queue, prototypes))
 
         waited = round(self.queue_epochs * clock.steps_per_epoch)
-        first = max(waited, len(queue) // len(scores))  # it is full by then
+        first = max(waited, len(queue) // len(scores))  # the queue is full by this step
         return jax.lax.cond(jnp.asarray(clock.step >= first), with_queue, balanced)
 
     def _held_steps(self, clock) -> int:
@@ -163,20 +165,21 @@ def swapped_cross_entropy(
 
     Args:
         logits: of all views, V > 1.
-        codes: of the first C views, each a distribution; mean over these C and, for each, over the
-            V - 1 views that are not its own.
+        codes: of the first C views, each a distribution. The mean is over these C codes and, for
+            each, over the V - 1 other views.
     """
     log_predictions = jax.nn.log_softmax(logits)
-    # Of each code's other views at once: all of them less its own, with no array [B, C, V, K].
+    # The sum over the other views of a code is the sum over all views minus its own view, without
+    # an array [B, C, V, K].
     others = log_predictions.sum(1, keepdims=True) - log_predictions[:, : codes.shape[1]]
     return -(codes * others).sum(-1).mean() / (logits.shape[1] - 1)
 
 
 def effective_codes(codes: Float[Array, "B C K"]) -> Float[Array, ""]:
-    """How many kinds of examples codes tell apart: exp of their mutual information with examples.
+    """Effective number of codes: exp of the mutual information of codes and examples.
 
-    It is 1 where all codes are the same, as after a collapse, where Sinkhorn's are all uniform; and
-    K where every example has one prototype and every prototype as many examples.
+    It is 1 if all codes are equal; after a collapse, Sinkhorn's codes are all uniform. It is K if
+    every example has one prototype and every prototype has equally many examples.
     """
     mean = codes.mean((0, 1))
     return jnp.exp(entr(mean).sum() - entr(codes).sum(-1).mean())

@@ -1,4 +1,4 @@
-"""UniCon-HA: inliers gather, and each turned image is an outlier of its own (Wang et al. 2023)."""
+"""UniCon-HA: inliers are one class, and each rotated image is a class of its own (Wang 2023)."""
 
 import dataclasses
 
@@ -21,39 +21,39 @@ from jcl.models.stage_head import StageHead
 
 @dataclasses.dataclass(frozen=True)
 class UniConHA(CosineContrast):
-    """SupCon for data without outliers: all inliers are one class, turned images are none.
+    """SupCon for data without outliers: inliers are one class, rotated images serve as outliers.
 
-    Take it to detect outliers after training on inliers alone, of things that have an upper side.
-    SimCLR on the same images pushes inliers away from each other, and SupCon has no outliers.
+    Take it to detect outliers after training on inliers alone, of things with an upright pose.
+    SimCLR on the same images pushes inliers apart, and SupCon has no outliers.
 
-    `views.name="turned"` makes two views of an example at each of four quarter turns. All upright
-    views are positives of each other; a turned one has its own second view alone; everything is a
-    negative of everything else. That is `jcl.losses.supcon` with one label for all inliers and a
-    label of its own for every turned example. In the last stage, positives count by how near they
-    are to the other inliers, `jcl.losses.soft_aggregation`, which also says where we read Eq. 6 of
-    the paper otherwise than it is printed.
+    `views.name="turned"` makes two views of an example at each of four rotations. All upright views
+    are positives of each other. The only positive of a rotated view is its own second view. All
+    other pairs are negatives. This is `jcl.losses.supcon` with one label for all inliers and a
+    separate label for every rotated example. In the last stage, positives are weighted by how near
+    they are to the other inliers (`jcl.losses.soft_aggregation`, which also explains where our
+    reading of Eq. 6 differs from print).
 
-    Inner stages of the encoder see views that are changed less, and have the same loss behind heads
-    of their own; the loss is the mean over the stages. That takes a pass through the encoder's
-    first stages for each, and an encoder that has stages, a ConvNet or a ResNet.
+    Inner stages of the encoder get views with weaker augmentation, and have the same loss with
+    heads of their own. The loss is the mean over the stages. Each inner stage needs its own pass
+    through the encoder's first stages. The encoder must have stages: a ConvNet or a ResNet.
 
-    Formula: mean over stages of `supcon` of eight views, all upright ones of one label, each turned
-    example of its own; in the last stage `soft_aggregation`
+    Formula: mean over stages of `supcon` of eight views, with one label for all upright views and
+    one for each rotated example; in the last stage `soft_aggregation`
 
     Reading: Eq. 6 with its weights outside of the logarithm; the stages' weights and strengths,
     which stand in a supplement that we have not seen.
 
     Attributes:
-        temperature: that cosines are divided by; 0.5 in the paper.
-        weight_temperature: that cosines are divided by in the weights of positives; 0.5 in the
-            paper. None weighs all alike.
-        labelled: whether inliers of different labels are no positives; without, no label is used.
-        stages: how many of the encoder's last stages have a loss, as `views.stages`; all four of
-            a ResNet in the paper. 1 is the loss on the projector's output alone.
+        temperature: cosines are divided by it; 0.5 in the paper.
+        weight_temperature: cosines are divided by it in the weights of positives; 0.5 in the paper.
+            None weighs all positives equally.
+        labelled: whether only inliers of the same label are positives; False uses no labels.
+        stages: number of the encoder's last stages that have a loss; `views.stages` must be equal.
+            All four of a ResNet in the paper. 1 uses only the projector's output.
 
     Source: Wang et al. 2023, "Unilaterally Aggregated Contrastive Learning with Hierarchical
     Augmentation for Anomaly Detection" (https://arxiv.org/abs/2308.10155), section 3. The weights
-    of the stages stand in a supplement that we have not seen: here all are 1.
+    of the stages are in a supplement that we have not seen; here all are 1.
     """
 
     temperature: float = 0.5
@@ -67,8 +67,8 @@ class UniConHA(CosineContrast):
         check_count("method.stages", self.stages)
         if self.stages > 1 and not has_stages(self.encoder):
             raise UserError(
-                f"method.stages={self.stages} takes inner stages of the encoder, which a "
-                f"{type(self.encoder).__name__} does not give: take a convnet or a ResNet, or "
+                f"method.stages={self.stages} needs inner stages of the encoder, which "
+                f"{type(self.encoder).__name__} does not have: take a convnet or a ResNet, or "
                 "method.stages=1 and views.stages=1"
             )
 
@@ -99,7 +99,7 @@ class UniConHA(CosineContrast):
         if [*views] != [IMAGES] or count != self.stages * VIEWS_A_STAGE:
             raise UserError(
                 f"method.stages={self.stages} takes {self.stages * VIEWS_A_STAGE} views of an "
-                f"image, and the recipe of views makes {count} of {', '.join(views)}: take "
+                f"image, but the recipe of views makes {count} of {', '.join(views)}: take "
                 f"views.name='turned' and views.stages={self.stages}"
             )
         embeddings = []
@@ -145,13 +145,13 @@ class UniConHA(CosineContrast):
 
 
 def instance_labels(upright: Int[Array, " B"]) -> Int[Array, " 4*B"]:
-    """The label of every example at every turn: turned ones have one each, not another's.
+    """The label of every example at every rotation: each rotated one has a label of its own.
 
     Args:
-        upright: labels of the upright ones, 0 or more.
+        upright: labels of the upright examples, 0 or more.
 
     Returns:
-        The turns of an example stand side by side, upright first.
+        Labels; the rotations of an example are neighbours, upright first.
     """
     shape = len(upright), TURNS
     own = -1 - jnp.arange(len(upright) * TURNS, dtype=upright.dtype).reshape(shape)
@@ -163,7 +163,7 @@ def _head_name(left_out: int) -> str:
 
 
 def _apply(module: nn.Module, variables: Variables, name: str, x, **options):
-    """What a network of that name gives in training mode, and the variables with its statistics."""
+    """The output of a network in training mode, and the variables with its new statistics."""
     params, model_state, _ = variables
     given = {"params": params[name], "batch_stats": model_state[name]}
     y, updated = module.apply(given, x, train=True, mutable=["batch_stats"], **options)

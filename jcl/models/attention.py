@@ -14,22 +14,22 @@ _XAVIER = nn.initializers.xavier_uniform()
 
 
 class SelfAttention(nn.Module):
-    """Every token attends to every token of its own image or text, or to those before it.
+    """Every token attends to every token of its own image or text, or only to earlier ones.
 
-    Queries, keys and values have kernels of their own, [D, D] each, and biases of rank one, which
-    is what optimizers that treat every matrix by itself (LARS) need. The softmax is computed in
-    float32 where the rest is bfloat16, and in float64 where that is asked.
+    Queries, keys and values have separate kernels [D, D] and biases of rank one, as optimizers that
+    treat every matrix separately (LARS) need. The softmax is computed in float32 if the rest is
+    bfloat16, and in float64 if the rest is float64.
 
-    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2. Initialisation, where no
-    other is given: Xavier uniform, as in the code released with MoCo v3 (Chen, Xie & He 2021).
+    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2. Default initialisation:
+    Xavier uniform, as in the code released with MoCo v3 (Chen, Xie & He 2021).
     Dropout of the weights: Devlin et al. 2019 (BERT), in the code released with it.
 
-    On NVIDIA GPUs bfloat16 without a mask, an order or dropout takes cuDNN's fused attention, which
-    keeps no map of tokens by tokens in memory.
+    On NVIDIA GPUs, bfloat16 attention without a mask, causality or dropout uses cuDNN's fused
+    attention, which does not keep the tokens x tokens matrix in memory.
 
     Attributes:
         heads: a divisor of D.
-        causal: whether a token attends to itself and the tokens before it alone.
+        causal: whether a token attends only to itself and earlier tokens.
         dropout: share of the attention's weights that are dropped.
         kernel_init: of the kernels of queries, keys and values.
         output_init: of the output's kernel.
@@ -56,9 +56,9 @@ class SelfAttention(nn.Module):
 
         Args:
             x: tokens.
-            mask: False for tokens that no token attends to; what becomes of them means nothing.
-                None: there are none.
-            keys: of the dropout, one an image or text; None drops nothing.
+            mask: False for tokens that no token attends to; their own outputs have no meaning. None
+                attends to all tokens.
+            keys: of the dropout, one per image or text; None drops nothing.
         """
 
         def dense(name, kernel_init):
@@ -91,7 +91,7 @@ def _attend(
     causal: bool,
     dropout: float,
 ) -> Float[Array, "N T h d"]:
-    # The T x T maps are the largest arrays of the block and the cheapest to compute again.
+    # The T x T matrices are the largest arrays of the block and the cheapest to recompute.
     with_maps = jax.checkpoint(functools.partial(_with_maps, causal=causal, dropout=dropout))
     if mask is not None or keys is not None or causal or not _has_fused(query):
         return with_maps(query, key, value, mask, keys)
@@ -99,15 +99,15 @@ def _attend(
     def plain(query, key, value):
         return with_maps(query, key, value, None, None)
 
-    # A program of this process may be for its CPU.
+    # The program may still be compiled for this process's CPU.
     return jax.lax.platform_dependent(query, key, value, cuda=_fused, default=plain)
 
 
 def _has_fused(query: Float[Array, "N T h d"]) -> bool:
-    """Whether cuDNN's fused attention computes this, on the GPUs of this process.
+    """Whether cuDNN's fused attention can compute this on the GPUs of this process.
 
-    JAX asks the process's GPU what cuDNN may do there, so a plan that is made on a CPU for GPUs
-    holds the attention with maps, and more memory than the run will take.
+    JAX asks the process's own GPU what cuDNN supports. So a plan that is made on a CPU for GPUs
+    contains the attention with T x T matrices, and needs more memory than the run will.
     """
     capability = getattr(jax.local_devices()[0], "compute_capability", "")  # AMD's are words
     is_suitable = capability in ("8.0", "9.0", "10.0")
@@ -121,10 +121,10 @@ def _fused(
     *,
     implementation: str = "cudnn",
 ) -> Float[Array, "N T h d"]:
-    """Attention without maps in memory, by cuDNN.
+    """Attention by cuDNN, without T x T matrices in memory.
 
-    Other numbers of tokens than multiples of 8 have given NaN in backward passes (of other
-    programs), so there is padding, and cuDNN is told how many tokens are real.
+    In other programs, numbers of tokens that are not multiples of 8 gave NaN in the backward pass.
+    So tokens are padded, and cuDNN is told how many are real.
     """
     tokens = query.shape[1]
     padding = ((0, 0), (0, -tokens % 8), (0, 0), (0, 0))
@@ -148,11 +148,11 @@ def _with_maps(
     causal: bool,
     dropout: float,
 ) -> Float[Array, "N T h d"]:
-    # Not jax.nn.dot_product_attention: its softmax is float32 in float64 too.
+    # Not jax.nn.dot_product_attention: its softmax is float32 even for float64 inputs.
     logits = jnp.einsum("nthd,nshd->nhts", query * query.shape[-1] ** -0.5, key)
     wide = jnp.promote_types(value.dtype, jnp.float32)
     logits = logits.astype(wide)
-    # Not -inf: where no token is left, the softmax would be NaN.
+    # Not -inf: if all tokens are masked, the softmax would be NaN.
     least = jnp.finfo(wide).min
     if mask is not None:
         logits = jnp.where(mask[:, None, None], logits, least)

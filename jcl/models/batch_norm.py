@@ -1,4 +1,4 @@
-"""Batch normalisation, set up once for every model."""
+"""Batch normalisation with the settings of all models."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -12,15 +12,15 @@ def batch_norm(*, train: bool, dtype: DTypeLike, param_dtype: DTypeLike, **optio
     """A BatchNorm layer whose statistics are computed and kept in float32, or float64.
 
     Under `jit` on a batch that is sharded over a mesh, the statistics are those of the global
-    batch. The running ones keep 0.9 of themselves a step (torch calls that a momentum of 0.1); the
-    variance is the biased one, in the running statistics too, and epsilon is 1e-5.
+    batch. The running statistics have a decay of 0.9 per step (in PyTorch, a momentum of 0.1). The
+    variance is the biased one, also in the running statistics, and epsilon is 1e-5.
 
     Source: Ioffe & Szegedy 2015, "Batch Normalization", Algorithm 1.
 
     Args:
         train: True normalises by the batch's statistics and updates the running ones; False uses
             the running ones.
-        dtype: of the output; statistics are float32 where this is bfloat16.
+        dtype: of the output; statistics are float32 if this is bfloat16.
         param_dtype: of scale and bias.
         **options: others of `flax.linen.BatchNorm`, such as `name`.
     """
@@ -30,8 +30,8 @@ def batch_norm(*, train: bool, dtype: DTypeLike, param_dtype: DTypeLike, **optio
         epsilon=EPSILON,
         dtype=dtype,
         param_dtype=param_dtype,
-        # Where it is on, running statistics begin as float32 whatever the parameters are, so a
-        # float64 run would change their dtype at its first step.
+        # If it is True, running statistics start as float32 for any dtype of parameters, so a
+        # float64 run would change their dtype in its first step.
         force_float32_reductions=jnp.dtype(param_dtype) != jnp.float64,
         **options,
     )

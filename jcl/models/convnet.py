@@ -23,8 +23,8 @@ class ConvNet(nn.Module):
     Attributes:
         widths: channels of each stage; every stage halves the resolution. The last is the
             dimension of the features.
-        blocks: residual 3x3 convolutions in each stage after the first, where an image is large
-            and they would cost most; they widen the receptive field.
+        blocks: residual 3x3 convolutions in each stage except the first, where they would cost
+            most; they enlarge the receptive field.
         activation: relu, gelu or tanh.
         dtype: what it computes in.
         param_dtype: of parameters and BatchNorm statistics.
@@ -56,12 +56,12 @@ class ConvNet(nn.Module):
     def feature_map(
         self, images: Float[Array, "N ..."], *, train: bool, left_out: int = 0
     ) -> Float[Array, "N h w D"]:
-        """The features before the mean, of which every stage halves the images' height and width.
+        """The features before the mean; every stage halves height and width.
 
         Args:
             images: as `__call__` takes them.
             train: as `__call__` takes it.
-            left_out: how many of the last stages images do not pass.
+            left_out: number of last stages that are left out.
         """
         check_images("ConvNet", images)
         widths = first_stages("ConvNet", self.widths, left_out)
@@ -73,7 +73,7 @@ class ConvNet(nn.Module):
                 width,
                 kernel_size=(3, 3),
                 strides=(stride, stride),
-                use_bias=False,  # BatchNorm brings one
+                use_bias=False,  # BatchNorm has one
                 conv_general_dilated=matmul_conv,
                 name=f"conv_{name}",
                 **types,

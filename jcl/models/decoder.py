@@ -1,4 +1,4 @@
-"""Decoders: from codes back to what was encoded."""
+"""Decoders: from codes back to examples."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class MLPDecoder(nn.Module):
     No layer mixes examples.
 
     Attributes:
-        widths: of the hidden layers, in the order in which codes pass them.
+        widths: of the hidden layers, from the codes on.
         activation: relu, gelu or tanh.
         dtype: what it computes in.
         param_dtype: of parameters.
@@ -46,7 +46,7 @@ class MLPDecoder(nn.Module):
         Args:
             codes: any float dtype.
             shape: of one example.
-            train: makes no difference.
+            train: has no effect.
 
         Returns:
             The values, and the last hidden layer.

@@ -7,9 +7,9 @@ from jaxtyping import Array, Float
 
 
 class DenseTanh(nn.Module):
-    """A Dense layer as wide as what it gets, then tanh.
+    """A Dense layer with the width of its input, then tanh.
 
-    Take it with sentence encoders as published, and `jcl.models.projector.MLP` elsewhere.
+    Take it with sentence encoders as published, and `jcl.models.projector.MLP` otherwise.
 
     Source: Devlin et al. 2019 (BERT), the "pooler" of the code released with it; Gao et al. 2021
     (SimCSE), section 6.1, as the head between the encoder and the loss.
@@ -24,7 +24,7 @@ class DenseTanh(nn.Module):
 
     @nn.compact
     def __call__(self, features: Float[Array, "N D"], *, train: bool) -> Float[Array, "N D"]:
-        """Maps features to raw embeddings; `train` changes nothing."""
+        """Maps features to raw embeddings; `train` has no effect."""
         del train
         dense = nn.Dense(
             features.shape[-1],

@@ -1,4 +1,4 @@
-"""Dropout whose mask depends on an example alone, not on the batch or chunk around it."""
+"""Dropout whose mask depends only on the example, not on the batch or chunk that contains it."""
 
 import zlib
 
@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 class Dropout(nn.Module):
     """Sets a random share of every row's values to zero and scales the others up.
 
-    Flax's own draws one mask for the whole batch, which would change with `microbatches`. This one
-    draws each row's from the row's key and the layer's path in its network, so layers of one
-    network differ and a row's mask stays the same wherever the row stands.
+    Flax's Dropout draws one mask for the whole batch, which would change with `microbatches`. This
+    class draws the mask of each row from the row's key and the layer's path in its network. So the
+    layers of a network have different masks, and a row's mask does not depend on its position.
 
     Source: Srivastava et al. 2014, "Dropout", section 10, in which training scales by 1 / (1 - p).
 
@@ -32,8 +32,8 @@ class Dropout(nn.Module):
         """Drops values of x.
 
         Args:
-            x: any float dtype, which the result has too.
-            keys: one a row; None drops nothing, as in evaluation.
+            x: any float dtype; the result has the same dtype.
+            keys: one per row; None drops nothing, as in evaluation.
         """
         return x if keys is None else drop(x, keys_of_layer(self.path, keys), self.rate)
 
@@ -41,7 +41,7 @@ class Dropout(nn.Module):
 def keys_of_layer(
     path: tuple[str, ...], keys: Shaped[PRNGKeyArray, " N"]
 ) -> Shaped[PRNGKeyArray, " N"]:
-    """The keys of a layer at that path of its network, one a row."""
+    """The keys of a layer at this path of its network, one per row."""
     layer = zlib.crc32("/".join(path).encode())
     return jax.vmap(lambda key: jax.random.fold_in(key, layer))(keys)
 

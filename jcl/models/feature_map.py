@@ -1,4 +1,4 @@
-"""Feature maps of encoders that pool them: what dense methods and probes of cells see."""
+"""Feature maps of encoders that pool them, for dense methods and probes of cells."""
 
 import inspect
 
@@ -9,14 +9,14 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 def has_feature_map(encoder: nn.Module) -> bool:
     """Whether the encoder has a method `feature_map`.
 
-    It is called as the encoder is, `feature_map(images, train=...)`, has the same parameters and
-    gives [N, h, w, D], whose mean over the cells h and w is what the encoder gives.
+    It is called like the encoder, `feature_map(images, train=...)`, and has the same parameters. It
+    returns [N, h, w, D], whose mean over the cells h and w is the encoder's output.
     """
     return callable(getattr(type(encoder), "feature_map", None))
 
 
 def has_stages(encoder: nn.Module) -> bool:
-    """Whether `feature_map` also takes `left_out`: how many last stages images do not pass."""
+    """Whether `feature_map` also takes `left_out`, the number of last stages to leave out."""
     return has_feature_map(encoder) and _takes(encoder, "left_out")
 
 
@@ -25,16 +25,16 @@ def _takes(encoder: nn.Module, name: str) -> bool:
 
 
 class FeatureMap(nn.Module):
-    """An encoder that gives its map instead of the mean over it, under the same parameters.
+    """An encoder that returns its feature map instead of the mean, with the same parameters.
 
     Attributes:
-        encoder: one that has a map, see `has_feature_map`.
+        encoder: an encoder with a feature map, see `has_feature_map`.
     """
 
     encoder: nn.Module
 
     def setup(self):
-        """Takes the encoder's place: parameters have no further level of names."""
+        """Shares the encoder's scope, so that names of parameters get no further level."""
         nn.share_scope(self, self.encoder)
 
     def __call__(
@@ -49,7 +49,7 @@ class FeatureMap(nn.Module):
         Args:
             images: as the encoder takes them.
             train: as the encoder takes it.
-            keys: one a row, for encoders that take some.
+            keys: one per row, for encoders that take keys.
         """
         given = {"keys": keys} if _takes(self.encoder, "keys") else {}
         return self.encoder.feature_map(images, train=train, **given)

@@ -1,4 +1,4 @@
-"""Encoders of clips that are made of an encoder of images."""
+"""Encoders of clips, made from encoders of images."""
 
 import functools
 from typing import ClassVar
@@ -12,13 +12,13 @@ from jcl.models.resnet import ResNet
 
 
 class _OfClips:
-    """What encoders of clips say of themselves."""
+    """The attribute that marks encoders of clips."""
 
     frames_of_input: ClassVar = (1,)  # the axes between examples and H of the smallest input
 
 
 class FrameMean(_OfClips):
-    """The mean of the features of all frames; blind to the order of the frames."""
+    """The mean of the features of all frames; it does not depend on their order."""
 
     def feature_map(
         self, clips: Float[Array, "N ..."], *, train: bool, left_out: int = 0
@@ -31,7 +31,7 @@ class FrameMean(_OfClips):
 
 
 class FrameStack(_OfClips):
-    """The features of one image whose channels are those of all frames, in their order."""
+    """The features of one image whose channels are those of all frames in order."""
 
     def feature_map(
         self, clips: Float[Array, "N ..."], *, train: bool, left_out: int = 0
@@ -60,7 +60,7 @@ class ResNetFrameStack(FrameStack, ResNet):
 
 
 def _check_clips(encoder: str, inputs: Float[Array, "N ..."]) -> tuple[int, int]:
-    """N and T; raises UserError where an encoder of clips is given another thing."""
+    """N and T; raises UserError if the inputs are not clips."""
     if inputs.ndim != 5:
         raise UserError(
             f"a {encoder} takes clips [N, T, H, W, C], but the dataset holds "

@@ -1,4 +1,4 @@
-"""What encoders say of inputs that they cannot take."""
+"""Checks of the inputs and options that encoders share."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from jcl.errors import UserError
 
 
 def check_images(encoder: str, inputs: Float[Array, "N ..."]) -> None:
-    """Raises UserError where an encoder of images is given vectors."""
+    """Raises UserError if an encoder of images is given vectors."""
     if inputs.ndim != 4:
         raise UserError(
             f"a {encoder} takes images, but the dataset holds vectors of {inputs.shape[-1]} "
@@ -19,21 +19,21 @@ def check_images(encoder: str, inputs: Float[Array, "N ..."]) -> None:
 
 
 def first_stages(encoder: str, stages: Sequence[int], left_out: int) -> Sequence[int]:
-    """All stages of an encoder but the last `left_out`; raises UserError where none stays."""
+    """All stages of an encoder except the last `left_out`; raises UserError if none is left."""
     if not 0 <= left_out < len(stages):
         raise UserError(
-            f"a {encoder} of {len(stages)} stages is to leave out its last {left_out}, and one "
-            "stage has to stay"
+            f"a {encoder} of {len(stages)} stages cannot leave out its last {left_out}: one stage "
+            "must be left"
         )
     return stages[: len(stages) - left_out]
 
 
 def check_mean_and_std(mean: Sequence[float], std: Sequence[float]) -> None:
-    """Raises UserError where these cannot be an encoder's `mean` and `std`."""
+    """Raises UserError if these cannot be an encoder's `mean` and `std`."""
     if not mean or len(mean) != len(std):
         raise UserError(
             f"encoder.mean={tuple(mean)} and encoder.std={tuple(std)} go together: one number for "
-            "all channels, or one a channel"
+            "all channels, or one per channel"
         )
     for value in std:
         check_positive("encoder.std", value)
@@ -46,12 +46,12 @@ def standardised(
 
     Args:
         images: in [0, 1].
-        mean: one number, or one a channel.
-        std: as many.
+        mean: one number, or one per channel.
+        std: as many numbers.
     """
     if len(mean) not in (1, images.shape[-1]):
         raise UserError(
-            f"encoder.mean has {len(mean)} numbers, and images have {images.shape[-1]} channels"
+            f"encoder.mean has {len(mean)} numbers, but images have {images.shape[-1]} channels"
         )
     if len(mean) == 1:
         return (images - mean[0]) / std[0]

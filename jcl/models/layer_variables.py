@@ -1,4 +1,4 @@
-"""Parameters of layers that are computed together, named as Flax names them apart."""
+"""Parameters of layers that are computed together, with Flax's names of the single layers."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,8 @@ class ConvKernel(nn.Module):
     """The kernel of a convolution, as `flax.linen.Conv` would make it.
 
     Attributes:
-        features: channels that it puts out.
-        size: of the window, in pixels along either axis.
+        features: number of output channels.
+        size: of the window, in pixels along both axes.
         kernel_init: of the kernel.
         param_dtype: of the kernel.
     """
@@ -28,7 +28,7 @@ class ConvKernel(nn.Module):
 
     @nn.compact
     def __call__(self, channels: int) -> Float[Array, "k k C D"]:
-        """Returns the kernel for an input of that many channels."""
+        """Returns the kernel for an input with this number of channels."""
         shape = (self.size, self.size, channels, self.features)
         return self.param("kernel", self.kernel_init, shape, self.param_dtype)
 
@@ -47,7 +47,7 @@ class NormVariables(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        """Makes them."""
+        """Makes the parameters and statistics."""
         shape = (self.features,)
         self.scale = self.param("scale", self.scale_init, shape, self.param_dtype)
         self.bias = self.param("bias", nn.initializers.zeros, shape, self.param_dtype)
@@ -77,6 +77,6 @@ def normalise(
     scale: Float[Array, " D"],
     bias: Float[Array, " D"],
 ) -> Float[Array, "N H W D"]:
-    """BatchNorm's second half, computed in the dtype of the scale; the result has x's."""
+    """The second half of BatchNorm, computed in the scale's dtype; the result has x's dtype."""
     factor = jax.lax.rsqrt(var + EPSILON) * scale
     return ((x.astype(scale.dtype) - mean) * factor + bias).astype(x.dtype)

@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 
 
 class LinearHead(nn.Module):
-    """One Dense layer from features to predictions, which begins at zero.
+    """One Dense layer from features to predictions, initialised with zeros.
 
     Attributes:
-        outputs: how many numbers are predicted of an example.
+        outputs: number of predicted values per example.
         dtype: what it computes in.
         param_dtype: of its parameters.
     """
@@ -21,7 +21,7 @@ class LinearHead(nn.Module):
 
     @nn.compact
     def __call__(self, features: Float[Array, "N D"], *, train: bool) -> Float[Array, "N outputs"]:
-        """Maps features to logits or to a regression's outputs; the same in training."""
+        """Maps features to logits or to predicted targets; `train` has no effect."""
         del train
         return nn.Dense(
             self.outputs,

@@ -1,6 +1,6 @@
-"""A convolution as one matrix product, for encoders that are to be fast on a CPU.
+"""A convolution as one matrix product, for encoders that should be fast on a CPU.
 
-XLA's CPU convolutions run at a fraction of the speed of its matrix products; on the shapes of
+XLA's CPU convolutions run at a fraction of the speed of its matrix products. For the shapes of
 `ConvNet` this form takes a sixth to two thirds of their time (`python -m benchmarks.convolution`).
 """
 
@@ -18,10 +18,10 @@ def matmul_conv(
     precision=None,
     **defaults,
 ) -> Float[Array, "N h w D"]:
-    """Stands in for `jax.lax.conv_general_dilated` in `flax.linen.Conv`.
+    """Replaces `jax.lax.conv_general_dilated` in `flax.linen.Conv`.
 
-    Gathers the k l shifted copies of the image side by side and multiplies them by the kernel. It
-    takes k l times the memory of its input.
+    It puts the k l shifted copies of the image side by side and multiplies them by the kernel. It
+    needs k l times the memory of its input.
 
     Args:
         lhs: images.
@@ -29,10 +29,10 @@ def matmul_conv(
         window_strides: (rows, columns).
         padding: "SAME" or "VALID".
         precision: of the product.
-        **defaults: what else flax passes; no dilation, no feature groups.
+        **defaults: further options of flax; there is no dilation and there are no feature groups.
 
     Raises:
-        ValueError: an option that this form does not have.
+        ValueError: an option that is not supported.
     """
     allowed = {"lhs_dilation": (1, 1), "rhs_dilation": (1, 1), "feature_group_count": 1}
     for name, value in allowed.items():
@@ -41,7 +41,7 @@ def matmul_conv(
     kernel, spatial = rhs.shape[:2], lhs.shape[1:3]
     pads = jax.lax.padtype_to_pads(spatial, kernel, window_strides, padding)
     padded = jnp.pad(lhs, ((0, 0), *pads, (0, 0)))
-    # As many outputs in each direction as windows fit.
+    # The number of outputs in each direction is the number of windows that fit.
     rows, columns = (
         (size + sum(pad) - width) // stride * stride + 1
         for size, pad, width, stride in zip(spatial, pads, kernel, window_strides, strict=True)

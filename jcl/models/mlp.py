@@ -16,7 +16,7 @@ from jcl.models.dropout import Dropout
 class MLPEncoder(nn.Module):
     """Dense layers, each with BatchNorm and a nonlinearity, on flattened inputs.
 
-    Inputs are not rescaled: the first BatchNorm takes out any shift and scale.
+    Inputs are not rescaled, because the first BatchNorm removes any shift and scale.
 
     Attributes:
         widths: of the layers; the last is the dimension of the features.
@@ -55,12 +55,12 @@ class MLPEncoder(nn.Module):
             inputs: any float dtype.
             train: True normalises by the batch's statistics and updates the running ones
                 (collection "batch_stats", to be named in `mutable`); False uses the running ones.
-            keys: of dropout, one an example; None drops nothing.
+            keys: of dropout, one per example; None drops nothing.
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x = inputs.reshape(inputs.shape[0], -1)
         for i, width in enumerate(self.widths):
-            # BatchNorm brings a bias.
+            # BatchNorm has a bias.
             x = nn.Dense(width, use_bias=False, name=f"layer{i}", **types)(x)
             x = batch_norm(train=train, name=f"norm{i}", **types)(x)
             x = ACTIVATIONS[self.activation](x)

@@ -1,9 +1,9 @@
 """The first layers of a ResNet: 7x7 convolution, BatchNorm, ReLU, 3x3 max pool.
 
-Their activations are the largest of the network but for a few. A maximum commutes with what does
-not decrease, so it can be taken before BatchNorm and ReLU, which then see a quarter of the pixels,
-forward and backward. Where BatchNorm decreases, because its scale is negative, the convolution puts
-out its negative and is normalised by the negative scale, which is the same.
+Their activations are among the largest of the network. A maximum commutes with non-decreasing
+functions. So the pool can come before BatchNorm and ReLU, which then process a quarter of the
+pixels, forward and backward. In channels where BatchNorm decreases, because its scale is negative,
+the convolution and the scale both change their sign, which does not change the result.
 """
 
 import flax.linen as nn
@@ -11,7 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jcl.models.batch_norm import EPSILON
 from jcl.models.layer_variables import NormVariables, moments, normalise
+from jcl.models.max_pool import max_pool, max_pool_gradient
+from jcl.models.stem_convolution import stem_convolution
 
 
 def pooled_stem(
@@ -26,23 +29,48 @@ def pooled_stem(
     Args:
         images: any values.
         kernel: of the convolution, which has stride 2.
-        norm: of BatchNorm; its running statistics are updated where `train` is True.
+        norm: of BatchNorm; its running statistics are updated if `train` is True.
         train: as in `jcl.models.batch_norm`.
 
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", Table 1.
     """
     sign = jnp.where(norm.scale < 0, -1, 1).astype(norm.scale.dtype)
-    x = jax.lax.conv_general_dilated(
-        images,
-        (kernel * sign).astype(images.dtype),
-        window_strides=(2, 2),
-        padding=((3, 3), (3, 3)),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    x = stem_convolution(images, (kernel * sign).astype(images.dtype))
+    scale = sign * norm.scale
     if train:
-        mean, var = moments(x, norm.scale.dtype)
+        y, mean, var = _pool_and_normalise(x, scale, norm.bias)
         norm.update(sign * mean, var)
     else:
-        mean, var = sign * norm.mean.value, norm.var.value
-    x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
-    return nn.relu(normalise(x, mean, var, sign * norm.scale, norm.bias))
+        y = normalise(max_pool(x), sign * norm.mean.value, norm.var.value, scale, norm.bias)
+    return nn.relu(y)
+
+
+@jax.custom_vjp
+def _pool_and_normalise(x, scale, bias):
+    """`max_pool` of x, normalised by the mean and variance of x itself; and these two."""
+    return _forward(x, scale, bias)[0]
+
+
+def _forward(x, scale, bias):
+    mean, var = moments(x, scale.dtype)
+    # Otherwise XLA keeps the difference from the mean for the backward pass, in float32.
+    pooled = jax.lax.optimization_barrier(max_pool(x))
+    residuals = x, pooled, scale, mean, jax.lax.rsqrt(var + EPSILON)
+    return (normalise(pooled, mean, var, scale, bias), mean, var), residuals
+
+
+def _backward(residuals, cotangents):
+    """As `jcl.models.feature_norm` has it, but that g belongs to the pooled, the sums to x."""
+    x, pooled, scale, mean, r = residuals
+    g = cotangents[0].astype(scale.dtype)
+    sum_g = g.sum((0, 1, 2))
+    sum_g_normal = (g * (pooled.astype(g.dtype) - mean) * r).sum((0, 1, 2))
+    count = x.size // x.shape[-1]
+    normal = (x.astype(g.dtype) - mean) * r
+    of_pooled = (g * (scale * r)).astype(x.dtype)
+    of_x = max_pool_gradient(x, of_pooled).astype(g.dtype)
+    of_x -= (sum_g + normal * sum_g_normal) * (scale * r / count)
+    return of_x.astype(x.dtype), sum_g_normal, sum_g
+
+
+_pool_and_normalise.defvjp(_forward, _backward)

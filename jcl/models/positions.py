@@ -1,4 +1,4 @@
-"""Where a patch lies in its image, as a fixed vector."""
+"""Fixed position embeddings of patches."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Projection heads: the layers between the features that probes see and the loss."""
+"""Projection heads: the layers between the features, which probes use, and the loss."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ class MLP(nn.Module):
 
     SimCLR v1 as released has `layers=2`, `output_norm=True` and a `hidden_dim` equal to the
     dimension of the features; SimCLR v2 has `layers=3` besides. With `layers=1` it is the linear
-    head that SimCLR v1 compares.
+    head that SimCLR v1 compares; without `output_bias` that is CLIP's projection.
 
     Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning", section 4.2; Chen et
     al. 2020, "Big Self-Supervised Models are Strong Semi-Supervised Learners" (SimCLR v2), section
@@ -31,6 +31,7 @@ class MLP(nn.Module):
         layers: Dense layers in all.
         output_norm: a norm of the same kind after the last layer, in place of its bias; this norm
             has a scale and no bias.
+        output_bias: whether the last layer has a bias, where no norm follows it.
         dtype: what it computes in.
         param_dtype: of parameters and statistics.
 
@@ -43,6 +44,7 @@ class MLP(nn.Module):
     norm: str = "batch"
     layers: int = 2
     output_norm: bool = False
+    output_bias: bool = True
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
 
@@ -66,8 +68,8 @@ class MLP(nn.Module):
     ) -> Float[Array, "N *cells d"]:
         """Maps features to raw embeddings; the loss normalises them.
 
-        Of feature maps it maps each cell alone, as 1x1 convolutions do; BatchNorm's statistics are
-        those of all cells.
+        For feature maps, it maps each cell separately, like 1x1 convolutions; BatchNorm's
+        statistics are those of all cells.
 
         Args:
             features: any float dtype.
@@ -85,10 +87,10 @@ class MLP(nn.Module):
 
         x, last = features, self.layers - 1
         for i in range(last):
-            # A norm brings a bias.
+            # A norm has a bias.
             bias = self.norm == "none"
             x = nn.Dense(self.hidden_dim, use_bias=bias, name=f"dense{i}", **types)(x)
             x = nn.relu(norm(x, i))
-        bias = not self.output_norm
+        bias = self.output_bias and not self.output_norm
         x = nn.Dense(self.output_dim, use_bias=bias, name=f"dense{last}", **types)(x)
         return norm(x, last, use_bias=False) if self.output_norm else x

@@ -10,10 +10,11 @@ from jaxtyping import Array, Float
 
 from jcl.config.checks import check_choice, check_count, check_counts
 from jcl.models import pointwise
-from jcl.models.batch_norm import batch_norm
+from jcl.models.feature_norm import feature_norm
 from jcl.models.inputs import check_images, check_mean_and_std, first_stages, standardised
 from jcl.models.layer_variables import ConvKernel, NormVariables
 from jcl.models.pooled_stem import pooled_stem
+from jcl.models.residual_sum import rectified_sum
 
 STEMS = ("imagenet", "cifar")
 _KERNEL_INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -22,20 +23,19 @@ _KERNEL_INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, or a bottleneck 1x1, 3x3, 1x1, added to a shortcut.
 
-    Every convolution has a BatchNorm; the scale of the last one begins at zero, so that at first
-    the block adds nothing to its shortcut. The shortcut is the identity where the shape stays, a
-    1x1 convolution with BatchNorm where it changes. The stride is that of the 3x3 convolution.
+    Every convolution has a BatchNorm. The scale of the last one is initially zero, so that the
+    block adds nothing to its shortcut at first. The shortcut is the identity if the shape does not
+    change, and otherwise a 1x1 convolution with BatchNorm. The 3x3 convolution has the stride.
 
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.1 and Fig. 5
     (shortcut: option B); stride and zero scale: Goyal et al. 2017, "Accurate, Large Minibatch SGD",
     section 5.1.
 
     Attributes:
-        width: channels of the 3x3 convolutions; a bottleneck puts out four times as many.
-        stride: by which it lowers the resolution.
-        bottleneck: which of the two forms.
-        dtype: what it computes in.
-        param_dtype: of parameters and BatchNorm statistics.
+        width: channels of the 3x3 convolutions; a bottleneck has four times as many output
+        channels. stride: factor by which the resolution is reduced. bottleneck: whether the block
+        is a bottleneck. dtype: what it computes in. param_dtype: of parameters and BatchNorm
+        statistics.
     """
 
     width: int
@@ -62,15 +62,15 @@ class ResidualBlock(nn.Module):
         if x.shape != y.shape:
             names = "shortcut", "shortcut_norm"
             x = _conv_norm(x, y.shape[-1], 1, self.stride, train, names, **types)
-        return nn.relu(x + y)
+        return rectified_sum(x, y)
 
 
 class ResNet(nn.Module):
     """A stem, stages of residual blocks, a mean over space.
 
     Every stage after the first halves the resolution and doubles the width. Padding is the same on
-    all sides, as in PyTorch, so weights from there give the same features. With `width=128` it is
-    SimCLR's "2x" network.
+    all sides, as in PyTorch, so PyTorch's weights give the same features. `width=128` is SimCLR's
+    "2x" network.
 
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", Table 1. Initialisation
     (normal with variance 2 / fan-out): He et al. 2015, "Delving Deep into Rectifiers", Eq. (14).
@@ -82,10 +82,10 @@ class ResNet(nn.Module):
         width: of the stem and of the 3x3 convolutions in the first stage.
         stem: imagenet: 7x7 convolution with stride 2 and 3x3 max pool with stride 2; cifar: 3x3
             convolution, no pool.
-        remat: compute every block again in the backward pass instead of keeping what is inside it.
-        mean: that is subtracted from images in [0, 1]: one number, or one a channel. Published
-            weights want their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
-        std: that the rest is divided by.
+        remat: whether every block is computed again in the backward pass, to save memory.
+        mean: is subtracted from images in [0, 1]: one number, or one per channel. Published weights
+            need their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
+        std: the difference is divided by it.
         dtype: what it computes in.
         param_dtype: of parameters and BatchNorm statistics.
 
@@ -129,20 +129,20 @@ class ResNet(nn.Module):
         Args:
             images: as `__call__` takes them.
             train: as `__call__` takes it.
-            left_out: how many of the last stages images do not pass.
+            left_out: number of last stages that are left out.
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         check_images("ResNet", images)
         stage_sizes = first_stages("ResNet", self.stage_sizes, left_out)
-        # In the images' dtype first: bfloat16 is finer around 0 than around 1.
+        # Computed in the images' dtype, because bfloat16 is finer around 0 than around 1.
         x = standardised(images, self.mean, self.std).astype(self.dtype)
+        norm = NormVariables(self.width, param_dtype=self.param_dtype, name="stem_norm")
         if self.stem == "imagenet":
             kernel = ConvKernel(self.width, 7, _KERNEL_INIT, self.param_dtype, name="stem")
-            norm = NormVariables(self.width, param_dtype=self.param_dtype, name="stem_norm")
             x = pooled_stem(x, kernel(x.shape[-1]), norm, train=train)
         else:
             x = _conv(self.width, 3, 1, name="stem", **types)(x)
-            x = nn.relu(batch_norm(train=train, name="stem_norm", **types)(x))
+            x = nn.relu(feature_norm(x, norm, train=train))
         # 0 is the module itself, 2 is `train`.
         block = nn.remat(ResidualBlock, static_argnums=(2,)) if self.remat else ResidualBlock
         for stage, size in enumerate(stage_sizes):
@@ -169,16 +169,17 @@ def _conv_norm(
 ) -> Float[Array, "N h w D"]:
     """A convolution and its BatchNorm, in the form that moves the fewest bytes."""
     conv, norm = names
+    variables = NormVariables(channels, scale_init, types["param_dtype"], name=norm)
     if kernel == stride == 1 and channels > x.shape[-1]:
         weights = ConvKernel(channels, 1, _KERNEL_INIT, types["param_dtype"], name=conv)
-        variables = NormVariables(channels, scale_init, types["param_dtype"], name=norm)
         x = x.astype(types["dtype"])
         return pointwise.conv_norm(x, weights(x.shape[-1]), variables, train=train)
     if kernel == 1:
-        # A strided convolution reads what it skips, and its gradient is mostly zeros.
+        # A strided convolution also reads the pixels that it skips, and its gradient is mostly
+        # zeros.
         x, stride = x[:, ::stride, ::stride], 1
     x = _conv(channels, kernel, stride, name=conv, **types)(x)
-    return batch_norm(train=train, scale_init=scale_init, name=norm, **types)(x)
+    return feature_norm(x, variables, train=train)
 
 
 def _conv(channels: int, kernel: int, stride: int, **options) -> nn.Conv:
@@ -187,7 +188,7 @@ def _conv(channels: int, kernel: int, stride: int, **options) -> nn.Conv:
         kernel_size=(kernel, kernel),
         strides=(stride, stride),
         padding=kernel // 2,
-        use_bias=False,  # BatchNorm brings one
+        use_bias=False,  # BatchNorm has one
         kernel_init=_KERNEL_INIT,
         **options,
     )

@@ -9,10 +9,10 @@ from jcl.models.batch_norm import batch_norm
 
 
 class StageHead(nn.Module):
-    """Brings the map of an inner stage to the shape of the last one's, takes its mean, projects it.
+    """Maps the feature map of an inner stage to the last stage's shape, and projects its mean.
 
     Attributes:
-        projector: on what is as wide as the encoder's features.
+        projector: for features as wide as the encoder's.
         halvings: stages between this one and the last; each has a 3x3 convolution that halves the
             resolution and doubles the channels, with BatchNorm and ReLU.
         dtype: what it computes in.
@@ -30,7 +30,7 @@ class StageHead(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         for i in range(self.halvings):
             width = 2 * x.shape[-1]
-            # BatchNorm brings a bias.
+            # BatchNorm has a bias.
             x = nn.Conv(width, (3, 3), (2, 2), use_bias=False, name=f"conv{i}", **types)(x)
             x = nn.relu(batch_norm(train=train, name=f"norm{i}", **types)(x))
         return self.projector(x.mean((1, 2)), train=train)

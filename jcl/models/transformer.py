@@ -1,5 +1,6 @@
-"""The blocks of Transformers, with their norms before or after what they add."""
+"""The blocks of Transformers: pre-norm and post-norm."""
 
+import abc
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -15,33 +16,28 @@ Initializer = nn.initializers.Initializer
 
 
 class Kernels(NamedTuple):
-    """How the kernels of a block are drawn; its biases are zero at first."""
+    """The initialisers of a block's kernels; biases are initially zero."""
 
     attention: Initializer  # of queries, keys and values
     attention_output: Initializer
     hidden: Initializer  # of the MLP's first layer
-    output: Initializer  # of its second
+    output: Initializer  # of the MLP's second layer
 
 
 XAVIER = Kernels(*[nn.initializers.xavier_uniform()] * 4)
 
 
-class TransformerBlock(nn.Module):
-    """LayerNorm and self-attention, LayerNorm and an MLP, each added to what came in.
+class Block(nn.Module):
+    """What blocks with norms before and after the sums share.
 
-    The MLP has a hidden layer four times as wide. `PostNormBlock` has its norms after the sums.
-
-    Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", Eq. (2) and (3). Layer scale:
-    Touvron et al. 2021, "Going deeper with Image Transformers", Eq. (4).
+    The MLP has a hidden layer four times as wide.
 
     Attributes:
         heads: of the attention.
-        causal: whether a token attends to itself and the tokens before it alone.
+        causal: whether a token attends only to itself and earlier tokens.
         activation: of the MLP, a name of `jcl.models.activations`.
         epsilon: of the norms.
         dropout: share of the attention's weights, and of what is added, that is dropped.
-        layer_scale: what the channels of attention and MLP are multiplied by at first, before they
-            are added; it is learned. None: nothing.
         kernels: how these are drawn.
         dtype: what it computes in.
         param_dtype: of parameters.
@@ -52,7 +48,6 @@ class TransformerBlock(nn.Module):
     activation: str = "exact_gelu"
     epsilon: float = 1e-6
     dropout: float = 0.0
-    layer_scale: float | None = None
     kernels: Kernels = XAVIER
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
@@ -65,9 +60,67 @@ class TransformerBlock(nn.Module):
         keys: Shaped[PRNGKeyArray, " N"] | None = None,
     ) -> Float[Array, "N T D"]:
         """Maps tokens to tokens; mask and keys are those of `SelfAttention`."""
-        y = _norm(self, "attention_norm")(x)
-        x = x + self._scaled("attention_scale", _attention(self, y, mask, keys))
-        return x + self._scaled("mlp_scale", _mlp(self, _norm(self, "mlp_norm")(x), keys))
+        return self.tokens(x, mask, keys)
+
+    @abc.abstractmethod
+    def tokens(self, x, mask, keys) -> Float[Array, "N T D"]:
+        """The same, within the call."""
+
+    def norm(self, name: str, x: Float[Array, "N T D"]) -> Float[Array, "N T D"]:
+        """The LayerNorm of that name."""
+        return nn.LayerNorm(epsilon=self.epsilon, name=name, **self._types)(x)
+
+    def attended(self, x, mask, keys) -> Float[Array, "N T D"]:
+        """What attention adds."""
+        attention = SelfAttention(
+            self.heads,
+            causal=self.causal,
+            dropout=self.dropout,
+            kernel_init=self.kernels.attention,
+            output_init=self.kernels.attention_output,
+            name="attention",
+            **self._types,
+        )
+        y = attention(x, mask, keys)
+        return Dropout(self.dropout, name="attention_dropout")(y, keys=keys)
+
+    def mlp(self, x, keys) -> Float[Array, "N T D"]:
+        """What the MLP adds."""
+
+        def dense(width, kernel_init, name):
+            return nn.Dense(width, kernel_init=kernel_init, name=name, **self._types)
+
+        width = x.shape[-1]
+        y = dense(4 * width, self.kernels.hidden, "mlp_hidden")(x)
+        y = ACTIVATIONS[self.activation](y)
+        y = dense(width, self.kernels.output, "mlp_output")(y)
+        return Dropout(self.dropout, name="mlp_dropout")(y, keys=keys)
+
+    @property
+    def _types(self) -> dict[str, DTypeLike]:
+        return {"dtype": self.dtype, "param_dtype": self.param_dtype}
+
+
+class TransformerBlock(Block):
+    """LayerNorm and self-attention, LayerNorm and an MLP, each added to what came in.
+
+    `PostNormBlock` has its norms after the sums.
+
+    Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", Eq. (2) and (3). Layer scale:
+    Touvron et al. 2021, "Going deeper with Image Transformers", Eq. (4).
+
+    Attributes:
+        layer_scale: what the channels of attention and MLP are multiplied by at first, before they
+            are added; it is learned. None: nothing.
+    """
+
+    layer_scale: float | None = None
+
+    def tokens(self, x, mask, keys):
+        """See `Block`."""
+        y = self.attended(self.norm("attention_norm", x), mask, keys)
+        x = x + self._scaled("attention_scale", y)
+        return x + self._scaled("mlp_scale", self.mlp(self.norm("mlp_norm", x), keys))
 
     def _scaled(self, name: str, x: Float[Array, "N T D"]) -> Float[Array, "N T D"]:
         if self.layer_scale is None:
@@ -76,77 +129,16 @@ class TransformerBlock(nn.Module):
         return x * self.param(name, init, x.shape[-1:], self.param_dtype).astype(x.dtype)
 
 
-class PostNormBlock(nn.Module):
+class PostNormBlock(Block):
     """Self-attention, an MLP, each added to what came in, and LayerNorm after each sum.
 
-    The parameters have the names and shapes of `TransformerBlock`, and mean the same.
+    The parameters have the names, shapes and roles of those of `TransformerBlock`.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.1; as in BERT (Devlin et al.
     2019).
-
-    Attributes:
-        heads: of the attention.
-        causal: whether a token attends to itself and the tokens before it alone.
-        activation: of the MLP, a name of `jcl.models.activations`.
-        epsilon: of the norms.
-        dropout: share of the attention's weights, and of what is added, that is dropped.
-        kernels: how these are drawn.
-        dtype: what it computes in.
-        param_dtype: of parameters.
     """
 
-    heads: int
-    causal: bool = False
-    activation: str = "exact_gelu"
-    epsilon: float = 1e-12
-    dropout: float = 0.0
-    kernels: Kernels = XAVIER
-    dtype: DTypeLike = jnp.float32
-    param_dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "N T D"],
-        mask: Bool[Array, "N T"] | None = None,
-        keys: Shaped[PRNGKeyArray, " N"] | None = None,
-    ) -> Float[Array, "N T D"]:
-        """Maps tokens to tokens; mask and keys are those of `SelfAttention`."""
-        x = _norm(self, "attention_norm")(x + _attention(self, x, mask, keys))
-        return _norm(self, "mlp_norm")(x + _mlp(self, x, keys))
-
-
-Block = TransformerBlock | PostNormBlock
-
-
-def _types(block: Block) -> dict[str, DTypeLike]:
-    return {"dtype": block.dtype, "param_dtype": block.param_dtype}
-
-
-def _norm(block: Block, name: str) -> nn.LayerNorm:
-    return nn.LayerNorm(epsilon=block.epsilon, name=name, **_types(block))
-
-
-def _attention(block: Block, x, mask, keys) -> Float[Array, "N T D"]:
-    attention = SelfAttention(
-        block.heads,
-        causal=block.causal,
-        dropout=block.dropout,
-        kernel_init=block.kernels.attention,
-        output_init=block.kernels.attention_output,
-        name="attention",
-        **_types(block),
-    )
-    y = attention(x, mask, keys)
-    return Dropout(block.dropout, name="attention_dropout")(y, keys=keys)
-
-
-def _mlp(block: Block, x, keys) -> Float[Array, "N T D"]:
-    def dense(width, kernel_init, name):
-        return nn.Dense(width, kernel_init=kernel_init, name=name, **_types(block))
-
-    width = x.shape[-1]
-    y = dense(4 * width, block.kernels.hidden, "mlp_hidden")(x)
-    y = ACTIVATIONS[block.activation](y)
-    y = dense(width, block.kernels.output, "mlp_output")(y)
-    return Dropout(block.dropout, name="mlp_dropout")(y, keys=keys)
+    def tokens(self, x, mask, keys):
+        """See `Block`."""
+        x = self.norm("attention_norm", x + self.attended(x, mask, keys))
+        return self.norm("mlp_norm", x + self.mlp(x, keys))

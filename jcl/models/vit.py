@@ -1,4 +1,4 @@
-"""Vision Transformers, as MoCo v3 trains them."""
+"""Vision Transformers, with the settings of MoCo v3."""
 
 import functools
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ POOLINGS = ("cls", "mean")
 
 
 class ViT(nn.Module):
-    """Patches as tokens, positions, Transformer blocks, LayerNorm, one token or their mean.
+    """Patches as tokens, positions, Transformer blocks, LayerNorm, then one token or the mean.
 
-    To train with the patch embedding left as it was drawn, which MoCo v3 found to be stable, set
+    MoCo v3 found training more stable with a frozen patch embedding: set
     `frozen=("encoder/patch_embedding",)` in the config.
 
     Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", section 3.1. Initialisation
-    (Xavier uniform for every matrix, with queries, keys and values apart; zero biases; a class
+    (Xavier uniform for every matrix, separately for queries, keys and values; zero biases; a class
     token of standard deviation 1e-6), fixed positions and frozen patch embedding: Chen, Xie & He
     2021, "An Empirical Study of Training Self-Supervised Vision Transformers" (MoCo v3), sections
     4.2 and 5, and the code released with it.
@@ -37,20 +37,22 @@ class ViT(nn.Module):
         width: of the tokens and of the features.
         depth: number of blocks.
         heads: of each attention; they divide the width.
-        positions: added to the tokens. sincos: fixed (`sincos_positions`), zero for the class
-            token; learned: a parameter, normal with standard deviation 0.02 at first.
-        pooling: what the features are. cls: a class token, which goes through the blocks with the
-            patches; mean: the mean over all patches, without such a token.
-        remat: compute every block again in the backward pass instead of keeping what is inside it.
-        activation: of the MLPs, such as exact_gelu, or quick_gelu, which OpenAI's CLIP has.
-        layer_scale: what the channels of each attention and MLP are multiplied by at first; it is
-            learned. 1e-5 in DINOv2. None: nothing.
-        registers: tokens besides class token and patches, which have no place and are no feature
-            (Darcet et al. 2024, "Vision Transformers Need Registers").
-        pre_norm: a LayerNorm before the blocks, and no bias of the patch embedding, as CLIP has it.
-        mean: that is subtracted from images in [0, 1]: one number, or one a channel. Published
-            weights want their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
-        std: that the rest is divided by.
+        positions: position embeddings, added to the tokens. sincos: fixed (`sincos_positions`),
+            zero for the class token; learned: a parameter, initially normal with standard deviation
+            0.02.
+        pooling: how features are computed. cls: from a class token, which passes through the blocks
+            with the patches; mean: as the mean over all patches, without a class token.
+        remat: whether every block is computed again in the backward pass, to save memory.
+        activation: of the MLPs, such as exact_gelu, or quick_gelu as in OpenAI's CLIP.
+        layer_scale: initial value of a learned factor of each channel of attention and MLP; 1e-5 in
+            DINOv2. None: no factor.
+        registers: number of extra tokens besides class token and patches, without a position and
+            not used as features (Darcet et al. 2024, "Vision Transformers Need Registers").
+        pre_norm: whether there is a LayerNorm before the blocks and no bias of the patch embedding,
+            as in CLIP.
+        mean: is subtracted from images in [0, 1]: one number, or one per channel. Published weights
+            need their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
+        std: the difference is divided by it.
         dtype: what it computes in.
         param_dtype: of parameters.
 
@@ -102,12 +104,12 @@ class ViT(nn.Module):
 
         Args:
             images: [N, H, W, C], any float dtype.
-            train: changes nothing here; there is no BatchNorm and no dropout.
+            train: has no effect, because there is no BatchNorm and no dropout.
         """
         del train
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         check_images("ViT", images)
-        # In the images' dtype first: bfloat16 is finer around 0 than around 1.
+        # Computed in the images' dtype, because bfloat16 is finer around 0 than around 1.
         x = standardised(images, self.mean, self.std).astype(self.dtype)
         patches, rows, columns = _patches(x, self.patch_size)
         use_bias = not self.pre_norm
@@ -144,7 +146,7 @@ class ViT(nn.Module):
 
 
 def _patches(images: Float[Array, "N H W C"], size: int) -> tuple[Float[Array, "N T P"], int, int]:
-    """Cuts images into flattened patches, row by row; returns them, and the grid's sides."""
+    """Divides images into flattened patches, row by row; also returns the grid's sides."""
     n, height, width, channels = images.shape
     if height % size or width % size:
         raise UserError(

@@ -1,8 +1,8 @@
-"""Groups of parameters that are trained otherwise than the rest: held still, slower, undecayed.
+"""Groups of parameters with their own training: frozen, slower, or without weight decay.
 
-A parameter belongs to the first group whose pattern matches its name (`jcl.optim.patterns`). What
-`frozen` names comes first, then `optimizer.groups`, then what the method suggests. Running
-statistics of BatchNorm are no parameters and go on being updated.
+A parameter belongs to the first group whose pattern matches its name (`jcl.optim.patterns`). Groups
+from `frozen` come first, then those of `optimizer.groups`, then those that the method suggests.
+BatchNorm's running statistics are not parameters and are still updated.
 """
 
 import dataclasses
@@ -29,13 +29,13 @@ class Group:
 
     Attributes:
         pattern: of their names.
-        scale: that updates are multiplied by, weight decay among them; None: the parameters are
-            held still, without a gradient and a state of the optimizer.
-        decay: False takes the weight decay away.
+        scale: factor of updates, including weight decay; None freezes the parameters, which then
+            have no gradient and no optimizer state.
+        decay: False turns weight decay off.
         constant_rate: True keeps the learning rate at its peak in every step, without warm-up and
             cosine.
-        key: of the config that the group stands in; None: the method suggests it, and it may match
-            nothing.
+        key: config key of the group; None if the method suggests the group, which then may match
+            no parameter.
     """
 
     pattern: str
@@ -49,14 +49,14 @@ class Group:
 
 
 def groups_of(config: ConfigDict, suggested: Sequence[Any] = ()) -> tuple[Group, ...]:
-    """All groups, in the order in which they count.
+    """All groups, in order of precedence.
 
     Args:
         config: opened.
-        suggested: what the method suggests, in the form of `optimizer.groups`.
+        suggested: the method's groups, in the form of `optimizer.groups`.
 
     Raises:
-        UserError: something is no group, or a pattern no regular expression.
+        UserError: an invalid group, or a pattern that is not a regular expression.
     """
     frozen = [(pattern, None) for pattern in config.frozen or ()]
     suggestions = [_read_group("the method's groups", pair) for pair in suggested]
@@ -72,7 +72,7 @@ def _read_group(key: str, pair: Any) -> Group:
     is_pair = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
     if not is_pair or not isinstance(pair[1], Mapping | None):
         raise UserError(
-            f"{key} has {pair!r}, and takes pairs: (pattern, None), or "
+            f"{key} has {pair!r}, but takes pairs: (pattern, None), or "
             "(pattern, {'scale': 0.1, 'decay': False})"
         )
     pattern, how = pair
@@ -83,7 +83,7 @@ def _read_group(key: str, pair: Any) -> Group:
     for name, value in how.items():
         if name not in ("scale", "decay", "constant_rate"):
             raise UserError(
-                f"{said} has {name!r}, and a group takes scale, decay and constant_rate"
+                f"{said} has {name!r}, but a group takes scale, decay and constant_rate"
             )
         try:
             fitted(value, taken[name].kinds)
@@ -94,7 +94,7 @@ def _read_group(key: str, pair: Any) -> Group:
 
 
 def check_groups(params: PyTree, groups: Sequence[Group]) -> None:
-    """Raises UserError where a group of the config has no parameter, or none is left to train."""
+    """Raises UserError if a group of the config has no parameter, or none is left to train."""
     names = [parameter_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     for group in groups:
         if group.key is not None and not any(matches(group.pattern, name) for name in names):
@@ -108,12 +108,12 @@ def check_groups(params: PyTree, groups: Sequence[Group]) -> None:
 
 
 def held(params: PyTree, groups: Sequence[Group]) -> PyTree:
-    """The tree of booleans that says which parameters are held still."""
+    """A tree of booleans, True for frozen parameters."""
     return in_groups(params, groups, lambda group: group.scale is None)
 
 
 def in_groups(params: PyTree, groups: Sequence[Group], wanted: Callable[[Group], bool]) -> PyTree:
-    """The tree of booleans that says which parameters belong to a group that is wanted."""
+    """A tree of booleans, True for parameters of the wanted groups."""
 
     def is_wanted(path, _):
         name = parameter_name(path)
@@ -124,7 +124,7 @@ def in_groups(params: PyTree, groups: Sequence[Group], wanted: Callable[[Group],
 
 
 def without_gradient(params: PyTree, groups: Sequence[Group]) -> PyTree:
-    """The same values; no gradient reaches those that are held still, nor is it computed."""
+    """The same values; gradients of frozen parameters are zero and not computed."""
     return jax.tree.map(
         lambda leaf, still: jax.lax.stop_gradient(leaf) if still else leaf,
         params,
@@ -138,16 +138,16 @@ def at_rates(
     peak: float,
     groups: Sequence[Group],
 ) -> optax.GradientTransformation:
-    """An optimizer that follows the schedule, but for groups whose rate is constant.
+    """An optimizer that follows the schedule, except for groups with a constant rate.
 
-    Scaling updates by the ratio of the rates would not do: LARS has the rate inside its momentum,
-    and a schedule may be zero.
+    It does not scale updates by the ratio of the rates, because LARS has the rate inside its
+    momentum, and because a schedule may be zero.
 
     Args:
-        make: makes an optimizer from a schedule; it treats each parameter alone.
+        make: makes an optimizer from a schedule; it treats each parameter separately.
         schedule: step to learning rate.
         peak: the constant rate.
-        groups: what `make` gives is returned as it is where no group has a constant rate.
+        groups: if no group has a constant rate, the optimizer of `make` is returned unchanged.
     """
     if not any(group.constant_rate for group in groups):
         return make(schedule)
@@ -163,17 +163,17 @@ def at_rates(
 def grouped(
     optimizer: optax.GradientTransformation, groups: Sequence[Group]
 ) -> optax.GradientTransformation:
-    """Scales an optimizer's updates by group, and keeps it from what is held still.
+    """Scales an optimizer's updates by group, and does not update frozen parameters.
 
-    Its `init` checks that the groups fit the parameters (`check_groups`).
+    Its `init` checks that the groups match the parameters (`check_groups`).
 
     Args:
-        optimizer: it is returned as it is where there are no groups.
-        groups: whether they decay is the optimizer's own matter.
+        optimizer: it is returned unchanged if there are no groups.
+        groups: their `decay` is not used here, but by the optimizer.
     """
     if not groups:
         return optimizer
-    # The structure, and the labels below, are those of checkpoints of older versions of jcl.
+    # The structure and the labels below must not change, because older checkpoints contain them.
     scales = [
         optax.masked(optax.scale(group.scale), _belongs_to(group, groups))
         for group in groups

@@ -26,13 +26,14 @@ OPTIMIZERS = {
     "sgd": "jcl.optim.optimizers:sgd",
 }
 
-# Names of parameters that are neither decayed nor adapted by LARS, whatever their rank: flax's
-# attention biases have two axes, and positions are added like biases.
+# Names of parameters without weight decay and LARS adaptation, for any rank: flax's attention
+# biases
+# have two axes, and positions are added like biases.
 _PLAIN = ("bias", "scale", "position_embedding")
 
 
 def is_weight(params):
-    """The tree of booleans that tells weights from biases, norm scales and the like."""
+    """A tree of booleans, True for weights, False for biases, norm scales and the like."""
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: leaf.ndim > 1 and parameter_name(path[-1:]) not in _PLAIN, params
     )
@@ -41,7 +42,7 @@ def is_weight(params):
 def make_optimizer(
     config: ConfigDict, schedule: Schedule, suggested: Sequence[Any] = ()
 ) -> optax.GradientTransformation:
-    """The named optimizer behind optional clipping by the global norm, with its groups.
+    """The named optimizer with its groups, after optional clipping by the global norm.
 
     Args:
         config: opened.
@@ -63,7 +64,7 @@ def make_optimizer(
 
 
 def _decayed(name: str, groups: Sequence[Group]) -> dict[str, Mask]:
-    """What an optimizer is told of groups without weight decay; {} where there are none."""
+    """The optimizer's argument for groups without weight decay; {} if there are none."""
     without = [group for group in groups if not group.decay]
     if not without:
         return {}
@@ -73,7 +74,7 @@ def _decayed(name: str, groups: Sequence[Group]) -> dict[str, Mask]:
                 f"{asked[0]} has decay=False, but optimizer.name={name!r} takes no `decayed`, "
                 "which maps parameters to what of them is decayed"
             )
-        return {}  # a suggestion is followed where it can be
+        return {}  # a suggestion of the method is followed only if the optimizer can
 
     def decayed(params):
         spared = in_groups(params, groups, lambda group: not group.decay)
@@ -94,10 +95,10 @@ def adamw(
 
     Args:
         learning_rate: of each step.
-        weight_decay: share of a weight that a step takes away, times the learning rate.
-        beta1: decay, a step, of the gradient's average.
-        beta2: decay, a step, of the squared gradient's average.
-        decayed: parameters -> which of them are decayed.
+        weight_decay: times the learning rate, the share by which a step shrinks a weight.
+        beta1: decay per step of the gradient's average.
+        beta2: decay per step of the squared gradient's average.
+        decayed: parameters -> a mask of those that are decayed.
     """
     check_not_negative("optimizer.weight_decay", weight_decay)
     check_decay("optimizer.beta1", beta1)
@@ -121,10 +122,10 @@ def lars(
 
     Args:
         learning_rate: of each step.
-        weight_decay: share of a weight that joins its gradient.
-        momentum: share of the last update that a step keeps.
+        weight_decay: factor of the weight that is added to its gradient.
+        momentum: factor of the last update that is kept.
         trust_coefficient: ratio of an update's norm to that of its weights, before the rate.
-        decayed: parameters -> which of them are decayed.
+        decayed: parameters -> a mask of those that are decayed.
     """
     check_not_negative("optimizer.weight_decay", weight_decay)
     check_decay("optimizer.momentum", momentum)
@@ -146,13 +147,13 @@ def sgd(
     weight_decay: float = 0.0,
     decayed: Mask = is_weight,
 ) -> optax.GradientTransformation:
-    """SGD with momentum; the decay enters the gradient, biases and norm scales are not decayed.
+    """SGD with momentum and L2 decay in the gradient; biases and norm scales are not decayed.
 
     Args:
         learning_rate: of each step.
-        momentum: share of the last update that a step keeps.
-        weight_decay: share of a weight that joins its gradient.
-        decayed: parameters -> which of them are decayed.
+        momentum: factor of the last update that is kept.
+        weight_decay: factor of the weight that is added to its gradient.
+        decayed: parameters -> a mask of those that are decayed.
     """
     check_decay("optimizer.momentum", momentum)
     check_not_negative("optimizer.weight_decay", weight_decay)

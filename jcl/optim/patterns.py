@@ -1,8 +1,8 @@
 """Patterns of the names of parameters.
 
 A name is the path to a parameter, joined by slashes: `encoder/stage0_block0/conv0/kernel`. A
-pattern is a regular expression that is matched from the start of the name up to a slash or the end:
-`encoder` stands for the whole encoder, `encoder/block1` for no part of `encoder/block10`.
+pattern is a regular expression that must match from the start of the name up to a slash or the end.
+`encoder` matches the whole encoder; `encoder/block1` does not match `encoder/block10`.
 """
 
 import re
@@ -18,12 +18,12 @@ def parameter_name(path: tuple) -> str:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a pattern stands for a parameter, or for a part that it belongs to."""
+    """Whether a pattern matches a parameter, or a part of the network that contains it."""
     return re.match(rf"(?:{pattern})(?:(?<=/)|(?=/)|$)", name) is not None
 
 
 def check_pattern(key: str, pattern: str) -> None:
-    """Raises UserError, naming the config's key, where a pattern is no regular expression."""
+    """Raises UserError with the config's key if a pattern is not a regular expression."""
     try:
         re.compile(pattern)
     except re.error as error:

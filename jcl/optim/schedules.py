@@ -22,7 +22,7 @@ class Durations:
 
 
 def durations(config: ConfigDict, steps_per_epoch: int) -> Durations:
-    """The only place where epochs become steps; `*_steps` wins over `*_epochs`.
+    """Converts epochs to steps, in this place only; `*_steps` overrides `*_epochs`.
 
     Raises:
         UserError: the run has no step.
@@ -39,7 +39,7 @@ def durations(config: ConfigDict, steps_per_epoch: int) -> Durations:
             f"total_epochs={config.total_epochs} is less than one step "
             f"of {steps_per_epoch} steps an epoch"
         )
-    # A run cut short, to try something out, ends within its warm-up.
+    # A short trial run may end within its warm-up.
     warmup = min(warmup, total)
     return Durations(total, warmup, steps_per_epoch)
 

@@ -1,4 +1,4 @@
-"""Probes: what frozen features are worth, in numbers and figures."""
+"""Probes: scores and figures of frozen features."""
 
 from jcl.probes.across import recall_across, recall_within
 from jcl.probes.anomaly import anomaly_scores

@@ -1,4 +1,4 @@
-"""Recall where things come in several kinds, such as drawings in several styles."""
+"""Recall within and across kinds, such as drawings in several styles."""
 
 from collections.abc import Sequence
 
@@ -18,9 +18,9 @@ def recall_within(
     *,
     ks: Sequence[int] = KS,
 ) -> dict[str, float]:
-    """The mean over kinds of the recall among the keys of one kind, as `recall_at` has it.
+    """The mean over kinds of `recall_at` among the keys of one kind.
 
-    Queries that have no key of a kind do not count there. With one kind this is `recall_at`.
+    Queries without a key of a kind do not count for that kind. With one kind this is `recall_at`.
 
     Args:
         queries: float [q, d].
@@ -46,7 +46,7 @@ def recall_across(
     *,
     ks: Sequence[int] = KS,
 ) -> dict[str, float]:
-    """Recall between any two kinds: rows of one are queries, all rows of the other are keys.
+    """Recall between two kinds: rows of one are queries, all rows of the other are keys.
 
     The mean over ordered pairs of kinds that share an id. Queries without a key do not count.
 
@@ -68,9 +68,9 @@ def recall_across(
 def _means(
     before: Int[np.ndarray, "q s"], counted: Bool[np.ndarray, "groups q s"], ks: Sequence[int]
 ) -> dict[str, float]:
-    """Of each group and selection, the share of the queries that count there, and their mean."""
+    """For each group and selection, the share of the queries that count there, and their mean."""
     numbers = counted.sum(1)
     if not numbers.any():
-        raise UserError("No query has a key that is right.")
+        raise UserError("No query has a matching key.")
     recalls = ((counted & (before < k)).sum(1)[numbers > 0] / numbers[numbers > 0] for k in ks)
     return {f"r{k}": float(recall.mean()) for k, recall in zip(ks, recalls, strict=True)}

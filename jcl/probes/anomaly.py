@@ -27,12 +27,12 @@ def anomaly_scores(
     test_features: Float[Array | np.ndarray, "m D"],
     outlier: Bool[Array | np.ndarray, " m"] | Int[Array | np.ndarray, " m"],
 ) -> dict[str, float]:
-    """AUROC of the largest cosine with a training row, small ones being outliers.
+    """AUROC of the largest cosine with a training row; outliers should have small ones.
 
-    The detector of Tack et al., "CSI: Novelty Detection via Contrastive Learning on
+    This is the detector of Tack et al., "CSI: Novelty Detection via Contrastive Learning on
     Distributionally Shifted Instances" (NeurIPS 2020), section 2.2, without the norm. AUROC is the
-    probability that a random outlier is less similar to the training rows than a random inlier,
-    ties half.
+    probability that a random outlier is less similar to the training rows than a random inlier;
+    ties count half.
 
     Args:
         train_features: float [n, D], of inliers.
@@ -40,10 +40,10 @@ def anomaly_scores(
         outlier: [m], 0 or False for an inlier; both kinds must occur.
 
     Returns:
-        {"auroc": x, "outliers": how many}.
+        {"auroc": x, "outliers": their number}.
 
     Raises:
-        UserError: as `neighbours`, outliers that do not fit, or of one kind only.
+        UserError: as `neighbours`, or `outlier` does not match the rows or has only one value.
     """
     from sklearn.metrics import roc_auc_score  # slow to import
 

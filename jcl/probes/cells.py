@@ -1,4 +1,4 @@
-"""A linear probe of every cell of feature maps: what a dense method's features are for."""
+"""A linear probe of every cell of feature maps, for dense methods."""
 
 from collections.abc import Sequence
 
@@ -19,16 +19,16 @@ def cell_probe(
     seeds: Sequence[int] = (0,),
     l2_grid: Sequence[float] = L2_GRID,
 ) -> dict:
-    """What `linear_probe` scores of single cells, each an example with a class of its own.
+    """`linear_probe` of single cells, each treated as an example with a class.
 
-    As semantic segmentation by one 1x1 convolution on frozen features. Cells of one image may fall
-    on both sides of the held-out part, which only chooses the penalty.
+    This is semantic segmentation by one 1x1 convolution on frozen features. Cells of one image may
+    be both inside and outside of the held-out part, which only chooses the penalty.
 
     Args:
         train_maps: float [n, h, w, D].
-        train_cells: integer [n, h, w], the class of each cell; a negative one is left out, as
-            where two classes meet.
-        test_maps: float [m, H, W, D]; H and W may be others.
+        train_cells: integer [n, h, w], the class of each cell; cells with a negative class, such as
+            those on a border of two classes, are left out.
+        test_maps: float [m, H, W, D]; H and W may differ from h and w.
         test_cells: integer [m, H, W].
         n_classes: number of classes.
         seeds: of `linear_probe`.
@@ -38,7 +38,7 @@ def cell_probe(
         See `linear_probe`; the scores are over cells.
 
     Raises:
-        UserError: shapes that do not fit, or what `linear_probe` raises.
+        UserError: shapes that do not match, or as `linear_probe`.
     """
     rows = []
     for maps, cells in ((train_maps, train_cells), (test_maps, test_cells)):
@@ -52,16 +52,16 @@ def cell_probe(
 def cell_classes(
     mask: Bool[np.ndarray, "n S H W"], shape: Int[np.ndarray, "n S"], height: int, width: int
 ) -> Int[np.ndarray, "n height width"]:
-    """Which shape covers each cell of images.
+    """The class of the shape that covers each cell of images.
 
     Args:
         mask: the pixels that each shape of an image covers.
-        shape: the class of each; a negative one is no shape.
-        height: cells from the top to the bottom of an image.
-        width: cells from left to right.
+        shape: the class of each shape; a negative class means no shape.
+        height: number of rows of cells in an image.
+        width: number of columns of cells in an image.
 
     Returns:
-        The class of the shape that covers half of the cell or more, -1 where none does.
+        The class of the shape that covers at least half of the cell, -1 if none does.
     """
     there = mask & (shape >= 0)[..., None, None]
     rows, columns = (

@@ -1,4 +1,4 @@
-"""What a probe asks of the features and labels it is given."""
+"""Checks of the features and labels that probes are given."""
 
 import numpy as np
 

@@ -1,11 +1,12 @@
-"""Accuracies that count classes, not examples, where the training split has more of some."""
+"""Accuracies that weigh classes, not examples, for unbalanced training splits."""
 
 import numpy as np
 from jaxtyping import Array, Int
 
-# Liu et al. 2019: a class with more training examples has many, one with fewer than the second few.
+# Liu et al. 2019: many-shot classes have more than 100 training examples, few-shot ones fewer than
+# 20.
 _MANY, _FEW = 100, 20
-_BALANCED = 2  # the largest class has at most so many times the smallest's examples
+_BALANCED = 2  # largest ratio of class sizes that counts as balanced
 
 
 def is_unbalanced(train_labels: Int[Array | np.ndarray, " n"]) -> bool:
@@ -19,13 +20,13 @@ def class_scores(
     labels: Int[Array | np.ndarray, " m"],
     train_labels: Int[Array | np.ndarray, " n"],
 ) -> dict:
-    """Balanced accuracy, and that of classes with many, some and few training examples.
+    """Balanced accuracy, and the accuracy of many-, medium- and few-shot classes.
 
-    Balanced accuracy is the mean over classes of the share of their test examples that is predicted
-    right (Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution", ICPR 2010).
-    Many are more than 100 training examples, few fewer than 20 (Liu et al., "Large-Scale
-    Long-Tailed Recognition in an Open World", CVPR 2019, section 4.1); what is scored there is the
-    share of right test examples.
+    Balanced accuracy is the mean over classes of the share of correctly predicted test examples
+    (Brodersen et al., "The Balanced Accuracy and Its Posterior Distribution", ICPR 2010). Many-shot
+    classes have more than 100 training examples, few-shot classes fewer than 20 (Liu et al.,
+    "Large-Scale Long-Tailed Recognition in an Open World", CVPR 2019, section 4.1). Their score is
+    the share of correctly predicted test examples.
 
     Args:
         predicted: integer [m], or [s, m] of s fits: scores are then means over the fits.

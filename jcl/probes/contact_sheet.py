@@ -1,4 +1,4 @@
-"""A picture of what queries have found: images and texts, the right ones marked."""
+"""A picture of the nearest images or texts of queries, with the correct ones marked."""
 
 import os
 import textwrap
@@ -16,12 +16,12 @@ _LINES = 5
 
 
 class Found(NamedTuple):
-    """A query and what it has found.
+    """A query and its nearest answers.
 
     Attributes:
         query: an image [H, W, C], uint8 or floats in [0, 1], or a text.
         answers: images or texts, the nearest first.
-        right: of each answer, whether it is right.
+        right: whether each answer is correct.
     """
 
     query: Num[np.ndarray, "H W C"] | str
@@ -30,10 +30,10 @@ class Found(NamedTuple):
 
 
 def contact_sheet(rows: Sequence[Found], path: str | os.PathLike, *, title: str) -> None:
-    """Draws a row for each query, which stands on the left.
+    """Draws a row for each query, with the query on the left.
 
     Args:
-        rows: with as many answers each.
+        rows: all with the same number of answers.
         path: image file to write.
         title: of the figure.
     """

@@ -1,4 +1,4 @@
-"""Whether features have collapsed: how many directions they use, and how far they spread."""
+"""Collapse of features: the number of directions that they use, and their spread."""
 
 from collections.abc import Mapping
 
@@ -8,31 +8,32 @@ from jaxtyping import Array, Float
 from jcl.probes.checks import check_features
 from jcl.probes.unit import unit
 
-# Added to every share of the singular values, as in the paper.
+# Added to every normalised singular value, as in the paper.
 _EPSILON = 1e-7
 _ROWS = 4096  # in float64 at a time
 
-# Below the first or the second, features are all but one direction: see `collapse`.
+# If the rank or the spread is below these, features have collapsed: see `collapse`.
 LEAST_RANK = 1.5
 LEAST_SPREAD = 0.05
 
 
 def effective_rank(features: Float[Array | np.ndarray, "n D"]) -> float | None:
-    """The number of directions that features use evenly, from 1 to about min(n, D).
+    """The effective number of directions of features, from 1 to about min(n, D).
 
-    RankMe: exp of the entropy of the shares p_k = s_k / sum s + 1e-7 of the singular values s_k of
-    the features as they are, neither centred nor normalised (Garrido et al., "RankMe: Assessing the
+    This is RankMe: exp of the entropy of p_k = s_k / sum s + 1e-7, with s_k the singular values of
+    the features, which are neither centred nor normalised (Garrido et al., "RankMe: Assessing the
     Downstream Performance of Pretrained Self-Supervised Representations by Their Rank", ICML 2023,
-    Eq. 1 and 2). `spread` sees what this does not: many directions, each with next to nothing.
+    Eq. 1 and 2). RankMe does not detect features with many directions of tiny variation; `spread`
+    does.
 
-    The singular values are square roots of the eigenvalues of the smaller Gram matrix, in float64:
-    one below 1e-8 of the largest is rounding, and weighs less than the epsilon.
+    The singular values are square roots of the eigenvalues of the smaller Gram matrix, in float64.
+    Those below 1e-8 of the largest are rounding errors, and smaller than the epsilon.
 
     Args:
         features: float [n, D].
 
     Returns:
-        The rank, or None where all features are zero.
+        The rank, or None if all features are zero.
 
     Raises:
         UserError: not a finite matrix.
@@ -46,7 +47,7 @@ def effective_rank(features: Float[Array | np.ndarray, "n D"]) -> float | None:
     for start in range(0, len(x), _ROWS):
         rows = x[start : start + _ROWS].astype(np.float64)
         gram += rows.T @ rows
-    with threadpool_limits(1, user_api="blas"):  # on the cores of a busy machine, many times slower
+    with threadpool_limits(1, user_api="blas"):  # several threads are slow on a busy machine
         singular = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0))
     if not singular.any():
         return None
@@ -55,11 +56,11 @@ def effective_rank(features: Float[Array | np.ndarray, "n D"]) -> float | None:
 
 
 def spread(features: Float[Array | np.ndarray, "n D"]) -> float:
-    """Mean over dimensions of the deviation of unit features, times sqrt(D), in [0, 1].
+    """Mean over dimensions of the standard deviation of unit features, times sqrt(D), in [0, 1].
 
-    1 for directions all over the sphere, 0 where all are the same (Chen & He, "Exploring Simple
-    Siamese Representation Learning", CVPR 2021, figure 2, scaled). While training, methods of two
-    views log the same of a batch as `embedding_spread`.
+    It is 1 for directions uniform on the sphere, and 0 for equal features (Chen & He, "Exploring
+    Simple Siamese Representation Learning", CVPR 2021, figure 2, scaled). During training, methods
+    of two views log it for a batch as `embedding_spread`.
 
     Args:
         features: float [n, D], normalised here.
@@ -73,21 +74,21 @@ def spread(features: Float[Array | np.ndarray, "n D"]) -> float:
 
 
 def rank_and_spread(features: Float[Array | np.ndarray, "n D"]) -> dict[str, float | int | None]:
-    """{"effective_rank", "spread", "width": D}: what `collapse` looks at."""
+    """{"effective_rank", "spread", "width": D}, the input of `collapse`."""
     measured = {"effective_rank": effective_rank(features), "spread": spread(features)}
     return {**measured, "width": features.shape[1]}
 
 
 def collapse(name: str, geometry: Mapping[str, float | None]) -> str | None:
-    """One sentence where features have collapsed, with what to try; None where they have not.
+    """A sentence that says that features have collapsed and what to try; None if they have not.
 
-    They have where the effective rank is below 1.5 of three or more dimensions, or the spread below
-    0.05: unit features that are one direction and a twentieth of something else.
+    Features have collapsed if their effective rank is below 1.5 in three or more dimensions, or
+    their spread is below 0.05: they are then nearly one direction.
 
     Args:
         name: of the features, such as "projection".
-        geometry: of them: `effective_rank`, `spread` and the number of dimensions, `width`; older
-            results have none of these, and nothing is said of them.
+        geometry: their `effective_rank`, `spread` and number of dimensions, `width`. Older results
+            have none of these; the result is then None.
     """
     if "width" not in geometry:
         return None

@@ -1,4 +1,4 @@
-"""Few-shot episodes: a few examples of a few classes, and others to be told apart by them."""
+"""Few-shot episodes: a few labelled examples of a few classes, and queries to classify."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,20 +9,20 @@ from jcl.errors import UserError
 from jcl.probes.checks import check_features
 from jcl.probes.unit import unit
 
-# Of E episodes, unit features of labelled examples and of queries -> a class of each query, 0 to
+# For E episodes: unit features of labelled examples and of queries -> the class of each query, 0 to
 # W - 1.
 Classify = Callable[
     [Float[np.ndarray, "E W S D"], Float[np.ndarray, "E Q D"]], Int[np.ndarray, "E Q"]
 ]
 
-# Numbers of the features that are looked at together.
+# Number of feature values that are processed together.
 _TOGETHER = 2**23
 
 
 def nearest_mean(
     known: Float[np.ndarray, "E W S D"], asked: Float[np.ndarray, "E Q D"]
 ) -> Int[np.ndarray, "E Q"]:
-    """The class whose mean is nearest, of each query by itself."""
+    """The class with the nearest mean, for each query separately."""
     means = known.mean(2)
     # |q - m|^2 without |q|^2.
     lengths = np.sum(means**2, axis=2)[:, None]
@@ -42,14 +42,15 @@ def episodes(
 ) -> dict[str, dict]:
     """Top-1 accuracy of the nearest class mean over random episodes, with 95% intervals.
 
-    An episode draws `ways` classes, and of each `shots` examples with labels and `queries` without.
-    A query gets the class whose mean of unit features is nearest (Snell et al., "Prototypical
-    Networks for Few-Shot Learning", NeurIPS 2017, Eq. 1 and 2, on features that stay as they are;
-    unit ones: Wang et al., "SimpleShot", 2019, L2N). The interval is the mean's over episodes,
-    1.96 deviations / sqrt(count): it says nothing of another training run.
+    An episode draws `ways` classes, and for each class `shots` labelled examples and `queries`
+    unlabelled ones. A query gets the class whose mean of unit features is nearest (Snell et al.,
+    "Prototypical Networks for Few-Shot Learning", NeurIPS 2017, Eq. 1 and 2, with frozen features;
+    unit features: Wang et al., "SimpleShot", 2019, L2N). The interval is that of the mean over
+    episodes, 1.96 deviations / sqrt(count). It does not include the variation between training
+    runs.
 
-    `low_shot` has all classes at once and a fitted probe; take this for comparison with the
-    literature on few-shot learning, with classes that pretraining did not see.
+    `low_shot` has all classes at once and a fitted probe. Take `episodes` for comparison with the
+    few-shot literature, with classes that pretraining did not see.
 
     Args:
         features: float [n, D].
@@ -57,16 +58,16 @@ def episodes(
         ways: classes of an episode, at least 2.
         shots: examples of each class that are labelled.
         queries: examples of each class that are predicted.
-        count: episodes, at least 2.
+        count: number of episodes, at least 2.
         seed: of the draws.
-        classify: what else gives each query a class than the nearest mean of unit features.
+        classify: the classifier of queries; the default is the nearest mean of unit features.
 
     Returns:
         {"5-way 1-shot": {"top1": x, "top1_interval": [low, high], "episodes": count}, ..}; a number
         of shots for which fewer than `ways` classes have shots + queries examples is left out.
 
     Raises:
-        UserError: features and labels that do not fit, or an impossible number.
+        UserError: features and labels that do not match, or an impossible number.
     """
     check_features("Features", features)
     labels = np.asarray(labels)
@@ -104,7 +105,7 @@ def _draw(members, random, ways: int, examples: int) -> Int[np.ndarray, "W N"]:
 def _right(
     features: Float[np.ndarray, "E W N D"], shot: int, classify: Classify
 ) -> Float[np.ndarray, " E"]:
-    """The share of each episode's queries whose class is found."""
+    """The share of correctly classified queries of each episode."""
     known, asked = features[:, :, :shot], features[:, :, shot:]
     episodes, ways, queries, width = asked.shape
     found = classify(known, asked.reshape(episodes, ways * queries, width))

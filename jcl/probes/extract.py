@@ -16,18 +16,18 @@ from tqdm import tqdm
 from jcl.data.source import InMemorySource, Source
 from jcl.errors import UserError
 
-THUMBNAIL = 32  # pixels on a side
+THUMBNAIL = 32  # pixels per side
 
 
-# What is known of an example and is more than a number: multi-hot classes, a way down a tree.
+# Keys of examples that hold more than one number: multi-hot classes, a path in a tree.
 _KNOWN_VECTORS = ("labels", "path")
 
 
 class Features(NamedTuple):
-    """Rows in dataset order, with what the data know of each besides what networks see.
+    """Rows in dataset order, with the values of their examples that are not network inputs.
 
-    That is every number an example has, such as label, target, weight or planted, [n] each, and
-    labels [n, C] and path [n, depth].
+    These are all single numbers, such as label, target, weight or planted, [n] each, and labels
+    [n, C] and path [n, depth].
     """
 
     features: Float[np.ndarray, "n D"]
@@ -35,17 +35,17 @@ class Features(NamedTuple):
 
     @property
     def label(self) -> Int[np.ndarray, " n"] | None:
-        """The class of each row, where every row has one."""
+        """The class of each row, if every row has one."""
         label = self.known.get("label")
         return None if label is None or (label < 0).any() else label
 
     @property
     def target(self) -> Float[np.ndarray, " n"] | None:
-        """The target of each row, where there are any."""
+        """The target of each row, if there are targets."""
         return self.known.get("target")
 
     def labelled(self) -> "Features":
-        """The rows that have a class, for probes of classes: -1 stands for none."""
+        """The rows that have a class, for probes of classes: -1 means no class."""
         label = self.known.get("label")
         if label is None or (label >= 0).all():
             return self
@@ -68,14 +68,14 @@ def extract(
     rows independently, as BatchNorm in inference mode does.
 
     Args:
-        apply: examples, kind -> [b, ...] as the source has them -> float [b, D]; jitted, and closed
-            over its parameters.
-        images: a `Source`, or the images themselves, uint8 [n, H, W, C].
-        batch_size: images a call.
-        description: stands beside the progress bar, which shows on a terminal only.
+        apply: examples of the source, kind -> [b, ...] -> float [b, D]; jitted, with its parameters
+            closed over.
+        images: a `Source`, or images, uint8 [n, H, W, C].
+        batch_size: images per call.
+        description: label of the progress bar, which is shown only on a terminal.
 
     Returns:
-        `Features`: float32 [n, D], and what the source knows, as it has it.
+        `Features`: float32 [n, D], and the other values of the source, unchanged.
 
     Raises:
         UserError: no images, a batch_size below 1, or an `apply` that does not return [b, D].
@@ -98,11 +98,11 @@ def extract(
 def raw_inputs(
     source: Source | UInt8[Array | np.ndarray, "n H W C"], *, batch_size: int = 256
 ) -> Features:
-    """The inputs themselves as features: the baseline without an encoder.
+    """The inputs as features: the baseline without an encoder.
 
-    Of images, raw pixels, float32 [n, H W C] in [0, 1]. Images with a side of more than
-    `THUMBNAIL` pixels are first shrunk to that (linear, antialiased): of photographs, whole ones
-    would fill any memory. Of feature vectors, these as they are, float32 [n, F].
+    For images these are raw pixels, float32 [n, H W C] in [0, 1]. Images with a side of more than
+    `THUMBNAIL` pixels are first shrunk to this size (linear, antialiased), because whole
+    photographs would fill the memory. Feature vectors are returned unchanged, float32 [n, F].
 
     Raises:
         UserError: no examples.
@@ -115,7 +115,7 @@ def raw_inputs(
 
 
 def check_export(path: Path) -> None:
-    """Raises UserError where features cannot be saved to that file; makes its folder."""
+    """Raises UserError if features cannot be saved to this file; makes its folder."""
     if path.suffix != ".npz":
         raise UserError(f"Features are saved to a file that ends in .npz, not {path}.")
     try:
@@ -130,10 +130,10 @@ def check_export(path: Path) -> None:
 
 
 def save_features(path: str | os.PathLike, train: Features, test: Features | None) -> None:
-    """Write what there is to an .npz file that `data.name=arrays:PATH.npz` reads.
+    """Writes the features of both splits to an .npz file that `data.name=arrays:PATH.npz` reads.
 
-    Its keys are train_features, train_label and so on for all that is known, and the same with
-    test_.
+    Its keys are train_features, train_label and so on for all values of the examples, and the same
+    with test_.
 
     Raises:
         UserError: path does not end in .npz, or cannot be written.
@@ -161,7 +161,7 @@ def _pixels(
 
 
 def _batches(images, batch_size: int, description: str) -> Iterator[tuple[dict, int, int]]:
-    """Batches of `batch_size` rows in dataset order, how many of them are real, and of how many."""
+    """Batches of `batch_size` rows in dataset order, their number of real rows, and the total."""
     source = images
     if isinstance(images, np.ndarray | jax.Array):
         source = InMemorySource({"image": np.asarray(images)})
@@ -182,7 +182,7 @@ def _batches(images, batch_size: int, description: str) -> Iterator[tuple[dict, 
 
 
 def _map_in_threads(function: Callable, items: Iterable) -> Iterator:
-    """The results in order, computed a few ahead; decoding images releases Python's lock."""
+    """The results in order, computed a few ahead; image decoding releases Python's lock."""
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Future] = deque()

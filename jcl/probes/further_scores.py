@@ -1,4 +1,4 @@
-"""The scores that some data have besides kNN, linear and ridge, as tables and reports name them."""
+"""Scores besides kNN, linear and ridge probes, with their names in tables and reports."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,10 @@ class FurtherScore(NamedTuple):
     """A number of results.json.
 
     Attributes:
-        title: as it is shown.
-        path: keys from the outside in.
-        percent: a share of 1, shown in percent.
-        larger_is_better: None where neither is.
+        title: name of the score in tables.
+        path: keys in results.json, from the outside in.
+        percent: whether it is a share of 1 that is shown in percent.
+        larger_is_better: None if neither direction is better.
     """
 
     title: str

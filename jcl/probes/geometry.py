@@ -1,4 +1,4 @@
-"""How features lie in space: alignment, uniformity, tolerance, ordinality, rank and spread."""
+"""Geometry of features: alignment, uniformity, tolerance, ordinality, rank and spread."""
 
 from functools import partial
 
@@ -50,7 +50,7 @@ def uniformity(
         block_size: rows compared with all rows at a time.
 
     Returns:
-        The score, or None where one row alone makes no pair.
+        The score, or None if there is only one row.
 
     Raises:
         UserError: not a finite matrix.
@@ -72,24 +72,24 @@ def tolerance(
     """Mean cosine of two different examples of the same class, in [-1, 1].
 
     Wang & Liu, "Understanding the Behaviour of Contrastive Loss" (CVPR 2021), section on the
-    uniformity-tolerance dilemma; here over the same-class pairs alone, so that the number of
-    classes does not scale it. A class with n_c examples has `|sum x|^2 - sum |x|^2` as the sum of
-    its n_c (n_c - 1) cosines, so the cost is linear in n.
+    uniformity-tolerance dilemma. Here the mean is only over pairs of the same class, so that it
+    does not depend on the number of classes. For a class with n_c examples, the sum of its n_c (n_c
+    - 1) cosines is `|sum x|^2 - sum |x|^2`, so the cost is linear in n.
 
     Args:
         features: float [n, D], normalised here.
         labels: integer [n].
 
     Returns:
-        The score, or None where no class has two examples.
+        The score, or None if no class has two examples.
 
     Raises:
-        UserError: features and labels do not fit.
+        UserError: features and labels do not match.
     """
     check_features("Features", features)
     if np.shape(labels) != (len(features),):
         raise UserError(f"There are {len(features)} feature rows but {np.shape(labels)} labels.")
-    # float64 on the host: the two terms of a class cancel where its examples point everywhere.
+    # float64 on the host: the two terms of a class cancel if its examples have all directions.
     x = np.asarray(unit_rows(jnp.asarray(features, jnp.float32)), np.float64)
     cosines, pairs = 0.0, 0
     for label in np.unique(np.asarray(labels)):
@@ -108,16 +108,14 @@ def geometry(
     """Alignment of two views; uniformity, tolerance, ordinality, rank and spread of features.
 
     Args:
-        pair: float [n, D] twice, features of two augmented views of n examples; None where there
-            are none.
+        pair: two arrays float [n, D], features of two augmented views of n examples, or None.
         features: float [m, D], features of unaugmented examples.
         labels: integer [m], or None.
         targets: [m], or None.
 
     Returns:
-        {"uniformity", "effective_rank", "spread", "width": D}, "alignment" where there is a pair,
-        "tolerance" where labels are given, and "ordinality" where targets are; None where a score
-        is not defined.
+        {"uniformity", "effective_rank", "spread", "width": D}, and "alignment" with a pair,
+        "tolerance" with labels, "ordinality" with targets; a score that is not defined is None.
     """
     measured = {} if pair is None else {"alignment": alignment(*pair)}
     measured["uniformity"] = uniformity(features)
@@ -143,7 +141,7 @@ def _alignment_rows(view0, view1):
 def _uniformity_rows(features, t, *, block_size):
     """Mean kernel value of each row with all other rows, [n]."""
     x = unit_rows(features)
-    squares = jnp.sum(x**2, axis=1)  # 1, but for a zero row
+    squares = jnp.sum(x**2, axis=1)  # 1, except for a zero row
 
     def row(i):
         cosines = jnp.matmul(x, x[i], precision=jax.lax.Precision.HIGHEST)

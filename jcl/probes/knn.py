@@ -28,7 +28,7 @@ def knn_predict(
     (CVPR 2018), section 3.4: class c gets the weight `sum exp(s_i / temperature)` over those of
     the k nearest neighbours i that have the label c; s_i is the cosine similarity.
 
-    Tied classes go to the smaller label; the search is that of `neighbours`.
+    Ties go to the smaller label. The search is that of `neighbours`.
 
     Args:
         train_features: float [n, D]; need not be normalised.
@@ -44,7 +44,7 @@ def knn_predict(
 
     Raises:
         UserError: k is not in [1, n], temperature or block_size is not positive, features are not
-            finite matrices of one width, or labels do not fit them.
+            finite matrices of one width, or labels do not match them.
     """
     n = len(train_features)
     index, weights = neighbours(
@@ -66,13 +66,13 @@ def knn_top1(
     temperature: float = 0.07,
     block_size: int | None = None,
 ) -> dict:
-    """Top-1 accuracy of `knn_predict`, with the settings that made it.
+    """Top-1 accuracy of `knn_predict`, with its settings.
 
     Args and errors are those of `knn_predict`; `test_labels` are integers [m] in [0, n_classes).
 
     Returns:
         {"top1": fraction, "k": k, "temperature": temperature, "metric": "cosine"}, and what
-        `class_scores` returns where the training labels are unbalanced.
+        `class_scores` returns if the training labels are unbalanced.
     """
     check_labels("Test labels", test_labels, n=len(test_features), n_classes=n_classes)
     predicted = knn_predict(

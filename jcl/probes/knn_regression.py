@@ -19,9 +19,8 @@ def knn_predict_target(
 ) -> Float[np.ndarray, " m"]:
     """Predict the target of each test row from its k most similar training rows.
 
-    The prediction is the mean of the neighbours' targets with the weights `exp(s / temperature)`
-    of their cosines s: what `knn_predict` votes with. Search, memory and ties are those of
-    `neighbours`.
+    The prediction is the mean of the neighbours' targets with the weights `exp(s / temperature)` of
+    their cosines s, as in `knn_predict`. Search, memory and ties are those of `neighbours`.
 
     Args:
         train_features: float [n, D]; need not be normalised.
@@ -35,7 +34,7 @@ def knn_predict_target(
         float64 [m].
 
     Raises:
-        UserError: as `neighbours`, or targets that do not fit.
+        UserError: as `neighbours`, or targets that do not match.
     """
     index, weights = neighbours(
         train_features, test_features, k=k, temperature=temperature, block_size=block_size
@@ -57,7 +56,7 @@ def knn_target_scores(
     bin_width: float = 1.0,
     block_size: int | None = None,
 ) -> dict:
-    """Scores of `knn_predict_target`, with the settings that made them.
+    """Scores of `knn_predict_target`, with its settings.
 
     Args and errors are those of `knn_predict_target`; `test_targets` are [m], `bin_width` that of
     `regions`.

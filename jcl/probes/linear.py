@@ -1,4 +1,4 @@
-"""Linear evaluation: logistic regression on frozen features, penalty chosen on held-out rows."""
+"""Linear evaluation: logistic regression on frozen features with a held-out choice of penalty."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ L2_GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 def holds_out(n: int, held_out: float = 0.1) -> bool:
-    """Whether that part of n training rows leaves neither side empty."""
+    """Whether holding out this share of n training rows leaves neither side empty."""
     return 0 < round(held_out * n) < n
 
 
@@ -36,13 +36,14 @@ def linear_probe(
 ) -> dict:
     """Top-1 accuracy of L-BFGS logistic regression on standardised features.
 
-    The protocol of SimCLR (Chen et al. 2020, appendix B.8) and of Kornblith et al. ("Do Better
-    ImageNet Models Transfer Better?", CVPR 2019): for each seed, a random part of the training
-    rows is held out, the l2 penalty with the highest accuracy there is chosen (the larger of tied
-    ones), and the classifier is fitted again on all training rows. Test rows choose nothing.
+    This is the protocol of SimCLR (Chen et al. 2020, appendix B.8) and of Kornblith et al. ("Do
+    Better ImageNet Models Transfer Better?", CVPR 2019). For each seed, a random part of the
+    training rows is held out. The l2 penalty with the highest accuracy on this part is chosen (the
+    larger one of ties), and the classifier is fitted again on all training rows. Test rows do not
+    influence the choice.
 
-    The objective is convex, so seeds that choose the same l2 share one final fit and score the
-    same: `top1_std` is what the choice of l2 contributes, nothing else, and is often 0.
+    The objective is convex, so seeds that choose the same l2 have the same final fit and score.
+    `top1_std` therefore shows only the effect of the choice of l2, and is often 0.
 
     Args:
         train_features: float [n, D]. Standardised by the statistics of the rows fitted on; a
@@ -54,17 +55,17 @@ def linear_probe(
         seeds: each draws one held-out part.
         l2_grid: positive penalties of `mean cross-entropy + l2/2 |W|^2`.
         held_out: fraction of the training rows to hold out, in (0, 1).
-        max_iterations: cap of one L-BFGS fit; reaching it is logged and makes `converged` False.
+        max_iterations: limit of one L-BFGS fit; reaching it is logged and makes `converged` False.
 
     Returns:
-        {"top1": mean over seeds, "top1_std": population standard deviation over seeds,
-        "l2": chosen, a seed each, "held_out_top1": its accuracy there, a seed each, "seeds",
-        "l2_grid", "held_out", "iterations": of the final fits, a seed each, "converged": whether
-        every fit did}, and what `class_scores` returns where the training labels are unbalanced.
-        Accuracies are fractions.
+        {"top1": mean over seeds, "top1_std": population standard deviation over seeds, "l2": chosen
+        value of each seed, "held_out_top1": its accuracy on the held-out part, for each seed,
+        "seeds", "l2_grid", "held_out", "iterations": of the final fit of each seed, "converged":
+        whether all fits converged}, and what `class_scores` returns if the training labels are
+        unbalanced. Accuracies are fractions.
 
     Raises:
-        UserError: an argument out of its range, or features and labels that do not fit.
+        UserError: an argument out of its range, or features and labels that do not match.
     """
     check_features("Train features", train_features)
     check_features("Test features", test_features)
@@ -79,7 +80,7 @@ def linear_probe(
     n_held_out = round(held_out * n)
     if not holds_out(n, held_out):
         raise UserError(f"held_out={held_out} leaves one side of {n} training rows empty.")
-    with jax.enable_x64(False):  # optax's line search is for JAX's default dtype, and ours float32
+    with jax.enable_x64(False):  # optax's line search uses JAX's default dtype; here it is float32
         return {
             **_fit_and_score(
                 *(train_features, train_labels, test_features, test_labels),
@@ -112,7 +113,7 @@ def _fit_and_score(
     labels = jnp.asarray(train_labels, jnp.int32)
     everything = np.ones(n, bool)
     train_x, shift, scale = _standardise(train, everything)
-    # One preconditioner for all fits, also of parts of these rows: it changes only their speed.
+    # One preconditioner for all fits, also those on parts of the rows: it only affects their speed.
     main = logistic.spectrum(train_x)
 
     def fit(x, used, l2, init):
@@ -124,7 +125,7 @@ def _fit_and_score(
     # From strong to weak penalties: each fit starts close to where it ends.
     path = sorted(set(map(float, l2_grid)), reverse=True)
     chosen, held_out_top1, unconverged = [], [], 0
-    start = {}  # l2 -> the fit to a part of the rows, from where the final fit starts
+    start = {}  # l2 -> the fit on a part of the rows, from which the final fit starts
     for seed in seeds:
         held = np.random.default_rng(seed).permutation(n) < n_held_out
         x, _, _ = _standardise(train, ~held)
@@ -135,7 +136,7 @@ def _fit_and_score(
             unconverged += not model.converged
             hit = np.asarray(logistic.predict(model, x) == labels)
             scores.append(float(hit[held].mean()))
-        best = int(np.argmax(scores))  # the first, so the strongest, of tied ones
+        best = int(np.argmax(scores))  # the first one of ties, so the strongest
         chosen.append(path[best])
         held_out_top1.append(scores[best])
 
@@ -147,7 +148,7 @@ def _fit_and_score(
         final[l2] = np.asarray(logistic.predict(model, test_x)), int(model.iterations)
     if unconverged:
         logging.warning(
-            "Linear probe: %d fits stopped at the cap of %d iterations.",
+            "Linear probe: %d fits stopped at the limit of %d iterations.",
             unconverged,
             max_iterations,
         )
@@ -166,7 +167,7 @@ def _fit_and_score(
 
 
 def _standardise(features: np.ndarray, used: np.ndarray):
-    """Standardise all rows by the mean and deviation of the used ones, which it also returns.
+    """Standardises all rows by the mean and deviation of the used rows; also returns these.
 
     Returns:
         float32 [D, n] on the device, mean [D], deviation [D] (1 for a constant column).

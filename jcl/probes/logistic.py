@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-HIGHEST = jax.lax.Precision.HIGHEST  # otherwise accelerators multiply float32 in fewer bits
+HIGHEST = jax.lax.Precision.HIGHEST  # otherwise accelerators multiply float32 with fewer bits
 
 
 class Logistic(NamedTuple):
@@ -21,7 +21,7 @@ class Logistic(NamedTuple):
 
 
 class Spectrum(NamedTuple):
-    """Main directions of features, with the variance along each and along all the others."""
+    """Principal directions of features, with the variance along each and along all others."""
 
     directions: Float[Array, "D r"]  # orthonormal columns
     variance: Float[Array, " r"]
@@ -40,10 +40,11 @@ def uniform_logistic(n_features: int, n_classes: int) -> Logistic:
 
 @partial(jax.jit, static_argnames=("rank", "iterations"))
 def spectrum(x: Float[Array, "D n"], *, rank: int = 256, iterations: int = 4) -> Spectrum:
-    """The `min(rank, D)` main directions of n centred examples, by subspace iteration.
+    """The `min(rank, D)` principal directions of n centred examples, by subspace iteration.
 
-    Exact where D <= rank. Beyond, approximate, which is enough to precondition with, and several
-    times cheaper than a whole eigendecomposition (20 s for 3,072 pixels on two busy cores).
+    The result is exact if D <= rank. Otherwise it is approximate, which is enough for a
+    preconditioner, and several times cheaper than a full eigendecomposition (20 s for 3,072 pixels
+    on two busy cores).
     """
     n_features, n = x.shape
     rank = min(rank, n_features)
@@ -71,27 +72,28 @@ def fit_logistic(
     tolerance: float = 3e-5,
     max_iterations: int | Int[Array, ""] = 500,
 ) -> Logistic:
-    """Minimise `mean cross-entropy + l2/2 |W|^2` over W [D, C] and a bias [C] without penalty.
+    """Minimises `mean cross-entropy + l2/2 |W|^2` over W [D, C] and a bias [C] without penalty.
 
     With n rows of weight 1 this is scikit-learn's `LogisticRegression(C=1 / (l2 * n))`.
 
-    At zero weights the curvature along a direction of variance v is `v / C + l2`. Dividing each
-    direction by the root of that gives L-BFGS a problem of curvature about one, whatever the
-    spectrum of the features: the same minimiser, in tens of iterations instead of thousands.
+    At zero weights the curvature along a direction of variance v is `v / C + l2`. Each direction is
+    divided by the square root of this. L-BFGS then has a problem of curvature about one for any
+    spectrum of the features. The minimiser is the same, and is found in tens of iterations instead
+    of thousands.
 
     Args:
-        x: features, one column an example, about centred. (Feature-major, because the products
-            with a few classes then run two to four times faster on a CPU.)
+        x: features, one column per example, about centred. (In this layout the products with a few
+            classes run two to four times faster on a CPU.)
         labels: integer [n], in [0, C).
-        row_weights: weight of each example in the mean, 0 to leave it out: so all subsets of a
-            dataset share one compilation.
-        l2: penalty, positive; traced, so that all values share it too.
-        init: where to start; its C is the number of classes.
-        preconditioner: about the spectrum of x. Decides how fast, not what.
-        tolerance: stop when the preconditioned gradient is at most this long, or when an iteration
-            improves no more than float32 resolves. Where the curvature is about one, the objective
-            is then within `tolerance^2 / 2` of its minimum, or within rounding.
-        max_iterations: cap, recorded as `converged=False` when reached.
+        row_weights: weight of each example in the mean, 0 to leave it out; all subsets of a dataset
+            then share one compilation.
+        l2: penalty, positive; traced, so that all values share the compilation too.
+        init: initial classifier; its C is the number of classes.
+        preconditioner: approximate spectrum of x. It affects the speed, not the result.
+        tolerance: the fit stops when the preconditioned gradient is at most this long, or when an
+            iteration improves the objective by less than float32 resolves. With curvature about
+            one, the objective is then within `tolerance^2 / 2` of its minimum, or within rounding.
+        max_iterations: limit; reaching it gives `converged=False`.
     """
     n_classes = init.bias.shape[0]
     directions, variance, rest = preconditioner
@@ -114,7 +116,7 @@ def fit_logistic(
         return cross_entropy + 0.5 * l2 * jnp.sum(weights**2)
 
     solver = optax.lbfgs(memory_size=10)
-    # Reuses the value and gradient at which the last line search ended.
+    # Reuses the value and gradient from the end of the last line search.
     value_and_grad = optax.value_and_grad_from_state(objective)
 
     def unfinished(carry):
@@ -130,7 +132,7 @@ def fit_logistic(
         params = optax.apply_updates(params, updates)
         gain = value - optax.tree.get(state, "value")
         new_length = optax.tree.norm(optax.tree.get(state, "grad"))
-        # Float32 resolves neither a gain nor a flatter slope: the line search would find nothing.
+        # float32 can no longer resolve an improvement, so the line search would find nothing.
         stuck = gain <= 2 * jnp.finfo(value.dtype).eps * jnp.abs(value)
         stuck &= new_length > 0.9 * length
         return params, state, iteration + 1, new_length, stuck | (new_length <= tolerance)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Int
 
 from jcl.errors import UserError
 
-FEWEST = 10  # examples that a probe can hold a tenth out of
+FEWEST = 10  # examples of which a probe can hold out a tenth
 
 
 def choose_share(
@@ -16,21 +16,21 @@ def choose_share(
 ) -> Int[np.ndarray, " m"]:
     """Draw a share of n examples without replacement.
 
-    With labels the draw is stratified: each class gets its share, rounded so that the whole is
-    round(share * n) examples, but at least one example; without labels, at least one is drawn. How
-    many are drawn, and of which class, does not depend on the seed.
+    With labels the draw is stratified: each class gets its share, at least one example, rounded so
+    that the total is round(share * n) examples. Without labels, at least one example is drawn. The
+    numbers per class do not depend on the seed.
 
     Args:
         share: in (0, 1].
         n: number of examples.
-        label: integer [n]; None draws from all examples alike.
-        seed: another one, another subset.
+        label: integer [n]; None draws uniformly from all examples.
+        seed: of the draw.
 
     Returns:
         int64 [m], indices in rising order.
 
     Raises:
-        UserError: share is not in (0, 1], n is 0, or labels do not fit.
+        UserError: share is not in (0, 1], n is 0, or labels do not match.
     """
     if not 0 < share <= 1:
         raise UserError(f"A share of the examples lies in (0, 1], not {share}.")
@@ -45,10 +45,10 @@ def choose_share(
     available = np.bincount(groups)
     quota = share * available
     counts = np.maximum(np.floor(quota).astype(int), 1)
-    # What rounding down left over goes to the largest remainders.
+    # Examples that are left over after rounding down go to the largest remainders.
     left_over = max(total - counts.sum(), 0)
     counts[np.argsort(counts - quota, kind="stable")[:left_over]] += 1
-    # Of a random order of all examples, the first of each group.
+    # The first examples of each group in a random order of all examples.
     shuffled = np.random.default_rng(seed).permutation(n)
     taken = [shuffled[groups[shuffled] == group][:count] for group, count in enumerate(counts)]
     return np.sort(np.concatenate(taken))
@@ -65,21 +65,20 @@ def low_shot(
 ) -> dict[str, dict]:
     """Scores of a probe that is fitted on shares of the training examples.
 
-    Each seed draws a subset of its own, and also the part of it that the probe holds out to
-    choose its penalty: no label outside the subset is used.
+    Each seed draws its own subset. The probe holds out a part of this subset to choose its penalty,
+    so labels outside of the subset are not used.
 
     Args:
         probe: (indices [m] of the training rows to fit on, seed) -> scores.
-        shares: each in (0, 1]. One that leaves fewer than `FEWEST` examples is logged and left
-            out.
+        shares: each in (0, 1]. A share with fewer than `FEWEST` examples is logged and left out.
         n: number of training examples.
-        label: integer [n], by which subsets are stratified; None draws from all alike.
+        label: integer [n], by which subsets are stratified; None draws uniformly from all.
         seeds: of the subsets.
-        names: of the scores to keep; the first one's deviation is kept too.
+        names: of the scores to keep; the deviation of the first one is kept too.
 
     Returns:
         {"0.01": {name: mean over seeds, .., "<first name>_std": population standard deviation over
-        seeds, "examples": m}, ..}; a score that is None for one seed is None.
+        seeds, "examples": m}, ..}; a score that is None for any seed is None.
     """
     measured = {}
     for share in shares:
@@ -87,7 +86,7 @@ def low_shot(
         examples = len(subsets[0])
         if examples < FEWEST:
             logging.warning(
-                "Low-shot probes: %g of %d training examples leaves %d, and %d are needed, so that "
+                "Low-shot probes: %g of %d training examples is %d, but %d are needed, so this "
                 "share is left out.",
                 *(share, n, examples, FEWEST),
             )

@@ -1,4 +1,4 @@
-"""All probes of one set of features that fit its labels and targets."""
+"""All probes of one set of features that its labels and targets allow."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,8 @@ from jcl.probes.ridge import ridge_probe
 from jcl.probes.similarity import tree_scores
 from jcl.probes.sts import sts
 
-# Few examples are separable: the weakest penalties take the longest, and are not what they need.
+# A few examples are linearly separable. The weakest penalties would take longest and are not
+# chosen.
 LOW_SHOT_L2_GRID = L2_GRID[2:]
 
 
@@ -38,27 +39,27 @@ def measure(
     Args:
         train_features: of the training split.
         test_features: of the test split.
-        n_classes: None where there are no labels.
-        k: neighbours that kNN asks; all there are where these are fewer.
+        n_classes: None without labels.
+        k: neighbours of kNN, at most the number of training examples.
         temperature: of their weights.
         seeds: of the linear and ridge probes.
-        shares: of the training examples that low-shot probes see.
+        shares: of the training examples, for low-shot probes.
         bin_width: of the targets' many-, medium- and few-shot regions.
 
     Returns:
         With labels "knn": {"top1", ..} and "linear": {"top1", .., "low_shot": {..}}; with targets
         "knn": {"mae", ..} and "ridge": {"mae", .., "low_shot": {..}}; with both, all of these.
-        What only one of the splits has does not count; nor do labels of one class, and linear and
-        ridge probes want six training examples, to hold one out. See `knn_top1`,
-        `knn_target_scores`, `linear_probe`, `ridge_probe`, `low_shot`; low-shot linear probes
-        choose from `LOW_SHOT_L2_GRID`. "low_shot" is there where there are shares.
-        Besides, "episodes" and "opta" where test labels have enough classes, "multi_label" where
-        examples have multi-hot `labels`; of the test split, "anomaly" where some have `outlier`,
-        "tree" where they have a `path`, and "sts" where they have an `sts_pair` and its
-        `sts_score`. With none of all these {}.
+        Keys that only one split has do not count, and neither do labels of a single class. Linear
+        and ridge probes need six training examples, to hold one out. See `knn_top1`,
+        `knn_target_scores`, `linear_probe`, `ridge_probe`, `low_shot`. Low-shot linear probes
+        choose from `LOW_SHOT_L2_GRID`; "low_shot" is there if shares are given.
+        Further scores are "episodes" and "opta" if test labels have enough classes, and
+        "multi_label" if examples have multi-hot `labels`. For the test split there are "anomaly"
+        with `outlier`, "tree" with `path`, and "sts" with `sts_pair` and `sts_score`. Without any
+        of these the result is {}.
 
     Raises:
-        jcl.errors.UserError: features, labels or targets that do not fit.
+        jcl.errors.UserError: features, labels or targets that do not match.
     """
     n = len(train_features.features)
     neighbours = {"k": min(k, n), "temperature": temperature}
@@ -110,7 +111,7 @@ def measure(
 
 
 def _further(train: Features, test: Features) -> dict[str, dict]:
-    """Scores of what few data know of their examples."""
+    """Scores that need keys which few datasets have."""
     scores = {}
     if train.label is not None and test.label is not None:
         scores["episodes"] = episodes(test.features, test.label)

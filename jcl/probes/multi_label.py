@@ -20,8 +20,8 @@ def mean_average_precision(
 ) -> float | None:
     """The mean over classes of the average precision of their examples, ranked by score.
 
-    Not interpolated (scikit-learn's `average_precision_score`). Classes without an example are left
-    out; None where all are.
+    It is not interpolated (scikit-learn's `average_precision_score`). Classes without an example
+    are left out; the result is None if no class has one.
     """
     from sklearn.metrics import average_precision_score  # slow to import
 
@@ -43,10 +43,10 @@ def multi_label_probe(
     seed: int = 0,
     max_iterations: int = 500,
 ) -> dict:
-    """MAP of one logistic regression a class against the rest, on standardised features.
+    """MAP of one logistic regression per class against the rest, on standardised features.
 
-    The penalty, one for all classes, is that with the highest mAP on a held-out part of the
-    training rows (the larger of tied ones); then the classifiers are fitted on all of them.
+    All classes have one penalty, the one with the highest mAP on a held-out part of the training
+    rows (the larger one of ties). The classifiers are then fitted on all training rows.
 
     Args:
         train_features: float [n, D].
@@ -58,13 +58,14 @@ def multi_label_probe(
             of each class.
         held_out: fraction of the training rows to hold out, in (0, 1).
         seed: of the held-out part.
-        max_iterations: cap of one L-BFGS fit.
+        max_iterations: limit of one L-BFGS fit.
 
     Returns:
-        {"map": x, "l2": chosen, "held_out_map": there}; None where no class has an example.
+        {"map": x, "l2": chosen, "held_out_map": on the held-out part}; None if no class has an
+        example.
 
     Raises:
-        UserError: arguments that do not fit, or are out of their range.
+        UserError: arguments that do not match, or are out of their range.
     """
     check_features("Train features", train_features)
     check_features("Test features", test_features)
@@ -91,7 +92,7 @@ def multi_label_probe(
         for l2 in sorted(set(map(float, l2_grid)), reverse=True):
             models = fit(x, ~held, l2, models)
             found[l2] = mean_average_precision(_margins(models, x)[held], labels[held]), models
-        best = max(found, key=lambda l2: found[l2][0] or 0.0)  # the first of tied ones
+        best = max(found, key=lambda l2: found[l2][0] or 0.0)  # the first one of ties
         mean, std = (x.astype(np.float32) for x in column_statistics(train, np.ones(n, bool)))
         x = jnp.asarray(((train - mean) / std).T)
         models = fit(x, np.ones(n, bool), best, found[best][1])
@@ -105,7 +106,7 @@ def multi_label_probe(
 
 @partial(jax.jit, static_argnames="max_iterations")
 def _fit(x, used, l2, models, *, targets, max_iterations):
-    """One classifier a row of targets [C, n]; they share a preconditioner."""
+    """One classifier per row of targets [C, n]; they share a preconditioner."""
     main = logistic.spectrum(x)
 
     def one(labels, model):
@@ -118,7 +119,7 @@ def _fit(x, used, l2, models, *, targets, max_iterations):
 
 
 def _margins(models, x) -> Float[np.ndarray, "n C"]:
-    """Logits of "has" less those of "has not", [n, C]."""
+    """Logits of "has" minus those of "has not", [n, C]."""
     weights = models.weights[..., 1] - models.weights[..., 0]
     bias = models.bias[:, 1] - models.bias[:, 0]
     return np.asarray(jnp.matmul(weights, x, precision=logistic.HIGHEST).T + bias)

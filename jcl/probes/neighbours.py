@@ -1,4 +1,4 @@
-"""The k most similar training rows of each test row, and what they weigh."""
+"""The k most similar training rows of each test row, and their weights."""
 
 from functools import partial
 
@@ -22,9 +22,9 @@ def neighbours(
 ) -> tuple[Int[Array, "m k"], Float[Array, "m k"]]:
     """Find the k nearest training rows by cosine, with weights exp(s / temperature).
 
-    The search is exact. Beside what is returned, memory is `block_size x n`, never `m x n`.
-    Equally similar neighbours are taken in the order of the training set, so the answer depends
-    on nothing but the arguments.
+    The search is exact. Besides the result, memory is `block_size x n`, never `m x n`. Equally
+    similar neighbours are taken in the order of the training set, so the result depends only on the
+    arguments.
 
     Args:
         train_features: float [n, D]; need not be normalised.
@@ -72,5 +72,5 @@ def _search(train, test, temperature, *, k, block_size):
         nearest, index = jax.lax.top_k(similarity, k)  # ties: the smaller index first
         return index, jnp.exp((nearest - nearest[0]) / temperature)
 
-    # Batched, `search` is one matrix product a block.
+    # Batched, `search` is one matrix product per block.
     return jax.lax.map(search, unit_rows(test), batch_size=block_size)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 from jcl.probes.episodes import episodes
 
 _PASSES_OF_ONE_SHOT = 5
-_SHARE_OF_NEW = 0.7  # with more shots
+_SHARE_OF_NEW = 0.7  # of the transported mean, with more than one shot
 _ITERATIONS, _TOLERANCE = 1000, 1e-4  # of Sinkhorn's algorithm; share of a mean's mass
 
 
@@ -24,14 +24,14 @@ def opta(
 ) -> dict[str, dict]:
     """Top-1 accuracy over the episodes of `episodes`, after optimal transport.
 
-    Class means are moved to where the queries are (`transported`), which makes up for means of few
-    examples; a logistic regression is fitted on the moved means alone and predicts the queries.
-    With one shot they are moved five times, with more once, and then 0.3 of the old mean stays.
-    Features are standardised, each vector by itself.
+    Optimal transport moves class means towards the queries (`transported`), because means of few
+    examples are imprecise. A logistic regression is then fitted on the moved means alone and
+    predicts the queries. With one shot the means are moved five times. With more shots they are
+    moved once, and 0.3 of the old mean is kept. Each feature vector is standardised by itself.
 
-    All queries of an episode are looked at together, and as many are taken to be of each class as
-    of any other: numbers of `episodes`, which looks at one query at a time, are not to be compared
-    with these.
+    The method uses all queries of an episode together, and assumes that all classes have equally
+    many. So its numbers must not be compared with those of `episodes`, which classifies each query
+    by itself.
 
     Args:
         features: float [n, D].
@@ -39,8 +39,8 @@ def opta(
         ways: classes of an episode, at least 2.
         shots: examples of each class that are labelled.
         queries: examples of each class that are predicted.
-        count: episodes, at least 2.
-        seed: of the draws, which are those of `episodes`.
+        count: number of episodes, at least 2.
+        seed: of the draws, which equal those of `episodes`.
 
     Returns:
         As `episodes`.
@@ -62,20 +62,20 @@ def transported(
     *,
     epsilon: float = 0.05,
 ) -> Float[np.ndarray, "E W D"]:
-    """Of each episode, each mean as the average of the queries that are transported to it.
+    """For each episode, each mean as the average of the queries that are transported to it.
 
-    The cost of a mean and a query is their squared distance over the largest of these; every mean
-    gets the same mass, and every query has the same (Cuturi, "Sinkhorn Distances", NeurIPS 2013).
+    The cost of a mean and a query is their squared distance divided by the largest one. All means
+    have equal mass, and so have all queries (Cuturi, "Sinkhorn Distances", NeurIPS 2013).
 
     Args:
         means: of classes.
         queries: of the same space.
-        epsilon: of the entropy; the smaller, the fewer queries share a mean's mass.
+        epsilon: weight of the entropy; with a smaller one, fewer queries share a mean's mass.
     """
     squares = np.sum(means**2, axis=2)[:, :, None] + np.sum(queries**2, axis=2)[:, None]
     cost = np.maximum(squares - 2 * means @ queries.swapaxes(1, 2), 0)
     cost /= np.maximum(cost.max((1, 2), keepdims=True), np.finfo(cost.dtype).tiny)
-    # What is taken from a row the first scaling gives back, and no row underflows.
+    # The first scaling cancels the subtraction from a row, and no row underflows.
     kernel = np.exp((cost.min(2, keepdims=True) - cost) / epsilon)
     mass, of_queries = 1 / means.shape[1], 1 / queries.shape[1]
     to_queries = np.ones((len(queries), 1, queries.shape[1]))
@@ -97,20 +97,20 @@ def _of_transported_means(known, asked):
             means = transported(means, asked)
     else:
         means = _SHARE_OF_NEW * transported(means, asked) + (1 - _SHARE_OF_NEW) * means
-    # The weights are sums of means, so their span has the same solution in fewer numbers.
+    # The weights are linear combinations of means, so the problem can be solved in their span.
     span = np.linalg.qr(means.swapaxes(1, 2))[0]
     logits = _with_one(asked @ span) @ _logistic(_with_one(means @ span))
     return np.argmax(logits, axis=2)
 
 
 def _logistic(x: Float[np.ndarray, "E W V"]) -> Float[np.ndarray, "E V W"]:
-    """Weights of the classes, each with one example, by Newton's method with ever shorter steps.
+    """Weights of classes with one example each, by Newton's method with step halving.
 
-    They minimise the sum of the cross-entropies and half the squared weights, of which those of the
-    last column, the biases, do not count: scikit-learn's `LogisticRegression` with C = 1.
+    They minimise the sum of the cross-entropies and half of the squared weights without the last
+    column, the biases. This is scikit-learn's `LogisticRegression` with C = 1.
     """
     episodes, ways, width = x.shape
-    penalty = np.append(np.ones(width - 1), 1e-9)[:, None]  # equal biases change nothing
+    penalty = np.append(np.ones(width - 1), 1e-9)[:, None]  # a common bias has no effect
 
     def log_softmax(weights):
         logits = x @ weights

@@ -1,4 +1,4 @@
-"""Whether features that lie far apart have targets that differ much."""
+"""Rank correlation of the distances of features and of targets."""
 
 import numpy as np
 from jaxtyping import Array, Float, Int, Real
@@ -14,21 +14,21 @@ def ordinality(
 ) -> float | None:
     """Rank correlation of distances between features and between targets, in [-1, 1].
 
-    Spearman's correlation, over all pairs of rows, between the Euclidean distance of unit features
-    and the absolute difference of the targets. Rank-N-Contrast (Zha et al., NeurIPS 2023) and
-    SupReMix (Wu et al., 2023) set out to raise it.
+    This is Spearman's correlation, over all pairs of rows, between the Euclidean distance of unit
+    features and the absolute difference of the targets. Rank-N-Contrast (Zha et al., NeurIPS 2023)
+    and SupReMix (Wu et al., 2023) aim to raise it.
 
     Args:
         features: float [n, D], normalised here.
         targets: [n].
-        max_rows: of more rows than that, evenly spaced ones are compared.
+        max_rows: largest number of rows; if there are more, evenly spaced ones are compared.
 
     Returns:
-        The correlation, or None where all distances or all differences are equal, as those of
-        fewer than three rows are.
+        The correlation, or None if all distances or all differences are equal, as with fewer than
+        three rows.
 
     Raises:
-        UserError: features and targets that do not fit.
+        UserError: features and targets that do not match.
     """
     from scipy.spatial.distance import pdist  # slow to import
     from scipy.stats import spearmanr
@@ -42,12 +42,12 @@ def ordinality(
     x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     distances = pdist(x)
     differences = pdist(np.asarray(targets, np.float64)[rows, None])
-    # Distances of unit rows below this are rounding.
+    # Distances of unit rows below this are rounding errors.
     if np.ptp(distances) <= 1e-7 or np.ptp(differences) == 0:
         return None
     return float(spearmanr(distances, differences).statistic)
 
 
 def evenly_spaced(n: int, most: int) -> Int[np.ndarray, " m"]:
-    """`most` of n rows, or all where there are no more, in order."""
+    """`most` evenly spaced indices of n rows, in order; all rows if there are no more."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))

@@ -1,4 +1,4 @@
-"""Whether pairs that were spoilt on purpose are those that look least alike."""
+"""Whether planted bad pairs are the least similar pairs."""
 
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -13,18 +13,18 @@ def planted_recall(
 ) -> dict[str, float]:
     """The share of P planted bad pairs that are among the P least similar pairs.
 
-    As many are flagged as were planted, so precision and recall are the same number (R-precision).
-    Of equally similar pairs the later ones are flagged last.
+    The number of flagged pairs is that of planted ones, so precision equals recall (R-precision).
+    Among equally similar pairs, earlier ones are flagged first.
 
     Args:
-        similarity: [n], of each pair: a cosine, or a method's own weight; small is suspicious.
+        similarity: [n], of each pair: a cosine, or a method's weight; small values are suspicious.
         planted: [n], 0 or False for a good pair, anything else for a planted one.
 
     Returns:
         {"recall": fraction, "planted": P}.
 
     Raises:
-        UserError: shapes that do not fit, numbers that are not finite, or nothing planted.
+        UserError: shapes that do not match, numbers that are not finite, or no planted pair.
     """
     planted = np.asarray(planted) != 0
     check_targets("Similarities", similarity, n=len(planted))

@@ -1,7 +1,7 @@
-"""Figures: what the views look like, how the loss fell, where the classes lie.
+"""Figures: a grid of views, the loss curve, and a map of features by class.
 
-Figures are made as objects on the Agg canvas, without pyplot, so nothing is global and nothing
-needs a display.
+Figures are objects on the Agg canvas, without pyplot, so there is no global state and no display is
+needed.
 """
 
 import os
@@ -27,11 +27,11 @@ def views_grid(
     *,
     originals: Num[Array | np.ndarray, "n h w C"] | None = None,
 ) -> None:
-    """Draw each example's views in a row, after the original where it is given.
+    """Draws each example's views in a row, after the original if it is given.
 
     Args:
-        views: float [n, V, H, W, C] in [0, 1]. Of two channels the first is drawn, in grey, of five
-            or more the first three.
+        views: float [n, V, H, W, C] in [0, 1]. With two channels the first one is drawn in grey,
+            with five or more the first three.
         path: image file to write.
         originals: uint8, or float in [0, 1], [n, h, w, C]; the size may differ from the views'.
     """
@@ -48,14 +48,15 @@ def views_grid(
     for column, (title, images) in enumerate(columns):
         axes[0, column].set_title(title, fontsize=9)
         for row in range(n):
-            image = _drawable(np.clip(images[row], 0, 1))
+            image = drawable(np.clip(images[row], 0, 1))
             axes[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
             axes[row, column].set_axis_off()
-    figure.suptitle("Augmented views, one example a row", fontsize=10)
+    figure.suptitle("Augmented views, one example per row", fontsize=10)
     save_figure(figure, path)
 
 
-def _drawable(image: Float[np.ndarray, "H W C"]) -> Float[np.ndarray, "H W ..."]:
+def drawable(image: Num[np.ndarray, "H W C"]) -> Num[np.ndarray, "H W ..."]:
+    """What a picture shows of an image: its first channel, the first three, or all of four."""
     channels = image.shape[-1]
     if channels < 3:
         return image[..., 0]
@@ -67,7 +68,7 @@ def loss_curve(
     losses: Num[Array | np.ndarray, " s"] | Sequence[float],
     path: str | os.PathLike,
 ) -> None:
-    """Draw the loss of each logged step, and its running mean where there are enough of them.
+    """Draws the loss of each logged step, and its running mean if there are enough steps.
 
     Args:
         steps: completed updates, [s].
@@ -98,7 +99,7 @@ def loss_curve(
 
 
 class Map(NamedTuple):
-    """Where some rows of a feature matrix lie in the plane."""
+    """Positions of some rows of a feature matrix in the plane."""
 
     rows: Int[np.ndarray, " p"]
     position: Float[np.ndarray, "p 2"]
@@ -108,13 +109,13 @@ def tsne(features: Float[Array | np.ndarray, "n D"], *, max_points: int = 1000) 
     """A t-SNE map of features, which `embedding_map` draws.
 
     t-SNE (van der Maaten & Hinton, JMLR 2008) of cosine distances, perplexity 30, started from
-    principal components with a fixed seed: the same features give the same map. Neighbourhoods
-    mean something on it; distances between clusters and their sizes do not.
+    principal components with a fixed seed, so the same features give the same map. Neighbourhoods
+    on the map have a meaning; distances between clusters and their sizes do not.
 
     Args:
         features: float [n, D], n at least `LEAST_MAPPED`.
-        max_points: of more rows than that, evenly spaced ones are taken. 1,000 take about 5 s,
-            2,000 about 12 s.
+        max_points: largest number of rows; if there are more, evenly spaced ones are taken. 1,000
+            take about 5 s, 2,000 about 12 s.
 
     Raises:
         UserError: too few rows.
@@ -135,7 +136,7 @@ def embedding_map(
     class_names: Sequence[str] | None = None,
     title: str = "Test features",
 ) -> None:
-    """Draw a map of features, coloured by class or by continuous target.
+    """Draws a map of features, coloured by class or by continuous target.
 
     Args:
         features: `tsne` of the features [n, D].
@@ -160,7 +161,7 @@ def embedding_map(
         points = axes.scatter(*position.T, c=labels, cmap="viridis", **style)
         figure.colorbar(points, label="target")
     elif len(classes) > 20:
-        # No legend of that many colours can be read.
+        # A legend of this many colours would not be readable.
         axes.scatter(*position.T, c=np.searchsorted(classes, labels), cmap="turbo", **style)
         title += f", {len(classes)} classes"
     else:
@@ -183,7 +184,7 @@ def _positions(features: np.ndarray) -> np.ndarray:
     # On unit rows Euclidean neighbours are cosine neighbours.
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     perplexity = min(30.0, (len(unit) - 1) / 3)
-    if np.ptp(unit, axis=0).max() == 0:  # collapsed features: principal components do not exist
+    if np.ptp(unit, axis=0).max() == 0:  # collapsed features have no principal components
         return np.zeros((len(unit), 2))
     components = min(unit.shape[1], 2)
     init = "pca" if components == 2 else "random"
@@ -193,7 +194,7 @@ def _positions(features: np.ndarray) -> np.ndarray:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that size in inches, on a canvas of its own."""
+    """An empty figure of this size in inches, on its own canvas."""
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -206,8 +207,8 @@ def plain_axes(axes) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
-    """Writes the figure to an image file, and makes its folder where that is missing."""
-    path = epath.Path(path)  # which may lie on Google's storage
+    """Writes the figure to an image file, and makes its folder if it is missing."""
+    path = epath.Path(path)  # may be on Google's storage
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         figure.savefig(file, format=path.suffix.removeprefix("."))

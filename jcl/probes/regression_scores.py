@@ -1,4 +1,4 @@
-"""How far predicted targets lie from true ones: errors, correlations, few-shot regions."""
+"""Scores of predicted targets: errors, correlations, few-shot regions."""
 
 import numpy as np
 from jaxtyping import Array, Float, Int, Real
@@ -8,7 +8,7 @@ from jcl.probes.checks import check_targets
 
 SCORES = ("mae", "rmse", "r2", "pearson", "spearman")
 
-# Of the variance of all rows: a resample that varies less has no correlation.
+# Share of the variance of all rows: a resample that varies less has no correlation.
 _ROUNDING = 1e-12
 _CHUNK = 2**22  # weights of resamples in memory at a time, 32 MiB
 
@@ -23,25 +23,25 @@ def regression_scores(
     """Errors and correlations of predictions, with 95% bootstrap intervals over test examples.
 
     Intervals are percentile intervals (Efron & Tibshirani, "An Introduction to the Bootstrap",
-    1993, chapter 13): examples are drawn with replacement, and the 2.5th and 97.5th percentiles
-    of the resamples' scores taken. They say how much the choice of the test examples matters;
-    training is not repeated. Undefined scores of single resamples are left out.
+    1993, chapter 13): examples are drawn with replacement, and the 2.5th and 97.5th percentiles of
+    the resamples' scores are taken. They show the effect of the choice of test examples; training
+    is not repeated. Undefined scores of single resamples are left out.
 
     Args:
         predicted: [m], or [s, m] of s fits: a score is then the mean over the fits, also within
             each resample.
-        target: [m], in any unit, which is also that of mae and rmse.
-        resamples: how many; 0 leaves the intervals out.
+        target: [m], in any unit; mae and rmse have the same unit.
+        resamples: number of resamples; 0 leaves the intervals out.
         seed: of the resamples.
 
     Returns:
         {"mae", "rmse", "r2", "pearson", "spearman"} and {"mae_interval": [low, high], ..}. r2 is
         1 - sum of squared errors / sum of squares around the mean target, spearman the correlation
-        of ranks (ties share their mean rank). None where a score is undefined: r2 of constant
-        targets, correlations where targets or predictions are constant.
+        of ranks (ties share their mean rank). Undefined scores are None: r2 of constant targets,
+        and correlations of constant targets or predictions.
 
     Raises:
-        UserError: shapes that do not fit, numbers that are not finite, negative resamples.
+        UserError: shapes that do not match, numbers that are not finite, negative resamples.
     """
     fits, target = _checked(predicted, target)
     if resamples < 0:
@@ -77,11 +77,11 @@ def regions(
     *,
     bin_width: float,
 ) -> dict[str, dict]:
-    """MAE and RMSE where training examples are many, fewer, and few.
+    """MAE and RMSE in many-, medium- and few-shot regions of the target.
 
-    Yang et al., "Delving into Deep Imbalanced Regression" (ICML 2021), section 4: the bin
+    As in Yang et al., "Delving into Deep Imbalanced Regression" (ICML 2021), section 4, the bin
     round(target / bin_width) of a test example has more than 100 training examples (many), 20 to
-    100 (medium), or fewer than 20, also none (few).
+    100 (medium), or fewer than 20 or none (few).
 
     Args:
         predicted: [m], or [s, m] of s fits: errors are then means over the fits.
@@ -94,7 +94,8 @@ def regions(
         without test examples is left out.
 
     Raises:
-        UserError: shapes that do not fit, numbers that are not finite, a bin_width not positive.
+        UserError: shapes that do not match, numbers that are not finite, or a bin_width that is not
+            positive.
     """
     fits, target = _checked(predicted, target)
     train_target = np.asarray(train_target, np.float64)
@@ -134,7 +135,7 @@ def _checked(predicted, target) -> tuple[Float[np.ndarray, "s m"], Float[np.ndar
 
 
 class _Prepared:
-    """What scores under any weights of the examples are sums of."""
+    """Terms whose weighted sums give the scores for any weights of the examples."""
 
     def __init__(self, predicted: Float[np.ndarray, " m"], target: Float[np.ndarray, " m"]):
         error = predicted - target
@@ -146,7 +147,7 @@ class _Prepared:
 
 
 class _Ranking:
-    """Ranks of values, drawn with any multiplicities."""
+    """Ranks of values that are drawn several times."""
 
     def __init__(self, values: Float[np.ndarray, " m"]):
         self.order = np.argsort(values, kind="stable")
@@ -167,7 +168,7 @@ class _Ranking:
 def _scores(
     prepared: list[_Prepared], times: Int[np.ndarray, " s"], weights: Float[np.ndarray, "b m"]
 ) -> dict:
-    """Scores [b] of examples with each row of weights; the mean over fits that occur so often."""
+    """Scores [b] of examples with each row of weights, averaged over fits."""
     each = [_scores_of_fit(fit, weights) for fit in prepared]
     mean = {name: [scores[name] for scores in each] for name in SCORES}
     return {name: np.average(values, axis=0, weights=times) for name, values in mean.items()}
@@ -197,7 +198,7 @@ def _scores_of_fit(fit: _Prepared, weights: Float[np.ndarray, "b m"]) -> dict:
 
 
 def _variance(values: np.ndarray, whole: float, constant: bool) -> np.ndarray:
-    """The values, NaN where they are zero but for rounding."""
+    """The values, NaN where they are zero up to rounding."""
     return np.where((values > _ROUNDING * whole) & (not constant), values, np.nan)
 
 

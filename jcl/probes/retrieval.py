@@ -1,4 +1,4 @@
-"""Whether images find their texts, and texts their images."""
+"""Retrieval of texts by images, and of images by texts."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,17 +23,17 @@ def retrieval(
     ks: Sequence[int] = KS,
     block_size: int | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Recall@k both ways: a query is served where one of its own is among the k most similar.
+    """Recall@k in both directions: a query counts if a match is among the k most similar.
 
-    The protocol of Karpathy & Fei-Fei, "Deep Visual-Semantic Alignments for Generating Image
-    Descriptions" (CVPR 2015), section 4.1, which CLIP follows. Similarity is the cosine.
+    This is the protocol of Karpathy & Fei-Fei, "Deep Visual-Semantic Alignments for Generating
+    Image Descriptions" (CVPR 2015), section 4.1, which CLIP follows. Similarity is the cosine.
 
     Args:
-        images: float [n, d], one row an image, normalised here.
+        images: float [n, d], one row per image, normalised here.
         texts: float [m, d].
         pair: integer [m], the row of the image that each text describes; several texts may describe
-            one. None: text i describes image i.
-        ks: how many are looked at.
+            one image. None: text i describes image i.
+        ks: values of k.
         block_size: queries compared at a time; None picks one that needs about 128 MiB.
 
     Returns:
@@ -62,8 +62,8 @@ def recall_at(
 ) -> dict[str, float]:
     """The share of queries with a key of their own id among the k most similar keys.
 
-    A key of another id that is as similar as the best one of the own counts as before it, so
-    embeddings that are all the same find nothing. Memory is `block_size x m`.
+    In a tie between a key of another id and the best matching key, the other key comes first. So
+    the recall of constant embeddings is 0. Memory is `block_size x m`.
 
     Args:
         queries: float [q, d].
@@ -74,7 +74,7 @@ def recall_at(
         block_size: queries compared at a time; None picks one that needs about 128 MiB.
 
     Raises:
-        UserError: embeddings that are not finite matrices of one width, ids that do not fit, or a
+        UserError: embeddings that are not finite matrices of one width, ids that do not match, or a
             query without a key.
     """
     check_features("Queries", queries)
@@ -86,7 +86,7 @@ def recall_at(
             f"{len(key_ids)} ids."
         )
     if not np.isin(query_ids, key_ids).all():
-        raise UserError("Some queries have no key that is right.")
+        raise UserError("Some queries have no matching key.")
     everything = np.ones((1, len(keys)), bool)
     before = wrong_keys_before(queries, keys, query_ids, key_ids, everything, block_size=block_size)
     return {f"r{k}": float(np.mean(before < k)) for k in ks}
@@ -101,7 +101,7 @@ def wrong_keys_before(
     *,
     block_size: int | None = None,
 ) -> Int[np.ndarray, "q s"]:
-    """How many keys of another id come before the best of the query's own, among some keys.
+    """The number of keys of another id that come before the best matching key, among some keys.
 
     Args:
         queries: float [q, d].
@@ -112,7 +112,8 @@ def wrong_keys_before(
         block_size: queries compared at a time; None picks one that needs about 128 MiB.
 
     Returns:
-        Of each query in each selection; all of the other keys there, where it has none of its own.
+        The number for each query in each selection. For a query without a matching key, it is the
+        number of all other keys of the selection.
     """
     if block_size is None:
         block_size = min(max(2**25 // among.size, 1), 1024)

@@ -1,4 +1,4 @@
-"""Ridge regression on frozen features, in closed form, penalty chosen on held-out rows."""
+"""Ridge regression on frozen features, in closed form, with a penalty chosen on held-out rows."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -32,17 +32,18 @@ def ridge_probe(
 ) -> dict:
     """Errors and correlations of ridge regression on standardised features.
 
-    The protocol of `linear_probe`, for a continuous target: for each seed, a random part of the
-    training rows is held out, the penalty with the lowest mean absolute error there is chosen
-    (the larger of tied ones), and the regression is fitted again on all training rows. Penalties
-    are tried from the strongest on, until two in a row are no better than the best. Test rows
-    choose nothing. Seeds that choose the same l2 share one final fit: `mae_std` is what the choice
-    of l2 contributes, nothing else, and is often 0.
+    This is the protocol of `linear_probe` for a continuous target. For each seed, a random part of
+    the training rows is held out. The penalty with the lowest mean absolute error on this part is
+    chosen (the larger one of ties), and the regression is fitted again on all training rows.
+    Penalties are tried from the strongest on, until two in a row are no better than the best. Test
+    rows do not influence the choice. Seeds that choose the same l2 have the same final fit.
+    `mae_std` therefore shows only the effect of the choice of l2, and is often 0.
 
     The objective is `mean squared error / 2 + l2/2 |w|^2`, with an intercept without penalty:
-    scikit-learn's `Ridge(alpha=l2 * n)`. It is solved in float64 on the host, one Cholesky
-    factorisation a penalty (at 3,072 columns, all seven cost less than one eigendecomposition), of
-    the smaller of the two Gram matrices. Memory is a few times min(n, D)^2, and the features.
+    scikit-learn's `Ridge(alpha=l2 * n)`. It is solved in float64 on the host, by one Cholesky
+    factorisation per penalty of the smaller of the two Gram matrices. (With 3,072 columns, all
+    seven cost less than one eigendecomposition.) Memory is a few times min(n, D)^2, and the
+    features.
 
     Args:
         train_features: float [n, D]. Standardised by the statistics of the rows fitted on; a
@@ -57,12 +58,13 @@ def ridge_probe(
         resamples: of the bootstrap intervals.
 
     Returns:
-        What `regression_scores` returns for the final fits, so means over seeds, and "mae_std":
-        population standard deviation over seeds, "regions": means over seeds, "l2": chosen, a
-        seed each, "held_out_mae": its error there, a seed each, "seeds", "l2_grid", "held_out".
+        What `regression_scores` returns for the final fits, which are means over seeds, and
+        "mae_std": population standard deviation over seeds, "regions": means over seeds, "l2":
+        chosen value of each seed, "held_out_mae": its error on the held-out part, for each seed,
+        "seeds", "l2_grid", "held_out".
 
     Raises:
-        UserError: an argument out of its range, or features and targets that do not fit.
+        UserError: an argument out of its range, or features and targets that do not match.
     """
     check_features("Train features", train_features)
     check_features("Test features", test_features)
@@ -87,7 +89,7 @@ def ridge_probe(
         for fit in train.fits(~held, path):
             predicted = fit.predict(train.features[held])
             errors.append(float(np.abs(predicted - train.targets[held]).mean()))
-            best = int(np.argmin(errors))  # the first, so the strongest, of tied ones
+            best = int(np.argmin(errors))  # the first one of ties, so the strongest
             if len(errors) > best + _PATIENCE:
                 break
         chosen.append(path[best])
@@ -136,19 +138,19 @@ class _Sums(NamedTuple):
 
 
 class _Rows:
-    """Training rows, and their sums, from which those of a part follow by subtraction."""
+    """Training rows and their sums; the sums over a part are computed by subtraction."""
 
     def __init__(self, features, targets):
         self.features = np.asarray(features)
         self.targets = np.asarray(targets, np.float64)
-        # About standardised, so that subtracting loses no digits.
+        # Approximately standardised, so that the subtraction loses no digits.
         everything = np.ones(len(self.features), bool)
         self.centre, self.scale = column_statistics(self.features, everything)
         self.centred_targets = self.targets - self.targets.mean()
         self._total = None
 
     def fits(self, used: Bool[np.ndarray, " n"], penalties: Sequence[float]) -> Iterator[_Fit]:
-        """Ridge regressions on the used rows, one a penalty, each made when it is asked for."""
+        """Ridge regressions on the used rows, one per penalty, computed one at a time."""
         n, width = int(used.sum()), self.features.shape[1]
         mean, std = self.centre, self.scale
         if not used.all():
@@ -195,10 +197,10 @@ def _solve(
     from scipy.linalg import cho_factor, cho_solve  # slow to import
     from threadpoolctl import threadpool_limits
 
-    # In Fortran's order, as LAPACK wants it, so nothing is copied again.
+    # In Fortran order, as LAPACK needs it, so that it is not copied again.
     penalised = gram.T.copy(order="F")
     penalised[np.diag_indices_from(penalised)] += penalty
-    # On one thread, half a second at 3,072 columns; on two of a busy machine, up to nine.
+    # With 3,072 columns one thread takes half a second; two threads on a busy machine up to nine.
     with threadpool_limits(1, user_api="blas"):
         factor = cho_factor(penalised, overwrite_a=True, check_finite=False)
     return cho_solve(factor, right, check_finite=False)

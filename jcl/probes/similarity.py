@@ -1,4 +1,4 @@
-"""Whether features are as similar as the examples are said to be."""
+"""Agreement of the similarity of features with given similarities of examples."""
 
 import numpy as np
 from jaxtyping import Array, Float, Int, Real
@@ -18,8 +18,8 @@ def similarity_spearman(
 ) -> float | None:
     """Spearman's correlation of the pairs' cosines with their given similarities, in [-1, 1].
 
-    The score of semantic textual similarity (Gao et al., "SimCSE", EMNLP 2021, section 6.1).
-    `ordinality` is for targets, of which all pairs differ by some amount.
+    This is the score of semantic textual similarity (Gao et al., "SimCSE", EMNLP 2021, section
+    6.1). `ordinality` is for continuous targets, with which all pairs are compared.
 
     Args:
         left: float [n, D].
@@ -27,10 +27,10 @@ def similarity_spearman(
         similarity: [n].
 
     Returns:
-        The correlation, or None where all cosines or all similarities are equal.
+        The correlation, or None if all cosines or all similarities are equal.
 
     Raises:
-        UserError: arguments that do not fit.
+        UserError: arguments that do not match.
     """
     from scipy.stats import spearmanr  # slow to import
 
@@ -51,17 +51,18 @@ def ndcg(
     k: int = 10,
     max_queries: int = 1000,
 ) -> float:
-    """Mean nDCG@k where each row asks for the others by cosine, in [0, 1].
+    """Mean nDCG@k with each row as a query for the others by cosine, in [0, 1].
 
-    The relevance of another row is how far both go down the same way of a tree
-    (`shared_path`); it enters the gain as it is, not as 2^relevance - 1 (Järvelin & Kekäläinen,
+    The relevance of another row is the number of levels of the tree that both paths share
+    (`shared_path`). The gain is the relevance, not 2^relevance - 1 (Järvelin & Kekäläinen,
     "Cumulated Gain-Based Evaluation of IR Techniques", 2002). Tied cosines share their gain.
 
     Args:
         features: float [n, D], two rows or more.
         path: integer [n, depth], from the root to the leaf.
-        k: how many are looked at.
-        max_queries: of more rows than that, evenly spaced ones ask; all can be found.
+        k: number of nearest rows that count.
+        max_queries: largest number of queries; if there are more rows, evenly spaced ones are
+            queries. All rows can be found.
 
     Raises:
         UserError: arguments that do not fit.
@@ -86,7 +87,7 @@ def ndcg(
 def tree_scores(
     features: Float[Array | np.ndarray, "n D"], path: Int[Array | np.ndarray, "n depth"]
 ) -> dict[str, float | None]:
-    """How well cosines of rows follow a tree that the rows are leaves of.
+    """Agreement of the cosines of rows with a tree whose leaves are the rows.
 
     Args:
         features: float [n, D].
@@ -113,7 +114,7 @@ def tree_scores(
 def shared_path(
     left: Int[np.ndarray, "n depth"], right: Int[np.ndarray, "m depth"]
 ) -> Int[np.ndarray, "n m"]:
-    """How many steps each way on the left goes together with each on the right."""
+    """The number of levels that each path on the left shares with each path on the right."""
     same = left[:, None] == right[None]
     return np.cumprod(same, axis=2).sum(2)
 

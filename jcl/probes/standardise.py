@@ -1,4 +1,4 @@
-"""Standardisation of feature columns: the statistics that probes divide by."""
+"""Statistics for the standardisation of feature columns."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -9,8 +9,8 @@ def column_statistics(
 ) -> tuple[Float[np.ndarray, " D"], Float[np.ndarray, " D"]]:
     """Mean and population deviation of each column over the used rows, in float64.
 
-    A column that is constant there, or varies by rounding alone, gets deviation 1: standardised,
-    it is zero.
+    A column that is constant, or varies only by rounding, gets the deviation 1; standardised, it is
+    zero.
     """
     mean = features.mean(0, dtype=np.float64, where=used[:, None])
     std = features.std(0, dtype=np.float64, where=used[:, None])

@@ -1,4 +1,4 @@
-"""Semantic textual similarity: do cosines of texts rank pairs as people, or a taxonomy, do?"""
+"""Semantic textual similarity: rank correlation of cosines with scores by people or a taxonomy."""
 
 import numpy as np
 import scipy.stats
@@ -17,17 +17,17 @@ def sts(
 
     Args:
         features: of texts.
-        pair: rows with the same number are the two sides of a pair; negative where a row has none.
-        score: of the pair, the same on both sides.
+        pair: rows with the same number are the two sides of a pair; negative for rows without one.
+        score: of the pair, equal on both sides.
 
     Returns:
-        "spearman", and "pairs", how many there are; {} where all rows have none.
+        "spearman", and "pairs", the number of pairs; {} without pairs.
 
     Raises:
-        UserError: a number that does not stand on two rows, or sides with different scores.
+        UserError: a number that does not occur on exactly two rows, or sides with different scores.
 
     Source: Cer et al. 2017, "SemEval-2017 Task 1: Semantic Textual Similarity"; Spearman's
-    correlation as Reimers et al. 2016 and Gao et al. 2021 (SimCSE), appendix B, argue for it.
+    correlation as recommended by Reimers et al. 2016 and Gao et al. 2021 (SimCSE), appendix B.
     """
     rows = np.flatnonzero(np.asarray(pair) >= 0)
     if not len(rows):

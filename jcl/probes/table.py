@@ -1,4 +1,4 @@
-"""The tables that a run ends with."""
+"""The tables of results that evaluation prints."""
 
 import io
 import math
@@ -16,24 +16,24 @@ _NOTHING = "\N{EN DASH}"
 def results_table(results: dict) -> str:
     """Scores of raw inputs, of the untrained and the trained encoder, and of further outputs.
 
-    Up to five tables, 80 columns wide: classification, regression where anything has a mean
-    absolute error, low-shot probes, networks that were trained or fine-tuned with labels, and
-    `FURTHER_SCORES`, where there are any.
+    There are up to five tables of 80 columns: classification; regression, if there is a mean
+    absolute error; low-shot probes; networks that were trained or fine-tuned with labels; and
+    `FURTHER_SCORES`, if there are any.
 
     Args:
-        results: what results.json holds: {"step": k, "knn": {"top1": x, "mae": e}, "linear":
+        results: the content of results.json: {"step": k, "knn": {"top1": x, "mae": e}, "linear":
             {"top1": x, "top1_std": s, "low_shot": {"0.01": {"top1", "examples"}, ..}}, "ridge":
             {"mae": e, "mae_interval": [low, high], "r2": r, "spearman": r, "low_shot": {..}},
             "untrained": {"knn": .., "linear": ..}, "pixels": {..}, "projection": {..}}, with a
-            section for each output after the first of "settings"; "concatenated" is of several
-            runs' features; "inputs" stands for "pixels" where examples are feature vectors;
-            "head" and, by the share of labels, "finetune": {"top1"} and {"mae", "mae_interval",
-            ..}. Accuracies are fractions; anything absent shows as an en dash, a row without any
-            score not at all.
+            section for each output after the first of "settings". "concatenated" is for the
+            features of several runs. "inputs" replaces "pixels" if examples are feature vectors.
+            "head", and "finetune" by the share of labels, hold {"top1"} and {"mae",
+            "mae_interval", ..}. Accuracies are fractions. A missing score is shown as an en dash;
+            a row without any score is left out.
 
     Returns:
-        Plain lines without escape codes; accuracies in percent, linear and low-shot ones with the
-        standard deviation over seeds.
+        Plain lines without escape codes. Accuracies are in percent, those of linear and low-shot
+        probes with the standard deviation over seeds.
     """
     rows = _rows(results)
     regression = any(_has(scores, probe, "mae") for _, scores in rows for probe in ("knn", "ridge"))
@@ -55,7 +55,7 @@ def results_table(results: dict) -> str:
 
 
 def _rows(results: dict) -> list[tuple[str, dict]]:
-    # Runs from before outputs had names probed features, and the projection where it was asked.
+    # Older runs, without names of outputs, probed features, and the projection on request.
     settings = results.get("settings", {})
     first, *others = settings.get("outputs") or ("features", "projection")
     trained, untrained = (
@@ -95,7 +95,7 @@ def _regression(rows) -> Table:
 
 
 def _low_shot(rows) -> Table:
-    """A row for each share and features, with only those columns that hold something."""
+    """A row for each share and features, without empty columns."""
     shares = {share for _, scores in rows for share in _shares(scores)}
     columns = []
     if any((scores.get("linear") or {}).get("low_shot") for _, scores in rows):
@@ -123,7 +123,7 @@ def _low_shot(rows) -> Table:
 
 
 def _heads(results: dict) -> Table:
-    """What networks score that were trained with labels from end to end."""
+    """Scores of networks that were trained with labels end to end."""
     scored = {}
     if results.get("head"):
         scored["head, as trained"] = results["head"]
@@ -146,7 +146,7 @@ def _heads(results: dict) -> Table:
 
 
 def _further_scores(rows) -> Table:
-    """A row for each score that anything has, a column for all features."""
+    """A row for each score that occurs, a column for each kind of features."""
     table = _table("score", *(_short(name) for name, _ in rows))
     found = [_further(scores) for _, scores in rows]
     for score in FURTHER_SCORES:
@@ -156,12 +156,12 @@ def _further_scores(rows) -> Table:
 
 
 def _short(name: str) -> str:
-    """The name of features, as a column's: "trained" of "trained encoder, step 400"."""
+    """The short name of features for a column: "trained" for "trained encoder, step 400"."""
     return re.sub(r"^(raw|its) |( encoder)?(, step \d+)?$", "", name)
 
 
 def _further(scores: dict) -> dict[str, str]:
-    """What features have of `FURTHER_SCORES`, by title."""
+    """The `FURTHER_SCORES` of features, by title."""
     cells = {}
     for score in FURTHER_SCORES:
         value = scores
@@ -198,7 +198,7 @@ def _table(*columns: str, left: int = 1) -> Table:
 
 
 def _text(table: Table) -> str:
-    # A width of its own: the text is the same on a terminal, in a file and in a test.
+    # A fixed width, so that the text is the same on a terminal, in a file and in a test.
     console = Console(file=io.StringIO(), width=80, color_system=None)
     console.print(table)
     lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
@@ -219,7 +219,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _error(value: float | None, std: float | None = None) -> str:
-    """Three digits, in units of the target; the deviation with as many decimals."""
+    """Three digits, in units of the target; the deviation with the same number of decimals."""
     if value is None:
         return _NOTHING
     if 0 < abs(value) < 1e-3:

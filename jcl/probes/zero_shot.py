@@ -1,4 +1,4 @@
-"""Classification by texts that name the classes, without a training example."""
+"""Zero-shot classification by texts that name the classes."""
 
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -15,9 +15,9 @@ def zero_shot_top1(
 ) -> dict[str, float]:
     """The share of images whose most similar class is their own.
 
-    A class is the mean of the unit embeddings of its texts, one a template, made a unit again
-    (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021,
-    section 3.1.4). Tied classes go to the smaller label.
+    The embedding of a class is the normalised mean of the unit embeddings of its texts, one per
+    template (Radford et al., "Learning Transferable Visual Models From Natural Language
+    Supervision", 2021, section 3.1.4). Ties go to the smaller label.
 
     Args:
         images: float [n, d].
@@ -28,7 +28,7 @@ def zero_shot_top1(
         {"top1": fraction, "templates": T}.
 
     Raises:
-        UserError: arguments that do not fit.
+        UserError: arguments that do not match.
     """
     if np.ndim(class_texts) != 3:
         raise UserError(f"class_texts must be [C, T, d], not {np.shape(class_texts)}.")
@@ -39,6 +39,6 @@ def zero_shot_top1(
     check_same_width(images, texts)
     check_labels("Labels", labels, n=len(images), n_classes=n_classes)
     classes = unit(unit(class_texts).mean(1))
-    # The images' own lengths change no order.
+    # The norms of images do not change the order.
     predicted = np.argmax(np.asarray(images) @ classes.T, axis=1)
     return {"top1": float(np.mean(predicted == np.asarray(labels))), "templates": templates}

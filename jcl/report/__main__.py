@@ -1,8 +1,8 @@
 """Compares runs: `python -m jcl.report DIR... [--out=runs/report]`.
 
 Each DIR is a workdir or a folder that holds some, at any depth. Runs that differ in their seed
-alone are one row of the table. OUT gets report.md, report.html, which needs no other file, and
-figures.
+alone are one row of the table. OUT gets report.md, figures, and report.html, a page that needs no
+other file: it sorts, filters, and shows curves, maps of features and views.
 """
 
 import sys
@@ -11,9 +11,11 @@ from pathlib import Path
 
 from jcl.errors import UserError
 from jcl.report.columns import columns_of
-from jcl.report.document import markdown_table, to_html, to_markdown
+from jcl.report.document import markdown_table, to_markdown
 from jcl.report.figures import loss_curves, scores_by_batch_size
+from jcl.report.page.write import to_html
 from jcl.report.runs import find_workdirs, group_runs, other_settings, read_run
+from jcl.report.table import make_table
 from jcl.runtime.cli import ArgumentParser
 from jcl.runtime.exits import EXIT_USER_ERROR
 from jcl.runtime.folder import local_folder
@@ -35,6 +37,7 @@ def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
     groups, remarks = group_runs(runs)
     remarks += other_settings(runs)
     columns = columns_of(runs, shown)
+    table = make_table(groups, columns)
     try:
         out.mkdir(parents=True, exist_ok=True)
         figures = {}
@@ -47,12 +50,15 @@ def report(folders: Sequence[Path], out: Path, *, shown: str = "") -> str:
             figures["batch_size.png"] = (
                 "Scores against the batch size: means over seeds, bars of one standard deviation"
             )
-        markdown = to_markdown(groups, columns, remarks, figures)
-        (out / "report.md").write_text(markdown)
-        (out / "report.html").write_text(to_html(markdown, out))
+        (out / "report.md").write_text(
+            to_markdown(groups, table, remarks, figures), encoding="utf-8"
+        )
+        (out / "report.html").write_text(
+            to_html(groups, table, remarks, figures, out), encoding="utf-8"
+        )
     except OSError as error:
         raise UserError(f"the report cannot be written to {out}: {error.strerror}") from error
-    return markdown_table(groups, columns)
+    return markdown_table(table)
 
 
 def main(argv: Sequence[str]) -> int:

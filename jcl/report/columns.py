@@ -51,6 +51,11 @@ class Column:
         low, high = map(self._scaled, found)
         return None if low is None or high is None else (low, high)
 
+    def mean(self, group: Group) -> float | None:
+        """The mean over the group's seeds, in the unit that is shown; None where none has one."""
+        values = [v for run in group.measured if (v := self.value(run)) is not None]
+        return statistics.fmean(values) if values else None
+
     def cell(self, group: Group) -> str:
         """Mean ± standard deviation over the group's seeds, or the value of a single one."""
         runs = [run for run in group.measured if self.value(run) is not None]
@@ -187,11 +192,7 @@ def best(column: Column, groups: Sequence[Group]) -> list[Group]:
     """The groups with the best mean; [] where there is no better, or nothing to compare."""
     if column.larger_is_better is None:
         return []
-    means = []
-    for group in groups:
-        values = [v for run in group.measured if (v := column.value(run)) is not None]
-        if values:
-            means.append((mean_and_deviation(values)[0], group))
+    means = [(mean, group) for group in groups if (mean := column.mean(group)) is not None]
     if len(means) < 2:
         return []
     choose = max if column.larger_is_better else min

@@ -1,5 +1,5 @@
-"""How a process starts, runs, tells and ends."""
+"""The life of a process: start, several processes, preemption, metrics, exit."""
 
-from jcl.runtime.settings import configure
+from jcl.runtime.settings import compiler_options, configure
 
-__all__ = ["configure"]
+__all__ = ["compiler_options", "configure"]

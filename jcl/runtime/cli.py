@@ -1,4 +1,4 @@
-"""How every binary starts and how it fails: one sentence and a non-zero exit status."""
+"""The start of every binary, and its failure: one sentence and a non-zero exit status."""
 
 import argparse
 import os
@@ -19,13 +19,13 @@ from jcl.runtime.exits import EXIT_INTERRUPTED, EXIT_LOST, EXIT_PREEMPTED, EXIT_
 from jcl.runtime.folder import Folder, folder_at
 from jcl.runtime.preemption import Preempted
 
-# What XLA says of a process that is gone, among all that may go wrong in it.
+# Words in XLA's errors after another process is gone.
 _LOST = re.compile(
     r"UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|CANCELLED|Gloo|oordination|remote process"
 )
 
 
-# absl gives all parsers of one class and arguments the same object, so these are classes.
+# absl shares one object among parsers of the same class and arguments, so these are classes.
 class _BareOr(flags.ArgumentParser):
     def __init__(self, bare: str):
         self._bare = bare
@@ -44,7 +44,7 @@ class _FolderParser(flags.ArgumentParser):
 
 
 def define_optional_string(name: str, bare: str, help: str) -> flags.FlagHolder:
-    """A flag that may stand alone: `--list` has the value `bare`, `--list=x` the value "x"."""
+    """A flag with an optional value: `--list` has the value `bare`, `--list=x` the value "x"."""
     flag = flags.Flag(_BareOr(bare), flags.ArgumentSerializer(), name, None, help, boolean=True)
     return flags.DEFINE_flag(flag)
 
@@ -55,10 +55,10 @@ def define_folder(name: str, help: str) -> flags.FlagHolder:
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
-    """Parses a command line that has flags alone; returns the program's name.
+    """Parses a command line of flags only; returns the program's name.
 
     Raises:
-        UserError: something else stands on it.
+        UserError: the command line has another argument.
     """
     rest = flags.FLAGS(argv)
     if len(rest) > 1:
@@ -75,11 +75,11 @@ def parse_config(
 
     Args:
         argv: the command line.
-        config_of: called once the flags are parsed; the config that the overrides change.
-        read: (config, command line) -> the config with them, what is left, lines for the user.
+        config_of: called after the flags were parsed; returns the config without overrides.
+        read: (config, command line) -> the config with overrides, the other arguments, messages.
 
     Returns:
-        The config and the lines.
+        The config and the messages.
     """
     flags.FLAGS(argv, known_only=True)
     argv = flags.FLAGS.read_flags_from_files(argv, force_gnu=False)
@@ -92,10 +92,10 @@ def parse_config(
 def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = parse_flags) -> None:
     """Runs `main(parse(argv))`, and exits.
 
-    A `UserError`, a flag that does not parse, or a device out of memory ends with a sentence on
-    stderr and status 2, a notice of preemption with status 75 once the state is saved, the loss of
-    another process with status 76, a Ctrl-C where there is no state to save with status 130; any
-    other exception is a defect of ours and keeps its traceback.
+    The exit status is 2, with a sentence on stderr, for a `UserError`, a flag that does not parse,
+    or a device out of memory; 75 after a notice of preemption, when the state is saved; 76 after
+    the loss of another process; and 130 for Ctrl-C without a state to save. Any other exception is
+    a defect of jcl and keeps its traceback.
     """
 
     def fail(message: object) -> None:
@@ -118,7 +118,7 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
             fail(str(error).splitlines()[0])
         except KeyboardInterrupt:
             interrupted()
-        # absl would choose INFO, at which libraries talk a lot; --verbosity=0 brings that back.
+        # absl's default is INFO, at which libraries log a lot; --verbosity=0 sets it again.
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING
         return parsed
@@ -145,7 +145,7 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
                 leave(1)
             print(
                 f"error: {distributed.name()}another process is gone or does not answer "
-                f"({reason[:200]}); its own last lines say why, and the same command goes on from "
+                f"({reason[:200]}); its own last lines say why, and the same command resumes from "
                 "the newest checkpoint",
                 file=sys.stderr,
                 flush=True,
@@ -156,16 +156,16 @@ def run(main: Callable[[Any], None], parse: Callable[[Sequence[str]], Any] = par
 
 
 def show(text: str) -> None:
-    """Prints a text whose reader may stop early, as `| head` does."""
+    """Prints a text; the reader may stop early, as in `| head`."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # What is flushed at the end of the process has nowhere to go either.
+        # The flush at the end of the process must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """For programs that take more than flags: a mistake is a UserError, not a page of usage."""
+    """An argument parser whose errors are UserErrors instead of a page of usage."""
 
     def error(self, message):
         """Raises UserError."""

@@ -16,7 +16,7 @@ from orbax.checkpoint import multihost
 from jcl.errors import UserError
 from jcl.runtime.folder import Folder
 
-# How many tasks of Slurm and Open MPI there are.
+# Variables with the number of tasks of Slurm and Open MPI.
 _PROCESS_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
 _LONGEST_DOWNLOAD_SECONDS = 24 * 3600
 _TOKEN = ".launch"
@@ -27,16 +27,16 @@ _SECONDS_TO_LEAVE = 10
 def start(coordinator: str | None, processes: int | None, process: int | None) -> None:
     """Joins the other processes, before the first use of a device.
 
-    Without arguments JAX looks for them itself: in Slurm, Cloud TPU, GKE and Open MPI environments,
-    and in JAX's own environment variables. Where it finds nothing this process is alone.
+    Without arguments JAX looks for other processes itself: in Slurm, Cloud TPU, GKE and Open MPI
+    environments, and in JAX's own environment variables. If it finds none, this process is alone.
 
     Args:
-        coordinator: HOST:PORT of process 0, the same on all.
-        processes: how many there are.
-        process: which one this is, from 0.
+        coordinator: HOST:PORT of process 0, the same in all processes.
+        processes: number of processes.
+        process: number of this process, from 0.
 
     Raises:
-        UserError: some but not all of the arguments, impossible ones, or the others did not come.
+        UserError: only some of the arguments, impossible ones, or other processes did not connect.
     """
     given = (coordinator, processes, process)
     if None in given and given != (None, None, None):
@@ -46,7 +46,7 @@ def start(coordinator: str | None, processes: int | None, process: int | None) -
             "JAX knows, by none"
         )
     if coordinator is None and any(os.environ.get(key) == "1" for key in _PROCESS_COUNTS):
-        return  # one task has nobody to join, and `initialize` would hide all but one GPU
+        return  # with one task, there are no others, and `initialize` would hide all but one GPU
     try:
         if coordinator is None:
             jax.distributed.initialize()
@@ -70,13 +70,13 @@ def is_first() -> bool:
 
 
 def name() -> str:
-    """What messages call this process; "" where it is alone."""
+    """The name of this process in messages; "" if it is alone."""
     count = jax.process_count() if jax.distributed.is_initialized() else 1
     return f"process {jax.process_index()} of {count}: " if count > 1 else ""
 
 
 def leave(status: int) -> NoReturn:
-    """Ends this process at once, where an exit in good order would wait for others that hang.
+    """Ends this process at once; a normal exit would wait for other processes that hang.
 
     Args:
         status: of the exit.
@@ -85,21 +85,21 @@ def leave(status: int) -> NoReturn:
         worker.kill()
     sys.stdout.flush()
     if name() and is_first():
-        # The coordinator lives here: without it the others are aborted, before they can end with
-        # a status of their own.
+        # The coordinator runs in this process. If it ended now, the others would be aborted before
+        # they can exit with their own status.
         time.sleep(_SECONDS_TO_LEAVE)
     os._exit(status)
 
 
 def barrier(reason: str, *, longest_wait_seconds: int = 3600) -> None:
-    """Waits until all processes are here.
+    """Waits until all processes have reached this barrier.
 
-    Through the coordinator and not through the devices, whose first collective on CPUs gives up
-    where processes come more than 30 s apart, as when one compiles and another has a cache.
+    It uses the coordinator instead of the devices. The first collective on CPUs fails if processes
+    are more than 30 s apart, for example when one compiles and another has a cache.
 
     Args:
-        reason: a sentence that no other barrier of this launch has.
-        longest_wait_seconds: after which it fails.
+        reason: a sentence that is unique among the barriers of this launch.
+        longest_wait_seconds: time after which the barrier fails.
     """
     if jax.process_count() > 1:
         sync = multihost.get_barrier_sync_fn()
@@ -108,7 +108,7 @@ def barrier(reason: str, *, longest_wait_seconds: int = 3600) -> None:
 
 @contextlib.contextmanager
 def first_then_others(reason: str) -> Iterator[None]:
-    """The first process runs the block alone, then all others do: what it downloads they find.
+    """The first process runs the block first, then all others; they find what it downloaded.
 
     Args:
         reason: as in `barrier`.
@@ -121,10 +121,10 @@ def first_then_others(reason: str) -> Iterator[None]:
 
 
 def check_same_folder(folder: Folder) -> None:
-    """Each process must see in `folder` what the first one writes there.
+    """Checks that every process sees in `folder` what the first one writes there.
 
     Raises:
-        UserError: in all processes, where one does not.
+        UserError: in all processes, if one does not.
     """
     if jax.process_count() == 1:
         return
@@ -159,14 +159,14 @@ def _waits_for(path: Folder, text: str) -> bool:
 
 
 def same_everywhere(number: int) -> bool:
-    """Whether all processes give the same number, below 2^31; each must ask."""
+    """Whether all processes give the same number below 2^31; every process must call this."""
     if jax.process_count() == 1:
         return True
     return len(np.unique(multihost_utils.process_allgather(np.int32(number)))) == 1
 
 
 def everywhere(here: bool) -> bool:
-    """Whether it is true in all processes; each must ask."""
+    """Whether `here` is True in all processes; every process must call this."""
     if jax.process_count() == 1:
         return here
     return bool(np.all(multihost_utils.process_allgather(np.asarray(here))))

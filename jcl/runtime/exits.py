@@ -2,6 +2,6 @@
 
 EXIT_FAILED = 1
 EXIT_USER_ERROR = 2
-EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: the same command goes on
+EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: the same command resumes
 EXIT_LOST = 76  # a process hangs or is gone
-EXIT_INTERRUPTED = 130  # Ctrl-C with nothing to save, as shells say it
+EXIT_INTERRUPTED = 130  # Ctrl-C with nothing to save, the status that shells use

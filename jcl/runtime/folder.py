@@ -1,4 +1,4 @@
-"""Where a workdir may lie: in a folder of this machine, or on Google Cloud Storage."""
+"""Folders for workdirs: on this machine, or on Google Cloud Storage."""
 
 import os
 import re
@@ -25,8 +25,8 @@ _INSTEAD = {
 def folder_at(text: str) -> Folder:
     """The folder of an address; `~` and variables are expanded (`jcl.config.place`).
 
-    A folder gs://BUCKET/... is one of Google Cloud Storage, which etils reads and writes, by gcsfs
-    or TensorFlow, and Orbax by TensorStore. Nobody has tried that on Google's storage.
+    gs://BUCKET/... is a folder on Google Cloud Storage. etils accesses it by gcsfs or TensorFlow,
+    and Orbax by TensorStore. Nobody has tried this on Google's storage.
 
     Raises:
         UserError: an address of another kind; the message says what to do instead.
@@ -36,7 +36,7 @@ def folder_at(text: str) -> Folder:
     text = expanded(text)
     found = _SCHEME.match(text)
     if _WINDOWS.match(text) and os.sep == "/":
-        raise UserError(f"{text} is a path of Windows, and here it would be a strange name")
+        raise UserError(f"{text} is a path of Windows, which this system cannot use")
     if text.startswith(_GOOGLE):
         return epath.Path(text)
     if found:
@@ -45,7 +45,7 @@ def folder_at(text: str) -> Folder:
             path=path
         )
         raise UserError(
-            f"{text} is an address and no folder, and runs write theirs on file systems: {instead}"
+            f"{text} is an address and not a folder of a file system, which runs need: {instead}"
         )
     return Path(text)
 
@@ -54,15 +54,15 @@ def local_folder(text: str | Path) -> Path:
     """The folder of an address on this machine; raises UserError for any other."""
     folder = folder_at(str(text))
     if is_remote(folder):
-        raise UserError(f"{text} is on Google's storage, and a folder of this machine is needed")
+        raise UserError(f"{text} is on Google's storage, but a folder of this machine is needed")
     return folder
 
 
 def absolute(folder: Folder) -> Folder:
-    """The folder, from the root on; etils's own would put this machine's before gs://."""
+    """The absolute folder; etils's own function would put the current folder before gs://."""
     return folder if is_remote(folder) else folder.absolute()
 
 
 def is_remote(folder: Folder) -> bool:
-    """Whether it lies on Google Cloud Storage."""
+    """Whether the folder is on Google Cloud Storage."""
     return str(folder).startswith(_GOOGLE)

@@ -1,4 +1,4 @@
-"""One run at a time in a workdir, by a lock that the kernel frees with its process."""
+"""One run at a time in a workdir, by a lock that the kernel releases when its process ends."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,7 @@ from jcl.errors import UserError
 from jcl.runtime.folder import Folder, is_remote
 
 FILE = "lock"
-# What the holder writes into it.
+# What the holder writes into the file.
 _SAID = re.compile(r"process (?P<process>\d+) on (?P<host>\S+)")
 
 
@@ -21,14 +21,14 @@ _SAID = re.compile(r"process (?P<process>\d+) on (?P<host>\S+)")
 def only_run_in(workdir: Folder) -> Iterator[None]:
     """Holds `<workdir>/lock` for as long as the block lasts.
 
-    No time stands in it: a killed process holds nothing, so what follows starts at once. On NFS the
-    lock holds between machines; on a file system without locks a warning says so.
+    The lock has no timeout: a killed process holds no lock, so another one can start at once. On
+    NFS the lock works between machines. On a file system without locks, a warning is logged.
 
     Args:
         workdir: an existing folder.
 
     Raises:
-        UserError: another process holds it; the message names that process.
+        UserError: another process holds the lock; the message names the process.
     """
     path = workdir / FILE
     if is_remote(workdir):
@@ -52,9 +52,9 @@ def only_run_in(workdir: Folder) -> Iterator[None]:
                 "%s cannot be locked (%s): nothing stops a second run in this workdir",
                 *(path, error.strerror),
             )
-        # A forked child would share the lock, and keep it where this process is killed.
+        # A forked child would share the lock, and keep it after this process is killed.
         os.register_at_fork(after_in_child=lambda: _close(file))
-        with contextlib.suppress(OSError):  # such as a full disk: the lock holds all the same
+        with contextlib.suppress(OSError):  # such as a full disk; the lock is held nevertheless
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
@@ -64,7 +64,7 @@ def _holder(path: Folder) -> str:
     try:
         return path.read_text().strip() or "it has not said which process it is"
     except OSError:
-        return f"{path} says which process it is, and cannot be read"
+        return f"{path}, which names the process, cannot be read"
 
 
 def _close(file) -> None:
@@ -73,9 +73,9 @@ def _close(file) -> None:
 
 
 def holder_is_gone(workdir: Folder) -> bool:
-    """Whether the process that held the lock last was of this machine, and is no more.
+    """Whether the last holder of the lock was a process of this machine that has ended.
 
-    The lock itself is not tried: a run that starts at that moment would be refused.
+    The lock itself is not tried, because a run that starts at that moment would be refused.
     """
     try:
         found = _SAID.fullmatch((workdir / FILE).read_text().strip())
@@ -87,6 +87,6 @@ def holder_is_gone(workdir: Folder) -> bool:
         os.kill(int(found["process"]), 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # somebody else's, so it is there
+    except PermissionError:  # the process of another user, so it exists
         return False
     return False

@@ -1,4 +1,4 @@
-"""Where a run's time and memory go: step, waiting for data, saving; how busy the devices are."""
+"""Measures a run's time and memory: steps, waiting for data, saving; use of the devices."""
 
 import contextlib
 import time
@@ -11,10 +11,10 @@ class Meter:
     """Measures the steps between two readings.
 
     Args:
-        examples: of one step.
-        step_bytes: memory that the compiled step needs on a device, state and batch included.
-        flops: floating point operations of one step over all devices; None where not known.
-        peak_flops: what all devices together can do in a second; None where not known.
+        examples: number of examples of one step.
+        step_bytes: memory that the compiled step needs on a device, with state and batch.
+        flops: floating point operations of one step over all devices; None if not known.
+        peak_flops: peak FLOP/s of all devices together; None if not known.
     """
 
     def __init__(
@@ -34,28 +34,28 @@ class Meter:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Within this the loop waits for data, which is part of a step."""
+        """A context in which the loop waits for data; the time is part of a step."""
         before = time.perf_counter()
         yield
         self._waited += time.perf_counter() - before
 
     @contextlib.contextmanager
     def aside(self, what: str) -> Iterator[None]:
-        """Within this the loop does what is no part of a step: "checkpoint", "probe", "epoch"."""
+        """A context for work that is not part of a step: "checkpoint", "probe", "epoch"."""
         before = time.perf_counter()
         yield
         self._aside[what] += time.perf_counter() - before
 
     def read(self) -> dict[str, float]:
-        """What the steps since the last reading took.
+        """Measurements of the steps since the last reading.
 
         Returns:
-            step_seconds and, of these, data_wait_seconds, both a step; checkpoint_stall_seconds,
-            how long training stood still for all saves; examples_per_second; flops_per_second over
-            all devices where the operations are known, and mfu, the share of what the devices could
-            do, where their peak is known (Chowdhery et al. 2022, "PaLM", appendix B);
-            step_memory_gib, what the compiled step needs on a device, and peak_memory_gib, the most
-            that a device of this process has used, where devices tell.
+            step_seconds, and data_wait_seconds as a part of these, both per step;
+            checkpoint_stall_seconds, the time that all saves blocked training;
+            examples_per_second; flops_per_second over all devices, if the operations are known, and
+            mfu, their share of the peak, if the peak is known (Chowdhery et al. 2022, "PaLM",
+            appendix B); step_memory_gib, the memory that the compiled step needs on a device, and
+            peak_memory_gib, the largest use of a device of this process, if devices report it.
         """
         step = (time.perf_counter() - self._start - sum(self._aside.values())) / self._steps
         values = {

@@ -1,4 +1,4 @@
-"""Where a run's numbers go: metrics.jsonl, TensorBoard, Weights & Biases, and the console."""
+"""Writes a run's numbers: metrics.jsonl, TensorBoard, Weights & Biases, and the console."""
 
 import contextlib
 import importlib.util
@@ -18,7 +18,7 @@ from jcl.runtime.wandb_writer import WandbWriter
 from jcl.runtime.workdir import write_atomically
 
 JSONL = "metrics.jsonl"
-# What a periodic probe measures, and how it is said.
+# The scores of periodic probes, and their messages.
 SCORES = {
     "knn_top1": "kNN top-1 {:.1%}",
     "knn_mae": "kNN MAE {:.4g}",
@@ -29,11 +29,11 @@ SCORES = {
 
 
 class Report:
-    """All places that a run's numbers go to; the first of several processes alone has any.
+    """All outputs for a run's numbers; of several processes, only the first one writes.
 
     Args:
         workdir: an existing folder.
-        config: says whether Weights & Biases gets them too.
+        config: decides whether Weights & Biases is used too.
         start_step: completed updates that the run starts from.
         total_steps: completed updates at its end.
     """
@@ -55,7 +55,7 @@ class Report:
         Args:
             step: completed updates.
             values: loss, step_seconds and examples_per_second among them.
-            batch_hash: of the step's example indices; for metrics.jsonl alone.
+            batch_hash: of the step's example indices; only for metrics.jsonl.
         """
         if self._file:
             with _told_in_one_sentence(step):
@@ -66,7 +66,7 @@ class Report:
                 writer.write_scalars(step, values)
 
     def write_score(self, step: int, name: str, value: float) -> None:
-        """Logs what a periodic probe measured: one of `SCORES`; shares of 1 are said in percent."""
+        """Logs the score of a periodic probe, one of `SCORES`; shares are printed in percent."""
         self.say(f"step {step}  {SCORES[name].format(value)}")
         with _told_in_one_sentence(step):
             for writer in self._writers:
@@ -78,13 +78,13 @@ class Report:
             self._progress.say(message)
 
     def sync(self, step: int) -> None:
-        """Returns once all lines of metrics.jsonl, up to that step's, are on disk."""
+        """Returns when all lines of metrics.jsonl up to this step are on disk."""
         if self._file:
             with _told_in_one_sentence(step):
                 self._file.sync()
 
     def close(self) -> None:
-        """Closes all of them."""
+        """Closes all outputs."""
         for place in filter(None, [self._progress, self._file, *self._writers]):
             place.close()
 
@@ -96,16 +96,16 @@ def _told_in_one_sentence(step: int) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"the metrics of step {step} could not be written ({error}); once there is room, the "
-            "same command goes on from the newest checkpoint"
+            "same command resumes from the newest checkpoint"
         ) from error
 
 
 class MetricsFile:
-    """Appends to `<workdir>/metrics.jsonl`, one JSON object a logged step.
+    """Appends to `<workdir>/metrics.jsonl`, one JSON object per logged step.
 
-    Opening it drops the lines past `start_step` and a torn last line, so that after a resume every
-    step stands once. Each line is flushed as it is written; on Google's storage, where objects are
-    written whole, all lines are at `sync`.
+    Opening the file drops the lines after `start_step` and an incomplete last line, so that every
+    step occurs once after a resume. Each line is flushed when it is written. On Google's storage,
+    where objects are written as a whole, lines are written at `sync`.
 
     Args:
         workdir: an existing folder.
@@ -131,7 +131,7 @@ class MetricsFile:
         self._file.flush()
 
     def sync(self) -> None:
-        """Returns once all lines are on disk."""
+        """Returns when all lines are on disk."""
         if self._file is None:
             write_atomically(self._path, self._text)
             return
@@ -143,7 +143,7 @@ class MetricsFile:
 
 
 def read_metrics(workdir: Folder) -> list[dict]:
-    """Reads the complete lines of metrics.jsonl; [] where there is no such file."""
+    """Reads the complete lines of metrics.jsonl; [] if there is no such file."""
     path = workdir / JSONL
     if not path.exists():
         return []
@@ -160,13 +160,13 @@ def read_metrics(workdir: Folder) -> list[dict]:
 
 
 def _open_writers(workdir: Folder, config: ConfigDict) -> list:
-    """Places for scalars, each with clu's `write_scalars(step, values)` and `close()`."""
+    """Writers of scalars, each with clu's `write_scalars(step, values)` and `close()`."""
     wandb = None if config.wandb.project is None else WandbWriter(workdir, config)
     return list(filter(None, [open_tensorboard(workdir), wandb]))
 
 
 def open_tensorboard(workdir: Folder):
-    """A clu.metric_writers.SummaryWriter, or None, said once, where TensorFlow is not installed.
+    """A clu.metric_writers.SummaryWriter; None, with one warning, without TensorFlow.
 
     TensorFlow is imported here and nowhere else in training.
     """
@@ -174,7 +174,9 @@ def open_tensorboard(workdir: Folder):
         logging.warning("TensorFlow is not installed: no TensorBoard events, metrics.jsonl only")
         return None
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # computes nothing here, but announces it
+    os.environ.setdefault(
+        "TF_ENABLE_ONEDNN_OPTS", "0"
+    )  # avoids a message; nothing is computed here
     from clu import metric_writers
 
     return metric_writers.SummaryWriter(str(workdir))
@@ -209,8 +211,8 @@ class Progress:
 
         Args:
             step: completed updates.
-            values: loss, examples_per_second and, where there is one, mfu are shown; step_seconds
-                serves the estimate of what is left.
+            values: loss, examples_per_second and, if there is one, mfu are shown; step_seconds is
+                used to estimate the remaining time.
         """
         self._spent += (step - self._reported) * values["step_seconds"]
         self._reported = step
@@ -233,5 +235,5 @@ class Progress:
         tqdm.write(message, file=sys.stderr)
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
+        """Leaves the bar on the screen."""
         self._bar.close()

@@ -1,4 +1,4 @@
-"""How a run learns that its machines are about to be taken away."""
+"""Notices that a run's machines are about to be taken away."""
 
 import contextlib
 import os
@@ -11,25 +11,25 @@ from collections.abc import Callable, Iterator
 import jax
 from jax.experimental import multihost_utils
 
-# Besides SIGTERM and Ctrl-C: Slurm's --signal=USR1@60 and the like, the end of the CPU time that a
-# queue allows, and a terminal or a connection that closes.
+# Signals besides SIGTERM and Ctrl-C: Slurm's --signal=USR1@60 and the like, the end of the CPU time
+# that a queue allows, and a closed terminal or connection.
 _FURTHER = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGHUP)
 NOTICES = (signal.SIGTERM, signal.SIGINT, *_FURTHER)
 
 
 class Preempted(Exception):
-    """A notice came, and the state is saved; the same command goes on from there."""
+    """A notice came, and the state is saved; the same command resumes from there."""
 
 
 @contextlib.contextmanager
 def notice() -> Iterator[Callable[[int], bool]]:
-    """Gives a function that says, after a step, whether to save the state and end.
+    """Gives a function that is called after each step and returns whether to save and end.
 
-    A notice is SIGTERM, which Slurm, Kubernetes and Cloud TPU send some time before SIGKILL; a
-    Ctrl-C, of which a second one ends the process at once; or one of `_FURTHER` that nobody else
-    handles or ignores, as `nohup` does. To one of several processes a notice is told to all, and
-    all stop after the same step: each asks after every step, with its number in this launch, from
-    1. Entered from the main thread.
+    A notice is SIGTERM, which Slurm, Kubernetes and Cloud TPU send some time before SIGKILL;
+    Ctrl-C, where a second one ends the process at once; or one of `_FURTHER`, unless it is handled
+    already or ignored, as with `nohup`. A notice to one process is passed on to all, and all stop
+    after the same step. Therefore each process must call the function after every step, with the
+    number of the step in this launch, from 1. The context must be entered in the main thread.
     """
     if jax.distributed.is_initialized():
         # Under `jax.distributed`, JAX handles SIGTERM: all processes stop after one agreed step,
@@ -70,7 +70,7 @@ def _further(notify: Callable[[], None]) -> Iterator[None]:
 
 
 def _leave_terminal() -> None:
-    """Has what is still said go nowhere: writing to a terminal that is gone fails."""
+    """Redirects output to nowhere, because writing to a closed terminal fails."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for output in (1, 2):
         if stat.S_ISCHR(os.fstat(output).st_mode):
@@ -80,18 +80,18 @@ def _leave_terminal() -> None:
 
 @contextlib.contextmanager
 def _ctrl_c(notify: Callable[[], None]) -> Iterator[None]:
-    """Calls `notify` at the first SIGINT; the second does what it would have done, or kills."""
+    """Calls `notify` at the first SIGINT; the second one has its usual effect, or kills."""
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler:  # ignored, as in `nohup train &`, or the caller's
         yield
         return
-    # In a notebook an exception ends the cell, and not the kernel with all that it holds.
+    # In a notebook an exception ends only the cell; a signal would end the kernel with its data.
     interactive = hasattr(sys, "ps1")
 
     def heed(number, frame):
         signal.signal(signal.SIGINT, before if interactive else signal.SIG_DFL)
         notify()
-        # Not `print`: the signal may have come in the middle of one.
+        # Not `print`, because the signal may interrupt another print.
         os.write(2, b"\nCtrl-C: saving after the step under way; again to end without saving\n")
 
     signal.signal(signal.SIGINT, heed)

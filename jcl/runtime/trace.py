@@ -14,7 +14,7 @@ class Trace:
 
     Args:
         workdir: the trace goes to `<workdir>/profile`.
-        steps: (first, last), counted as metrics.jsonl does; None traces nothing.
+        steps: (first, last), counted as in metrics.jsonl; None traces nothing.
     """
 
     def __init__(self, workdir: Path, steps: tuple[int, int] | None):
@@ -23,17 +23,17 @@ class Trace:
         self._running = False
 
     def before(self, step: int) -> None:
-        """Starts where `step` is the first of the traced ones that this launch computes."""
+        """Starts the trace if `step` is the first traced step of this launch."""
         if self._steps and not self._running and self._steps[0] <= step <= self._steps[1]:
             jax.profiler.start_trace(self._folder)
             self._running = True
 
     def ends_with(self, step: int) -> bool:
-        """Whether the trace ends with this step, whose results must then be waited for."""
+        """Whether the trace ends with this step; the caller must then wait for its results."""
         return self._running and step == self._steps[1]
 
     def close(self) -> None:
-        """Writes the trace where one is under way."""
+        """Writes the trace if one is in progress."""
         if self._running:
             jax.profiler.stop_trace()
             self._running, self._steps = False, None

@@ -1,4 +1,4 @@
-"""Weights & Biases as one more place that scalars go to: `wandb.project`, the extra `wandb`."""
+"""Writes scalars to Weights & Biases: `wandb.project`, the extra `wandb`."""
 
 import importlib.util
 import uuid
@@ -14,10 +14,10 @@ ID = "wandb_id"
 
 
 class WandbWriter:
-    """Logs to one W&B run for each workdir, which a resumed run goes on with.
+    """Logs to one W&B run for each workdir; a resumed run continues it.
 
     Args:
-        workdir: an existing folder; the run's id is kept in it.
+        workdir: an existing folder; it keeps the run's id.
         config: of the run; `wandb.project` names the project.
 
     Raises:
@@ -44,12 +44,12 @@ class WandbWriter:
         self._run.log(dict(values), step=step)
 
     def close(self) -> None:
-        """Ends the run once everything is sent."""
+        """Ends the run after everything was sent."""
         self._run.finish()
 
 
 def check_installed(config: ConfigDict) -> None:
-    """Raises UserError where the config asks for W&B and the package is missing."""
+    """Raises UserError if the config asks for W&B and the package is missing."""
     if config.wandb.project is not None and importlib.util.find_spec("wandb") is None:
         raise UserError(
             f"wandb.project={config.wandb.project!r} is set, but the package wandb is not "

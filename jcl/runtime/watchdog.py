@@ -1,4 +1,4 @@
-"""Makes a silent hang visible: a heartbeat file for each process, and an end to waiting."""
+"""Detects hangs: a heartbeat file for each process, and an exit after a time limit."""
 
 import faulthandler
 import json
@@ -16,19 +16,19 @@ _SECONDS_BETWEEN_FILES = 5.0
 
 
 class Watchdog:
-    """Watches that a run moves on; it runs in a thread of its own.
+    """Watches the progress of a run, in its own thread.
 
-    `<workdir>/heartbeats/<process>.json` says which step the process is at, what it is doing, and
-    since when. Where that does not change for `limit_seconds`, the stacks of all threads and one
-    sentence go to stderr, and the process ends with status 76, so that a launcher can start the run
-    again: waiting processes cannot be woken in another way.
+    `<workdir>/heartbeats/<process>.json` has the step of the process, its activity, and the time
+    when it began. If this does not change for `limit_seconds`, the stacks of all threads and one
+    sentence are printed to stderr, and the process ends with status 76. A launcher can then start
+    the run again. There is no other way to end processes that wait.
 
     Args:
         workdir: an existing folder.
         process: number of this process.
-        processes: how many there are.
+        processes: number of processes.
         total_steps: of the run, for readers of the file.
-        limit_seconds: how long one thing may take.
+        limit_seconds: longest time of one activity.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def beat(self, step: int, doing: str) -> None:
-        """Says that the process has come this far; the watch begins with the first one.
+        """Records the progress of the process; the watch begins with the first call.
 
         Args:
-            step: the update under way, from 1.
+            step: the present update, from 1.
             doing: a few words, such as "saving".
         """
         self._now = (step, doing, time.time())
@@ -60,10 +60,10 @@ class Watchdog:
             self._thread.start()
 
     def close(self) -> None:
-        """Ends the watch; the file stays, and says so."""
+        """Ends the watch; the file remains and records the end."""
         self._closed.set()
         if self._thread.ident:
-            self._thread.join()  # and with it the writer, which may share a file with us
+            self._thread.join()  # also ends the writer, which may use the same file
         self._now = (self._now[0], "ended", time.time())
         self._write()
 
@@ -79,7 +79,7 @@ class Watchdog:
                     print(f"error: {sentence}", file=sys.stderr, flush=True)
                 finally:
                     distributed.leave(EXIT_LOST)
-            # In a thread of its own: the file system may be what hangs.
+            # In a separate thread, because the file system may hang.
             if writer is None or not writer.is_alive():
                 writer = threading.Thread(target=self._write, name="heartbeat", daemon=True)
                 writer.start()
@@ -93,7 +93,7 @@ class Watchdog:
         try:
             self._folder.mkdir(exist_ok=True)
             write_atomically(self._folder / f"{self._process}.json", json.dumps(beat) + "\n")
-        except OSError as error:  # a full disk must not end the watch; it shows when saving
+        except OSError as error:  # a full disk must not end the watch; saving will report it
             print(f"warning: no heartbeat could be written: {error}", file=sys.stderr)
 
     def _sentence(self, step: int, doing: str, since: float) -> str:
@@ -112,5 +112,5 @@ class Watchdog:
             f"process {self._process} of {self._processes} hangs: step {step} ({doing}) has not "
             f"ended in {time.time() - since:.0f} s (watchdog_seconds={self._limit:g})"
             + (f"; {', '.join(others)}" if others else "")
-            + "; start the same command again to go on from the newest checkpoint"
+            + "; start the same command again to resume from the newest checkpoint"
         )

@@ -1,4 +1,4 @@
-"""What a workdir says of its run: which config, which code, which machine."""
+"""The records of a run in its workdir: config, code, machine."""
 
 import importlib.metadata
 import json
@@ -21,6 +21,7 @@ from jcl.runtime.folder import Folder, is_remote
 CONFIG = "config.json"
 RUN = "run.json"
 RESULTS = "results.json"  # of the newest checkpoint
+FIGURES = "figures"  # beside these results
 TOKENIZER = "tokenizer.json"  # of runs whose texts are strings
 _PACKAGES = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers"),
@@ -29,20 +30,22 @@ _PACKAGES = (
 
 
 def create(workdir: Folder) -> None:
-    """Makes the folder where it is missing.
+    """Makes the folder if it is missing.
 
     Raises:
-        UserError: it cannot be made or written to.
+        UserError: the folder cannot be made or written to.
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         probe = workdir / f".writable-{os.getpid()}"
         probe.write_text("")
         probe.unlink()
-    except (OSError, ValueError) as error:  # the latter of a name with a null byte
+    except (OSError, ValueError) as error:  # ValueError for a name with a null byte
         said = getattr(error, "strerror", None) or error
         raise UserError(f"the workdir {workdir} cannot be written: {said}") from error
-    except Exception as error:  # of the many libraries of Google's storage, or none is there
+    except (
+        Exception
+    ) as error:  # from one of the libraries for Google's storage, or if none is there
         if not is_remote(workdir):
             raise
         detail = (str(error).splitlines() or [type(error).__name__])[0]
@@ -53,7 +56,7 @@ def read_config(workdir: Folder) -> ConfigDict:
     """Reads the config that the run in this workdir was last started with.
 
     Raises:
-        UserError: there is none, or it cannot be understood.
+        UserError: there is no config, or it cannot be read.
     """
     path = workdir / CONFIG
     try:
@@ -61,36 +64,36 @@ def read_config(workdir: Folder) -> ConfigDict:
     except OSError as error:
         raise UserError(f"{workdir} is not a workdir of jcl: {CONFIG}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is damaged: it is no text ({error.reason})") from error
+        raise UserError(f"{path} is damaged: it is not text ({error.reason})") from error
     return config_lib.from_json(text)
 
 
 def read_options(workdir: Folder) -> dict[str, Any] | None:
-    """The resolved options of the last launch; None where a run is older than their record."""
+    """The resolved options of the last launch; None for older runs without this record."""
     return read_object(workdir / RUN).get("options")
 
 
 def read_start_folder(workdir: Folder) -> str | None:
-    """The folder in which the last launch was started; None of a run without that record."""
+    """The folder in which the last launch was started; None for runs without this record."""
     return read_object(workdir / RUN).get("started_in")
 
 
 def read_data(workdir: Folder) -> dict[str, Any] | None:
-    """What the last launch trained on, as `write_run` got it; None of a run without that record."""
+    """The identity of the last launch's data, from `write_run`; None for runs without it."""
     return read_object(workdir / RUN).get("data")
 
 
 def read_object(path: Folder) -> dict[str, Any]:
-    """A JSON object; {} where the file is absent, or damaged, as after a power cut."""
+    """A JSON object; {} if the file is absent, or damaged, for example by a power cut."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):  # no JSON, or no text
+    except (OSError, ValueError):  # not JSON, or not text
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def write_config(workdir: Folder, config: ConfigDict) -> None:
-    """Saves the config as asked."""
+    """Saves the config as given."""
     write_atomically(workdir / CONFIG, config_lib.to_json(config))
 
 
@@ -98,7 +101,7 @@ def read_origin_steps(workdir: Folder) -> dict[str, int]:
     """The workdirs that an earlier launch of this run started from, with their steps, if any."""
     try:
         origin = read_object(workdir / RUN)["init_from"]
-        origins = [origin] if isinstance(origin, dict) else origin  # up to 2026-11-28 there was one
+        origins = [origin] if isinstance(origin, dict) else origin  # a dict until 2026-11-28
         return {origin["workdir"]: origin["step"] for origin in origins or ()}
     except (KeyError, TypeError):
         return {}
@@ -117,10 +120,10 @@ def write_run(
     Args:
         workdir: of the run.
         start_step: completed updates.
-        origin: workdirs, steps and parts that the networks were taken from; None where `init_from`
-            is unset or a checkpoint of the run itself was there.
-        options: resolved, defaults filled in: what a resumed run is compared with.
-        data: what tells the training split from others (`jcl.data.identity`): as well.
+        origin: workdirs, steps and parts that the networks were taken from; None if `init_from` is
+            unset or the run already had a checkpoint.
+        options: resolved, with defaults; a resumed run is compared with them.
+        data: the identity of the training split (`jcl.data.identity`), which is compared too.
     """
     path = workdir / RUN
     earlier = read_object(path)
@@ -146,8 +149,8 @@ def write_run(
 
 
 def write_atomically(path: Folder, text: str) -> None:
-    """Replaces a file so that whoever reads it, or kills us, finds the old or the new one whole."""
-    if is_remote(path):  # there, objects are written whole
+    """Replaces a file; at any time, a reader finds either the old or the new file complete."""
+    if is_remote(path):  # there, objects are always written completely
         path.write_text(text)
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -159,7 +162,7 @@ def write_atomically(path: Folder, text: str) -> None:
 
 
 def package_versions() -> dict[str, str | None]:
-    """The versions of what computes; None for what is not installed."""
+    """The versions of packages that affect results; None for those that are not installed."""
     return {name: _version(name) for name in _PACKAGES}
 
 

@@ -1,1 +1,1 @@
-"""One step, one loop, one state, and its checkpoints."""
+"""The train step, the loop, the state, and its checkpoints."""

@@ -1,7 +1,7 @@
-"""Checkpoints through Orbax: saved whole, verified when read, moved aside when broken.
+"""Checkpoints through Orbax: verified when they are read, and moved aside if damaged.
 
-A checkpoint has three items: `model` (what probes need), `training` (the rest of the state) and
-`seal` (a fingerprint of both, so that damaged bytes are noticed and not trained on).
+A checkpoint has three items: `model` (for probes), `training` (the rest of the state) and `seal` (a
+checksum of both, by which damaged bytes are detected).
 """
 
 import contextlib
@@ -29,18 +29,18 @@ PyTree = Any
 
 MODEL = ("params", "model_state", "method_state", "ema_params")
 TRAINING = ("step", "opt_state")
-_MOVED = "method_state"  # stood in `training` up to 2026-11-27
+_MOVED = "method_state"  # was in `training` until 2026-11-27
 FOLDER = "checkpoints"
 
 
 class Checkpoints:
     """The checkpoints of one workdir; `<workdir>/checkpoints/<k>` is the state after k updates.
 
-    The newest `keep` are kept, and beside them the one with the best score.
+    The newest `keep` checkpoints are kept, and also the one with the best score.
 
     Args:
         workdir: an existing folder.
-        keep: how many of the newest to keep.
+        keep: number of newest checkpoints to keep.
     """
 
     def __init__(self, workdir: Folder | str, *, keep: int):
@@ -78,11 +78,11 @@ class Checkpoints:
         Args:
             state: after `step` updates; it may be donated as soon as this returns.
             step: the checkpoint's name.
-            score: larger is better; None leaves the checkpoint out of the contest.
+            score: larger is better; a checkpoint with None is never the best.
 
         Raises:
             UserError: this checkpoint or the one before it could not be written.
-            RuntimeError: Orbax declined to save, so the run must not go on as if it had.
+            RuntimeError: Orbax declined to save, so the run must stop.
         """
         self.wait()
         self._latest = step
@@ -101,19 +101,20 @@ class Checkpoints:
             raise RuntimeError(f"Orbax declined to save step {step} in {self.folder}")
 
     def restore_newest(self, like: TrainState) -> TrainState | None:
-        """Restores the newest readable checkpoint, or returns None where there is none at all.
+        """Restores the newest readable checkpoint, or returns None if there is no checkpoint.
 
-        Waits for a save that is under way, which counts. Newer ones that cannot be read are moved
-        to `checkpoints/corrupt-<k>`, with a warning.
+        It first waits for a save in progress, and includes it. Newer checkpoints that cannot be
+        read are moved to `checkpoints/corrupt-<k>`, with a warning.
 
         Args:
-            like: the state (or its shapes) with the shardings that the restored one shall have.
+            like: the state (or its shapes) with the shardings of the result.
 
         Raises:
-            UserError: a checkpoint is sound but holds arrays of other names or shapes; or none of
-                those there are can be read, which one damaged file does not explain, so all stay.
+            UserError: a checkpoint is readable but holds arrays of other names or shapes; or no
+                checkpoint can be read. The latter has another cause than damage to one file, so
+                none is moved.
         """
-        self.wait()  # what is half written would pass for damaged
+        self.wait()  # a half-written checkpoint would look damaged
         broken: dict[int, str] = {}
         for step in reversed(self.steps):
             state, reason = None, "another process could not read it"
@@ -158,7 +159,8 @@ class Checkpoints:
         return state
 
     def _move_aside(self, step: int) -> Folder:
-        # A damaged step that stays would make Orbax refuse to save below it and count as kept.
+        # With a damaged step in place, Orbax would count it as kept and refuse to save smaller
+        # steps.
         self._manager.close()
         distributed.barrier(f"a damaged step {step} is about to be moved")
         aside, copy = self.folder / f"corrupt-{step}", 1
@@ -172,7 +174,7 @@ class Checkpoints:
         return aside
 
     def wait(self) -> None:
-        """Blocks until the last save is on disk; raises UserError where it could not be written."""
+        """Blocks until the last save is on disk; raises UserError if it could not be written."""
         with self._told_in_one_sentence():
             self._manager.wait_until_finished()
 
@@ -188,33 +190,33 @@ class Checkpoints:
         try:
             self.close()
         except Exception:
-            if error is None:  # else that one says more
+            if error is None:  # otherwise the first error says more
                 raise
 
     @contextlib.contextmanager
     def _told_in_one_sentence(self) -> Iterator[None]:
         try:
             yield
-        except jax.errors.JaxRuntimeError:  # another process is gone: no matter of disks
+        except jax.errors.JaxRuntimeError:  # another process is gone; not a disk error
             raise
         except Exception as error:  # Orbax and TensorStore raise many kinds, ValueError for ENOSPC
             steps = saved_steps(self.folder.parent)
             raise UserError(
                 f"the checkpoint of step {self._latest} could not be written to {self.folder} "
                 f"({_reason(error)}); the newest complete one is "
-                f"{f'step {steps[-1]}' if steps else 'none'}, and the same command goes on from it "
-                "once there is room"
+                f"{f'step {steps[-1]}' if steps else 'none'}; once there is room, the same command "
+                "resumes from it"
             ) from error
 
 
 def saved_steps(workdir: Folder | str) -> list[int]:
-    """Lists the steps whose checkpoints a workdir holds, oldest first; opens and makes nothing."""
+    """Lists the steps with a checkpoint in a workdir, oldest first, without opening any."""
     folder = folder_at(str(workdir)) / FOLDER
     return sorted(int(p.name) for p in folder.glob("*") if re.fullmatch(r"\d+", p.name))
 
 
 def read_variables(workdir: Folder | str, step: int | None = None) -> tuple[Variables, int]:
-    """Reads the networks that probes see: the average of the weights where the run kept one.
+    """Reads the networks for probes, with the average of the weights if the run kept one.
 
     Arguments, the step and errors are those of `read_model`.
     """
@@ -224,17 +226,17 @@ def read_variables(workdir: Folder | str, step: int | None = None) -> tuple[Vari
 
 
 def read_model(workdir: Folder | str, step: int | None = None) -> tuple[dict[str, PyTree], int]:
-    """Reads all but the optimizer's state onto this process's first device.
+    """Reads the state without the optimizer's onto this process's first device.
 
-    Needs neither the config nor the mesh that wrote them.
+    It needs neither the config nor the mesh of the run.
 
     Args:
         workdir: of the run.
-        step: which checkpoint; None takes the newest.
+        step: step of the checkpoint; None takes the newest.
 
     Returns:
-        {"params", "model_state", "method_state", "ema_params"} and the step. Of checkpoints from
-        before 2026-11-28 method_state is {}: probes did not need it.
+        {"params", "model_state", "method_state", "ema_params"} and the step. For checkpoints from
+        before 2026-11-28 method_state is {}, because probes did not need it.
 
     Raises:
         UserError: there is no such checkpoint, or it cannot be read.
@@ -270,10 +272,10 @@ def read_model(workdir: Folder | str, step: int | None = None) -> tuple[dict[str
 
 
 def _old_names(workdir: Folder) -> Renames:
-    """What layers are called in checkpoints of older versions of jcl."""
+    """The names of layers in checkpoints of older versions of jcl."""
     try:
         return renames(workdir_lib.read_config(workdir).to_dict())
-    except UserError:  # no workdir of a run, such as a test's
+    except UserError:  # the folder is not the workdir of a run, for example in a test
         return {}
 
 
@@ -335,7 +337,7 @@ def _abstract(tree: PyTree) -> PyTree:
 
 
 def _shapes(tree: PyTree) -> dict[str, tuple]:
-    # Orbax's metadata gives named tuples back as dicts or lists: names and numbers, joined, agree.
+    # Orbax's metadata returns named tuples as dicts or lists. Paths of names and numbers agree.
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {
         ".".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path): (

@@ -11,8 +11,8 @@ PyTree = Any
 def fingerprint(tree: PyTree) -> int:
     """A 32-bit checksum of every bit of a tree of arrays, the same on any mesh.
 
-    A sum modulo 2^32 of the words times odd numbers that depend on their place: it is exact in any
-    order, so it needs no gathering, and any single damaged word changes it.
+    It is the sum modulo 2^32 of all words times odd numbers that depend on their position. The sum
+    is exact in any order, so arrays need not be gathered, and any single damaged word changes it.
     """
     return int(_fingerprint(tree))
 

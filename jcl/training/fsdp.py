@@ -23,12 +23,12 @@ def split_largest_axis(shape: tuple[int, ...], mesh: Mesh, *, min_size: int) -> 
     Args:
         shape: of the array.
         mesh: with an axis "fsdp".
-        min_size: arrays of fewer elements lie whole on every device: they would save nothing, and
-            gathering them costs a round trip each.
+        min_size: arrays of fewer elements are replicated: splitting them would save little, and
+            each would cost a round trip to gather.
 
     Returns:
-        The largest axis that divides by the size of "fsdp" is split, the last of equally large
-        ones; where there is none, nothing is.
+        The largest axis that is divisible by the size of "fsdp" is split, the last one of equally
+        large axes. An array without such an axis is replicated.
     """
     parts = mesh.shape[AXIS]
     axes = [axis for axis, size in enumerate(shape) if size and size % parts == 0]
@@ -39,10 +39,10 @@ def split_largest_axis(shape: tuple[int, ...], mesh: Mesh, *, min_size: int) -> 
 
 
 def split_rows(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
-    """The sharding of an array whose rows are split over all axes, and stay so in the step.
+    """The sharding of an array whose rows are split over all axes, also inside the step.
 
     Args:
-        shape: of the array. Where its rows do not divide by the devices, it lies whole.
+        shape: of the array. It is replicated if its rows are not divisible by the devices.
         mesh: of the run.
     """
     even = shape[0] % mesh.size == 0
@@ -50,13 +50,13 @@ def split_rows(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
 
 
 def gather(tree: PyTree, shardings: PyTree | None) -> PyTree:
-    """Gives every device the whole of arrays that lie split, and their gradients split again.
+    """Gathers split arrays on every device; their gradients are split again.
 
-    What `split_rows` splits stays split.
+    Arrays of `split_rows` stay split.
 
     Args:
         tree: arrays.
-        shardings: how each lies, of the same structure; None: whole already.
+        shardings: sharding of each, in the same structure; None if all are replicated.
     """
     if shardings is None:
         return tree
@@ -71,8 +71,8 @@ def _gather(x: jax.Array, sharding: NamedSharding) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, whole)
 
 
-# The transpose of the constraint itself would ask for the whole gradient on every device: an
-# all-reduce where a reduce-scatter will do.
+# The transpose of the constraint would need the whole gradient on every device: an all-reduce,
+# although a reduce-scatter is enough.
 _gather.defvjp(
     lambda x, sharding: (_gather(x, sharding), None),
     lambda sharding, _, gradient: (jax.lax.with_sharding_constraint(gradient, sharding),),
@@ -84,11 +84,11 @@ def _stays_split(sharding: NamedSharding) -> bool:
 
 
 def describe_split(params: PyTree, state: PyTree) -> str:
-    """Says how parameters lie, one a line, and what share of a state's bytes is split.
+    """Describes the sharding of parameters, one per line, and the share of split bytes.
 
     Args:
         params: arrays, or shapes with shardings; nested dicts.
-        state: all that one step keeps for the next.
+        state: everything that is kept between steps.
     """
     leaves = jax.tree.leaves(state)
     total = sum(map(_bytes, leaves))

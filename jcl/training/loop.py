@@ -1,4 +1,4 @@
-"""The loop: batch, step, log, save, and nothing else."""
+"""The loop: batch, step, log, save."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ from jcl.runtime.watchdog import Watchdog
 from jcl.training.checkpoint import Checkpoints
 from jcl.training.state import TrainState
 
-# Steps that may be under way on the devices before the host looks at their loss.
+# Number of steps that may run on the devices before the host reads their loss.
 _IN_FLIGHT = 2
 _MUST_BE_FINITE = ("loss", "gradient_norm", "parameter_norm")
 
@@ -27,11 +27,11 @@ Metrics = Mapping[str, jax.Array]
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-    """How often the loop does what it need not do at every step, in steps.
+    """Intervals of logging, saving and probing, in steps.
 
     Attributes:
-        log: the last step is logged in any case.
-        save: the last step is saved in any case.
+        log: the last step is always logged.
+        save: the last step is always saved.
         probe: None never probes; a probed step is saved with its score.
     """
 
@@ -42,7 +42,7 @@ class Intervals:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """All that the loop needs, made before the first step.
+    """Everything that the loop needs, made before the first step.
 
     Attributes:
         state: after `start_step` updates; it is donated.
@@ -50,7 +50,7 @@ class Run:
         batches: the global batches of steps start_step, start_step + 1, ...
         start_step: completed updates.
         total_steps: completed updates at the end.
-        every: how often to log, to save and to probe.
+        every: intervals of logging, saving and probing.
         batch_hash: step from 0 -> hash of its example indices.
         checkpoints: where the state is saved.
         report: gets the scalars of each logged step.
@@ -58,11 +58,11 @@ class Run:
         trace: of some steps, for a profiler.
         watchdog: is told what the loop is doing.
         must_stop: number of a step in this launch, from 1 -> whether to save and end after it;
-            asked after every step.
-        probe: (state, called after each batch) -> name and value of what it measured; None where
-            `every.probe` is.
-        at_epoch: (state, completed updates, called after each batch that is read) -> state, called
-            before every step; None where the method does nothing between epochs.
+            called after every step.
+        probe: (state, callback after each batch) -> name and value of the score; None if
+            `every.probe` is None.
+        at_epoch: (state, completed updates, callback after each batch that is read) -> state,
+            called before every step; None if the method does nothing between epochs.
     """
 
     state: TrainState
@@ -87,8 +87,8 @@ def run_loop(run: Run) -> TrainState:
 
     Raises:
         UserError: the loss, the gradient or a parameter is not finite, or a batch or a checkpoint
-            failed; names the step and the last checkpoint, which precedes it.
-        Preempted: `must_stop` said so; the state is saved.
+            failed; names the step and the last checkpoint before it.
+        Preempted: `must_stop` returned True; the state is saved.
     """
     state, pending, every = run.state, deque(), run.every
     for step in range(run.start_step + 1, run.total_steps + 1):
@@ -119,7 +119,7 @@ def run_loop(run: Run) -> TrainState:
             _save(run, state, step, score=_probe(run, state, step) if probing else None)
         if stopping and not last:
             run.checkpoints.wait()
-            raise Preempted(f"preempted: step {step} is saved, the same command goes on from there")
+            raise Preempted(f"preempted: step {step} is saved, the same command resumes from there")
     return state
 
 
@@ -131,13 +131,13 @@ def _next_batch(run: Run, step: int) -> Batch:
     except UserError as error:
         run.checkpoints.wait()
         raise UserError(
-            f"step {step} has no batch: {error}; once that is mended, the same command goes on "
+            f"step {step} has no batch: {error}; once that is corrected, the same command resumes "
             f"from {_newest(run.checkpoints) if run.checkpoints.steps else 'the start'}"
         ) from error
 
 
 def _settle(pending: deque, checkpoints: Checkpoints, *, leave: int = 0) -> None:
-    """Waits for all but the last `leave` steps and stops at the first bad number."""
+    """Waits for all but the last `leave` steps, and stops at the first bad number."""
     while len(pending) > leave:
         step, metrics = pending.popleft()
         values = {key: np.asarray(metrics[key]) for key in _MUST_BE_FINITE}
@@ -151,7 +151,7 @@ def _settle(pending: deque, checkpoints: Checkpoints, *, leave: int = 0) -> None
 
 
 def _probe(run: Run, state: TrainState, step: int) -> float:
-    """Probes and tells; returns a score of which more is better."""
+    """Probes and reports; returns a score of which larger is better."""
     with run.meter.aside("probe"):
         name, value = run.probe(state, functools.partial(run.watchdog.beat, step, "probing"))
     run.report.write_score(step, name, value)
@@ -161,7 +161,7 @@ def _probe(run: Run, state: TrainState, step: int) -> float:
 def _save(run: Run, state: TrainState, step: int, *, score: float | None) -> None:
     run.watchdog.beat(step, "saving")
     with run.meter.aside("checkpoint"):
-        # A checkpoint vouches for every line before it.
+        # When a checkpoint exists, all log lines before it must be on disk.
         run.report.sync(step)
         run.checkpoints.save(state, step, score=score)
 

@@ -1,9 +1,10 @@
 """The exact gradient of a global batch whose activations do not fit into memory at once.
 
-The batch is embedded in chunks and nothing but embeddings is kept; the objective and its gradient
-with respect to the embeddings are computed over the whole global batch; then each chunk is embedded
-again and its part of that gradient goes back through the networks (Gao et al. 2021, "Scaling Deep
-Contrastive Learning Batch Size under Memory Limited Setup", https://arxiv.org/abs/2101.06983).
+The batch is embedded in chunks, and only embeddings are kept. The objective and its gradient with
+respect to the embeddings are computed over the whole global batch. Then each chunk is embedded
+again, and its part of this gradient is backpropagated through the networks (GradCache: Gao et al.
+2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup",
+https://arxiv.org/abs/2101.06983).
 """
 
 from collections.abc import Callable
@@ -30,20 +31,20 @@ def loss_and_gradient(
 ) -> tuple[jax.Array, PyTree, Outcome, PyTree]:
     """Differentiates the objective of the global batch, plus the means of the extra losses.
 
-    With one microbatch everything is one pass. With K, each network runs forward twice and
-    activations are those of B / K examples; loss and gradient stay those of the one pass wherever
-    `embed` treats examples alone. BatchNorm does not: its statistics are then those of a chunk,
-    and the running ones are updated K times a step.
+    With one microbatch there is a single pass. With K, each network runs forward twice, and memory
+    holds the activations of B / K examples. Loss and gradient do not change if `embed` treats each
+    example by itself. BatchNorm does not: its statistics are those of a chunk, and the running
+    statistics are updated K times per step.
 
     Args:
         embed: `(params, model_state, chunk of examples) -> Embedded`.
         objective: `(params, embeddings of the global batch) -> Outcome`.
         params: to differentiate by.
         model_state: before the step.
-        examples: arrays `[B, ...]`, all that `embed` needs of each.
-        microbatches: K; B must divide by it times the number of devices.
-        mesh: over whose axes the batch is sharded. Chunk k holds the positions k, k + K, ... of the
-            batch: the same examples on any mesh, and as many from every device.
+        examples: arrays `[B, ...]`, the inputs of `embed`.
+        microbatches: K; B must be divisible by K times the number of devices.
+        mesh: the batch is sharded over its axes. Chunk k holds the positions k, k + K, ... of the
+            batch: the same examples on any mesh, and equally many from every device.
 
     Returns:
         The loss, its gradient by `params`, the objective's outcome with the extra losses among its
@@ -96,7 +97,7 @@ def loss_and_gradient(
 
 
 def _split(tree: PyTree, count: int, mesh: Mesh | None) -> PyTree:
-    """From `[B, ...]` to `[count, B / count, ...]`, which moves nothing between devices."""
+    """From `[B, ...]` to `[count, B / count, ...]`, without moving data between devices."""
 
     def split(x):
         x = x.reshape(-1, count, *x.shape[1:]).swapaxes(0, 1)

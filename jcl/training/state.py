@@ -1,4 +1,4 @@
-"""Everything that training changes, as one pytree, and how it lies on the mesh."""
+"""Everything that training changes, as one pytree, and its sharding over the mesh."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ PyTree = Any
 
 @flax.struct.dataclass
 class TrainState:
-    """What a checkpoint holds; with the config and the data it determines the rest of the run.
+    """The content of a checkpoint; with config and data it determines the rest of the run.
 
     Attributes:
         step: int32 [], number of completed updates.
         params: trained parameters.
         model_state: running statistics of the networks.
-        method_state: what the method keeps besides, such as moving averages, queues and tables.
-        opt_state: the optimizer's.
-        ema_params: moving average of `params`, or {} where the config asks for none.
+        method_state: further state of the method, such as moving averages, queues and tables.
+        opt_state: state of the optimizer.
+        ema_params: moving average of `params`, or {} if the config asks for none.
     """
 
     step: PyTree  # all fields are Any: a state of shapes or shardings has the same structure
@@ -41,20 +41,20 @@ class TrainState:
 
     @property
     def probed(self) -> Variables:
-        """What probes see: with the average of the parameters where there is one."""
+        """The variables for probes, with the average of the parameters if there is one."""
         return Variables(self.ema_params or self.params, self.model_state, self.method_state)
 
 
 @dataclasses.dataclass(frozen=True)
 class StateMaker:
-    """What the state before the first step is made from.
+    """Makes the state before the first step.
 
     Attributes:
-        method: what is trained.
+        method: the method that is trained.
         optimizer: its state is made for the method's parameters.
         views: kind -> arrays or ShapeDtypeStructs [B, V, ...]; only shapes and dtypes are used.
         data: the training split.
-        weight_ema: None keeps no average of the weights.
+        weight_ema: decay of the average of the weights; None keeps no average.
         fsdp_min_size: elements of the smallest array that is split over the mesh's fsdp axis.
     """
 
@@ -72,7 +72,7 @@ class StateMaker:
         return jax.jit(self._make, out_shardings=shardings)(key)
 
     def shapes(self, mesh: Mesh) -> TrainState:
-        """What `init` would make, as ShapeDtypeStructs with shardings; allocates nothing."""
+        """The result of `init` as ShapeDtypeStructs with shardings; allocates nothing."""
         shapes = jax.eval_shape(self._make, jax.eval_shape(lambda: _key(0)))
         return jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
@@ -81,7 +81,7 @@ class StateMaker:
         )
 
     def adopt(self, state: TrainState) -> TrainState:
-        """Lets the method follow networks that another run trained, once a state has them.
+        """Calls the method's `adopt` after networks of another run were loaded into a state.
 
         Args:
             state: before the first step.
@@ -123,8 +123,8 @@ def state_sharding(
         state: arrays, or shapes.
         mesh: of the run.
         fsdp_min_size: see `StateMaker`.
-        split: patterns of parameters whose rows are split over all devices; what the optimizer and
-            the average of the weights keep of these is split alike.
+        split: patterns of parameters whose rows are split over all devices. Their optimizer state
+            and their average are split in the same way.
     """
 
     def of_leaf(path, leaf):

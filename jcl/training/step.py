@@ -17,6 +17,7 @@ from jcl.mesh import batch_sharding, replicated
 from jcl.methods.base import Method, Variables
 from jcl.methods.clock import Clock
 from jcl.optim.groups import Group, without_gradient
+from jcl.runtime import compiler_options
 from jcl.training.fsdp import gather
 from jcl.training.microbatches import loss_and_gradient
 from jcl.training.state import TrainState
@@ -46,26 +47,27 @@ def train_step(
     """Makes views, embeds them, differentiates the objective, updates the state.
 
     The method's `after_update` comes after the optimizer's update and before weights are averaged.
-    All randomness comes from (seed, step, position in the global batch), so the result depends
-    neither on how the batch is spread over devices nor on microbatches.
+    All random numbers come from (seed, step, position in the global batch), so the result depends
+    neither on the sharding of the batch nor on microbatches.
 
     Args:
         state: before the update.
-        batch: the global batch: kind -> [B, ...], all that the data know of each example, such as
-            image uint8 [B, H, W, C], features float [B, F], label int32 [B], target float [B]; and
-            index int32 [B].
-        method: what is trained.
+        batch: the global batch: kind -> [B, ...], all values of the examples, such as image uint8
+            [B, H, W, C], features float [B, F], label int32 [B], target float [B]; and index int32
+            [B].
+        method: the method that is trained.
         make_views: a recipe (`jcl.augment.views`): maps keys [B] and examples to views.
         optimizer: updates the parameters.
         schedule: learning rate of the update that starts from step t; for the metrics only.
         clock: how long an epoch and the run are; its step is not used.
-        seed: of views and the method's own randomness.
-        mesh: over whose axes all the batch is sharded; None: as one device would.
-        state_sharding: how the state lies between steps (`jcl.training.fsdp`); None: whole.
-        weight_ema: decay of the average of the weights; None keeps none.
-        groups: of parameters (`jcl.optim.groups`); those that are held still get no gradient, and
-            the optimizer must leave them alone too.
-        microbatches: how many chunks the batch is embedded in, to save memory; see
+        seed: of views and the method's random numbers.
+        mesh: the batch is sharded over all of its axes; None computes as one device would.
+        state_sharding: sharding of the state between steps (`jcl.training.fsdp`); None if it is
+            replicated.
+        weight_ema: decay of the average of the weights; None keeps no average.
+        groups: of parameters (`jcl.optim.groups`); frozen ones get no gradient, and the optimizer
+            must not change them either.
+        microbatches: number of chunks in which the batch is embedded, to save memory; see
             `jcl.training.microbatches`.
         dtype: of images, features and views.
 
@@ -81,7 +83,7 @@ def train_step(
     )
     clock = dataclasses.replace(clock, step=state.step)
     before = Variables(state.params, state.model_state, state.method_state)
-    context_key = jax.random.fold_in(views_key, jnp.uint32(2**32 - 1))  # no example's
+    context_key = jax.random.fold_in(views_key, jnp.uint32(2**32 - 1))  # not that of an example
     recipe = in_context(make_views, context_key, examples_as_floats(batch, dtype))
     lie = state_sharding or TrainState(*(None for _ in dataclasses.fields(TrainState)))
 
@@ -93,8 +95,9 @@ def train_step(
         views = recipe(view_keys, examples_as_floats(examples, dtype))
         if mesh is not None:
             views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
-        # Copies of networks are gathered as the networks are. A table that `embed` does not read is
-        # not: what no one uses is not computed.
+        # Copies of networks are gathered like the networks. A table that `embed` does not read is
+        # not
+        # gathered, because XLA removes computations without a use.
         method_state = gather(state.method_state, lie.method_state)
         variables = Variables(whole(params), model_state, method_state)
         return method.embed(variables, views, embed_keys)
@@ -133,10 +136,10 @@ def train_step(
 
 
 def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:
-    """Jit-compiles `train_step` for a mesh; the state it is given is donated.
+    """Jit-compiles `train_step` for a mesh; the input state is donated.
 
     Args:
-        state: the state, or its shapes with shardings; the new one will lie as it does.
+        state: the state, or its shapes with shardings; the new state has the same shardings.
         mesh: the batch's leading axis is sharded over all of its axes.
         **static: the other keyword arguments of `train_step`.
     """
@@ -146,4 +149,5 @@ def compile_train_step(state: TrainState, *, mesh: Mesh, **static) -> Callable:
         in_shardings=(shardings, batch_sharding(mesh)),
         out_shardings=(shardings, replicated(mesh)),
         donate_argnums=0,
+        compiler_options=compiler_options(mesh.devices.flat[0].platform),
     )

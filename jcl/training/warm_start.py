@@ -1,4 +1,4 @@
-"""Starting a run from the networks of others: `init_from`."""
+"""Starting a run from the networks of other runs: `init_from`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,16 @@ from jcl.errors import UserError
 from jcl.optim.patterns import check_pattern, matches, parameter_name
 from jcl.training.checkpoint import read_variables
 from jcl.training.state import TrainState
-from jcl.weights.read import SUFFIX, read_file, under_our_names
+from jcl.weights.read import SUFFIX, check_config, read_file, under_our_names
 from jcl.weights.rules import Table
+from jcl.weights.tables import KNOWN
 
 PyTree = Any
 _NAMED = 20  # names of each kind that a message lists
-_KINDS = ("params", "model_state")  # parameters are what one looks for first
+_KINDS = ("params", "model_state")  # in the order of messages
 _EVERYTHING = ".*"
-_OF_A_FILE = "encoder"  # what is taken of a file of weights that no pattern goes with
+# What is taken of a file of weights that no pattern goes with: the first of these that a run has.
+_OF_A_FILE = ("encoder", "text_encoder")
 
 
 def warm_start(
@@ -33,10 +35,9 @@ def warm_start(
 ) -> tuple[TrainState, list[dict[str, Any]]]:
     """Replaces the networks of a new state by those of other runs, or of files of weights.
 
-    Step, optimizer and the method's own state stay those of the new run.
-
-    Taken are the parameters that probes of a run see (its moving average of the weights where it
-    kept one) and the running statistics that belong to them.
+    Step, optimizer state and the method's own state remain those of the new run. The parameters of
+    the other run are those for probes (its moving average of the weights if it kept one), with
+    their running statistics.
 
     Args:
         state: before the first step.
@@ -44,14 +45,15 @@ def warm_start(
             each parameter and statistic takes the first whose pattern matches its name
             (`jcl.optim.patterns`). What no pattern matches stays as it is. In place of a workdir
             may stand a safetensors file with the names of another library, whose pattern is of one
-            section's parameters; alone it stands for ("encoder", file).
+            section's parameters; alone it stands for ("encoder", file), or of a method that has no
+            encoder of images for ("text_encoder", file).
         step: which checkpoint of each workdir; None takes those of `earlier`, or the newest.
         earlier: workdir -> the step that an earlier launch of this run began with.
         tables: section, such as "encoder", -> what other libraries call its parameters.
 
     Returns:
-        The state, and what it was taken from: {"workdir", "step", "part"} each, where the part is
-        the pattern, or "everything". The step of a file is None.
+        The state, and its origins: {"workdir", "step", "part"} each, where the part is the pattern,
+        or "everything". The step of a file is None.
 
     Raises:
         UserError: no such checkpoint, a pattern that matches nothing, or names or shapes that
@@ -60,7 +62,9 @@ def warm_start(
     whole = isinstance(init_from, str)
     pairs = init_from
     if whole:
-        pairs = ((_OF_A_FILE if is_file(init_from) else _EVERYTHING, init_from),)
+        encoders = (name for name in _OF_A_FILE if name in state.params)
+        part = next(encoders, _OF_A_FILE[0]) if is_file(init_from) else _EVERYTHING
+        pairs = ((part, init_from),)
     patterns = [pattern for pattern, _ in pairs]
     for pattern in patterns:
         check_pattern("init_from", pattern)
@@ -70,27 +74,33 @@ def warm_start(
         if not is_file(workdir)
     }
     new = {kind: getattr(state, kind) for kind in _KINDS}
-    origins = []
+    origins, problems = [], []
     for position, (pattern, workdir) in enumerate(pairs):
         target = _matched(patterns, position, new)
         part = "everything" if whole and pattern == _EVERYTHING else pattern
         if not any(target.values()):
             raise UserError(f"init_from: {pattern!r} matches nothing that another does not take")
-        if is_file(workdir):
-            at_step, source = None, _of_file(workdir, target, new, tables)
-        else:
-            variables, at_step = read[workdir]
-            held = {kind: getattr(variables, kind) for kind in _KINDS}
-            source = _matched(patterns, position, held)
-            check_same_names(source, target, f"init_from={workdir!r} (step {at_step}, {part})")
+        try:
+            if is_file(workdir):
+                at_step, source = None, _of_file(workdir, target, new, tables)
+            else:
+                variables, at_step = read[workdir]
+                held = {kind: getattr(variables, kind) for kind in _KINDS}
+                source = _matched(patterns, position, held)
+                check_same_names(source, target, f"init_from={workdir!r} (step {at_step}, {part})")
+        except UserError as error:  # the other pairs' problems are told with it
+            problems.append(str(error))
+            continue
         new = {kind: _replaced(tree, source[kind]) for kind, tree in new.items()}
         origins.append({"workdir": workdir, "step": at_step, "part": part})
+    if problems:
+        raise UserError("; ".join(problems))
     ema_params = jax.tree.map(jnp.copy, new["params"]) if state.ema_params else {}
     return state.replace(**new, ema_params=ema_params), origins
 
 
 def is_file(place: str) -> bool:
-    """Whether a place of `init_from` is a file of weights and no workdir."""
+    """Whether a place of `init_from` is a file of weights and not a workdir."""
     return Path(place).suffix == SUFFIX
 
 
@@ -100,7 +110,7 @@ def _of_file(
     trees: Mapping[str, PyTree],
     tables: Mapping[str, Sequence[Table]],
 ) -> dict[str, dict[str, Any]]:
-    """What the target names, out of a file that holds a whole section under other names."""
+    """The parameters of the target from a file that holds a whole section under other names."""
     sections = {name.partition("/")[0] for leaves in target.values() for name in leaves}
     if len(sections) != 1:
         raise UserError(
@@ -118,9 +128,11 @@ def _of_file(
     if not of_section:
         raise UserError(
             f"init_from={path!r}: jcl knows no other library's names for the network of "
-            f"{section!r}; it knows ResNets' and ViTs'"
+            f"{section!r}; it knows {KNOWN}"
         )
-    found = under_our_names(read_file(path), shapes, of_section, f"init_from={path!r}")
+    what = f"init_from={path!r} (for {section})"
+    found = under_our_names(read_file(path), shapes, of_section, what)
+    check_config(path, of_section[0], what)
     return {
         kind: {name: jnp.asarray(found[name.removeprefix(prefix)]) for name in leaves}
         for kind, leaves in target.items()
@@ -130,7 +142,7 @@ def _of_file(
 def _matched(
     patterns: Sequence[str], position: int, trees: Mapping[str, PyTree]
 ) -> dict[str, dict[str, jax.Array]]:
-    """The leaves whose names the pattern at that position is the first to match, by their names."""
+    """The leaves, by name, for which the pattern at this position is the first that matches."""
 
     def first(name):
         return next((i for i, pattern in enumerate(patterns) if matches(pattern, name)), None)
@@ -146,7 +158,7 @@ def _matched(
 
 
 def _replaced(tree: PyTree, leaves: Mapping[str, jax.Array]) -> PyTree:
-    """Puts leaves where those of their names lie."""
+    """Replaces the leaves of a tree by those of the same names."""
 
     def place(path, leaf):
         taken = leaves.get(parameter_name(path))
@@ -158,12 +170,12 @@ def _replaced(tree: PyTree, leaves: Mapping[str, jax.Array]) -> PyTree:
 
 
 def check_same_names(source: PyTree, target: PyTree, what: str) -> None:
-    """Raises UserError, naming `what`, where networks differ in names or shapes from the config's.
+    """Raises UserError if networks differ in names or shapes from those of the config.
 
     Args:
         source: {"params": .., "model_state": ..} of a checkpoint.
-        target: the same of a state that this config makes, or of its shapes.
-        what: what does not fit, for the message.
+        target: the same for a state of this config, or for its shapes.
+        what: name of the source for the message.
     """
     there, here = (
         {

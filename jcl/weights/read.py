@@ -1,5 +1,6 @@
 """Weights of other libraries, from a safetensors file, under our names."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,34 @@ def read_file(path: str | Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} is no readable safetensors file: {error}") from error
 
 
+def check_config(path: str | Path, table: Table, what: str) -> None:
+    """Raises UserError where a config.json beside a file describes another network.
+
+    Shapes do not tell heads of attention or activations. Where there is no such file, or it does
+    not speak of them, nothing is known.
+
+    Args:
+        path: of the file of weights.
+        table: of the network.
+        what: the file, for messages.
+    """
+    beside = Path(path).expanduser().parent / "config.json"
+    try:
+        said = json.loads(beside.read_text())
+        said = said.get("text_config") or said
+    except (OSError, ValueError, AttributeError):  # no file, no JSON, or no object
+        return
+    differing = [
+        f"{key}={said[key]!r}, which is {value!r} here"
+        for key, value in table.config.items()
+        if said.get(key, value) != value
+    ]
+    if differing:
+        raise UserError(
+            f"{what} does not fit this config: {beside} says {', and '.join(differing)}"
+        )
+
+
 def under_our_names(
     arrays: Mapping[str, np.ndarray],
     shapes: Mapping[str, tuple[int, ...]],
@@ -53,6 +82,9 @@ def under_our_names(
             another shape, and what of the config to change; all at once.
     """
     table, prefix = _fitting(arrays, shapes, tables, what)
+    arrays = table.merged(
+        {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    )
     found, used, problems = {}, set(), {"missing there": [], "of another shape": []}
     for name, shape in shapes.items():
         try:
@@ -60,9 +92,8 @@ def under_our_names(
         except UserError:
             problems["missing there"].append(name)
             continue
-        theirs = prefix + theirs
         if theirs not in arrays:
-            problems["missing there"].append(f"{theirs} (for {name})")
+            problems["missing there"].append(f"{prefix}{theirs} (for {name})")
             continue
         used.add(theirs)
         try:
@@ -70,17 +101,14 @@ def under_our_names(
         except ValueError:
             array = arrays[theirs]
         if array.shape != shape:
-            told = f"{theirs} {array.shape} instead of {shape} (for {name})"
+            told = f"{prefix}{theirs} {array.shape} instead of {shape} (for {name})"
             problems["of another shape"].append(told)
         found[name] = array
-    extra = [
-        name
+    extra = problems["extra there"] = [
+        prefix + name
         for name in arrays
-        if name not in used
-        and not any(re.fullmatch(p, name.removeprefix(prefix)) for p in table.ignored)
-        and name.startswith(prefix)
+        if name not in used and not any(re.fullmatch(p, name) for p in table.ignored)
     ]
-    problems["extra there"] = extra
     if any(problems.values()):
         raise UserError(_told(problems, extra, table, what))
     return found

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -75,6 +76,19 @@ class Rule:
         )
 
 
+def dense(ours: str, theirs: str) -> tuple[Rule, ...]:
+    """The rules of a Dense layer and PyTorch's Linear, in any form that `Rule` takes."""
+    return Rule(f"{ours}/kernel", f"{theirs}.weight", DENSE), Rule(f"{ours}/bias", f"{theirs}.bias")
+
+
+def norm(ours: str, theirs: str, scale: str = "weight", bias: str = "bias") -> tuple[Rule, ...]:
+    """The rules of a LayerNorm, whose scale and bias have these names there."""
+    return Rule(f"{ours}/scale", f"{theirs}.{scale}"), Rule(f"{ours}/bias", f"{theirs}.{bias}")
+
+
+Arrays = Mapping[str, np.ndarray]
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
     """The names that a library gives to the parameters of a kind of network.
@@ -86,12 +100,20 @@ class Table:
             those of a classifier.
         options: pairs of a regular expression for names of theirs, and the option of an encoder
             that a network with such a parameter needs.
+        prefix: of all names in files that are written; in files that are read there may be any.
+        merged: takes up arrays of theirs that have no counterpart here in those that have one.
+        completed: adds the arrays that theirs has besides.
+        config: what a config.json beside a file has to say of what no array tells, by its keys.
     """
 
     library: str
     rules: Sequence[Rule]
     ignored: Sequence[str] = ()
     options: Sequence[tuple[str, str]] = ()
+    prefix: str = ""
+    merged: Callable[[Arrays], Arrays] = lambda arrays: arrays
+    completed: Callable[[Arrays], Arrays] = lambda arrays: arrays
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def rule(self, name: str) -> tuple[Rule, str]:
         """The rule for a parameter of ours, and their name of it.
@@ -104,7 +126,7 @@ class Table:
                 return rule, theirs
         raise UserError(f"{self.library} has no name for the parameter {name!r}")
 
-    def to_theirs(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def to_theirs(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """All arrays of an encoder of ours under their names.
 
         Raises:
@@ -115,12 +137,13 @@ class Table:
             rule, theirs = self.rule(name)
             at = 0 if rule.part is None else rule.part[0]
             parts.setdefault(theirs, {})[at] = rule.layout.to_theirs(np.asarray(array))
-        return {
+        whole = {
             name: np.ascontiguousarray(np.concatenate([found[at] for at in sorted(found)]))
             if len(found) > 1
             else np.ascontiguousarray(found[0])
             for name, found in parts.items()
         }
+        return {self.prefix + name: array for name, array in self.completed(whole).items()}
 
 
 def their_part(rule: Rule, array: np.ndarray) -> np.ndarray:

@@ -6,22 +6,49 @@ from typing import Any
 
 import flax.linen as nn
 
+from jcl.models.dense_tanh import DenseTanh
+from jcl.models.projector import MLP
 from jcl.models.resnet import ResNet
+from jcl.models.text.bert import BERT
+from jcl.models.text.clip_text import CLIPText
 from jcl.models.vit import ViT
-from jcl.weights import resnet, vit
+from jcl.weights import resnet, text, vit
 from jcl.weights.rules import Table
+from jcl.weights.text_config import untold
+
+# What a message says of all that follows.
+KNOWN = (
+    "those of ResNets, ViTs, clip_text, bert, dense_tanh (the pooler of BERT), and an mlp with "
+    "layers=1 and output_bias=False (a projection of CLIP)"
+)
+
+_PROJECTIONS = {"projector": "visual", "text_projector": "text"}
 
 
-def tables_of(network: nn.Module) -> Sequence[Table]:
+def tables_of(network: nn.Module, section: str) -> Sequence[Table]:
     """The tables for a network; none where no other library has such a network.
 
     The first is the one that weights are written by.
+
+    Args:
+        network: of a method.
+        section: of the config that it is built from, such as `encoder`.
     """
     if isinstance(network, ResNet):
         return resnet.TORCHVISION, resnet.HUGGING_FACE
     if isinstance(network, ViT):
         kinds = vit.timm, vit.dinov2, vit.hugging_face, vit.hugging_face_dinov2
         return tuple(kind(network.patch_size) for kind in kinds)
+    if isinstance(network, CLIPText):
+        return (dataclasses.replace(text.CLIP, config=untold(network)),)
+    if isinstance(network, BERT):
+        both = text.BERT, text.OLD_BERT
+        return tuple(dataclasses.replace(table, config=untold(network)) for table in both)
+    if isinstance(network, DenseTanh):
+        return (text.POOLER,)
+    if isinstance(network, MLP) and section in _PROJECTIONS:
+        is_one_product = network.layers == 1 and not (network.output_bias or network.output_norm)
+        return (text.projection(_PROJECTIONS[section]),) if is_one_product else ()
     return ()
 
 
@@ -29,7 +56,7 @@ def tables_by_section(method: Any) -> Mapping[str, Sequence[Table]]:
     """The same for each network of a method, by the name of its section, such as `encoder`."""
     networks = {f.name: getattr(method, f.name) for f in dataclasses.fields(method)}
     return {
-        name: tables_of(network)
+        name: tables_of(network, name)
         for name, network in networks.items()
         if isinstance(network, nn.Module)
     }

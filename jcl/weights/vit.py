@@ -4,7 +4,7 @@ Source: timm's vision_transformer, facebookresearch/dinov2's, transformers' mode
 modeling_dinov2_with_registers; names alone.
 """
 
-from jcl.weights.rules import DENSE, SAME, Layout, Rule, Table, patches, with_axes_of_one
+from jcl.weights.rules import DENSE, SAME, Rule, Table, dense, norm, patches, with_axes_of_one
 
 _BLOCK = r"block(\d+)"
 _QKV = ("query", "key", "value")
@@ -15,20 +15,6 @@ _OPTIONS = (
     (r".*(cls_token|class_token)", "encoder.pooling=cls"),
     (r".*(pos_embed|position_embeddings)", "encoder.positions=learned"),
 )
-
-
-def _dense(ours: str, theirs: str) -> tuple[Rule, ...]:
-    return _weight_and_bias(ours, theirs, "kernel", DENSE)
-
-
-def _norm(ours: str, theirs: str) -> tuple[Rule, ...]:
-    return _weight_and_bias(ours, theirs, "scale", SAME)
-
-
-def _weight_and_bias(ours: str, theirs: str, leaf: str, layout: Layout) -> tuple[Rule, ...]:
-    return Rule(f"{ours}/{leaf}", f"{theirs}.weight", layout), Rule(
-        f"{ours}/bias", f"{theirs}.bias"
-    )
 
 
 def timm(patch_size: int) -> Table:
@@ -42,20 +28,20 @@ def timm(patch_size: int) -> Table:
             Rule("position_embedding", "pos_embed", with_axes_of_one(1)),
             Rule("patch_embedding/kernel", "patch_embed.proj.weight", patches(patch_size)),
             Rule("patch_embedding/bias", "patch_embed.proj.bias"),
-            *_norm("pre_norm", "norm_pre"),
-            *_norm(f"{_BLOCK}/attention_norm", f"{block}.norm1"),
+            *norm("pre_norm", "norm_pre"),
+            *norm(f"{_BLOCK}/attention_norm", f"{block}.norm1"),
             *(
                 Rule(f"{_BLOCK}/attention/{name}/{leaf}", f"{block}.attn.qkv.{their}", lay, (k, 3))
                 for k, name in enumerate(_QKV)
                 for leaf, their, lay in (("kernel", "weight", DENSE), ("bias", "bias", SAME))
             ),
-            *_dense(f"{_BLOCK}/attention/output", f"{block}.attn.proj"),
+            *dense(f"{_BLOCK}/attention/output", f"{block}.attn.proj"),
             Rule(f"{_BLOCK}/attention_scale", f"{block}.ls1.gamma"),
-            *_norm(f"{_BLOCK}/mlp_norm", f"{block}.norm2"),
-            *_dense(f"{_BLOCK}/mlp_hidden", f"{block}.mlp.fc1"),
-            *_dense(f"{_BLOCK}/mlp_output", f"{block}.mlp.fc2"),
+            *norm(f"{_BLOCK}/mlp_norm", f"{block}.norm2"),
+            *dense(f"{_BLOCK}/mlp_hidden", f"{block}.mlp.fc1"),
+            *dense(f"{_BLOCK}/mlp_output", f"{block}.mlp.fc2"),
             Rule(f"{_BLOCK}/mlp_scale", f"{block}.ls2.gamma"),
-            *_norm("final_norm", "norm"),
+            *norm("final_norm", "norm"),
         ),
         ignored=(r"head(_drop)?\..*", "mask_token"),
         options=_OPTIONS,
@@ -76,12 +62,12 @@ def hugging_face(patch_size: int) -> Table:
         "Hugging Face's ViT",
         (
             *_embeddings(patch_size),
-            *_norm(f"{_BLOCK}/attention_norm", f"{layer}.layernorm_before"),
+            *norm(f"{_BLOCK}/attention_norm", f"{layer}.layernorm_before"),
             *_attention(layer),
-            *_norm(f"{_BLOCK}/mlp_norm", f"{layer}.layernorm_after"),
-            *_dense(f"{_BLOCK}/mlp_hidden", f"{layer}.intermediate.dense"),
-            *_dense(f"{_BLOCK}/mlp_output", f"{layer}.output.dense"),
-            *_norm("final_norm", "layernorm"),
+            *norm(f"{_BLOCK}/mlp_norm", f"{layer}.layernorm_after"),
+            *dense(f"{_BLOCK}/mlp_hidden", f"{layer}.intermediate.dense"),
+            *dense(f"{_BLOCK}/mlp_output", f"{layer}.output.dense"),
+            *norm("final_norm", "layernorm"),
         ),
         ignored=(r"classifier\..*", r"pooler\..*", r"embeddings\.mask_token"),
         options=_OPTIONS,
@@ -95,14 +81,14 @@ def hugging_face_dinov2(patch_size: int) -> Table:
         "Hugging Face's DINOv2",
         (
             *_embeddings(patch_size),
-            *_norm(f"{_BLOCK}/attention_norm", f"{layer}.norm1"),
+            *norm(f"{_BLOCK}/attention_norm", f"{layer}.norm1"),
             *_attention(layer),
             Rule(f"{_BLOCK}/attention_scale", f"{layer}.layer_scale1.lambda1"),
-            *_norm(f"{_BLOCK}/mlp_norm", f"{layer}.norm2"),
-            *_dense(f"{_BLOCK}/mlp_hidden", f"{layer}.mlp.fc1"),
-            *_dense(f"{_BLOCK}/mlp_output", f"{layer}.mlp.fc2"),
+            *norm(f"{_BLOCK}/mlp_norm", f"{layer}.norm2"),
+            *dense(f"{_BLOCK}/mlp_hidden", f"{layer}.mlp.fc1"),
+            *dense(f"{_BLOCK}/mlp_output", f"{layer}.mlp.fc2"),
             Rule(f"{_BLOCK}/mlp_scale", f"{layer}.layer_scale2.lambda1"),
-            *_norm("final_norm", "layernorm"),
+            *norm("final_norm", "layernorm"),
         ),
         ignored=(r"classifier\..*", r"embeddings\.mask_token"),
         options=_OPTIONS,
@@ -125,7 +111,7 @@ def _attention(layer: str) -> tuple[Rule, ...]:
         *(
             rule
             for name in _QKV
-            for rule in _dense(f"{_BLOCK}/attention/{name}", f"{layer}.attention.attention.{name}")
+            for rule in dense(f"{_BLOCK}/attention/{name}", f"{layer}.attention.attention.{name}")
         ),
-        *_dense(f"{_BLOCK}/attention/output", f"{layer}.attention.output.dense"),
+        *dense(f"{_BLOCK}/attention/output", f"{layer}.attention.output.dense"),
     )

@@ -123,8 +123,9 @@ def test_what_does_not_fit_ends_in_a_sentence(name):
         with pytest.raises(UserError, match=says):
             recipe(name, **options)
     images = {"image": jnp.zeros((BATCH, SIDE, SIDE, 3))}
-    with pytest.raises(UserError, match=rf"'{name}' takes videos \[B, T, H, W, C\], these .* are"):
+    match = rf"'{name}' takes videos \[B, T, H, W, C\], but these .* are"
+    with pytest.raises(UserError, match=match):
         recipe(name)(KEYS, images)
     videos = {"video": jnp.zeros((BATCH, LENGTH, SIDE, SIDE, 3))}
-    with pytest.raises(UserError, match=r"'weak' takes images .*, these examples are float32"):
+    with pytest.raises(UserError, match=r"'weak' takes images .*, but these examples are float32"):
         recipe("weak")(KEYS, videos)

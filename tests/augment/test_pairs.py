@@ -58,10 +58,10 @@ def test_without_a_mask_all_tokens_count():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image": None}, "takes images [B, H, W, C], these examples have text, label"),
+        ({"image": None}, "takes images [B, H, W, C], but these examples have text, label"),
         (
             {"image": jnp.ones((3, 5))},
-            "takes images [B, H, W, C], these examples are float32[3, 5]",
+            "takes images [B, H, W, C], but these examples are float32[3, 5]",
         ),
         (
             {"text": None},
@@ -69,7 +69,7 @@ def test_without_a_mask_all_tokens_count():
         ),
         ({"text": jnp.ones((3, 4))}, "these examples have float32[3, 4] as text"),
         ({"text": jnp.arange(3)}, "these examples have int32[3] as text"),
-        ({"text_mask": jnp.ones((3, 5))}, "text_mask is [3, 5], but it has the shape of text"),
+        ({"text_mask": jnp.ones((3, 5))}, "text_mask is [3, 5], but it must be [3, 4] like text"),
     ],
 )
 def test_examples_that_are_no_pairs_are_refused(changes, message):

@@ -299,7 +299,7 @@ def test_wrong_options_end_in_a_sentence(name, options):
 def test_recipes_that_turn_images_refuse_oblong_ones():
     oblong = jnp.zeros((1, 8, 6, 3))
     for recipe in (recipes.shapes, recipes.crop_light):
-        with pytest.raises(UserError, match=r"square images, these are 8x6; views.size"):
+        with pytest.raises(UserError, match=r"square images, but these are 8x6; views.size"):
             jax.eval_shape(of_images(recipe()), KEYS[:1], oblong)
         views = jax.eval_shape(of_images(recipe(size=4)), KEYS[:1], oblong)
         assert views.shape == (1, 2, 4, 4, 3)
@@ -308,7 +308,7 @@ def test_recipes_that_turn_images_refuse_oblong_ones():
 @pytest.mark.parametrize("name", OF_IMAGES)
 def test_recipes_for_images_refuse_feature_vectors(name):
     message = (
-        rf"views.name='{name}' takes images \[B, H, W, C\], these examples are float32\[3, 9\]"
+        rf"views.name='{name}' takes images \[B, H, W, C\], but these examples are float32\[3, 9\]"
     )
     with pytest.raises(UserError, match=message):
         named(name)(KEYS[:3], jnp.zeros((3, 9)))

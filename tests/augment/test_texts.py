@@ -123,7 +123,7 @@ def test_an_examples_own_texts_are_its_views():
         "ids": ((2, 3, 4), "int32"),
         "mask": ((2, 3, 4), "bool"),
     }
-    with pytest.raises(UserError, match=r"'texts' takes several texts an example, this has int32"):
+    with pytest.raises(UserError, match=r"'texts' takes several texts per example, this has int32"):
         texts()(KEYS[:3], batch())
 
 
@@ -133,7 +133,7 @@ def test_an_examples_own_texts_are_its_views():
         ({"name": "text_crop", "min_share": 0.0}, r"views\.min_share=0\.0 is impossible"),
         ({"name": "text_deletion", "rate": 1.0}, r"views\.rate=1\.0 is impossible"),
         ({"name": "text_repetition", "most": 1.5}, r"views\.most=1\.5 is impossible"),
-        ({"name": "texts", "count": 4}, "has a number of views of its own"),
+        ({"name": "texts", "count": 4}, "has a fixed number of views"),
     ],
 )
 def test_impossible_options(section, message):

@@ -66,7 +66,7 @@ def test_strengths_are_a_ramp(monkeypatch):
 
 def test_what_does_not_fit_ends_in_a_sentence():
     images = jax.ShapeDtypeStruct((BATCH, 6, 9, 3), jnp.float32)
-    with pytest.raises(UserError, match=r"'turned' takes square images, these are 6x9"):
+    with pytest.raises(UserError, match=r"'turned' takes square images, but these are 6x9"):
         jax.eval_shape(turned(), KEYS, {"image": images})
     with pytest.raises(UserError, match="'turned' takes images"):
         turned()(KEYS, {"features": jnp.zeros((BATCH, 9))})

@@ -60,7 +60,7 @@ def test_every_key_is_described():
         ("init_from", ("encoder", "runs/x"), "give a workdir, or pairs"),
         ("init_from", (("encoder", None),), "give a workdir, or pairs"),
         ("init_from", 123, "init_from=123 is not of type str|tuple"),
-        ("init_step", 3, "init_from, which is not set"),
+        ("init_step", 3, "but init_from is not set"),
         ("profile.steps", (3, 2), "the first and the last step"),
         ("probe.shares", (0.1, 0.0), "each is more than 0 and at most 1"),
         ("probe.shares", (1.5,), "probe.shares=(1.5"),
@@ -102,8 +102,8 @@ def test_a_config_that_is_not_base_is_refused():
         ({"method.tempreature": 1.0}, "takes no such option; it takes temperature"),
         ({"method.name": "nowhere.at_all:Method"}, "cannot be imported"),
         ({"encoder.name": ":x"}, "encoder.name=':x' is unknown"),
-        ({"encoder.name": "jcl.models:ENCODERS"}, "is no function and no complete class"),
-        ({"method.name": "jcl.methods.parts.two_view:TwoViewMethod"}, "no complete class"),
+        ({"encoder.name": "jcl.models:ENCODERS"}, "is neither a function nor a complete class"),
+        ({"method.name": "jcl.methods.parts.two_view:TwoViewMethod"}, "nor a complete class"),
     ],
 )
 def test_names_and_options_that_do_not_fit_are_named(overrides, says):

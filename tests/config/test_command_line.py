@@ -63,7 +63,7 @@ def test_values_are_read_by_the_type_of_their_key(flags, key, value):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--config.batch_size=None"], "batch_size=None is impossible: it has to have a value"),
+        (["--config.batch_size=None"], "batch_size=None is impossible: it needs a value"),
         (["--config.batch_size=1.5"], "batch_size='1.5' cannot be read as int"),
         (["--config.batch_size=many"], "batch_size='many' cannot be read as int"),
         (["--config.batch_size=inf"], "batch_size='inf' cannot be read as int"),
@@ -78,12 +78,12 @@ def test_values_are_read_by_the_type_of_their_key(flags, key, value):
         (["--config.method=simclr"], "config key method is unknown"),
         (["--config.method.name=simcrl"], "did you mean simclr?"),
         (["--config.probe.knn=1"], "did you mean probe.knn_k"),
-        (["--config.optimizer.groups=encoder"], "optimizer.groups has 'encoder', and takes pairs"),
+        (["--config.optimizer.groups=encoder"], "optimizer.groups has 'encoder', but takes pairs"),
         (
             ["--config.optimizer.encoder_scale=0.1"],
             "encoder_scale is gone: set optimizer.groups=(('encoder', {'scale': 0.1}),)",
         ),
-        (["--config.optimizer.encoder_scale=1"], "is gone: leave it out, as 1.0 is the rule"),
+        (["--config.optimizer.encoder_scale=1"], "leave it out, because 1.0 is now the default"),
         (
             ["--config.init_part=encoder"],
             "config key init_part is gone: set init_from=(('encoder', WORKDIR),)",
@@ -92,7 +92,7 @@ def test_values_are_read_by_the_type_of_their_key(flags, key, value):
             ["--config.probe.projection"],
             "key probe.projection is gone: set probe.outputs=('features', 'projection')",
         ),
-        (["--config.probe.projection=False"], "is gone: leave it out, as False is the rule"),
+        (["--config.probe.projection=False"], "leave it out, because False is now the default"),
         (["--config.probe.baselines=maybe"], "probe.baselines='maybe' cannot be read as bool"),
         (["--config.total_steps=0"], "total_steps=0 is impossible"),
     ],

@@ -175,6 +175,9 @@ def test_nested_calls_count_once_and_branches_at_their_most():
     assert count_flops(lambda x: jax.lax.cond(x[0, 0] > 0, square, cube, x), x) == 2 * once
     switch = [lambda x: x, cube, square]
     assert count_flops(lambda x: jax.lax.switch(1, switch, jax.vmap(jnp.sin)(x)), x) == 2 * once
+    assert (
+        count_flops(lambda x: jax.lax.platform_dependent(x, cuda=cube, default=square), x) == once
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,22 @@
-"""Plans for TPUs, made on a machine that has none."""
+"""Plans for TPUs and GPUs, made on a machine that has none."""
 
+import importlib.util
 import json
 import sys
 
 import pytest
 
+from jcl.cost.devices import peak
 from jcl.cost.topology import topology_devices
 from jcl.errors import UserError
 from tests.binaries import run, run_ok, says_one_sentence
 from tests.tpus import needs_libtpu
+
+needs_cuda_plugin = pytest.mark.skipif(
+    importlib.util.find_spec("jax_plugins") is None
+    or importlib.util.find_spec("jax_plugins.xla_cuda13") is None,
+    reason="JAX's CUDA plugin is missing: jax-cuda13-plugin and jax-cuda13-pjrt, as new as JAX",
+)
 
 TINY = (
     "--config=configs/simclr_shapes.py",
@@ -82,6 +90,53 @@ def test_a_step_that_does_not_fit_ends_in_a_sentence():
 @needs_libtpu
 def test_an_impossible_shape_ends_in_a_sentence():
     says_one_sentence(run("jcl.train", *TINY, "--topology=tpu:v5e:3x5"), "tpu:v5e:3x5")
+
+
+@pytest.mark.slow
+@needs_cuda_plugin
+@pytest.mark.parametrize(("kind", "count"), [("h100", 8), ("h200", 1)])
+def test_a_plan_for_gpus(tmp_path, kind, count):
+    topology = f"gpu:{kind}:{count}"
+    done = run_ok("jcl.train", *TINY, f"--topology={topology}", f"--workdir={tmp_path}")
+    written = json.loads((tmp_path / "plan.json").read_text())
+    plan = written["plan"]
+    assert written["topology"] == topology
+    name = {"h100": "NVIDIA H100 80GB HBM3", "h200": "NVIDIA H200"}[kind]
+    assert (plan["devices"], plan["device_kind"], plan["fits"]) == (count, name, True)
+    assert plan["limit_bytes"] == peak(name).memory
+    assert plan["unknown_loops"] == 0
+    gradient = 2 * (count - 1) / count * 4 * plan["parameters"]
+    sent = plan["collective_bytes"].get("all-reduce", 0)
+    assert gradient <= sent <= 1.5 * gradient
+    # XLA counts nothing there, so what is known comes from the program's text.
+    assert plan["xla_flops"] is plan["bytes_accessed"] is None
+    assert plan["memory_bytes"] > plan["argument_bytes"]
+    memory_seconds = plan["memory_bytes"] / peak(name).memory_bandwidth
+    assert plan["roofline"]["memory_seconds"] == pytest.approx(memory_seconds)
+    for part in (f"{count} x {name}", "not told by XLA"):
+        assert part in done.stdout
+
+
+@pytest.mark.parametrize("topology", ["h100:8", "gpu", "gpu:h100", "gpu:h100:9", "gpu:v100:1"])
+def test_unknown_gpus_end_in_a_sentence(topology):
+    with pytest.raises(UserError, match=rf"--topology={topology} is unknown; .*gpu:h200:8"):
+        topology_devices(topology)
+
+
+def test_without_the_cuda_plugin_there_is_advice(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"gpu:h100:8 needs .*'\.\[train,cuda\]'"):
+        topology_devices("gpu:h100:8")
+
+
+def test_a_plugin_that_does_not_answer_ends_in_a_sentence(monkeypatch):
+    def fail(*names, **options):
+        raise NotImplementedError("topology not implemented for cuda")
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("jax.experimental.topologies.get_topology_desc", fail)
+    with pytest.raises(UserError, match=r"gpu:h200:1 needs the CUDA plugin .* not implemented"):
+        topology_devices("gpu:h200:1")
 
 
 def test_training_on_a_topology_is_refused(tmp_path):

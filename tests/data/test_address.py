@@ -89,7 +89,7 @@ def test_a_class_will_do():
             "data.label_key='x' is set, .* takes no such option; it",
         ),
         (f"{HERE}:needs_a_folder", {}, "is called with .*but missing a required argument: 'dir'"),
-        (f"{HERE}:HERE", {}, "is no function"),
+        (f"{HERE}:HERE", {}, "is neither a function"),
         (
             f"{HERE}:odd",
             {"dir": "floats"},
@@ -97,7 +97,7 @@ def test_a_class_will_do():
         ),
         (f"{HERE}:odd", {"dir": "int64"}, r"int64 \[1\] as 'label' .* must be int32 \[1\]$"),
         (f"{HERE}:odd", {"dir": "unlabelled"}, "nothing as 'label'"),
-        (f"{HERE}:Flat", {}, r"image_shape=\(4, 4\), but it is \(H, W, C\)"),
+        (f"{HERE}:Flat", {}, r"image_shape=\(4, 4\), but it must be \(H, W, C\)"),
         (f"{HERE}:lists", {}, "returned a list.*jcl.data.Source.*no image_shape, .*, batch$"),
     ],
 )

@@ -3,9 +3,12 @@
 import json
 
 import numpy as np
+import pytest
+from ml_collections import ConfigDict
 
 from jcl.data import InMemorySource
-from jcl.data.identity import identity, identity_changes, identity_number
+from jcl.data.identity import files_of, identity, identity_changes, identity_number
+from jcl.errors import UserError
 
 
 def source(n=100, size=4, classes=3, names=None, **changed):
@@ -51,6 +54,27 @@ def test_what_comes_besides_changes_nothing_and_what_is_gone_does():
     more = source(target=np.zeros(100, np.float32))
     assert changes(more) == []
     assert changes(source(), more) == ["data, target of an example: float32[] -> none"]
+
+
+def test_another_content_of_a_file_that_chooses_examples_is_noticed(tmp_path):
+    """One row of many differs, of which none may be among the examples that are compared."""
+    path = tmp_path / "some.npz"
+    files = files_of(ConfigDict({"subset": str(path), "groups": None, "dir": "elsewhere"}))
+    assert files == {"data.subset": str(path), "data.groups": None}
+    path.write_bytes(b"0 1 2")
+    before = json.loads(json.dumps(identity(source(), files)))
+    assert identity_changes(before, identity(source(), files)) == []
+    path.write_bytes(b"0 1 3")
+    now = identity(source(), files)
+    assert identity_number(now) != identity_number(before)
+    said = "data.subset: the file holds something else than when the run began"
+    assert identity_changes(before, now) == [said]
+    assert identity_changes(before, identity(source())) == []  # which the options themselves tell
+    older = {key: value for key, value in before.items() if key != "files"}
+    assert identity_changes(older, now) == []
+    path.unlink()
+    with pytest.raises(UserError, match=r"data\.subset=.*some\.npz cannot be read: No such file"):
+        identity(source(), files)
 
 
 def test_a_source_that_draws_has_no_hash():

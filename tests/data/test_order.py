@@ -154,7 +154,7 @@ def test_one_group_is_the_usual_order_bit_for_bit():
 
 
 def test_groups_that_are_missing_or_too_small():
-    with pytest.raises(UserError, match="need a `group` of every example"):
+    with pytest.raises(UserError, match="need an integer `group` for every example"):
         order.grouped(images_of(1, 1, 1, examples=29), batch_size=4, seed=0)
     data = dataclasses.replace(images_of(1, 1, 1, examples=29), read_groups=lambda: GROUPS)
     with pytest.raises(UserError, match="batch_size=16 is larger than the largest of 4 groups"):

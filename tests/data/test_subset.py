@@ -57,13 +57,13 @@ def test_a_config_names_it(tmp_path):
 
 
 def test_a_file_of_another_dataset_is_refused(path, tmp_path):
-    with pytest.raises(UserError, match=r"with 20 training .* has 21: make the file of this"):
+    with pytest.raises(UserError, match=r"with 20 training .* has 21: make the file for this"):
         open_source("shapes", "train", train_examples=21, subset=path)
     images = every(shapes())
     images[19, 0, 0, 0] ^= 1  # the last example is looked at
     other = tmp_path / "other.npz"
     np.savez(other, train_image=images, test_image=images)
-    with pytest.raises(UserError, match=r"data.subset=.* of data.name='shapes' .* some differ"):
+    with pytest.raises(UserError, match=r"data.subset=.* for data.name='shapes' .* some differ"):
         open_source(f"arrays:{other}", "train", subset=path)
     # The same images under another name, and without labels, are the same dataset.
     same = tmp_path / "same.npz"
@@ -91,7 +91,9 @@ def test_a_subset_of_what_is_held_out_leaves_nothing(tmp_path):
 def test_files_that_are_none(path, tmp_path):
     (tmp_path / "broken.npz").write_bytes(b"PK half")
     for file, key in (("missing.npz", INDICES), ("broken.npz", INDICES), ("some.npz", "groups")):
-        with pytest.raises(UserError, match=rf"data.x=.*{file} is no file .* {key}") as error:
+        with pytest.raises(
+            UserError, match=rf"data.x=.*{file} is not a readable file.*{key}"
+        ) as error:
             read_side_file(
                 str(tmp_path / file), key, option="data.x", name="shapes", train=shapes()
             )
@@ -108,7 +110,7 @@ def test_writing_is_idempotent_and_overwrites_nothing(tmp_path):
         assert write_distinct(f"arrays:{file}", path) == (6, 12)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert len(open_source(f"arrays:{file}", "train", subset=str(paths[0]))) == 6
-    with pytest.raises(UserError, match="exists already and holds something else"):
+    with pytest.raises(UserError, match="exists already with other contents"):
         write_distinct(f"arrays:{file}", paths[0], distance=63)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     train = InMemorySource({"features": np.zeros((2, 3), np.float32)})

@@ -11,8 +11,8 @@ from jcl.data import InMemorySource
 from jcl.data.dataset_shape import shape_of
 from jcl.errors import UserError
 from jcl.evaluation import finetune as module
-from jcl.evaluation.finetune import finetune, finetune_shares
-from jcl.experiment import make_experiment
+from jcl.evaluation.finetune import check_finetuning, finetune, finetune_shares
+from jcl.experiment import make_experiment, make_method, open_config
 from jcl.methods.base import Variables
 from jcl.probes import Features
 from tests.tiny import one_device, tiny_config
@@ -146,3 +146,17 @@ def test_examples_without_a_label_are_left_out_of_both_splits(monkeypatch, missi
     assert scored["0.5"]["mae"] == 0
     assert scored["0.5"]["examples"] == (70 if missing == 60 else 100)
     assert all(rows.min() >= (60 if missing == 60 else 0) for rows in seen)
+
+
+def test_encoders_of_texts_are_refused_in_a_sentence():
+    own = {"method.name": "simcse", "views.name": "text_copies", "text_encoder.name": "token_bag"}
+    for asked, refused in ((True, True), (False, False)):
+        texts = open_config(tiny_config(**own, **{"probe.finetune": asked}))
+        method = make_method(texts)
+        if refused:
+            with pytest.raises(UserError, match=r"method\.name='simcse' come from its text_encod"):
+                check_finetuning(texts, method)
+        else:
+            check_finetuning(texts, method)
+    images = open_config(config(**{"probe.finetune": True}))
+    check_finetuning(images, make_method(images))

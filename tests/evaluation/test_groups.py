@@ -34,7 +34,7 @@ def test_clusters_are_directions_whatever_the_length():
         raise AssertionError("no seed finds directions at right angles")
     np.testing.assert_array_equal(cluster_features(features, clusters=3, seed=seed), found)
     for clusters in (0, 41):
-        with pytest.raises(UserError, match=f"clusters={clusters} is impossible of 40"):
+        with pytest.raises(UserError, match=f"clusters={clusters} is impossible with 40"):
             cluster_features(features, clusters=clusters, seed=0)
 
 

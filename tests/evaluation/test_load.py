@@ -226,7 +226,7 @@ def test_preprocess_names_what_it_cannot_read(loaded, tmp_path):
         (np.zeros((1, 9, 9, 3), np.float32), r"image 0 is float32\[9, 9, 3\]"),
         ([], "no images"),
         (7, "given as a int"),
-        (PIL.Image.fromarray(np.zeros((9, 9), np.float32)), "32 bits a pixel"),
+        (PIL.Image.fromarray(np.zeros((9, 9), np.float32)), "32 bits per pixel"),
     ):
         with pytest.raises(UserError, match=says):
             preprocess(wrong)

@@ -51,7 +51,7 @@ def test_networks_that_a_method_declares_are_built_from_the_sections_of_their_na
     [
         ("supremix", "label", "has none, only classes, whose numbers have no order"),
         ("supcon", "target", r"has none, only targets \(method.bin_width makes classes"),
-        ("l1", "label", "needs a target of every example, and data.name='shapes' has none$"),
+        ("l1", "label", "needs a target of every example, but data.name='shapes' has none$"),
     ],
 )
 def test_a_method_says_what_it_needs_and_what_to_do_instead(name, has, says):

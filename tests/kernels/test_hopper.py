@@ -95,6 +95,17 @@ def sides(case, operand):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_kernels_against_float64(case, monkeypatch):
+    check(case, monkeypatch)
+
+
+# Tiles that two blocks share evenly, and tiles that they do not.
+@pytest.mark.parametrize(("columns", "d"), [(1024, 64), (774, 192)])
+def test_several_tiles_in_each_of_several_splits(columns, d, monkeypatch):
+    monkeypatch.setattr(hopper, "_MULTIPROCESSORS", 4)
+    check(Case(130, columns, d, 258, 1, 2, 0.1), monkeypatch)
+
+
+def check(case, monkeypatch):
     operand, z = vectors(case)
     logits, log_sum = sums(case, z)
     here, rows, columns, offset = sides(case, operand)

@@ -250,7 +250,7 @@ def test_outputs_are_those_of_what_the_inputs_hold(after_two_steps):
     padded = np.where(examples["text_mask"], examples["text"], 99)
     again = outputs(state.probed, {**given[1], "text": padded})
     np.testing.assert_array_equal(again["text/projection"], found["text/projection"])
-    with pytest.raises(UserError, match="examples have label, and networks want image or text"):
+    with pytest.raises(UserError, match="examples have label, but networks need image or text"):
         method.outputs(state.probed, {"label": examples["label"]})
 
 
@@ -265,7 +265,7 @@ def test_examples_and_views_without_a_text_are_refused():
 
 def test_a_temperature_that_clipping_would_change_is_refused():
     for temperature in (0.009, 1.1, math.nan):
-        with pytest.raises(UserError, match=r"it is learned within 0\.01 and 1, and starts there"):
+        with pytest.raises(UserError, match=r"it is learned, and stays between 0\.01 and 1"):
             clip(temperature)
     clip(0.01)
 

@@ -156,7 +156,7 @@ def test_what_is_impossible_is_refused():
     with pytest.raises(UserError, match=r"method\.positives=4 is impossible: examples have 3"):
         method(positives=4).init(KEY, VIEWS, DATA)
     mesh = make_mesh(devices=jax.devices()[:8])
-    with pytest.raises(UserError, match=r"method\.classes=30 does not divide by the 8 devices"):
+    with pytest.raises(UserError, match=r"method\.classes=30 is not divisible by the 8 devices"):
         method().objective(None, jnp.zeros((8, 2, D)), {}, None, KEY, mesh)
 
 

@@ -48,7 +48,10 @@ def test_it_mixes_from_the_start_on_and_is_moco_before():
 
 def test_impossible_options_are_refused():
     for options, message in (
-        ({"hardest": mixed.QUEUE + 1}, "hardest=17 is impossible: the queue holds method.queue_s"),
+        (
+            {"hardest": mixed.QUEUE + 1},
+            "hardest=17 is impossible: it must be at most method.queue",
+        ),
         ({"hardest": 0}, "hardest=0 is impossible"),
         ({"mixed": -1}, "mixed=-1 is impossible"),
         ({"mixed_with_query": -1}, "mixed_with_query=-1 is impossible"),

@@ -99,6 +99,6 @@ def test_impossible_options_are_refused():
         with pytest.raises(UserError, match=message):
             method(**options)
     views, data = {"image": jnp.zeros((1, 2, 8, 8, 3))}, images_of(8, 8, 3, examples=7)
-    with pytest.raises(UserError, match=r"method\.clusters=8 is impossible of 7 examples"):
+    with pytest.raises(UserError, match=r"method\.clusters=8 is impossible with 7 examples"):
         method().init(jax.random.key(0), views, data)
     assert method(clusters=None).needs == ("label",)

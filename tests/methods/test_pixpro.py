@@ -161,14 +161,14 @@ def networks(encoder=None):
 
 
 def test_what_it_cannot_train_with_is_refused_in_a_sentence():
-    with pytest.raises(UserError, match="MLPEncoder has no map; take encoder"):
+    with pytest.raises(UserError, match="MLPEncoder has none; take encoder"):
         PixPro(**networks(MLPEncoder(widths=(4,))))
     method = PixPro(**networks())
     views = {"image": jnp.zeros((1, 2, 8, 8, 3))}
     with pytest.raises(UserError, match=r"take views\.name='byol_boxes'"):
         method.init(jax.random.key(0), views, None)
     for options, message in (
-        ({"power": 0.5}, "method.power=0.5 is impossible: it is 1 or more"),
+        ({"power": 0.5}, "method.power=0.5 is impossible: it must be 1 or more"),
         ({"distance": 0.0}, "method.distance=0.0 is impossible"),
         ({"decay": 1.5}, "method.decay=1.5"),
     ):

@@ -130,5 +130,5 @@ def test_what_is_impossible_is_refused():
     for options in ({"temperature": 0.0}, {"joint_weight": -1.0}):
         with pytest.raises(UserError, match=f"method.{next(iter(options))}="):
             method(**options)
-    with pytest.raises(UserError, match="batch_size=1 leaves an example no others"):
+    with pytest.raises(UserError, match="batch_size=1 is impossible"):
         compiled()(COMMON[:, :1], SALIENT[:, :1], BACKGROUND[:1])

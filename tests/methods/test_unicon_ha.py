@@ -132,7 +132,7 @@ def test_an_inner_stage_sees_its_own_views_and_passes_no_later_stage():
 
 
 def test_what_leaves_out_all_is_refused():
-    with pytest.raises(UserError, match="a ConvNet of 2 stages is to leave out its last 2"):
+    with pytest.raises(UserError, match="a ConvNet of 2 stages cannot leave out its last 2"):
         jax.eval_shape(
             lambda key: method(stages=3).init(key, {"image": jnp.zeros((1, 24, 4, 4, 1))}, None),
             jax.random.key(0),
@@ -157,7 +157,7 @@ def test_other_options_are_refused():
         with pytest.raises(UserError, match=says):
             method(**options)
     vectors = {**NETWORKS, "encoder": MLPEncoder()}
-    with pytest.raises(UserError, match="which a MLPEncoder does not give"):
+    with pytest.raises(UserError, match="which MLPEncoder does not have"):
         UniConHA(**vectors)
     UniConHA(**vectors, stages=1)
 

@@ -136,7 +136,7 @@ def test_without_its_last_stages_an_encoder_is_a_shorter_one(name, stages, sizes
         {key: before[key] for key in later},
     )
     for left_out in (-1, 3):
-        with pytest.raises(UserError, match=f"of 3 stages is to leave out its last {left_out},"):
+        with pytest.raises(UserError, match=f"of 3 stages cannot leave out its last {left_out}:"):
             jax.eval_shape(
                 lambda k=left_out: long.apply(
                     variables, images, train=True, method="feature_map", left_out=k

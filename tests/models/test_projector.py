@@ -43,6 +43,14 @@ def test_names_of_the_default_heads_parameters_are_those_of_older_checkpoints():
     }
 
 
+def test_a_head_without_a_bias_is_one_product():
+    model = MLP(output_dim=3, layers=1, output_bias=False)
+    _, variables = shapes(model, 4, 6)
+    assert jax.tree.map(lambda leaf: leaf.shape, variables) == {
+        "params": {"dense0": {"kernel": (6, 3)}}
+    }
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize(
     ("output_norm", "norm"),

@@ -141,11 +141,11 @@ def test_what_is_frozen_comes_first_and_what_a_method_suggests_last():
 @pytest.mark.parametrize(
     ("groups", "says"),
     [
-        (("encoder", None), "has 'encoder', and takes pairs"),
-        ((("encoder", 0.1),), "has ('encoder', 0.1), and takes pairs"),
-        (((1, None),), "has (1, None), and takes pairs"),
+        (("encoder", None), "has 'encoder', but takes pairs"),
+        ((("encoder", 0.1),), "has ('encoder', 0.1), but takes pairs"),
+        (((1, None),), "has (1, None), but takes pairs"),
         ((("encoder/(", None),), "'encoder/(' is not a regular expression"),
-        ((("encoder", {"rate": 0.1}),), "'encoder' has 'rate', and a group takes scale, decay and"),
+        ((("encoder", {"rate": 0.1}),), "'encoder' has 'rate', but a group takes scale, decay and"),
         ((("encoder", {"constant_rate": 1}),), "'encoder' constant_rate: 1 is not of type bool"),
         ((("encoder", {"scale": "x"}),), "'encoder' scale: 'x' is not of type float"),
         ((("encoder", {"scale": True}),), "'encoder' scale: True is not of type float"),

@@ -63,7 +63,7 @@ def test_a_share_of_too_few_examples_is_left_out_and_said(caplog):
         lambda rows, seed: {"mae": 1.0}, (0.001, 0.02), n=500, seeds=(0,), names=("mae",)
     )
     assert set(measured) == {"0.02"}
-    assert "0.001 of 500 training examples leaves 1, and 10 are needed" in caplog.text
+    assert "0.001 of 500 training examples is 1, but 10 are needed" in caplog.text
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.5, float("nan")])

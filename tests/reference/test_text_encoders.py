@@ -4,18 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from jcl.models.text.bert import BERT  # noqa: E402
 from jcl.models.text.clip_text import CLIPText  # noqa: E402
+from jcl.weights.read import under_our_names  # noqa: E402
+from jcl.weights.tables import tables_of  # noqa: E402
 from tests.reference.torch_weights import (  # noqa: E402
     array,
     assert_same,
-    dense,
     gradients_in_place_of_weights,
-    norm,
     randomise,
 )
 
@@ -38,7 +39,6 @@ COMMON = {
     # Its other one computes the softmax in float32, whatever the rest is.
     "attn_implementation": "sdpa",
 }
-ATTENTION = ("query", "key", "value")
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def ours(kind, **options):
     return kind(VOCABULARY, **SIZES, dtype=jnp.float64, param_dtype=jnp.float64, **options)
 
 
-def check(model, theirs, params_of, pooled):
+def check(model, theirs, pooled):
     """Features and gradients of all weights."""
     text = {"ids": jnp.asarray(IDS), "mask": jnp.asarray(MASK)}
 
@@ -60,38 +60,24 @@ def check(model, theirs, params_of, pooled):
         return jnp.sum(jnp.sin(features)), features
 
     gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))
-    (_, features), gradients = gradient(params_of(theirs))
+    (_, features), gradients = gradient(params_of(model, theirs))
     given = {"input_ids": torch.from_numpy(IDS), "attention_mask": torch.from_numpy(MASK).long()}
     expected = pooled(theirs(**given))
     assert_same(features, array(expected))
     assert np.ptp(features, axis=0).max() > 0.01
     expected.sin().sum().backward()
     gradients_in_place_of_weights(theirs)
-    assert_same(gradients, params_of(theirs), tolerance=1e-7)
+    assert_same(gradients, params_of(model, theirs), tolerance=1e-7)
 
 
-def clip_params(theirs):
-    theirs = getattr(theirs, "text_model", theirs)
-    embeddings = theirs.embeddings
-    params = {
-        "token_embedding": {"embedding": array(embeddings.token_embedding.weight)},
-        "position_embedding": array(embeddings.position_embedding.weight),
-        "final_norm": norm(theirs.final_layer_norm),
-    }
-    for i, layer in enumerate(theirs.encoder.layers):
-        attention = layer.self_attn
-        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-        params[f"block{i}"] = {
-            "attention_norm": norm(layer.layer_norm1),
-            "attention": {
-                **dict(zip(ATTENTION, map(dense, projections), strict=True)),
-                "output": dense(attention.out_proj),
-            },
-            "mlp_norm": norm(layer.layer_norm2),
-            "mlp_hidden": dense(layer.mlp.fc1),
-            "mlp_output": dense(layer.mlp.fc2),
-        }
-    return params
+def params_of(model, theirs):
+    """Their weights, as `init_from` takes them from their files."""
+    text = {"ids": jnp.asarray(IDS), "mask": jnp.asarray(MASK)}
+    params = jax.eval_shape(lambda: model.init(jax.random.key(0), text, train=True))["params"]
+    shapes = {name: leaf.shape for name, leaf in flatten_dict(params, sep="/").items()}
+    arrays = {name: np.array(array(tensor)) for name, tensor in theirs.state_dict().items()}
+    found = under_our_names(arrays, shapes, tables_of(model, "text_encoder"), "theirs")
+    return unflatten_dict({name: jnp.asarray(found[name]) for name in shapes}, sep="/")
 
 
 @pytest.mark.parametrize("activation", ["quick_gelu", "exact_gelu"])
@@ -102,41 +88,19 @@ def test_clip(activation):
     )
     theirs = transformers.CLIPTextModel(config)
     randomise(theirs)
-    model = ours(CLIPText, activation=activation)
-    check(model, theirs, clip_params, lambda found: found.pooler_output)
+    check(ours(CLIPText, activation=activation), theirs, lambda found: found.pooler_output)
 
 
-def bert_params(theirs):
-    embeddings = theirs.embeddings
-    params = {
-        "token_embedding": {"embedding": array(embeddings.word_embeddings.weight)},
-        "position_embedding": array(embeddings.position_embeddings.weight),
-        "embedding_norm": norm(embeddings.LayerNorm),
-    }
-    for i, layer in enumerate(theirs.encoder.layer):
-        attention = layer.attention.self
-        projections = (attention.query, attention.key, attention.value)
-        params[f"block{i}"] = {
-            "attention": {
-                **dict(zip(ATTENTION, map(dense, projections), strict=True)),
-                "output": dense(layer.attention.output.dense),
-            },
-            "attention_norm": norm(layer.attention.output.LayerNorm),
-            "mlp_hidden": dense(layer.intermediate.dense),
-            "mlp_output": dense(layer.output.dense),
-            "mlp_norm": norm(layer.output.LayerNorm),
-        }
-    return params
-
-
-def bert(**options):
-    config = transformers.BertConfig(**COMMON, hidden_act="gelu", layer_norm_eps=1e-12, **options)
+def bert():
+    config = transformers.BertConfig(**COMMON, hidden_act="gelu", layer_norm_eps=1e-12)
     theirs = transformers.BertModel(config, add_pooling_layer=False)
     randomise(theirs)
-    with torch.no_grad():  # the segment of a single text, which ours has in its positions
-        segment = theirs.embeddings.token_type_embeddings.weight
-        theirs.embeddings.position_embeddings.weight += segment[0]
-        segment.zero_()
+
+    def no_gradient_twice(gradient):
+        """Ours has the segment in its positions, which get the same gradient."""
+        return torch.zeros_like(gradient)
+
+    theirs.embeddings.token_type_embeddings.weight.register_hook(no_gradient_twice)
     return theirs.eval()
 
 
@@ -148,4 +112,4 @@ def mean_of_tokens(found):
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_bert(pooling):
     pooled = {"cls": lambda found: found.last_hidden_state[:, 0], "mean": mean_of_tokens}[pooling]
-    check(ours(BERT, pooling=pooling), bert(), bert_params, pooled)
+    check(ours(BERT, pooling=pooling), bert(), pooled)

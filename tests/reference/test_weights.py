@@ -1,8 +1,5 @@
 """Weights out and in: torchvision, timm and Hugging Face compute the same features from them."""
 
-import re
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,12 +13,11 @@ from jcl.evaluation.encode import output_function  # noqa: E402
 from jcl.experiment import make_experiment  # noqa: E402
 from jcl.export import export  # noqa: E402
 from jcl.methods.base import Variables  # noqa: E402
-from jcl.runtime import workdir as workdir_lib  # noqa: E402
-from jcl.training.checkpoint import Checkpoints  # noqa: E402
 from jcl.training.warm_start import warm_start  # noqa: E402
 from jcl.weights.tables import tables_by_section  # noqa: E402
+from tests.reference.runs import drawn_state, program_of, save_run  # noqa: E402
 from tests.reference.torch_weights import randomise  # noqa: E402
-from tests.tiny import one_device, tiny_config  # noqa: E402
+from tests.tiny import tiny_config  # noqa: E402
 
 pytestmark = pytest.mark.reference
 
@@ -42,38 +38,18 @@ ENCODERS = {
 def state_of(encoder):
     config = tiny_config(encoder=encoder, **{"views.size": 32})
     experiment = make_experiment(config, images_of(32, 32, 3, examples=64))
-    state = experiment.init_state(one_device())
-    random = np.random.default_rng(0)
-
-    def draw(path, leaf):
-        if not leaf.ndim or leaf.dtype != jnp.float32:
-            return leaf
-        noise = random.normal(size=leaf.shape).astype(np.float32)
-        name = path[-1].key
-        if leaf.ndim > 1:
-            return jnp.float32(noise / np.prod(leaf.shape[:-1]) ** 0.5)
-        return jnp.float32((1 if name in ("scale", "var") else 0) + 0.1 * np.abs(noise))
-
-    draw_all = jax.tree_util.tree_map_with_path
-    return experiment, state.replace(
-        params=draw_all(draw, state.params), model_state=draw_all(draw, state.model_state)
-    )
+    return experiment, drawn_state(experiment)
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_the_card_s_program_loads_what_was_trained(name, tmp_path, monkeypatch):
     experiment, state = state_of(ENCODERS[name])
     run = tmp_path / "run"
-    run.mkdir()
-    workdir_lib.write_config(run, experiment.config)
-    workdir_lib.write_run(run, start_step=0, origin=None, options={}, data={})
-    with Checkpoints(run, keep=1) as checkpoints:
-        checkpoints.save(state, 1)
+    save_run(run, experiment, state)
     card = export(run, tmp_path / "encoder.safetensors")
-    (program,) = re.findall(r"## Load it\n\n```python\n(.*?)```", card.read_text(), re.S)
     monkeypatch.chdir(tmp_path)
     namespace = {}
-    exec(program, namespace)
+    exec(program_of(card), namespace)
 
     features, params = jcl.load(run)
     images = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), np.uint8)

@@ -90,6 +90,6 @@ def test_mistakes_are_one_sentence(tmp_path, capsys):
         list_runs([tmp_path])
     run(tmp_path / "a", 0, None, 0.1)
     assert main([str(tmp_path), "--by=linear"]) == 2
-    assert capsys.readouterr().err == "error: --by='linear' is given, and no run was evaluated\n"
+    assert capsys.readouterr().err == "error: --by='linear' is given, but no run was evaluated\n"
     assert main([str(tmp_path)]) == 0
     assert "done" in capsys.readouterr().out

@@ -37,7 +37,7 @@ def test_a_path_stays_and_home_is_expanded(monkeypatch):
     ],
 )
 def test_other_addresses_are_refused_with_what_to_do(address, says):
-    with pytest.raises(UserError, match=f"{address} is an address and no folder.*{says}"):
+    with pytest.raises(UserError, match=f"{address} is an address and not a folder.*{says}"):
         folder_at(address)
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from jcl import runtime
@@ -39,3 +40,17 @@ def test_deterministic_adds_a_flag_that_xla_knows():
 def test_an_unknown_precision_is_refused():
     with pytest.raises(UserError, match="precision='float8' is unknown"):
         runtime.configure("float8")
+
+
+def test_options_of_the_step_are_those_of_its_devices(monkeypatch):
+    flag = "xla_gpu_enable_triton_gemm"
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
+    assert runtime.compiler_options("gpu") == {flag: False}
+    assert runtime.compiler_options("cpu") == runtime.compiler_options("tpu") == {}
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_gpu_deterministic_ops=true --{flag}=true")
+    assert runtime.compiler_options("gpu") == {}
+
+
+def test_the_fastest_kernels_are_kept_beside_the_programs():
+    kept = jax.config.jax_persistent_cache_enable_xla_caches
+    assert kept == "xla_gpu_per_fusion_autotune_cache_dir"

@@ -1,18 +1,25 @@
 """Names and layouts of other libraries: there and back, and what does not fit is said."""
 
+import functools
+import json
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jcl.errors import UserError
+from jcl.models.dense_tanh import DenseTanh
 from jcl.models.mlp import MLPEncoder
+from jcl.models.projector import MLP
 from jcl.models.resnet import resnet18, resnet50
+from jcl.models.text.bert import BERT
+from jcl.models.text.clip_text import CLIPText
 from jcl.models.vit import ViT
 from jcl.optim.patterns import parameter_name
-from jcl.weights.read import read_file, under_our_names
+from jcl.weights.read import check_config, read_file, under_our_names
 from jcl.weights.tables import tables_of
 from jcl.weights.write import write_file
-from tests.models.networks import shapes
 
 VIT = {"patch_size": 4, "width": 8, "depth": 2, "heads": 2}
 NETWORKS = {
@@ -24,11 +31,29 @@ NETWORKS = {
     ),
 }
 WITH_ALL = "vit of all options"
+VIT_TABLES = tables_of(NETWORKS["vit"], "encoder")
+TEXT = {"vocabulary": 11, "width": 8, "depth": 2, "heads": 2, "max_length": 6}
+TEXTS = {"clip": CLIPText(**TEXT), "bert": BERT(**TEXT)}
+HEADS = {
+    "pooler": (DenseTanh(), "text_projector"),
+    "text projection": (MLP(output_dim=5, layers=1, output_bias=False), "text_projector"),
+    "visual projection": (MLP(output_dim=5, layers=1, output_bias=False), "projector"),
+}
+IDS = {"ids": jnp.zeros((1, 3), jnp.int32), "mask": jnp.ones((1, 3), bool)}
 
 
+ALL = {
+    **{name: (network, jnp.zeros((1, 16, 16, 3))) for name, network in NETWORKS.items()},
+    **{name: (network, IDS) for name, network in TEXTS.items()},
+    **{name: (network, jnp.zeros((1, 4))) for name, (network, _) in HEADS.items()},
+}
+
+
+@functools.cache
 def drawn(name):
     """Every parameter and statistic of a network by its name, all values different."""
-    _, variables = shapes(NETWORKS[name], 1, 16, 16, 3)
+    network, inputs = ALL[name]
+    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), inputs, train=True))
     leaves = [
         (parameter_name(path), leaf.shape)
         for kind in variables.values()
@@ -46,7 +71,7 @@ def shapes_of(arrays):
 PAIRS = [
     (name, table)
     for name, network in NETWORKS.items()
-    for table in tables_of(network)
+    for table in tables_of(network, "encoder")
     if name != WITH_ALL or table.library in ("timm's ViT", "DINOv2")
 ]
 
@@ -67,17 +92,17 @@ def test_there_and_back_through_a_file(name, table, tmp_path):
         del read["module.mask_token"]
         if "Hugging" in table.library:
             read["module.classifier.1.weight"] = read.pop("module.fc.weight")
-    found = under_our_names(read, shapes_of(ours), tables_of(NETWORKS[name]), "w")
+    found = under_our_names(read, shapes_of(ours), tables_of(NETWORKS[name], "encoder"), "w")
     assert found.keys() == ours.keys()
     for key in ours:
         np.testing.assert_array_equal(found[key], ours[key])
 
 
 def test_names_as_torchvision_and_timm_have_them():
-    resnet = tables_of(NETWORKS["resnet50"])[0].to_theirs(drawn("resnet50"))
+    resnet = tables_of(NETWORKS["resnet50"], "encoder")[0].to_theirs(drawn("resnet50"))
     assert resnet["layer2.1.conv3.weight"].shape == (32, 8, 1, 1)
     assert resnet["layer2.0.downsample.1.running_var"].shape == (32,)
-    vit = tables_of(NETWORKS[WITH_ALL])[0].to_theirs(drawn(WITH_ALL))
+    vit = tables_of(NETWORKS[WITH_ALL], "encoder")[0].to_theirs(drawn(WITH_ALL))
     assert vit["blocks.1.attn.qkv.weight"].shape == (24, 8)
     assert vit["patch_embed.proj.weight"].shape == (8, 3, 4, 4)
     assert vit["reg_token"].shape == (1, 3, 8)
@@ -85,12 +110,14 @@ def test_names_as_torchvision_and_timm_have_them():
 
 def test_all_that_does_not_fit_is_said_at_once():
     ours = drawn("vit")
-    theirs = tables_of(NETWORKS["vit"])[0].to_theirs(ours)
+    theirs = VIT_TABLES[0].to_theirs(ours)
     del theirs["norm.weight"]
     theirs["blocks.0.mlp.fc1.weight"] = np.zeros((3, 3))
     theirs["blocks.0.ls1.gamma"] = theirs["reg_token"] = theirs["fc_norm.weight"] = np.zeros(8)
     with pytest.raises(UserError) as caught:
-        under_our_names(theirs, shapes_of(ours), tables_of(NETWORKS["vit"]), "init_from='w'")
+        under_our_names(
+            theirs, shapes_of(ours), tables_of(NETWORKS["vit"], "encoder"), "init_from='w'"
+        )
     said = str(caught.value)
     assert said.startswith("init_from='w', read as timm's ViT, does not fit this config")
     assert "1 missing there: norm.weight (for final_norm/scale)" in said
@@ -104,10 +131,99 @@ def test_all_that_does_not_fit_is_said_at_once():
 def test_files_of_something_else_are_refused(tmp_path):
     ours = drawn("vit")
     with pytest.raises(UserError, match=r"^w holds a, \.\.\., which are no names of timm's ViT or"):
-        under_our_names({"a": np.zeros(1)}, shapes_of(ours), tables_of(NETWORKS["vit"]), "w")
+        under_our_names(
+            {"a": np.zeros(1)}, shapes_of(ours), tables_of(NETWORKS["vit"], "encoder"), "w"
+        )
     with pytest.raises(UserError, match="does not exist"):
         read_file(tmp_path / "none.safetensors")
     (tmp_path / "bad.safetensors").write_text("no weights")
     with pytest.raises(UserError, match="is no readable safetensors file"):
         read_file(tmp_path / "bad.safetensors")
-    assert tables_of(MLPEncoder(widths=(4,))) == ()
+    assert tables_of(MLPEncoder(widths=(4,)), "encoder") == ()
+
+
+OF_TEXTS = [
+    (name, table) for name, network in TEXTS.items() for table in tables_of(network, "text_encoder")
+]
+
+
+@pytest.mark.parametrize("prefix", ["", "model.text_model."])
+@pytest.mark.parametrize(("name", "table"), OF_TEXTS, ids=lambda x: getattr(x, "library", x))
+def test_encoders_of_texts_there_and_back(name, table, prefix):
+    """With what files have besides: the other tower, heads, the places of tokens."""
+    ours = drawn(name)
+    theirs = {prefix + k.removeprefix(table.prefix): v for k, v in table.to_theirs(ours).items()}
+    theirs[f"{prefix}embeddings.position_ids"] = np.arange(6)[None]
+    if name == "bert":
+        segments = prefix + "embeddings.token_type_embeddings.weight"
+        assert theirs[segments].shape == (2, 8)
+        theirs[segments] = np.stack([np.arange(8.0, dtype=np.float32), np.full(8, 1e9, np.float32)])
+        theirs |= {f"{prefix}pooler.dense.weight": np.zeros((8, 8)), "cls.bias": np.zeros(11)}
+    if prefix:  # of another tower, whose blocks have the same names
+        theirs |= {
+            k.replace("text", "vision"): np.full_like(v, 7)
+            for k, v in theirs.items()
+            if "encoder" in k
+        }
+    tables = tables_of(TEXTS[name], "text_encoder")
+    found = under_our_names(theirs, shapes_of(ours), tables, "w")
+    assert found.keys() == ours.keys()
+    for key in ours:
+        added = np.arange(8) if (name, key) == ("bert", "position_embedding") else 0
+        np.testing.assert_array_equal(found[key], ours[key] + np.float32(added))
+
+
+def test_names_as_hugging_face_has_them():
+    clip, bert = (
+        tables_of(network, "text_encoder")[0].to_theirs(drawn(name))
+        for name, network in TEXTS.items()
+    )
+    assert clip["text_model.encoder.layers.1.mlp.fc1.weight"].shape == (32, 8)
+    assert clip["text_model.embeddings.token_embedding.weight"].shape == (11, 8)
+    assert bert["encoder.layer.1.attention.output.LayerNorm.bias"].shape == (8,)
+    assert bert["embeddings.word_embeddings.weight"].shape == (11, 8)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads_are_found_in_files_of_whole_networks(name):
+    network, section = HEADS[name]
+    tables = tables_of(network, section)
+    ours = drawn(name)
+    theirs = tables[0].to_theirs(ours)
+    kind = name.split()[0]
+    assert {key.split(".")[0].split("_")[0] for key in theirs} == {kind}
+    found = under_our_names({**theirs, "logit_scale": np.zeros(())}, shapes_of(ours), tables, "w")
+    for key in ours:
+        np.testing.assert_array_equal(found[key], ours[key])
+    biased = MLP(output_dim=5, layers=1), MLP(output_dim=5, layers=2, output_bias=False)
+    assert [tables_of(other, section) for other in biased] == [(), ()]
+
+
+def test_bert_s_segments_of_another_width_are_told_with_the_rest():
+    ours = drawn("bert")
+    tables = tables_of(TEXTS["bert"], "text_encoder")
+    theirs = tables[0].to_theirs(ours)
+    theirs["embeddings.token_type_embeddings.weight"] = np.zeros((2, 9))
+    with pytest.raises(UserError, match=r"1 extra there: embeddings\.token_type_embeddings"):
+        under_our_names(theirs, shapes_of(ours), tables, "w")
+
+
+@pytest.mark.parametrize("within", ["text_config", None])
+def test_a_config_beside_the_file_tells_what_shapes_do_not(within, tmp_path):
+    (table,) = tables_of(TEXTS["clip"], "text_encoder")
+    file, beside = tmp_path / "w.safetensors", tmp_path / "config.json"
+    check_config(file, table, "w")  # there is none
+
+    def say(**found):
+        beside.write_text(json.dumps({within: found} if within else found))
+
+    say(num_attention_heads=2, hidden_act="quick_gelu", hidden_size=99)
+    check_config(file, table, "w")
+    say(num_attention_heads=4, hidden_act="gelu")
+    with pytest.raises(UserError) as caught:
+        check_config(file, table, "w")
+    assert str(caught.value) == (
+        f"w does not fit this config: {beside} says num_attention_heads=4, which is 2 here, and "
+        "hidden_act='gelu', which is 'quick_gelu' here"
+    )
+    check_config(file, VIT_TABLES[0], "w")

@@ -1,1 +1,1 @@
-"""Writers of datasets: `python -m jcl.data.prepare`."""
+"""Programs that write datasets: `python -m jcl.data.prepare`."""

@@ -1,4 +1,4 @@
-r"""Turns local files into a dataset on disk, which a config then names.
+r"""Turns local files into a dataset on disk, for use in a config.
 
     python -m jcl.data.prepare --idx=DIR          --name=fashion_mnist --data_dir=OUT
     python -m jcl.data.prepare --npz=PATH.npz     --name=my_images     --data_dir=OUT
@@ -8,24 +8,25 @@ r"""Turns local files into a dataset on disk, which a config then names.
     python -m jcl.data.prepare --wordnet=DIR      --name=wordnet       --data_dir=OUT
     python -m jcl.data.prepare --pairs=train.csv --test_pairs=test.csv --name=mine --data_dir=OUT
 
-Of images the result is OUT/NAME/VERSION with the splits train and test, the features image, label
-and target (where the source has them) and records in their source's order, as array_record files.
-Train on it with --config.data.name=tfds:NAME --config.data.dir=OUT.
+For images, the result is OUT/NAME/VERSION: array_record files of the splits train and test, with
+the features image, label and target (if the source has them), in the source's order. Train on it
+with --config.data.name=tfds:NAME --config.data.dir=OUT.
 
-Arrays are stored as PNG, PNG and JPEG files as they are, other image files as PNG; where these
-differ in size, training brings them to one, which --config.data.image_size names. The dataset
-appears under its name only when it is complete. Neither writing nor reading needs TensorFlow.
+Arrays are stored as PNG. PNG and JPEG files are stored unchanged, other image files as PNG. If
+images differ in size, training needs --config.data.image_size, to which it resizes them. The
+dataset appears under its name only when it is complete. Neither writing nor reading needs
+TensorFlow.
 
-Folders of images may have any depth, with or without classes and parts, and files of all formats
-that Pillow reads: jcl/data/sources/image_files.py has the rules. What is left out is counted by
-kind, and what cannot be read is named at the end. Without a test or val folder,
---held_out=0.1 takes a tenth of the images to test on. Folders train without being prepared too:
---config.data.name=folder:DIR.
+Folders of images may have any depth, with or without classes and splits, and files of all formats
+that Pillow reads: jcl/data/sources/image_files.py has the rules. Files that are left out are
+counted by kind, and unreadable files are named at the end. Without a test or val folder,
+--held_out=0.1 keeps a tenth of the images for testing. Folders can also be used without
+preparation: --config.data.name=folder:DIR.
 
-Feature vectors, such as the diamonds, texts, such as WordNet's definitions, and what holds more
-than image, label and target become OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
+Datasets of feature vectors (the diamonds) or texts (WordNet's definitions), and datasets with more
+keys than image, label and target, become OUT/NAME.npz, for --config.data.name=arrays:OUT/NAME.npz.
 
-Images with captions come from tables, COCO's JSON or WebDataset shards, and `text` is a feature:
+Images with captions come from tables, COCO's JSON or WebDataset shards; `text` is then a feature:
 
     --pairs=train.tsv --test_pairs=test.tsv --images=DIR      columns image and caption
     --pairs=captions_train2017.json --test_pairs=captions_val2017.json \
@@ -36,14 +37,14 @@ Images with captions come from tables, COCO's JSON or WebDataset shards, and `te
 
     python -m jcl.data.prepare --words --source=tfds:emoji --name=emoji_words --data_dir=data
 
-For regression, --rotate turns every image by an angle of its own, which becomes its target, and
+For regression, --rotate rotates every image by a random angle, which becomes its target, and
 --target_density chooses examples by their target:
 
     python -m jcl.data.prepare --idx=DIR --rotate=60 --target_density=exponential \
         --train_examples=10000 --test_examples=2000 --name=fashion_angle --data_dir=OUT
 
 docs/variants.md has the other changes, such as long tails, noisy labels and planted pairs, and the
-order in which they happen.
+order in which they are applied.
 """
 
 from pathlib import Path
@@ -90,7 +91,7 @@ _IMAGE_FOLDER = flags.DEFINE_string(
 _HELD_OUT = flags.DEFINE_float(
     "held_out",
     None,
-    "With --image_folder: the share of the training images that becomes the test part, where the "
+    "With --image_folder: the share of the training images that becomes the test split, if the "
     "folder has none.",
 )
 _STRICT = flags.DEFINE_boolean(
@@ -99,7 +100,7 @@ _STRICT = flags.DEFINE_boolean(
 _SOURCE = flags.DEFINE_string(
     "source",
     None,
-    "What data.name takes, with default options, such as shapes or, in --data_dir, tfds:NAME.",
+    "A value of data.name, with default options, such as shapes or, in --data_dir, tfds:NAME.",
 )
 _DIAMONDS = flags.DEFINE_boolean(
     "diamonds", False, "The prices of 53,940 diamonds, out of the installed package plotnine."
@@ -107,8 +108,9 @@ _DIAMONDS = flags.DEFINE_boolean(
 _PAIRS = flags.DEFINE_string(
     "pairs",
     None,
-    "Training images and their captions: a .csv or .tsv with the columns image and caption, a row "
-    "a caption, a .json of captions as COCO has them, or WebDataset shards, such as 'all/*.tar'.",
+    "Training images and their captions: a .csv or .tsv with the columns image and caption, one "
+    "row per caption; a .json of captions in COCO's format; or WebDataset shards, such as "
+    "'all/*.tar'.",
 )
 _TEST_PAIRS = flags.DEFINE_string("test_pairs", None, "With --pairs: the same for testing.")
 _IMAGES = flags.DEFINE_string(
@@ -120,8 +122,8 @@ _TEST_IMAGES = flags.DEFINE_string(
 _CAPTIONS = flags.DEFINE_integer(
     "captions",
     None,
-    "With --pairs: the most captions of an image that are kept, the first ones. Default: all of a "
-    "list, one of a shard.",
+    "With --pairs: how many captions of an image are kept, the first ones. Default: all from a "
+    "list, one from a shard.",
     lower_bound=1,
 )
 _EMOJI = flags.DEFINE_string(
@@ -129,7 +131,7 @@ _EMOJI = flags.DEFINE_string(
 )
 _LANGUAGES = flags.DEFINE_list("languages", ["en"], "With --emoji: one caption in each, as en,de.")
 _WORDS = flags.DEFINE_boolean(
-    "words", False, "Of --source: write a tokenizer of its training texts' words alone."
+    "words", False, "With --source: only write a tokenizer of the words of its training texts."
 )
 _WORDNET = flags.DEFINE_string(
     "wordnet", None, "Folder of WordNet's files: definitions, and pairs of nouns to test with."
@@ -140,21 +142,21 @@ _VERSION = flags.DEFINE_string(
     "version",
     None,
     "Version of the dataset. Default: the version of TFDS's own dataset of that name, so that "
-    "TFDS too finds this one, or 1.0.0 where it has none.",
+    "TFDS finds this one too, or 1.0.0 if TFDS has none.",
 )
 _CLASSES = flags.DEFINE_list("classes", None, "Keep the examples of these classes, such as 0,3.")
 _ROTATE = flags.DEFINE_float(
     "rotate",
     None,
-    "Turn every image by an angle that is uniform between minus and plus so many degrees; the "
-    "angle, counter-clockwise, becomes the target.",
+    "Rotate every image by an angle, uniform between minus and plus this many degrees; the angle, "
+    "counter-clockwise, becomes the target.",
 )
 _TARGET_DENSITY = flags.DEFINE_enum(
     "target_density",
     None,
     DENSITIES,
-    "Choose --train_examples whose targets have this density, exponential falling by a factor of "
-    "100 from the lowest to the highest, and --test_examples that are uniform.",
+    "Choose --train_examples whose targets have this density, and --test_examples that are "
+    "uniform. exponential falls by a factor of 100 from the lowest to the highest target.",
 )
 _TRAIN_EXAMPLES = flags.DEFINE_integer(
     "train_examples", None, "Number of training examples to choose, at random without a density."
@@ -165,21 +167,21 @@ _TEST_EXAMPLES = flags.DEFINE_integer(
 _CLASS_RATIO = flags.DEFINE_float(
     "class_ratio",
     None,
-    "Thin the training classes until they are long-tailed: the first is so many times the last.",
+    "Thin the training classes to a long tail: the first class is this many times the last one.",
 )
 _STYLES = flags.DEFINE_enum(
     "styles",
     None,
     ("none", *STYLES),
-    "Give images one of several styles, of which this one is of the test images alone; none holds "
-    "no style out.",
+    "Give images one of several styles; test images have this one, and no training image has it. "
+    "none holds no style out.",
 )
 _STYLE = flags.DEFINE_enum("style", None, STYLES, "Give all images this style.")
 _CLASS_COLOUR = flags.DEFINE_float(
     "class_colour",
     None,
-    "Give images a colour: this share of the training images that of their class, all others one "
-    "at random.",
+    "Give images a colour: this share of the training images gets the colour of its class, all "
+    "others get a random one.",
 )
 _INLIER_CLASS = flags.DEFINE_integer(
     "inlier_class",
@@ -194,12 +196,12 @@ _TREE = flags.DEFINE_string(
     "tree", None, 'Add the path to each class in a tree, such as "((0, 2), 1), (3, 4)".'
 )
 _ALSO = flags.DEFINE_string(
-    "also", None, "Another dataset, as --source takes, whose training examples follow the others."
+    "also", None, "Another dataset, as for --source, whose training examples are appended."
 )
-_TIMES = flags.DEFINE_integer("times", 1, "With --also: multiplicity of the others.")
-_ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: multiplicity of that dataset.")
+_TIMES = flags.DEFINE_integer("times", 1, "With --also: how often the first dataset is repeated.")
+_ALSO_TIMES = flags.DEFINE_integer("also_times", 1, "With --also: how often the other is repeated.")
 _COPIES = flags.DEFINE_integer(
-    "copies", None, "Repeat every training image so often, moved by up to a pixel, with some noise."
+    "copies", None, "Repeat every training image this often, moved by up to a pixel, with noise."
 )
 _LABEL_NOISE = flags.DEFINE_enum(
     "label_noise",
@@ -216,7 +218,7 @@ _PLANTED_NOISE = flags.DEFINE_float(
 _PLANTED_WRONG = flags.DEFINE_float(
     "planted_wrong",
     0.0,
-    "Share of the training images whose partner becomes another's; makes pairs.",
+    "Share of the training images that get another image's partner; makes pairs.",
 )
 _CLUSTERS_OF = flags.DEFINE_string(
     "clusters_of",
@@ -224,9 +226,9 @@ _CLUSTERS_OF = flags.DEFINE_string(
     "Add the nearest clusters of the features in this archive, which jcl.evaluate "
     "--export_features wrote of the same examples.",
 )
-_CENTRES = flags.DEFINE_integer("centres", 200, "With --clusters_of: how many clusters there are.")
-_NEAREST = flags.DEFINE_integer("nearest", 8, "With --clusters_of: how many an example gets.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of all that is drawn at random.")
+_CENTRES = flags.DEFINE_integer("centres", 200, "With --clusters_of: the number of clusters.")
+_NEAREST = flags.DEFINE_integer("nearest", 8, "With --clusters_of: clusters of each example.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of all random numbers.")
 _SOURCES = (_IDX, _NPZ, _IMAGE_FOLDER, _SOURCE, _DIAMONDS, _WORDNET, _PAIRS, _EMOJI)
 _CHANGES = (
     *(_CLASSES, _ROTATE, _TARGET_DENSITY, _TRAIN_EXAMPLES, _TEST_EXAMPLES, _CLASS_RATIO, _STYLES),
@@ -380,7 +382,7 @@ def _changed(splits: Splits) -> Splits:
 
 
 def _refuse(source: str, *others: flags.FlagHolder) -> None:
-    """Raises UserError where a flag is set that the source does not take."""
+    """Raises UserError if a flag is set that the source does not take."""
     if names := [f"--{flag.name}" for flag in others if flag.present]:
         raise UserError(f"{source} does not go together with {' and '.join(names)}")
 

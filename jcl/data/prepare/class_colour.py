@@ -10,25 +10,25 @@ _CHUNK = 512
 
 
 def colour_by_class(splits: Splits, *, share: float, seed: int) -> Splits:
-    """Every image keeps its brightness alone and gets one of C hues, C the number of classes.
+    """Every image keeps only its brightness and gets one of C hues, C the number of classes.
 
-    At a share of 0 the hue tells nothing of the class, and a contrastive loss whose views keep it
-    can be solved by it and leave the outline aside (Chen, Luo & Li 2021, "Intriguing properties of
-    contrastive losses", sec. 4). At a high share it is a shortcut to the class that fails on the
-    test split (Arjovsky et al. 2019, "Invariant risk minimization", sec. 5.2).
+    At a share of 0 the hue is independent of the class. A contrastive loss whose views keep the hue
+    can then be minimised by the hue alone, without the outline (Chen, Luo & Li 2021, "Intriguing
+    properties of contrastive losses", sec. 4). At a high share the hue is a shortcut to the class
+    that fails on the test split (Arjovsky et al. 2019, "Invariant risk minimization", sec. 5.2).
 
     Args:
         splits: for train and test, image uint8 [n, H, W, C] with C of 1 or 3, and label [n].
-        share: of the training images that have their class's hue; the hue of the others, and of all
-            test images, is drawn from all hues.
-        seed: of the hues, any integer. That of an image is a function of the split, the image's
+        share: share of the training images that have their class's hue. The hue of the others, and
+            of all test images, is drawn from all hues.
+        seed: of the hues, any integer. The hue of an image is a function of the split, the image's
             position in it, and the seed.
 
     Returns:
         The splits with image uint8 [n, H, W, 3] and colour int32 [n], the number of the hue.
 
     Raises:
-        UserError: an impossible share, no labels, images of other channels.
+        UserError: an impossible share, no labels, images with another number of channels.
     """
     check_share("class_colour", share)
     check_images("class_colour", splits, 1, 3)

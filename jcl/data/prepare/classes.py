@@ -9,7 +9,7 @@ from jcl.errors import UserError
 
 
 def keep_classes(splits: Splits, classes: Sequence[str]) -> Splits:
-    """The examples of some classes, under the labels that they have.
+    """The examples of some classes, with unchanged labels.
 
     Args:
         splits: for train and test, arrays of n rows each, among them label [n].

@@ -1,4 +1,4 @@
-"""Adds to examples the clusters that they lie nearest to in another network's features."""
+"""Adds to each example its nearest clusters in another network's features."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from jcl.errors import UserError
 def add_clusters(
     splits: Splits, path: str | Path, *, centres: int, nearest: int, seed: int
 ) -> Splits:
-    """Adds the numbers of the nearest of k-means' centres, the nearest first.
+    """Adds the numbers of the nearest k-means centres, the nearest first.
 
     Args:
         splits: for train and test, arrays of n rows each.
         path: of an archive with train_features and test_features of the same examples in the same
-            order, as `python -m jcl.evaluate --export_features` writes it. What both hold besides,
-            such as the label, must agree.
-        centres: k, at most as many as there are training examples.
-        nearest: how many an example gets, at most k.
+            order, as `python -m jcl.evaluate --export_features` writes it. Other keys that both
+            hold, such as the label, must agree.
+        centres: k, at most the number of training examples.
+        nearest: number of centres per example, at most k.
         seed: of k-means, any integer.
 
     Returns:
@@ -36,27 +36,28 @@ def add_clusters(
     features = {split: _features_of(path, split, splits[split], held) for split in splits}
     if not 1 <= nearest <= centres <= len(features["train"]):
         raise UserError(
-            f"centres={centres} and nearest={nearest} are impossible: at least 1 of at most "
-            f"{len(features['train'])} centres, which is how many training examples there are"
+            f"centres={centres} and nearest={nearest} are impossible: nearest must be 1 to "
+            f"centres, and centres at most {len(features['train'])}, the number of training "
+            "examples"
         )
     found = _nearest_centres(features, centres=centres, nearest=nearest, seed=seed)
     return {split: {**arrays, "clusters": found[split]} for split, arrays in splits.items()}
 
 
 def _features_of(path, split: str, arrays, held) -> Float[np.ndarray, "n D"]:
-    """Unit rows, once the archive is known to be of these examples."""
+    """Unit rows, after a check that the archive belongs to these examples."""
     there = held.get(split, {})
     count = len(next(iter(arrays.values())))
     if "features" not in there or len(there["features"]) != count:
         raise UserError(
-            f"clusters_of={path} is to hold the features of {count} examples of the {split} split, "
-            f"and it holds {len(there.get('features', ()))}"
+            f"clusters_of={path} must hold the features of the {count} examples of the {split} "
+            f"split, but it holds {len(there.get('features', ()))}"
         )
     for key in there.keys() & arrays.keys():
         if not np.array_equal(there[key], arrays[key]):
             raise UserError(
-                f"clusters_of={path} is of another dataset: each {key} of the {split} split is to "
-                "be that of the example"
+                f"clusters_of={path} belongs to another dataset: its {key} of the {split} split "
+                "differs from that of the examples"
             )
     features = there["features"]
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

@@ -1,4 +1,4 @@
-"""Joins the training splits of two datasets, each at a multiplicity."""
+"""Joins the training splits of two datasets, each repeated a number of times."""
 
 import numpy as np
 
@@ -7,19 +7,19 @@ from jcl.errors import UserError
 
 
 def concatenate(splits: Splits, other: Splits, *, times: int, other_times: int) -> Splits:
-    """An epoch sees each example of one dataset so often, and each of the other so often.
+    """Repeats and joins two training splits, so that an epoch sees each example several times.
 
-    Take this for a source of more examples that are worse, such as generated ones, or of another
-    class. The repeats are written out, so the archive grows with them.
+    Take this to add a source of worse examples, such as generated ones, or of another class. The
+    repeats are written out, so the archive grows with them.
 
     Args:
         splits: for train and test, arrays by key.
-        other: the other dataset; its train split is taken, and its test split is not.
-        times: multiplicity of the first dataset's training examples, at least 1.
-        other_times: of the other's, at least 1.
+        other: the other dataset, of which only the train split is used.
+        times: number of repeats of the first dataset's training examples, at least 1.
+        other_times: number of repeats of the other dataset's training examples, at least 1.
 
     Returns:
-        The splits with origin int32 [n], 0 or 1 by the dataset, in this order.
+        The splits with origin int32 [n]: 0 for the first dataset, 1 for the other.
 
     Raises:
         UserError: multiplicities below 1; datasets of different keys, shapes or dtypes.

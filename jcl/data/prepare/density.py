@@ -18,11 +18,11 @@ def sample_by_density(
     seed: int,
     bins: int = 60,
 ) -> Int64[np.ndarray, " examples"]:
-    """Chooses rows whose targets are distributed as near to a density as the data allow.
+    """Chooses rows whose targets follow a density as nearly as the data allow.
 
-    The range of the target is cut into equal bins. Each bin's quota is proportional to the density
-    in its middle; where it holds fewer rows than that, all are taken, and the other bins share the
-    rest in proportion. Within a bin rows are drawn without replacement.
+    The range of the target is divided into equal bins. Each bin's quota is proportional to the
+    density in its middle. If a bin holds fewer rows than its quota, all are taken, and the other
+    bins share the rest in proportion. Within a bin, rows are drawn without replacement.
 
     Args:
         target: numbers [n].
@@ -49,16 +49,17 @@ def sample_by_density(
     chosen = []
     for i, quota in enumerate(quotas):
         rows = np.flatnonzero(bin_of == i)
-        if quota:  # every bin has its own permutation, as every epoch has
+        if quota:  # every bin has its own permutation, like an epoch
             chosen.append(rows[permute(np.arange(quota), n=len(rows), seed=seed, epoch=i)])
     return np.sort(np.concatenate(chosen))
 
 
 def check_examples(examples: int, available: int) -> None:
-    """Raises UserError where `examples` cannot be chosen among those available."""
+    """Raises UserError if `examples` cannot be chosen among those available."""
     if not 1 <= examples <= available:
         raise UserError(
-            f"{examples} examples are asked for, but it must be 1 to {available}, all there are"
+            f"{examples} examples are asked for, but it must be 1 to {available}, the number that "
+            "there are"
         )
 
 
@@ -80,7 +81,7 @@ def _quotas(
         shares = left * weights[open_] / weights[open_].sum()
         full = np.flatnonzero(open_)[shares >= sizes[open_] - 1e-9]
         if not full.size:
-            # Rounding the running total, any run of bins is off by less than 1.
+            # The running total is rounded, so the sum over any run of bins is off by less than 1.
             quotas[open_] = np.diff(np.floor(np.cumsum(shares) + 0.5), prepend=0)
             break
         quotas[full] = sizes[full]

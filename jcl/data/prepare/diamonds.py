@@ -27,10 +27,10 @@ _TEST_SHARE = 5  # one row in five
 def read_diamonds(seed: int) -> dict[str, dict[str, np.ndarray]]:
     """Reads the table, without importing plotnine, and splits it at random.
 
-    The 146 rows that repeat another one are dropped, so that none stands in both splits. A fifth
-    of the rest is for testing. Features are the numbers of the table, and the ranks of its ordered
-    factors, less the mean of the training split and over its standard deviation. Nothing else is
-    done to them: sizes of 0 mm and of 58.9 mm, errors of the table, are outliers that stay.
+    The 146 rows that repeat another one are dropped, so that no row is in both splits. A fifth of
+    the rest is for testing. Features are the numbers of the table, and the ranks of its ordered
+    factors, standardised by mean and standard deviation of the training split. They are not changed
+    otherwise: sizes of 0 mm and 58.9 mm, which are errors of the table, stay as outliers.
 
     Args:
         seed: of the split, any integer.
@@ -40,7 +40,7 @@ def read_diamonds(seed: int) -> dict[str, dict[str, np.ndarray]]:
         [n]: 100 log10 of the price in dollars, 251 to 427, of which one unit is 2.3% of the price.
 
     Raises:
-        UserError: where plotnine is not installed or does not carry the table.
+        UserError: plotnine is not installed or does not have the table.
     """
     features, target = _read_table(_find_table())
     n = len(target)

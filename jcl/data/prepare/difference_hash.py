@@ -12,24 +12,24 @@ from jcl.data.source import Source
 from jcl.errors import UserError
 
 _BATCH = 512
-_WIDTH, _HEIGHT = 9, 8  # what an image is shrunk to: 8 differences in each of 8 rows
+_WIDTH, _HEIGHT = 9, 8  # size of the shrunk image: 8 differences in each of 8 rows
 
 
 def difference_hashes(source: Source) -> UInt64[np.ndarray, " n"]:
-    """A hash of every image, in which images that look alike differ in few bits.
+    """A hash of every image; similar images differ in few bits.
 
-    The image is made gray and shrunk to 9 x 8 pixels (Pillow's Lanczos filter, antialiased); a bit
-    says whether a pixel is brighter than its left neighbour. Brightness and contrast change no bit;
-    an image of one colour has the hash 0. Some 20,000 small images a second on one core.
+    The image is made gray and shrunk to 9 x 8 pixels (Pillow's Lanczos filter, antialiased). A bit
+    is 1 if a pixel is brighter than its left neighbour. Brightness and contrast do not change bits.
+    An image of one colour has the hash 0. One core hashes about 20,000 small images per second.
 
     Args:
-        source: of images uint8 [n, H, W, C] with C of 1, 3 or 4, of which the fourth is ignored.
+        source: of images uint8 [n, H, W, C] with C of 1, 3 or 4; the fourth channel is ignored.
 
     Raises:
-        UserError: examples are no such images.
+        UserError: examples are not such images.
     """
     if source.image_shape is None or source.image_shape[-1] not in (1, 3, 4):
-        raise UserError("hashes are of images with 1, 3 or 4 channels, and the examples are none")
+        raise UserError("hashes need images with 1, 3 or 4 channels, and examples have none")
     hashes = np.empty(len(source), np.uint64)
     starts = range(0, len(source), _BATCH)
     bar = tqdm.tqdm(starts, desc="hashes", unit="batch", disable=not sys.stderr.isatty())
@@ -42,18 +42,19 @@ def difference_hashes(source: Source) -> UInt64[np.ndarray, " n"]:
 def distinct_rows(
     hashes: UInt64[np.ndarray, " n"], *, distance: int = 6
 ) -> Int64[np.ndarray, " k"]:
-    """The first hash of all is kept, the near ones go, and so on with the first that is left.
+    """Keeps the first hash, drops those near it, and repeats with the first one that is left.
 
-    What is kept depends on the order. Any two that are kept differ in more than `distance` bits, so
-    a second pass keeps all. Time grows with n times the number that is kept; 60,000 that all stay
-    take five seconds.
+    The result depends on the order. Any two hashes that are kept differ in more than `distance`
+    bits, so a second pass drops nothing. Time grows with n times the number that is kept; 60,000
+    hashes that are all kept take five seconds.
 
     Args:
         hashes: of the images, in the order of the data.
-        distance: how many bits at most two images differ in of which one goes; 6 in the paper.
+        distance: two images are near duplicates if they differ in at most this many bits; 6 in the
+            paper.
 
     Returns:
-        Rising positions.
+        Rising positions of the hashes that are kept.
 
     Raises:
         UserError: a negative distance.

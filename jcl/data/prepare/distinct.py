@@ -1,12 +1,12 @@
-r"""Writes which training images are no near duplicates of others, for `data.subset`.
+r"""Writes the indices of training images without near duplicates, for `data.subset`.
 
     python -m jcl.data.prepare.distinct --source=tfds:fashion_mnist --data_dir=data \
         --out=data/fashion_distinct.npz
     python -m jcl.train --config=configs/simclr_fashion_mnist.py --workdir=runs/distinct \
         --config.data.subset=data/fashion_distinct.npz
 
-This is Hash-6 (`jcl.data.prepare.difference_hash`). No image is copied: the file holds indices. The
-same images give the same file, and a second run leaves it as it is.
+This is Hash-6 (`jcl.data.prepare.difference_hash`). Images are not copied: the file holds indices.
+The same images give the same file, and a second run does not change it.
 """
 
 from pathlib import Path
@@ -31,14 +31,14 @@ def write_distinct(
     """Writes the indices of the training images that `distinct_rows` keeps.
 
     Args:
-        source: what data.name takes.
+        source: a value of data.name.
         out: the .npz file.
-        distance: how many bits at most two images differ in of which one goes.
-        data_dir: as data.dir; None where the source takes none.
+        distance: two images are near duplicates if they differ in at most this many bits.
+        data_dir: as data.dir; None if the source takes none.
         image_size: as data.image_size of the training runs.
 
     Returns:
-        How many examples are kept, and of how many.
+        The number of examples that are kept, and the number of all examples.
 
     Raises:
         UserError: as `open_source`, `difference_hashes` and `write_side_file`.
@@ -71,6 +71,6 @@ if __name__ == "__main__":
     _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "What data.image_size takes.")
     _OUT = flags.DEFINE_string("out", None, "The .npz file to write.")
     _DISTANCE = flags.DEFINE_integer(
-        "distance", 6, "How many of 64 bits at most two images differ in of which one goes."
+        "distance", 6, "Near duplicates differ in at most this many of 64 bits."
     )
     cli.run(main)

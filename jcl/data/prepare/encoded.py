@@ -1,4 +1,4 @@
-"""Image files as records store them: PNG or JPEG of one number of channels."""
+"""Image files as records store them: PNG or JPEG with a given number of channels."""
 
 import io
 
@@ -12,12 +12,12 @@ from jcl.data.sources.pixels import MODES
 
 
 def encoded(file: bytes, channels: int) -> bytes:
-    """The file's own bytes where these are a PNG or JPEG of that many channels, else a new PNG.
+    """The file's own bytes if they are a PNG or JPEG with this many channels, else a new PNG.
 
-    Keeping the bytes loses nothing and keeps photographs small.
+    Keeping the bytes is lossless and keeps photographs small.
 
     Args:
-        file: what an image file of any format of `jcl.data.sources.image_file` holds.
+        file: the bytes of an image file in any format of `jcl.data.sources.image_file`.
         channels: 1, 3 or 4.
 
     Raises:

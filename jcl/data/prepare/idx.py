@@ -33,7 +33,7 @@ def read_idx_folder(folder: str) -> dict[str, dict[str, np.ndarray]]:
         For each split, image uint8 [n, H, W, 1] and label int32 [n].
 
     Raises:
-        UserError: naming the file that is missing, damaged or does not fit the others.
+        UserError: names the file that is missing, damaged or does not match the others.
     """
     splits = {}
     for split, (image_name, label_name) in _FILES.items():
@@ -49,8 +49,8 @@ def read_idx(path: Path, rank: int) -> UInt8[np.ndarray, "..."]:
     """Reads one IDX file of unsigned bytes.
 
     Raises:
-        UserError: where the file is not an IDX file of `rank` dimensions of unsigned bytes, or
-            holds more or fewer values than its header says.
+        UserError: the file is not an IDX file of `rank` dimensions of unsigned bytes, or holds more
+            or fewer values than its header says.
     """
     try:
         data = path.read_bytes()

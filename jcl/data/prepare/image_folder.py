@@ -1,4 +1,4 @@
-"""Image files as records take them: what they have in common."""
+"""Checks of a folder of image files before they are written as records."""
 
 import dataclasses
 import sys
@@ -17,25 +17,25 @@ from jcl.errors import UserError
 
 @dataclasses.dataclass
 class Unreadable:
-    """Files that could not be read, and why: collected, or raised at once.
+    """Files that could not be read, with the reasons; collected, or raised as an error at once.
 
     Attributes:
-        strict: whether the first one is an error.
-        why: of each path.
+        strict: whether the first such file is an error.
+        why: the reason for each path.
     """
 
     strict: bool
     why: dict[Path, str] = dataclasses.field(default_factory=dict)
 
     def add(self, path: Path, why: object) -> None:
-        """Notes a file; raises UserError where that is to be an error."""
+        """Records a file; raises UserError if `strict`."""
         why = (str(why).splitlines() or [type(why).__name__])[0]
         if self.strict:
             raise UserError(f"{path} cannot be read: {why}")
         self.why[path] = why
 
     def summary(self) -> str:
-        """A sentence, and a line a file; "" where all could be read."""
+        """A sentence and one line per file; "" if all files could be read."""
         if not self.why:
             return ""
         said = f"Left out {len(self.why)} files that cannot be read (--strict makes one an error):"
@@ -43,16 +43,16 @@ class Unreadable:
 
 
 def with_held_out(images: ImageFiles, share: float | None, seed: int) -> ImageFiles:
-    """The files with a test part, drawn from the training part where a share is given.
+    """The files with a test split, drawn from the training split if a share is given.
 
     Args:
         images: the files.
-        share: of the training images, above 0 and below 1, that become the test part; None draws
-            none.
+        share: share of the training images, above 0 and below 1, that becomes the test split; None
+            draws none.
         seed: of the draw, any integer.
 
     Raises:
-        UserError: there is a test part already, or one of the two would be empty.
+        UserError: there is a test split already, or one of the two would be empty.
     """
     if share is None:
         return images
@@ -63,7 +63,7 @@ def with_held_out(images: ImageFiles, share: float | None, seed: int) -> ImageFi
     if not 0 < count < len(files):
         raise UserError(
             f"held_out={share:g} leaves {count} of {len(files)} images to test with; give a share "
-            "above 0 and below 1 under which both parts have some"
+            "above 0 and below 1 that leaves images in both parts"
         )
     order = permute(np.arange(len(files)), n=len(files), seed=seed, epoch=0)
     rows = {TRAIN: sorted(order[count:].tolist()), TEST: sorted(order[:count].tolist())}
@@ -73,10 +73,10 @@ def with_held_out(images: ImageFiles, share: float | None, seed: int) -> ImageFi
 
 
 def common_shape(files: list[Path], unreadable: Unreadable) -> tuple[int | None, int | None, int]:
-    """(H, W, C) of images, by their headers; None for H and W where they differ.
+    """(H, W, C) of images, read from their headers; H and W are None if images differ in size.
 
-    C is 1 where every image is grey, else 3. Images are as they are meant to be seen. What is no
-    image is added to `unreadable`.
+    C is 1 if every image is grey, and otherwise 3. Sizes are those after EXIF orientation. Files
+    that are not images are added to `unreadable`.
     """
     sizes, grey, deep = set(), True, 0
     for path in tqdm.tqdm(files, desc="sizes", unit=" images", disable=not sys.stderr.isatty()):

@@ -1,4 +1,4 @@
-"""Thins the classes of the training split until their sizes fall from head to tail."""
+"""Thins the classes of the training split so that their sizes fall from head to tail."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from jcl.errors import UserError
 
 
 def thin_classes(splits: Splits, *, ratio: float, seed: int) -> Splits:
-    """Class c of C keeps n ratio^(-c / (C - 1)) of its training examples, n those of the smallest.
+    """Class c of C keeps n ratio^(-c / (C - 1)) training examples; n is the smallest class's size.
 
-    So class 0 is the head and class C - 1 the tail. Examples stay in their order, and the test
-    split stays as it is.
+    So class 0 is the head and class C - 1 the tail. The order of examples and the test split do not
+    change.
 
     Args:
         splits: for train and test, arrays of n rows each, among them label [n].
@@ -30,8 +30,8 @@ def thin_classes(splits: Splits, *, ratio: float, seed: int) -> Splits:
     classes = count_classes(splits)
     if not 1 <= ratio < np.inf or classes < 2:
         raise UserError(
-            f"class_ratio={ratio:g} is given of {classes} classes, but it is at least 1, of 2 or "
-            "more classes"
+            f"class_ratio={ratio:g} is given for {classes} classes, but it must be at least 1, for "
+            "2 or more classes"
         )
     train = splits["train"]
     words = random_words("long_tailed", "train", seed, stop=len(train["label"]))[:, 0]

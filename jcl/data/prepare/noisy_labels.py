@@ -1,4 +1,4 @@
-"""Gives a share of the training examples a wrong label, and keeps the true one beside."""
+"""Gives a share of the training examples a wrong label, and keeps the true label too."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ KINDS = ("symmetric", "asymmetric")
 
 
 def corrupt_labels(splits: Splits, *, kind: str, rate: float, seed: int) -> Splits:
-    """Exactly round(rate n) of n training labels become wrong; test labels stay.
+    """Exactly round(rate n) of n training labels become wrong; test labels do not change.
 
     Args:
         splits: for train and test, arrays of n rows each, among them label int32 [n].
@@ -25,7 +25,7 @@ def corrupt_labels(splits: Splits, *, kind: str, rate: float, seed: int) -> Spli
         The splits with label, noisy in train, and label_true int32 [n] in both.
 
     Raises:
-        UserError: an unknown kind, an impossible rate, no labels, one class alone.
+        UserError: an unknown kind, an impossible rate, no labels, only one class.
 
     Source: Patrini et al. 2017, "Making deep neural networks robust to label noise", sec. 5, whose
     asymmetric noise confuses chosen classes; here it is the next one, on any dataset.
@@ -36,7 +36,7 @@ def corrupt_labels(splits: Splits, *, kind: str, rate: float, seed: int) -> Spli
     check_keys("label_noise", splits, "label", new=("label_true",))
     classes = count_classes(splits)
     if classes < 2:
-        raise UserError("label_noise needs two classes at least, and there is one")
+        raise UserError("label_noise needs at least two classes, but there is one")
     noisy = {split: {**a, "label_true": a["label"]} for split, a in splits.items()}
     label = splits["train"]["label"].astype(np.int32)
     rows = chosen_rows("noisy_labels", "train", seed, n=len(label), share=rate)

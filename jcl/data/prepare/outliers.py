@@ -1,4 +1,4 @@
-"""Makes outliers in the test split: examples of other classes, or images that are turned."""
+"""Makes outliers in the test split: examples of other classes, or rotated images."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from jcl.errors import UserError
 
 
 def other_class_outliers(splits: Splits, inlier: int) -> Splits:
-    """One class to train on; in the test split all others are outliers.
+    """Keeps one class for training; in the test split all other classes are outliers.
 
     Args:
         splits: for train and test, arrays of n rows each, among them label [n].
         inlier: the class of the inliers.
 
     Returns:
-        The splits with outlier bool [n]; labels stay.
+        The splits with outlier bool [n]; labels do not change.
 
     Raises:
         UserError: no labels, or a class without an example in one of the splits.
@@ -30,16 +30,16 @@ def other_class_outliers(splits: Splits, inlier: int) -> Splits:
 
 
 def turn_outliers(splits: Splits) -> Splits:
-    """Each test image at four angles: upright it is an inlier, turned an outlier.
+    """Each test image at four rotations: the upright one is an inlier, the others are outliers.
 
     Take this for one class of upright photographs (`keep_classes`): training sees inliers alone.
 
     Args:
-        splits: for train and test, image uint8 [n, H, H, C] and whatever else.
+        splits: for train and test, image uint8 [n, H, H, C] and any other keys.
 
     Returns:
         The splits with turn int32 [n], 0 to 3 quarter turns counter-clockwise, and outlier
-        bool [n]; the test split has four times as many examples, one turn after the other.
+        bool [n]; the test split has four times as many examples, one rotation after the other.
 
     Raises:
         UserError: no images, or images that are not square.

@@ -1,4 +1,4 @@
-"""Plants bad pairs among the training examples, and keeps the truth beside."""
+"""Plants bad pairs among the training examples, and records which pairs are bad."""
 
 import numpy as np
 
@@ -12,23 +12,23 @@ GOOD, NOISE, WRONG = range(3)
 def plant_pairs(splits: Splits, *, noise: float, wrong: float, seed: int) -> Splits:
     """Examples become pairs of an image and its partner, some of which are bad.
 
-    Where examples have a text, that is the partner. Else it is the image itself, and
+    If examples have a text, the text is the partner. Otherwise the partner is the image itself, and
     `views.name="partners"` draws one view of each.
 
     Args:
-        splits: for train and test, image uint8 [n, H, W, C], optionally text and its mask, and
-            whatever else.
+        splits: for train and test, image uint8 [n, H, W, C], optionally text and its mask, and any
+            other keys.
         noise: share of the training pairs whose image (and partner, if an image) is uniform noise.
-        wrong: share of the training pairs whose partner is that of another example; these examples
-            exchange theirs in a ring.
+        wrong: share of the training pairs that get the partner of another example; these examples
+            exchange partners in a ring.
         seed: of the draws, any integer.
 
     Returns:
-        The splits with planted int32 [n] (0 good, 1 noise, 2 wrong partner; all 0 in test) and,
-        where there is no text, partner uint8 [n, H, W, C].
+        The splits with planted int32 [n] (0 good, 1 noise, 2 wrong partner; all 0 in test) and, if
+        there is no text, partner uint8 [n, H, W, C].
 
     Raises:
-        UserError: impossible shares, one wrong partner alone, no images.
+        UserError: impossible shares, only one wrong partner, no images.
     """
     check_share("planted_noise", noise)
     check_share("planted_wrong", wrong)
@@ -38,7 +38,7 @@ def plant_pairs(splits: Splits, *, noise: float, wrong: float, seed: int) -> Spl
     if n_noise + n_wrong > n or n_wrong == 1:
         raise UserError(
             f"planted_noise={noise:g} and planted_wrong={wrong:g} of {n} examples are impossible: "
-            "together they are at most 1, and a ring of partners has two members at least"
+            "together they are at most 1, and a ring of partners has at least two members"
         )
     planted = {}
     for split, arrays in splits.items():

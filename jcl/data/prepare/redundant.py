@@ -1,4 +1,4 @@
-"""Makes a dataset redundant: every training image stands in it several times, hardly changed."""
+"""Makes a dataset redundant: it then has several near copies of every training image."""
 
 import numpy as np
 
@@ -12,13 +12,13 @@ _CHUNK = 1024  # images that are made at a time
 
 
 def repeat_images(splits: Splits, *, copies: int, seed: int) -> Splits:
-    """Every training image, and after it its copies: moved by up to a pixel, with some noise.
+    """Every training image followed by its copies, which are moved by up to a pixel, with noise.
 
-    So it is with the slices of a volume. Test images stay as they are.
+    The slices of a volume are similar in this way. Test images are not changed.
 
     Args:
-        splits: for train and test, image uint8 [n, H, W, C] and whatever else.
-        copies: how often an image stands there, itself included.
+        splits: for train and test, image uint8 [n, H, W, C] and any other keys.
+        copies: number of near copies of an image, including the image itself.
         seed: of moves and noise, any integer.
 
     Raises:
@@ -26,7 +26,7 @@ def repeat_images(splits: Splits, *, copies: int, seed: int) -> Splits:
     """
     check_images("copies", splits, 1, 3, 4)
     if copies < 1:
-        raise UserError(f"copies={copies} is impossible: an image stands there once at least")
+        raise UserError(f"copies={copies} is impossible: it must be at least 1")
     train = {key: np.repeat(array, copies, axis=0) for key, array in splits["train"].items()}
     images = train["image"]
     changed = np.flatnonzero(np.arange(len(images)) % copies)

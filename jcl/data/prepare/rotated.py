@@ -1,4 +1,4 @@
-"""Turns the images of a dataset, each by an angle of its own, which becomes its target."""
+"""Rotates each image of a dataset by a random angle, which becomes its target."""
 
 import sys
 
@@ -15,24 +15,24 @@ _STREAM = {"train": 0, "test": 1}
 def rotate_images(
     splits: dict[str, dict[str, np.ndarray]], *, degrees: float, seed: int
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Turns every image once, about its middle, and keeps its size; corners become 0.
+    """Rotates every image about its middle and keeps its size; corners become 0.
 
-    Pillow's `Image.rotate` with bicubic interpolation. About 10,000 images of 28x28 a second on
-    one core.
+    Rotation is Pillow's `Image.rotate` with bicubic interpolation. One core rotates about 10,000
+    images of 28x28 pixels per second.
 
     Args:
         splits: for train and test, image uint8 [n, H, W, C] with C of 1, 3 or 4, and optionally
-            label, which stays.
+            label, which is kept.
         degrees: angles are uniform in [-degrees, degrees]; at most 180.
         seed: of the angles, any integer. The angle of an image is a function of the split, the
             image's position in it, and the seed.
 
     Returns:
-        The splits with the turned images and their target float32 [n]: the angle in degrees, with
-        which the content turned counter-clockwise.
+        The splits with the rotated images and their target float32 [n]: the angle in degrees by
+        which the content was rotated counter-clockwise.
 
     Raises:
-        UserError: an impossible range, a dataset without images or with a target already.
+        UserError: an impossible range, or a dataset that has no images or already has a target.
     """
     if not 0 < degrees <= 180:
         raise UserError(f"rotate={degrees:g} is impossible: it is more than 0 and at most 180")
@@ -51,7 +51,7 @@ def rotate_images(
             total=len(angles),
             desc=f"{split}, turning",
             unit=" images",
-            mininterval=0.1 if sys.stderr.isatty() else 30,  # a log needs no line a second
+            mininterval=0.1 if sys.stderr.isatty() else 30,  # seconds; a log needs few lines
         )
         image = np.stack([rotate(image, float(angle)) for image, angle in pairs])
         rotated[split] = {**arrays, "image": image, "target": angles}
@@ -59,7 +59,7 @@ def rotate_images(
 
 
 def rotate(image: UInt8[np.ndarray, "h w c"], angle: float) -> UInt8[np.ndarray, "h w c"]:
-    """One image, turned counter-clockwise by an angle in degrees."""
+    """One image, rotated counter-clockwise by an angle in degrees."""
     picture = PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     turned = picture.rotate(angle, PIL.Image.Resampling.BICUBIC, fillcolor=0)
     return np.asarray(turned).reshape(image.shape)

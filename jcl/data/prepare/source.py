@@ -1,4 +1,4 @@
-"""Reads a dataset that a config could name, whole."""
+"""Reads the whole dataset of a `data.name`."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def read_source(name: str, data_dir: str) -> dict[str, dict[str, np.ndarray]]:
         data_dir: the folder that is searched for a TFDS dataset.
 
     Raises:
-        UserError: as `open_source`, or where the dataset is not held in memory.
+        UserError: as `open_source`, or the dataset does not fit into memory.
     """
     folder = {"dir": data_dir} if "dir" in source_options(name) else {}
     splits = {}

@@ -1,4 +1,4 @@
-"""The splits of a dataset as writers and variants pass them on: what they hold is checked here."""
+"""Checks of a dataset's splits, which writers and variants pass on as arrays."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ Splits = dict[str, dict[str, np.ndarray]]
 
 
 def check_keys(variant: str, splits: Splits, *needed: str, new: tuple[str, ...] = ()) -> None:
-    """Raises UserError where a split lacks what a variant needs, or has what it would write.
+    """Raises UserError if a split lacks a key that a variant needs, or has one that it writes.
 
     Args:
-        variant: the flag that asks for it, for messages.
+        variant: the flag of the variant, for messages.
         splits: for train and test, arrays by key.
         *needed: keys that both splits must have.
         new: keys that neither may have.
@@ -22,7 +22,7 @@ def check_keys(variant: str, splits: Splits, *needed: str, new: tuple[str, ...] 
                 raise UserError(f"{variant} needs a {key}, and the {split} split has none")
             if key == "label" and (count := int((arrays[key] < 0).sum())):
                 raise UserError(
-                    f"{variant} needs a label of every example, and {count} of the {split} split "
+                    f"{variant} needs a label of every example, but {count} of the {split} split "
                     "have none (-1)"
                 )
         for key in new:
@@ -31,7 +31,7 @@ def check_keys(variant: str, splits: Splits, *needed: str, new: tuple[str, ...] 
 
 
 def check_images(variant: str, splits: Splits, *channels: int) -> None:
-    """Raises UserError where images are missing or have another number of channels."""
+    """Raises UserError if images are missing or have another number of channels."""
     check_keys(variant, splits, "image")
     for arrays in splits.values():
         if (found := arrays["image"].shape[-1]) not in channels:

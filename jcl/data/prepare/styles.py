@@ -1,4 +1,4 @@
-"""Gives images styles, of which the test split has one that training never sees."""
+"""Gives images styles; the test split has a style that training never sees."""
 
 import sys
 
@@ -12,7 +12,7 @@ from jcl.errors import UserError
 
 STYLES = ("plain", "cast", "gradient", "contrast")
 _CHUNK = 512
-_CAST = np.float32([0.35, 1.0, 0.65])  # what is left of the channels at full strength
+_CAST = np.float32([0.35, 1.0, 0.65])  # factors of the channels at full strength
 _GRADIENT = 110.0  # from the middle to an edge, in steps of brightness
 _CONTRAST = 0.65  # share of the contrast that goes
 
@@ -20,25 +20,25 @@ _CONTRAST = 0.65  # share of the contrast that goes
 def style_images(
     splits: Splits, *, held_out: str | None, seed: int, only: str | None = None
 ) -> Splits:
-    """Gives each image one style, which has nothing to do with its class.
+    """Gives each image one style, independent of its class.
 
-    The styles are "plain"; "cast", which takes most of the red; "gradient", from dark to bright
-    across the image; "contrast", gray and little of it. Their strength differs by image.
+    The styles are "plain"; "cast", which removes most of the red; "gradient", from dark to bright
+    across the image; and "contrast", gray with low contrast. The strength varies by image.
 
     Args:
-        splits: for train and test, image uint8 [n, H, W, C] with C of 1 or 3, and whatever else.
-        held_out: the style of all test images, which no training image has. None draws among all
-            styles in both splits, the control.
-        seed: of styles and strengths, any integer. Those of an image are a function of the split,
-            the image's position in it, and the seed.
-        only: the style of all images of both splits, such as the target's beside a source of
-            another style; `held_out` is then None.
+        splits: for train and test, image uint8 [n, H, W, C] with C of 1 or 3, and any other keys.
+        held_out: the style of all test images, which no training image has. None draws from all
+            styles in both splits, as the control.
+        seed: of styles and strengths, any integer. Style and strength of an image are a function of
+            the split, the image's position in it, and the seed.
+        only: one style for all images of both splits, such as that of a target domain; `held_out`
+            is then None.
 
     Returns:
         The splits with image uint8 [n, H, W, 3] and domain int32 [n], the number of the style.
 
     Raises:
-        UserError: an unknown style, no images, images of other channels.
+        UserError: an unknown style, no images, images with another number of channels.
     """
     for name, style in {"held_out": held_out, "only": only}.items():
         if style is not None and style not in STYLES:
@@ -69,7 +69,7 @@ def _styled(
     domain: np.ndarray,
     strength: Float64[np.ndarray, " b"],
 ) -> UInt8[np.ndarray, "b h w 3"]:
-    """Elementwise operations alone, whose results no CPU may vary."""
+    """Uses only elementwise operations, whose results are the same on every CPU."""
     x = np.repeat(image, 3 // image.shape[-1], axis=-1).astype(np.float32)
     s = (0.6 + 0.4 * strength).astype(np.float32)[:, None, None, None]
     height, width = image.shape[1:3]

@@ -1,4 +1,4 @@
-"""Takes fewer examples of a dataset of arrays, at random or by the density of the target."""
+"""Takes a part of a dataset of arrays, at random or by the density of the target."""
 
 import numpy as np
 
@@ -16,17 +16,16 @@ def take_subset(
     target_density: str | None,
     seed: int,
 ) -> Splits:
-    """Chooses examples of either split, which stay in their order.
+    """Chooses examples of both splits and keeps their order.
 
     Args:
-        splits: for train and test, arrays of n rows each, among them `target` [n] where
+        splits: for train and test, arrays of n rows each, among them `target` [n] if
             `target_density` is given.
-        train_examples: how many to take; None takes all.
-        test_examples: how many to take; None takes all.
-        target_density: of the training examples, see `sample_by_density`; the test examples are
-            then uniform over the target, as Yang et al. 2021 ("Delving into deep imbalanced
-            regression", sec. 4) evaluate, whatever the training examples are. Needs both numbers.
-            None chooses at random.
+        train_examples: number of training examples; None takes all.
+        test_examples: number of test examples; None takes all.
+        target_density: of the training examples, see `sample_by_density`. The test examples are
+            then uniform over the target for any training density, as in Yang et al. 2021 ("Delving
+            into deep imbalanced regression", sec. 4). Needs both numbers. None chooses at random.
         seed: of the choice, any integer.
 
     Returns:

@@ -11,10 +11,10 @@ from jcl.errors import UserError
 
 
 def add_paths(splits: Splits, tree: str) -> Splits:
-    """Adds to every example the path from the root of a tree of classes to its own.
+    """Adds to every example the path from the root of a tree of classes to its class.
 
-    Two examples are as similar as the share of levels at which their paths agree: 1 for a class and
-    itself, 0 for classes that the root parts.
+    The similarity of two examples is the share of levels at which their paths agree: 1 within a
+    class, 0 for classes that separate at the root.
 
     Args:
         splits: for train and test, arrays of n rows each, among them label [n].
@@ -22,11 +22,11 @@ def add_paths(splits: Splits, tree: str) -> Splits:
 
     Returns:
         The splits with path int32 [n, levels], the number of the node at each level from below the
-        root to the class; a class that stands higher than others counts as a node of its own down
-        to the last level.
+        root to the class. A class at a higher level than others counts as a node of its own at all
+        lower levels.
 
     Raises:
-        UserError: no labels, or text that is not such a tree of their classes.
+        UserError: no labels, or the text is not such a tree of their classes.
     """
     check_keys("tree", splits, "label", new=("path",))
     paths = read_tree(tree, count_classes(splits))
@@ -34,7 +34,7 @@ def add_paths(splits: Splits, tree: str) -> Splits:
 
 
 def read_tree(tree: str, classes: int) -> Int32[np.ndarray, "classes levels"]:
-    """The paths of all classes; `add_paths` says what they are."""
+    """The paths of all classes; see `add_paths`."""
     try:
         root = ast.literal_eval(f"({tree},)")
     except (SyntaxError, ValueError):
@@ -49,7 +49,7 @@ def read_tree(tree: str, classes: int) -> Int32[np.ndarray, "classes levels"]:
         )
     found = dict(leaves)
     levels = max(map(len, found.values()))
-    # A node is named by the way to it, and numbered within its level in the order of these names.
+    # A node is named by the path to it, and numbered within its level in the order of these names.
     padded = [found[c] + (0,) * (levels - len(found[c])) for c in range(classes)]
     columns = []
     for level in range(levels):
@@ -60,7 +60,7 @@ def read_tree(tree: str, classes: int) -> Int32[np.ndarray, "classes levels"]:
 
 
 def _leaves(node: Any, way: tuple[int, ...] = ()) -> list[tuple[Any, tuple[int, ...]]]:
-    """Every class with the way to it: which child to take at each level."""
+    """Every class with the path to it: the index of the child at each level."""
     if not isinstance(node, tuple):
         return [(node, way)]
     return [leaf for i, child in enumerate(node) for leaf in _leaves(child, (*way, i))]

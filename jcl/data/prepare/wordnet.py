@@ -14,7 +14,7 @@ from jcl.errors import UserError
 # By the letter of a synset's part of speech, and in the order of the files.
 _FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 _HYPERNYMS = ("@", "@i")  # "is a kind of", "is an instance of"
-_DISTANCES = range(1, 13)  # edges between the nouns of a pair: each as often
+_DISTANCES = range(1, 13)  # edges between the nouns of a pair, all equally frequent
 _TRIES = 1000  # draws for one pair
 
 
@@ -24,7 +24,7 @@ class Synset(NamedTuple):
     Attributes:
         definition: its gloss without the examples of use.
         topic: number of its lexicographer's file, from 0: noun.animal, verb.motion, ...
-        hypernyms: positions of the nouns that it is a kind or an instance of; only of nouns.
+        hypernyms: for nouns, positions of the nouns that it is a kind or an instance of.
     """
 
     definition: str
@@ -54,7 +54,7 @@ def read_wordnet(folder: str | Path) -> list[Synset]:
             try:
                 offset, topic, definition, hypernyms = _parsed(line)
             except (ValueError, IndexError) as error:
-                raise UserError(f"{path} is no file of WordNet's: {line[:60]!r}") from error
+                raise UserError(f"{path} is not a file of WordNet: {line[:60]!r}") from error
             if letter == "n":
                 places[offset] = len(synsets)
             above.append(hypernyms if letter == "n" else ())
@@ -66,19 +66,19 @@ def read_wordnet(folder: str | Path) -> list[Synset]:
 
 
 def wordnet_splits(synsets: list[Synset], *, pairs: int, seed: int) -> Splits:
-    """Definitions to train on, and pairs of other ones to test with.
+    """Definitions for training, and pairs of other definitions for testing.
 
-    A pair of nouns is drawn so that each number of edges between them, 1 to 12, is as frequent:
-    nearly all pairs that are drawn at random are far apart.
+    Pairs of nouns are drawn such that all numbers of edges between them, 1 to 12, are equally
+    frequent. Nearly all uniformly random pairs would be far apart.
 
     Args:
-        synsets: of `read_wordnet`.
-        pairs: how many to test with.
+        synsets: from `read_wordnet`.
+        pairs: number of test pairs.
         seed: of the draw.
 
     Returns:
-        `text`, strings, and `label`, the topic, of both; test examples 2i and 2i + 1 are the sides
-        of pair i, `sts_pair`, and `sts_score` is their path similarity, 1 / (1 + edges).
+        `text`, strings, and `label`, the topic, of both. Test examples 2i and 2i + 1 are the two
+        sides of pair i, `sts_pair`; `sts_score` is their path similarity, 1 / (1 + edges).
 
     Raises:
         UserError: pairs that cannot be drawn.
@@ -102,9 +102,9 @@ def wordnet_splits(synsets: list[Synset], *, pairs: int, seed: int) -> Splits:
 
 
 def path_edges(synsets: list[Synset], a: int, b: int) -> int | None:
-    """Edges of the shortest path between two nouns through one that is above both.
+    """Edges of the shortest path between two nouns through a common hypernym.
 
-    The path similarity is 1 / (1 + edges). None: nothing is above both.
+    The path similarity is 1 / (1 + edges). None if there is no common hypernym.
     """
     heights = _ancestors(synsets, a), _ancestors(synsets, b)
     common = heights[0].keys() & heights[1].keys()
@@ -112,7 +112,7 @@ def path_edges(synsets: list[Synset], a: int, b: int) -> int | None:
 
 
 def _ancestors(synsets: list[Synset], start: int) -> dict[int, int]:
-    """All that is above a noun, and how many edges; itself with 0."""
+    """All hypernyms above a noun with the number of edges to each; the noun itself has 0."""
     found, waiting = {start: 0}, [start]
     for i in waiting:  # breadth first: the list grows
         for parent in synsets[i].hypernyms:
@@ -123,7 +123,7 @@ def _ancestors(synsets: list[Synset], start: int) -> dict[int, int]:
 
 
 def _pair_at(edges: int, synsets, nouns, below, random) -> tuple[int, int]:
-    """A noun and another: so many edges up and down at random, if the shortest path is as long."""
+    """Two nouns joined by a random path of this many edges, if it is also their shortest path."""
     for _ in range(_TRIES):
         start = end = nouns[random.integers(len(nouns))]
         up = random.integers(edges + 1)

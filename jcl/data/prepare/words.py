@@ -15,7 +15,7 @@ def write_words(source: str, *, name: str, data_dir: str) -> Path:
     """Writes DATA_DIR/NAME.json, of the words of the training split.
 
     Args:
-        source: what `data.name` takes, with default options, such as tfds:NAME in `data_dir`.
+        source: a value of `data.name`, with default options, such as tfds:NAME in `data_dir`.
         name: of the tokenizer.
         data_dir: folder to write into.
 
@@ -23,7 +23,7 @@ def write_words(source: str, *, name: str, data_dir: str) -> Path:
         The path of the file.
 
     Raises:
-        UserError: as `open_source`, texts that are no strings, or a file that exists.
+        UserError: as `open_source`, texts that are not strings, or a file that exists.
     """
     check_name(name)
     path = Path(data_dir, f"{name}.json")

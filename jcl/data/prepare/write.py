@@ -1,8 +1,7 @@
 """Writes images as a TFDS dataset of array_record files, which `jcl.data.sources.tfds` reads.
 
-The dataset is DATA_DIR/NAME/VERSION, with the splits train and test and the features image,
-label and target (where there are such). Records stand in their source's order. TensorFlow is not
-needed.
+The dataset is DATA_DIR/NAME/VERSION, with the splits train and test and the features image, label
+and target (if there are any). Records have the order of the source. TensorFlow is not needed.
 """
 
 import contextlib
@@ -40,18 +39,18 @@ def write_arrays(
 
     Args:
         splits: for train and test, image uint8 [n, H, W, C] with C of 1, 3 or 4, and optionally
-            label int32 [n], -1 where an example has none, and target float32 [n], the same keys in
-            both, but for a label, which only one may have.
+            label int32 [n], -1 for an example without one, and target float32 [n]. Both splits have
+            the same keys, except that one may lack the label.
         name: of the dataset.
         data_dir: TFDS data directory.
-        version: like 1.0.0; None for that of TFDS's own dataset of the name, so that TFDS too
-            finds this one under it, or 1.0.0 where it has none.
+        version: like 1.0.0. None takes the version of TFDS's own dataset of this name, so that TFDS
+            finds this one too, or 1.0.0 if TFDS has none.
 
     Returns:
         The folder of the dataset.
 
     Raises:
-        UserError: arrays that do not fit, a bad name, a dataset that exists.
+        UserError: arrays that do not match, a bad name, a dataset that exists.
     """
     if set(splits) != {"train", "test"}:
         raise UserError(f"a train and a test split are needed, but given is {sorted(splits)}")
@@ -98,20 +97,21 @@ def write_image_folder(
 ) -> Path:
     """Writes a folder of images, see `jcl.data.sources.image_files`, as a TFDS dataset.
 
-    What is left out is logged: what is no image at the start, what cannot be read at the end.
+    Files that are left out are logged: those that are not images at the start, those that cannot be
+    read at the end.
 
     Args:
         folder: of images.
         name: as in `write_arrays`.
         data_dir: as in `write_arrays`.
         version: as in `write_arrays`.
-        held_out: the share of the training images that becomes the test part, where there is none;
+        held_out: the share of the training images that becomes the test split, if there is none;
             None leaves the dataset without one.
-        seed: of which these are.
-        strict: an image that cannot be read is an error, and nothing is written.
+        seed: of the choice of these images.
+        strict: whether an image that cannot be read is an error; nothing is then written.
 
     Raises:
-        UserError: no image that can be read in a part, a bad name, a dataset that exists.
+        UserError: a split has no readable image, a bad name, a dataset that exists.
     """
     images = with_held_out(list_images(folder), held_out, seed)
     say_what_is_left_out(images)
@@ -163,11 +163,11 @@ def write_records(
     data_dir: str,
     version: str | None,
 ) -> Path:
-    """Writes examples as they come.
+    """Writes examples in the order in which they come.
 
     Args:
-        splits: for train and test, how many examples there are, or None where that is not known
-            before they are read, and the examples, feature by feature; images are encoded already.
+        splits: for train and test, the number of examples (None if it is not known before they are
+            read) and the examples, feature by feature, with encoded images.
         features: TFDS features by name.
         name: as in `write_arrays`.
         data_dir: as there.
@@ -188,8 +188,8 @@ def write_records(
     folder = Path(data_dir, name, version)
     if folder.exists():
         raise UserError(f"{folder} exists already: delete it first, or give another --version")
-    # Everything goes into a folder of another name, which no reader takes for a dataset and
-    # which gets its own name when everything is in it.
+    # Everything is written into a folder with a temporary name, which readers ignore. The folder
+    # gets its real name when it is complete.
     incomplete = folder.with_name(f"incomplete.{version}.{os.getpid()}")
     incomplete.mkdir(parents=True)
     try:
@@ -197,7 +197,7 @@ def write_records(
         incomplete.rename(folder)
     except BaseException:
         shutil.rmtree(incomplete)
-        with contextlib.suppress(OSError):  # other versions are in it
+        with contextlib.suppress(OSError):  # fails if other versions are in it
             folder.parent.rmdir()
         raise
     return folder
@@ -206,7 +206,7 @@ def write_records(
 def _features(
     shape: tuple[int | None, ...], classes: int | list[str] | None, *, has_target: bool
 ) -> dict[str, Any]:
-    """Of one image, and its label and target where there are any."""
+    """The features of an example: image, and label and target if there are any."""
     import tensorflow_datasets as tfds
 
     features = {"image": tfds.features.Image(shape=shape)}
@@ -229,7 +229,7 @@ def _write_all(
     """Writes records and metadata of all splits into `folder`, in the order given."""
     import tensorflow_datasets as tfds
 
-    # Not a DatasetBuilder: its way of writing shuffles, asks the network, and needs TensorFlow.
+    # Not a TFDS DatasetBuilder, which shuffles, uses the network, and needs TensorFlow.
     identity = tfds.core.DatasetIdentity(
         name=name, version=tfds.core.Version(version), data_dir=str(folder), module_name=""
     )
@@ -249,7 +249,7 @@ def _write_all(
             total=length,
             desc=split,
             unit=" examples",
-            mininterval=0.1 if sys.stderr.isatty() else 30,  # a log needs no line a second
+            mininterval=0.1 if sys.stderr.isatty() else 30,  # seconds; a log needs few lines
         )
         remaining, written = iter(bar), 0
         while chunk := list(itertools.islice(remaining, _CHUNK)):
@@ -261,7 +261,7 @@ def _write_all(
 
 
 def _registered_version(name: str) -> str | None:
-    """The version of TFDS's own dataset of that name, where there is one without configs."""
+    """The version of TFDS's own dataset of that name, if there is one without configs."""
     import tensorflow_datasets as tfds
 
     try:

@@ -32,7 +32,7 @@ def write_npz(splits: dict[str, dict[str, np.ndarray]], *, name: str, data_dir: 
     incomplete = path.with_name(f"incomplete.{name}.{os.getpid()}")
     try:
         with incomplete.open("wb") as file:
-            # Strings of one length each are mostly zeros.
+            # Strings of fixed length are mostly zeros, so compression pays.
             texts = any(array.dtype.kind == "U" for array in members.values())
             (np.savez_compressed if texts else np.savez)(file, **members)
         incomplete.rename(path)

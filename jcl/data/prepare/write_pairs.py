@@ -1,7 +1,7 @@
 """Writes images with captions as a TFDS dataset, which `jcl.data.sources.tfds` reads.
 
-An example has one image and one caption, or `image` is a sequence of S images, of which
-`image_mask` says which there are, and `text` one of K captions, "" where there are fewer.
+An example has one image and one caption. Or `image` is a sequence of S images, with `image_mask`
+for the images that exist, and `text` is a sequence of K captions, filled up with "".
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from jcl.data.prepare.write import write_records
 
 
 class Captioned(NamedTuple):
-    """An example as it is written.
+    """An example to be written.
 
     Attributes:
         image: a PNG or JPEG file.
@@ -38,8 +38,8 @@ def write_captioned(
     """Writes images of any size in RGB, with up to K captions each.
 
     Args:
-        splits: for train and test, how many examples there are, or None where that is not known
-            before they are read, and the examples.
+        splits: for train and test, the number of examples (None if it is not known before they are
+            read) and the examples.
         captions: K; an example may have fewer.
         name: of the dataset.
         data_dir: TFDS data directory.
@@ -75,7 +75,7 @@ def write_drawings(
     data_dir: str,
     version: str | None = None,
 ) -> Path:
-    """Writes several images of each example; arguments as `write_captioned`, but for these.
+    """Writes several images of each example; other arguments are those of `write_captioned`.
 
     Args:
         splits: for train and test, `image` uint8 [n, S, H, W, C], `image_mask` bool [n, S], `text`

@@ -1,1 +1,1 @@
-"""Where examples come from."""
+"""Sources of examples: generated datasets, folders, archives, TFDS."""

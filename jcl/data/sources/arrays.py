@@ -1,15 +1,15 @@
 """`arrays:PATH.npz`: a NumPy archive of anything that examples hold, read without pickle.
 
-The archive holds, for `train_` and `test_`: `image` uint8 [n, H, W, C] or `features` float [n, F],
-or both, or inputs of other names. `text` is strings [n], or [n, K] where examples have up to K
-texts and "" stands for none, or token ids integer [n, L] with `text_mask` bool [n, L]. Optionally
-there are `label` [n], `target` number [n], `labels` uint8 [n, C] (multi-hot), `weight` number [n],
-`group` integer [n], and for pairs of texts `sts_pair` integer [n], the same for both and negative
-where there is none, with `sts_score` number [n]. Any other key [n, ...] is handed on by its name:
-numbers and booleans, floats as float32, integers as int32, bytes as bytes.
+Keys begin with `train_` or `test_`. Inputs are `image` uint8 [n, H, W, C] or `features` float [n,
+F], or both, or inputs of other names. `text` is strings [n]; or strings [n, K] if examples have up
+to K texts, filled up with ""; or token ids integer [n, L] with `text_mask` bool [n, L]. Optional
+keys are `label` [n], `target` number [n], `labels` uint8 [n, C] (multi-hot), `weight` number [n],
+`group` integer [n]; and for pairs of texts `sts_pair` integer [n], equal for both texts of a pair
+and negative outside of pairs, with `sts_score` number [n]. Any other key [n, ...] is passed on
+under its name: numbers and booleans, floats as float32, integers as int32, bytes as bytes.
 
-Images have 1 to 32 channels, and may be of any numbers once `image_range` says which are black and
-white; grey ones may be [n, H, W]. Labels may be ids, texts or missing: see
+Images have 1 to 32 channels; grey images may be [n, H, W]. With `image_range`, which gives the
+values of black and white, they may be of any numbers. Labels may be ids, texts or missing: see
 `jcl.data.sources.labels`.
 """
 
@@ -27,9 +27,9 @@ from jcl.data.sources.scientific import check_range
 from jcl.errors import UserError
 
 SPLITS = ("train", "test")
-# What is known of an example, as opposed to what networks see of it.
+# Keys with information about an example, which are not inputs of networks.
 _KNOWN = ("label", "target", "labels", "weight", "group", "sts_pair", "sts_score")
-# Rank and kinds of what has a meaning everywhere: NumPy's kinds, and the words for both.
+# Kinds of arrays: the letters of NumPy's kinds, and words for messages.
 _FLOATS, _NUMBERS, _INTEGERS = ("f", "float"), ("fiu", "float or integer"), ("iu", "integer")
 _MEANT = {
     "features": (2, *_FLOATS, "[n, F]"),
@@ -44,13 +44,13 @@ _BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """All that an archive holds.
+    """The content of an archive.
 
     Attributes:
-        splits: for each split that it has, its arrays: images uint8, or uint16 where they were
-            brought to a range; floats float32, integers int32, bytes and booleans as they are.
+        splits: for each split of the archive, its arrays: images uint8, or uint16 after scaling to
+            a range; floats float32, integers int32, bytes and booleans unchanged.
         n_classes: of `label`, or None.
-        class_names: of `label`, where it was renumbered.
+        class_names: of `label`, if it was renumbered.
     """
 
     splits: dict[str, dict[str, np.ndarray]]
@@ -71,14 +71,14 @@ def arrays_source(
     Args:
         path: of the .npz file.
         split: "train" or "test".
-        image_size: may say the size that the images have.
-        image_range: the values that are black and white in the images, such as (0, 4095), which
-            are then kept in 16 bits; needed where they are not bytes. None takes bytes as they are.
-        label_key: the key that holds the class, without train_ and test_; None for "label" where
+        image_size: None, or the size that the images have.
+        image_range: the values of black and white in the images, such as (0, 4095); images then
+            keep 16 bits. It is needed for images that are not bytes. None keeps bytes unchanged.
+        label_key: the key that holds the class, without train_ and test_; None for "label" if
             there is one, "none" for no label.
 
     Raises:
-        UserError: naming the file, and the key where one is at fault.
+        UserError: names the file, and the key that is wrong.
     """
     check_range("data.image_range", image_range)
     archive = read_archive(path, image_range=image_range, label_key=label_key)
@@ -108,7 +108,7 @@ def read_archive(
         label_key: as `arrays_source` takes it.
 
     Raises:
-        UserError: naming the file, and the key where one is at fault.
+        UserError: names the file, and the key that is wrong.
     """
     splits: dict[str, dict[str, np.ndarray]] = {}
     labels: dict[str, np.ndarray] = {}
@@ -138,7 +138,7 @@ def read_archive(
         _check_split(path, split, arrays)
     for key in sorted({key for arrays in splits.values() for key in arrays} - {*_KNOWN}):
         if missing := [split for split, arrays in splits.items() if key not in arrays]:
-            raise UserError(f"{path} has no {missing[0]}_{key}, and the other split has it")
+            raise UserError(f"{path} has no {missing[0]}_{key}, but the other split has it")
         shapes = {split: arrays[key].shape[1:] for split, arrays in splits.items()}
         if len(set(shapes.values())) > 1:
             raise UserError(f"{path} has {key} of different shapes in its splits: {shapes}")
@@ -173,7 +173,7 @@ def _read_members(path: str) -> dict[str, np.ndarray]:
 
 
 def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
-    """The array in the dtype of a source, once its rank, dtype and values are right."""
+    """The array in the dtype of a source, after checks of its rank, dtype and values."""
     given = f"{path} key {name!r} is {array.dtype}{list(array.shape)}, but it must be"
     if key == "labels":
         if array.dtype != np.uint8 or array.ndim != 2:
@@ -186,7 +186,7 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
             with np.errstate(over="ignore"):
                 array = array.astype(np.float32)
         elif key in ("group", "sts_pair") and array.dtype == np.uint8:
-            array = array.astype(np.int32)  # no bytes of an image
+            array = array.astype(np.int32)  # uint8 would be taken for an image
     elif key == "text" and array.dtype.kind not in "iu":
         if array.dtype.kind != "U" or array.ndim not in (1, 2):
             raise UserError(f"{given} strings [n] or [n, K], or integer token ids [n, L]")
@@ -197,7 +197,7 @@ def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:
 
 
 def _narrowed(path: str, name: str, array: np.ndarray) -> np.ndarray:
-    """Floats as float32 and integers as int32, where no value is lost."""
+    """Floats as float32 and integers as int32; refuses values that do not fit."""
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)
@@ -212,10 +212,10 @@ def _narrowed(path: str, name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _check_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> None:
-    """Raises where the arrays of a split do not belong together."""
+    """Raises UserError if the arrays of a split do not match."""
     if not arrays.keys() - {*_KNOWN}:
         raise UserError(
-            f"{path} has nothing that networks could see of its {split} split, such as "
+            f"{path} has no input for networks in its {split} split, such as "
             f"{split}_image or {split}_features"
         )
     lengths = {f"{split}_{key}": len(array) for key, array in arrays.items()}

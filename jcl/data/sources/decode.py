@@ -1,8 +1,8 @@
-"""From the bytes of an image file to pixels, brought to one size where that is asked.
+"""From the bytes of an image file to pixels, optionally resized to one size.
 
-Pillow decodes, whether or not the machine has OpenCV: the two decode JPEG to different pixels. A
-file's EXIF orientation is applied, as cameras mean it; TensorFlow and torchvision ignore it. Of
-several images in a file the first is taken.
+Pillow decodes, even if the machine has OpenCV, because the two decode JPEG to different pixels. A
+file's EXIF orientation is applied; TensorFlow and torchvision ignore it. If a file has several
+images, the first is used.
 """
 
 from collections.abc import Iterable
@@ -30,9 +30,9 @@ _ORIENTATIONS = {
     7: _TURN.TRANSVERSE,
     8: _TURN.ROTATE_90,
 }
-# Where Pillow keeps what may say so.
+# Keys of Pillow's metadata that may hold the orientation.
 _EXIF = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
-# Of which the right or the bottom of the file is to the left or at the top of the picture.
+# Orientations in which the right (or bottom) of the file is the left (or top) of the picture.
 _FROM_RIGHT, _FROM_BOTTOM = (2, 3, 7, 8), (3, 4, 6, 7)
 
 
@@ -46,17 +46,17 @@ def decode_image(
     """Decodes an image file of any format of `jcl.data.sources.image_file`.
 
     Args:
-        encoded: what the file holds.
-        channels: 1 (grey), 3 (RGB) or 4 (with transparency); an image of another kind is converted,
-            by the rules of `jcl.data.sources.pixels`. With `image_range` any number, which the
-            image must have; None takes as many as it has.
-        image_size: resize the shorter side to so many pixels and cut out the centre square; an
-            image of that size is left as it is, bit for bit. None leaves every image as it is.
-        image_range: the values that are black and white: the image is uint16, in which they are 0
-            and 65535. None makes it uint8.
+        encoded: the bytes of the file.
+        channels: 1 (grey), 3 (RGB) or 4 (with transparency); other images are converted by the
+            rules of `jcl.data.sources.pixels`. With `image_range`, any number, which the image must
+            have; None then takes the image's own number.
+        image_size: the shorter side is resized to this many pixels and the centre square is cut
+            out; an image of this size is not changed. None does not change any image.
+        image_range: the values of black and white; the result is uint16, in which they are 0 and
+            65535. None makes it uint8.
 
     Raises:
-        ValueError: not an image file, a damaged one, or one of another kind than is asked.
+        ValueError: the file is not an image, is damaged, or has another number of channels.
     """
     try:
         if image_range is not None:
@@ -78,14 +78,14 @@ def decode_images(
     """Decodes images that must have one shape.
 
     Args:
-        files: what to call each image, and what its file holds.
-        count: how many they are.
+        files: the name of each image for messages, and the bytes of its file.
+        count: number of images.
         shape: (H, W, C) of each.
         image_size: as `decode_image` takes it.
         image_range: as `decode_image` takes it.
 
     Raises:
-        UserError: naming the image that cannot be decoded or has another shape.
+        UserError: names the image that cannot be decoded or has another shape.
     """
     images = np.empty((count, *shape), np.uint8 if image_range is None else np.uint16)
     options = {"channels": shape[-1], "image_size": image_size, "image_range": image_range}
@@ -94,7 +94,7 @@ def decode_images(
         if image.shape != shape:
             raise UserError(
                 f"{name} has the shape {image.shape}, but others have {shape}: all must be equal, "
-                "or data.image_size must name a size to bring them to"
+                "or data.image_size must set the size to which images are resized"
             )
         row[:] = image
     return images
@@ -103,7 +103,7 @@ def decode_images(
 def decode_named(
     name: str, encoded: bytes, **options: Any
 ) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
-    """Decodes an image, as `decode_image` does, that errors are to name.
+    """`decode_image` with errors that name the image.
 
     Raises:
         UserError: the image cannot be decoded.
@@ -115,21 +115,21 @@ def decode_named(
 
 
 def oriented_size(image: PIL.Image.Image) -> tuple[int, int]:
-    """Width and height as the image is meant to be seen; it need not be decoded.
+    """Width and height after EXIF orientation; the image need not be decoded.
 
-    A PNG may say only at its end, behind its pixels, that it is turned: that is then not seen.
+    A PNG may have its orientation behind its pixels; it is then not found.
     """
     width, height = image.size
     return (height, width) if orientation(image) >= 5 else (width, height)
 
 
 def orientation(image: PIL.Image.Image) -> int:
-    """The EXIF orientation, 1 to 8, or 1 where there is no valid one or Pillow applies it."""
+    """The EXIF orientation, 1 to 8; 1 if there is no valid one or Pillow applies it."""
     if not image.info.keys() & _EXIF or image.format == "TIFF":
         return 1
     try:
         found = image.getexif().get(Base.Orientation, 1)
-    except Exception:  # damaged EXIF, of which Pillow says so in many ways, spoils no pixel
+    except Exception:  # Pillow raises many errors for damaged EXIF, which does not affect pixels
         return 1
     return found if found in _ORIENTATIONS else 1
 
@@ -137,17 +137,18 @@ def orientation(image: PIL.Image.Image) -> int:
 def _decode(encoded: bytes, channels: int, image_size: int | None) -> UInt8[np.ndarray, "h w c"]:
     with open_image(encoded) as image:
         width, height = image.size
-        # Most of the time goes into decoding, which libjpeg does at 1/2, 1/4 or 1/8 of the size for
-        # less: Pillow takes the smallest that still holds the size both ways. Nothing for a PNG.
+        # Decoding takes most of the time. libjpeg decodes at 1/2, 1/4 or 1/8 of the size faster,
+        # and
+        # Pillow takes the smallest that is still large enough. This has no effect on a PNG.
         area = None if image_size is None else image.draft(None, (image_size, image_size))
         load_image(image)
-        turn = orientation(image)  # after loading, where a PNG has it at its end
+        turn = orientation(image)  # after loading, because a PNG may have it at its end
         # Before resizing: the numbers of a palette cannot be averaged.
         pixels = to_mode(image, MODES[channels])
         if image_size is not None:
             if area is None:
                 width, height = image.size  # a TIFF is turned when it is loaded
-            # The area in which the reduced image holds the whole, which may end within its last
+            # The area of the reduced image that holds the whole image; it may end within the last
             # pixel.
             scale = area[1][2] / width if area else 1.0
             square = (scale * x for x in _centre_square(width, height, turn))
@@ -160,10 +161,10 @@ def _decode(encoded: bytes, channels: int, image_size: int | None) -> UInt8[np.n
 
 
 def _centre_square(width: int, height: int, turn: int) -> tuple[int, int, int, int]:
-    """Where the centre square of the picture lies in the file.
+    """The position of the picture's centre square in the file.
 
-    It starts at a whole pixel, so nothing is interpolated where its side is the size already; and
-    where it cannot be in the middle, it is nearer to the top left of the picture.
+    It starts at a whole pixel, so that nothing is interpolated if its side already has the size. If
+    it cannot be exactly in the middle, it is nearer to the top left of the picture.
     """
     side = min(width, height)
     left = (width - side + (turn in _FROM_RIGHT)) // 2
@@ -172,11 +173,11 @@ def _centre_square(width: int, height: int, turn: int) -> tuple[int, int, int, i
 
 
 def _cut(image: PIL.Image.Image, square: _Box, size: int) -> PIL.Image.Image:
-    """What is inside a square of any position and side, as `size` pixels each way."""
+    """The content of a square of any position and side, resized to `size` x `size` pixels."""
     left, top, right, _ = square
     if right - left == size and left % 1 == top % 1 == 0:
-        return image.crop(square)  # resizing would change what is transparent
-    # Bicubic with antialiasing, as SimCLR, BYOL and DINO evaluate on ImageNet: views are resampled
-    # once more, and a box or bilinear filter would blur what they still need. Pillow's filter
-    # looks across the edges of the square, as if the whole image were resized.
+        return image.crop(square)  # resizing would change transparent pixels
+    # Bicubic with antialiasing, as in the ImageNet evaluation of SimCLR, BYOL and DINO: views are
+    # resampled once more, and a box or bilinear filter would blur details that they still need.
+    # Pillow's filter reads pixels outside of the square, as if the whole image were resized.
     return image.resize((size, size), PIL.Image.Resampling.BICUBIC, box=square)

@@ -16,18 +16,18 @@ _CHUNK = 100  # examples decoded between two ticks of the progress bar
 
 
 def decode_all(source: Source, what: str) -> InMemorySource:
-    """All examples of a source, which are decoded now.
+    """All examples of a source, decoded into memory.
 
     Args:
-        source: reads its examples from files. A label of -1 stands for none; where all are, the
-            result has no labels, as test splits have it whose labels are kept secret.
-        what: names them, such as "train of data/photos".
+        source: reads its examples from files. The label -1 means no label. If all labels are -1, as
+            in test splits with secret labels, the result has no labels.
+        what: name of the examples for messages, such as "train of data/photos".
     """
     terminal = sys.stderr.isatty()
     if not terminal:
         logging.info("Decoding %s: %d images into memory", what, len(source))
     arrays: dict[str, np.ndarray] = {}
-    strings: dict[str, list[np.ndarray]] = {}  # as long as the longest, which is known at the end
+    strings: dict[str, list[np.ndarray]] = {}  # joined at the end, when the longest is known
     bar = {"desc": f"Decoding {what}", "unit": " images", "disable": not terminal}
     with tqdm.tqdm(total=len(source), **bar) as ticks:
         for start in range(0, len(source), _CHUNK):
@@ -36,7 +36,7 @@ def decode_all(source: Source, what: str) -> InMemorySource:
                 if part.dtype.kind == "U":
                     strings.setdefault(key, []).append(part)
                     continue
-                # Allocated whole: joining chunks at the end would take the memory twice.
+                # Allocated at once: joining chunks at the end would take the memory twice.
                 if key not in arrays:
                     arrays[key] = np.empty((len(source), *part.shape[1:]), part.dtype)
                 arrays[key][indices] = part

@@ -1,8 +1,8 @@
-"""`folder:PATH`: a folder of image files, read by random access; nothing is prepared.
+"""`folder:PATH`: a folder of image files, read by random access without preparation.
 
-Take it for what is at hand and for scientific images. `python -m jcl.data.prepare` is for what many
-runs read: its files are few and large, and images that cannot be read are left out; here they end
-the run, by name.
+Take it for a first try and for scientific images. For folders that many runs read, use
+`python -m jcl.data.prepare`: it writes a few large files and leaves out unreadable images. Here an
+unreadable image ends the run with its name.
 """
 
 import dataclasses
@@ -28,15 +28,16 @@ from jcl.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class FolderSource:
-    """One part of a folder of images, decoded at every read: see `jcl.data.source.Source`.
+    """One split of a folder of images, decoded at every read: see `jcl.data.source.Source`.
 
     Attributes:
-        folder: that holds the images.
-        paths: of each below it, as the system encodes names: worker processes are sent all of them.
+        folder: the folder that holds the images.
+        paths: of each image below the folder, in the system's encoding; worker processes get all of
+            them.
         image_shape: (H, W, C) that every image must have.
-        image_size: as `jcl.data.sources.decode.decode_image` takes it.
-        image_range: likewise.
-        known_labels: of each image, -1 where it has no class; None where there are no classes.
+        image_size: as in `jcl.data.sources.decode.decode_image`.
+        image_range: as in `jcl.data.sources.decode.decode_image`.
+        known_labels: of each image, -1 if it has no class; None if there are no classes.
         class_names: their names, or None.
     """
 
@@ -51,7 +52,7 @@ class FolderSource:
 
     @property
     def n_classes(self) -> int | None:
-        """How many classes there are, or None."""
+        """The number of classes, or None."""
         return None if self.class_names is None else len(self.class_names)
 
     def __len__(self) -> int:
@@ -61,7 +62,7 @@ class FolderSource:
         """Reads and decodes the images at `indices`.
 
         Raises:
-            UserError: where one is missing, damaged, or of another shape.
+            UserError: an image is missing, damaged, or of another shape.
         """
         names = (os.path.join(self.folder, os.fsdecode(name)) for name in self.paths[indices])
         image = decode_images(
@@ -88,20 +89,20 @@ def folder_source(
     """`data.name="folder:PATH"`.
 
     Args:
-        path: of a folder, whose parts, classes and files `jcl.data.sources.image_files` finds.
+        path: of a folder, whose splits, classes and files `jcl.data.sources.image_files` finds.
         split: "train" or "test".
-        image_size: pixels both ways that images are brought to, by resizing the shorter side and
-            taking the centre; None takes images as they are, which must then have one size.
-        channels: 1 (grey), 3 (RGB) or 4 (with transparency), which images of another kind become;
-            with `image_range` how many images must have. None for 3, and with `image_range` for as
-            many as the first image has.
-        image_range: the values that are black and white, such as (0, 4095): TIFF files of any
-            numbers and up to 32 channels, 8-bit images and 16-bit grey PNG files then keep 16 bits.
-            None reduces images to 8 bits, of 16 the upper ones.
+        image_size: width and height in pixels; the shorter side is resized to it and the centre is
+            cut out. None does not resize images, which must then have one size.
+        channels: 1 (grey), 3 (RGB) or 4 (with transparency), to which images are converted; with
+            `image_range`, the number that images must have. None means 3, and with `image_range`
+            the number of the first image.
+        image_range: the values of black and white, such as (0, 4095). TIFF files of any numbers and
+            up to 32 channels, 8-bit images and 16-bit grey PNG files then keep 16 bits. None
+            reduces images to 8 bits, the upper ones of 16.
         label_key: None for the folders as classes, "none" for no label.
 
     Raises:
-        UserError: no such folder or part, an image that cannot be decoded, or images of different
+        UserError: no such folder or split, an image that cannot be decoded, or images of different
             shapes.
     """
     check_count("data.image_size", image_size)
@@ -110,12 +111,13 @@ def folder_source(
     if image_range is None:
         if channels not in (None, *MODES):
             raise UserError(
-                f"data.channels={channels} is given, but without data.image_range it is 1, 3 or 4"
+                f"data.channels={channels} is given, but without data.image_range it must be 1, 3 "
+                "or 4"
             )
         channels = channels or 3
     if is_address(path):
         raise UserError(
-            f"data.name='folder:{path}' is an address, and these are folders of this machine: "
+            f"data.name='folder:{path}' is an address, but folder: reads folders of this machine: "
             "mount it, or prepare it as a dataset, whose data.dir may be an address"
         )
     images = list_images(path)

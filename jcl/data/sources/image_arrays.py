@@ -1,4 +1,4 @@
-"""Arrays of images that people bring: which shapes and numbers they may have."""
+"""Checks of users' arrays of images: their shapes and numbers."""
 
 import numpy as np
 from absl import logging
@@ -7,7 +7,7 @@ from jaxtyping import Shaped, UInt8, UInt16
 from jcl.data.sources.scientific import MAX_CHANNELS, to_range
 from jcl.errors import UserError
 
-_USUAL = 4  # channels: what has more of them is rare, and may be images the wrong way round
+_USUAL = 4  # channels: more are rare, and may be images with channels first
 
 
 def as_images(
@@ -15,18 +15,18 @@ def as_images(
     array: Shaped[np.ndarray, "..."],
     image_range: tuple[float | int, ...] | None,
 ) -> UInt8[np.ndarray, "n h w c"] | UInt16[np.ndarray, "n h w c"]:
-    """Images of all pixels a row, with their channels last.
+    """Images [n, H, W, C] from an array.
 
     Args:
-        what: names them in messages, such as "data.npz key 'train_image'".
+        what: name of the array in messages, such as "data.npz key 'train_image'".
         array: [n, H, W, C] with 1 to 32 channels, or [n, H, W] of grey images.
-        image_range: the values that are black and white; None takes bytes, and truth values.
+        image_range: the values of black and white; None takes bytes and booleans.
 
     Returns:
-        uint8 without a range, else uint16.
+        uint8 without a range, otherwise uint16.
 
     Raises:
-        UserError: another shape, such as [n, C, H, W], or numbers whose range nobody said.
+        UserError: another shape, such as [n, C, H, W], or numbers other than bytes without a range.
     """
     given = f"{what} is {array.dtype}{list(array.shape)}"
     if array.ndim == 3 and array.shape[-1] > _USUAL:
@@ -43,8 +43,8 @@ def as_images(
         kinds = array.dtype.kind in "fiu" and array.size
         holds = f", with values from {array.min():g} to {array.max():g}" if kinds else ""
         raise UserError(
-            f"{given}{holds}, but without data.image_range, which says the values of black and "
-            "white such as (0, 65535), it must be uint8"
+            f"{given}{holds}, but it must be uint8, unless data.image_range gives the values of "
+            "black and white, such as (0, 65535)"
         )
     if array.size and array.max() == 1:
         logging.warning(
@@ -55,7 +55,7 @@ def as_images(
 
 
 def _check_channels_last(given: str, shape: tuple[int, ...]) -> None:
-    """Raises UserError where channels come before height and width, as they do in PyTorch."""
+    """Raises UserError if channels come before height and width, as in PyTorch."""
     _, first, second, last = shape
     turned = first <= MAX_CHANNELS and (
         last > MAX_CHANNELS or (last > _USUAL and (first <= _USUAL or first < second == last))

@@ -1,7 +1,8 @@
-"""Opens image files of every format that Pillow decodes by itself, however large, whatever text.
+"""Opens image files of every format that Pillow decodes by itself, also very large ones.
 
-Pillow refuses images of more than 179 million pixels and PNG files whose text is longer than 1 MiB,
-as a guard for servers that strangers send files to. Whoever trains on a scan of a slide brought it.
+Pillow refuses images of more than 179 million pixels and PNG files with more than 1 MiB of text.
+This protects servers that get files from strangers. Here the files are the user's own, so large
+images are allowed.
 """
 
 import contextlib
@@ -14,49 +15,49 @@ from pathlib import Path
 
 import PIL.Image
 
-# The most pixels an image may have: 3 GiB as RGB. What is larger is refused and named.
+# Largest number of pixels of an image: 3 GiB as RGB. A larger image is refused by name.
 MAX_PIXELS = 2**30
-
-# Pillow's names, those that are tried first in front. Without EPS, which another program would
-# draw, and without formats that Pillow only identifies (BUFR, GRIB, HDF5, MPEG, WMF).
+# Pillow's names of formats, in the order in which they are tried. EPS is left out, because another
+# program would have to draw it, and so are formats that Pillow only identifies (BUFR, GRIB, HDF5,
+# MPEG, WMF).
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "JPEG2000", "AVIF", "PPM", "DIB", "ICO", "CUR"),
     *("ICNS", "PSD", "DDS", "QOI", "PCX", "DCX", "SGI", "SUN", "XBM", "XPM", "MSP", "IM", "BLP"),
     *("FTEX", "FITS", "FLI", "GBR", "MCIDAS", "PCD", "PIXAR", "SPIDER", "XVTHUMB", "TGA"),
 )
 _PNG = b"\x89PNG\r\n\x1a\n"
-# Text and a colour profile, which no pixel depends on here.
+# Text and colour profiles, on which pixels do not depend here.
 _REMARKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-_LIMIT = threading.Lock()  # Pillow has one for the process, in which threads decode
+_LIMIT = threading.Lock()  # Pillow's limit is global, and several threads decode
 
 
 def open_image(file: bytes | Path) -> PIL.Image.Image:
     """Opens an image; its pixels are decoded by `load_image`.
 
     Args:
-        file: what it holds; or its path, of which only as much is read as the size and mode need.
-            Of a PNG, texts are left out before they can be too long.
+        file: its bytes; or its path, of which only as much is read as the size and mode need. Texts
+            in a PNG are removed first.
 
     Raises:
-        ValueError: no image, or more than `MAX_PIXELS` pixels.
+        ValueError: the file is not an image, or has more than `MAX_PIXELS` pixels.
         Exception: a damaged image: Pillow's plugins raise errors of many types.
     """
     with _without_limit():
         try:
             image = _open_path(file) if isinstance(file, Path) else _open_bytes(file)
         except PIL.UnidentifiedImageError as error:
-            raise ValueError("it is no image of a format that Pillow decodes") from error
+            raise ValueError("it is not an image in a format that Pillow decodes") from error
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width}x{image.height}"
-        raise ValueError(f"it has {size} pixels, and {MAX_PIXELS} are the most")
+        raise ValueError(f"it has {size} pixels, but at most {MAX_PIXELS} are allowed")
     return image
 
 
 def load_image(image: PIL.Image.Image) -> None:
-    """Decodes the pixels of an image that `open_image` opened; raises as that does."""
+    """Decodes the pixels of an image from `open_image`; raises the same errors."""
     limit = PIL.Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
-        with _without_limit():  # TIFF asks once more
+        with _without_limit():  # TIFF checks the limit again
             image.load()
     else:
         image.load()
@@ -64,7 +65,7 @@ def load_image(image: PIL.Image.Image) -> None:
 
 @functools.cache
 def suffixes() -> frozenset[str]:
-    """The suffixes of files in these formats, in lower case with their dot."""
+    """The suffixes of files in these formats, in lower case and with the dot."""
     extensions = PIL.Image.registered_extensions()  # .mpo is JPEG, whatever Pillow calls it
     return frozenset(k for k, name in extensions.items() if name in (*FORMATS, "MPO"))
 
@@ -91,7 +92,7 @@ def _without_limit() -> Iterator[None]:
 
 
 def _without_remarks(encoded: bytes) -> bytes:
-    """A PNG file without its texts, but for XMP, which may say how the image is turned.
+    """A PNG file without its texts, except XMP, which may hold the orientation.
 
     A chunk is its length in 4 bytes, its type in 4, its data, and a checksum in 4.
     """

@@ -1,11 +1,12 @@
-"""Lists a folder of images: its parts, its classes and its files, and says what is left out.
+"""Lists a folder of images: its splits, classes and files, and what is left out.
 
-* A part is a folder in it that is called train or training, or test, testing, val, valid or
-  validation. Without a training part, all other images are for training.
-* A class is a folder in a part, however deep its images lie below it. Images beside such folders
-  have no class, and a single folder is none.
-* A file is an image by its suffix, of all formats of `jcl.data.sources.image_file`, or by what it
-  holds where it has no suffix. Hidden files and the folders of editors and systems are none.
+* A split is a folder called train or training, or test, testing, val, valid or validation. Without
+  a training folder, all images outside of the test folder are for training.
+* A class is a folder directly in a split, at any depth of its images below. Images beside such
+  folders have no class, and a single folder is not a class.
+* A file is an image if its suffix is that of a format of `jcl.data.sources.image_file`; a file
+  without a suffix is an image if its content is. Hidden files and the folders of editors and
+  systems are ignored.
 """
 
 import dataclasses
@@ -24,9 +25,9 @@ from jcl.errors import UserError
 
 TRAIN, TEST = "train", "test"
 _TRAIN_NAMES = ("train", "training")
-# The first that there is, and that has classes where the training part has them.
+# In order of preference. If the training split has classes, a folder with classes comes first.
 _TEST_NAMES = ("test", "testing", "val", "valid", "validation")
-# Besides all that begins with a dot.
+# Ignored, besides all names that begin with a dot.
 _SYSTEM_NAMES = (
     *("__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information"),
     *("lost+found", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
@@ -40,11 +41,11 @@ class ImageFiles:
 
     Attributes:
         folder: with ~ expanded.
-        classes: their names, sorted; a label is a position in them. None where there are none.
-        files: of "train", and of "test" where there is such a part, (path, label) pairs in the
-            order of classes and paths; a path is below the folder, and a label is -1 where an image
-            has no class.
-        left_out: how many files of each kind, or folders of systems, are none of these.
+        classes: their names, sorted; a label is a position among them. None without classes.
+        files: of "train", and of "test" if there is such a split, (path, label) pairs in the order
+            of classes and paths; a path is relative to the folder, and the label of an image
+            without a class is -1.
+        left_out: the number of ignored files and system folders of each kind.
     """
 
     folder: str
@@ -72,7 +73,7 @@ def list_images(folder: str) -> ImageFiles:
         raise UserError(f"{root} has no image for training in it{_summary(left_out, ', only ')}")
     names = sorted({name for found in parts.values() for name, _ in found if name})
     if len(names) == 1:
-        names = []  # one class of all images, which says nothing of them
+        names = []  # a single class of all images has no information
     numbers = {name: i for i, name in enumerate(names)}
     files = {
         split: [(os.path.join(*path), numbers.get(name, MISSING)) for name, path in found]
@@ -82,12 +83,12 @@ def list_images(folder: str) -> ImageFiles:
 
 
 def say_what_is_left_out(images: ImageFiles) -> None:
-    """Logs what of a folder is no image of a part, and which images have no class."""
+    """Logs the files that are ignored, and the images that have no class."""
     if images.left_out:
         logging.warning("%s: left out %s.", images.folder, _summary(images.left_out))
     if TEST not in images.files:
         logging.warning(
-            "%s: there is no test part; data.held_out takes a share of the training part instead.",
+            "%s: there is no test split; data.held_out holds out a share of the training split.",
             images.folder,
         )
     if images.classes is None:
@@ -96,7 +97,7 @@ def say_what_is_left_out(images: ImageFiles) -> None:
     for split, files in images.files.items():
         if missing := sum(label == MISSING for _, label in files):
             logging.warning(
-                "%s: %d of %d %s images lie in no folder of a class, so they have no label.",
+                "%s: %d of %d %s images are not in the folder of a class, so they have no label.",
                 *(images.folder, missing, len(files), split),
             )
     labels = [{label for _, label in files} - {MISSING} for files in images.files.values()]
@@ -105,18 +106,18 @@ def say_what_is_left_out(images: ImageFiles) -> None:
         logging.warning("%s: only one of train and test has the classes %s.", images.folder, odd)
 
 
-# Of a part: the class of each image, "" for none, and its path below the folder.
+# A split: the class of each image, "" for none, and its path relative to the folder.
 _Part = list[tuple[str, tuple[str, ...]]]
 
 
 def _parts(below: list[tuple[str, ...]], left_out: Counter[str]) -> dict[str, _Part]:
-    """Sorts paths below a folder into its parts."""
+    """Sorts paths below a folder into splits."""
     tops: dict[str, list[tuple[str, ...]]] = {}
     for path in below:
         tops.setdefault(path[0].lower() if len(path) > 1 else "", []).append(path)
     train = next((name for name in _TRAIN_NAMES if name in tops), None)
     tests = {name: _part(tops.pop(name), 1) for name in _TEST_NAMES if name in tops}
-    # Beside cars and planes, without a test part, a train is a class.
+    # In a folder with cars and planes and without a test split, train is a class.
     if train is not None and (tests or not set(tops) - {train, ""}):
         parts = {TRAIN: _part(tops.pop(train), 1)}
         if outside := sum(map(len, tops.values())):
@@ -134,16 +135,16 @@ def _parts(below: list[tuple[str, ...]], left_out: Counter[str]) -> dict[str, _P
 
 
 def _part(paths: list[tuple[str, ...]], depth: int) -> _Part:
-    """A part whose folders of classes lie so many folders deep."""
+    """A split whose class folders are at this depth."""
     return sorted((path[depth] if len(path) > depth + 1 else "", path) for path in paths)
 
 
 def _walk(
     folder: str, below: tuple[str, ...], left_out: Counter[str], within: tuple[str, ...]
 ) -> Iterator[tuple[str, ...]]:
-    """The names that lead to each image below a folder; counts what is none.
+    """The path of each image below a folder, as a tuple of names; counts other files.
 
-    Links are followed, but not round.
+    Links are followed, but not in a circle.
     """
     within = (*within, os.path.realpath(folder))
     try:
@@ -167,7 +168,7 @@ def _walk(
 
 
 def _kind_of_no_image(path: str) -> str:
-    """What a file is, for a count; "" for an image."""
+    """The kind of a file, for counts; "" for an image."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix:
         return "" if suffix in suffixes() else suffix

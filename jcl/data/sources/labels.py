@@ -1,7 +1,7 @@
-"""From the labels that people bring to classes 0, 1, 2, ...: what is changed is said.
+"""From users' labels to classes 0, 1, 2, ..; changes are logged.
 
-Labels may be ids far apart, texts, truth values, whole numbers that are stored as floats, one-hot
-or multi-hot rows; some or all may be missing.
+Labels may be any ids, texts, booleans, whole numbers stored as floats, or one-hot or multi-hot
+rows. Some or all may be missing.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ from jaxtyping import Int32, Shaped, UInt8
 from jcl.errors import UserError
 
 MISSING = -1  # the label of an example that has none
-LABEL, NO_LABEL = "label", "none"  # what `data.label_key` may say besides a key
-# Ids of which fewer than one in so many exists are far apart.
+LABEL, NO_LABEL = "label", "none"  # values of `data.label_key` besides keys
+# Ids are renumbered if fewer than one in this many exists.
 _SPARSE = 10
 
 
@@ -24,10 +24,10 @@ class Classes:
     """The labels of all splits of a dataset.
 
     Attributes:
-        label: of each split that has any, [n], `MISSING` where an example has none.
-        labels: of each split, where examples may have several: 1 where one has the class, [n, C].
-        n_classes: of `label`; None where there is none.
-        class_names: of `label`, where the data name its classes.
+        label: of each split that has labels, [n], `MISSING` for an example without one.
+        labels: of each split, if examples may have several classes: multi-hot [n, C].
+        n_classes: of `label`; None without labels.
+        class_names: of `label`, if the data name the classes.
     """
 
     label: Mapping[str, Int32[np.ndarray, " n"]]
@@ -39,16 +39,16 @@ class Classes:
 def read_classes(what: str, given: Mapping[str, Shaped[np.ndarray, "n ..."]]) -> Classes:
     """Reads the labels of all splits together, so that a class is the same in each.
 
-    -1, NaN and an empty text are missing labels, but where labels are -1 and 1 and nothing else.
-    A split of which all are missing has no label. Whole numbers from 0 on keep their values, as
-    long as at least one in ten of them exists; other ids and texts are renumbered in their order.
+    -1, NaN and an empty text mean a missing label, unless all labels are -1 or 1. A split whose
+    labels are all missing has no labels. Whole numbers from 0 on keep their values if at least one
+    in ten of them exists. Other ids and texts are renumbered in their order.
 
     Args:
-        what: names them in messages, such as "data.npz key 'label'".
-        given: of each split, anything [n], [n, 1], or 0 and 1 [n, C].
+        what: name of the labels in messages, such as "data.npz key 'label'".
+        given: of each split, values [n] or [n, 1], or 0 and 1 [n, C].
 
     Raises:
-        UserError: none of the above.
+        UserError: the labels have another form.
     """
     if not given:
         return Classes({}, {}, None, None)
@@ -56,7 +56,7 @@ def read_classes(what: str, given: Mapping[str, Shaped[np.ndarray, "n ..."]]) ->
     if any(array.ndim == 2 for array in given.values()):
         given = _rows(what, given)
         if any(array.ndim == 2 for array in given.values()):
-            _say(what, "have several classes an example, so examples get labels and no label")
+            _say(what, "have several classes per example, so they become `labels`, not `label`")
             labels = {split: array.astype(np.uint8) for split, array in given.items()}
             return Classes({}, labels, None, None)
         _say(what, "are one-hot, so a label is the position of the 1")
@@ -73,7 +73,7 @@ def read_classes(what: str, given: Mapping[str, Shaped[np.ndarray, "n ..."]]) ->
 
 
 def has_labels(what: str, label: Int32[np.ndarray, " n"]) -> bool:
-    """Whether any example of a split has a label; says how many have none."""
+    """Whether any example of a split has a label; logs how many have none."""
     if count := int(np.sum(label == MISSING)):
         _say(what, f"are missing for {count} of {len(label)} examples")
     return count < len(label)
@@ -94,7 +94,7 @@ def _plain(what: str, array: np.ndarray) -> np.ndarray:
         if (np.abs(whole) < 2**53).all() and (whole == np.rint(whole)).all():
             return whole.astype(np.int64)
         raise UserError(
-            f"{what} has values that are no whole numbers below 2**53, and a label is a class: is "
+            f"{what} has values that are not whole numbers below 2**53, but a label is a class: is "
             "it a target, a number to predict?"
         )
     if array.dtype.kind in "biu" and rank:
@@ -108,15 +108,15 @@ def _plain(what: str, array: np.ndarray) -> np.ndarray:
 
 
 def _rows(what: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Rows of 0 and 1 as positions, where no row of any split has two; else as they are."""
+    """One-hot rows as positions of the 1; multi-hot rows unchanged."""
     if len({array.shape[1:] for array in given.values()}) > 1:
         shapes = {split: array.shape for split, array in given.items()}
         raise UserError(f"{what} has different shapes in the splits: {shapes}")
     for split, array in given.items():
         if not np.isin(array, (0, 1)).all():
             raise UserError(
-                f"{what} has {array.shape[1]} values an example in the {split} split, but only 0 "
-                "and 1, which say the classes that an example has, may be several"
+                f"{what} has {array.shape[1]} values per example in the {split} split, but several "
+                "values are allowed only for one-hot or multi-hot labels of 0 and 1"
             )
     if any((array.sum(1) > 1).any() for array in given.values()):
         return dict(given)
@@ -128,7 +128,7 @@ def _rows(what: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _numbered(
     what: str, given: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...] | None]:
-    """Labels from 0 on in int32, and the ids that they had where these have changed."""
+    """Labels from 0 on in int32, and their original ids if they were renumbered."""
     is_text = [array.dtype.kind == "U" for array in given.values()]
     if any(is_text):
         if not all(is_text):

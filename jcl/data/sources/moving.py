@@ -1,10 +1,11 @@
 """`moving`: clips of one moving shape; its class and its motion are independent.
 
-Eight frames of 32x32 RGB, drawn as `shapes` are. It takes several of them to tell the motion:
-"slide" goes straight through the middle, "orbit" around it, "grow" and "shrink" stay and change in
-size. Angle, direction, roundness, colours, background and noise are nuisances.
+A clip has eight frames of 32x32 RGB, drawn like `shapes`. The motion can be seen only in several
+frames: "slide" goes straight through the middle, "orbit" goes around it, "grow" and "shrink" stay
+in place and change in size. Angle, direction, roundness, colours, background and noise are
+nuisances.
 
-Bit-reproducible, as `shapes` is.
+The clips are bit-reproducible, like `shapes`.
 """
 
 import numpy as np
@@ -20,8 +21,8 @@ SIZE = 32
 FRAMES = 8
 MOTIONS = ("slide", "orbit", "grow", "shrink")
 
-_SCALE = (0.45, 0.6)  # of a shape that goes; one that grows comes from or goes to half of it
-_REACH = 0.35  # of a shape that goes, from the middle
+_SCALE = (0.45, 0.6)  # of a moving shape; growing and shrinking shapes begin or end at half of it
+_REACH = 0.35  # largest distance of a moving shape from the middle
 _CONTRAST, _GRADIENT, _NOISE = 0.35, 0.15, 0.04
 
 _DRAWS, _PAIRS, _NOISES = 8, 64, FRAMES * SIZE * SIZE * 3 // 2
@@ -46,11 +47,11 @@ def moving_source(
 
 
 def make_moving(split: str, examples: int, *, seed: int = 0) -> InMemorySource:
-    """Generates the first `examples` clips of a split, about 1,000 a second on one core.
+    """Generates the first `examples` clips of a split, about 1,000 per second on one core.
 
     Args:
         split: "train" or "test", which are independent streams.
-        examples: how many. Example i is the same whatever their number.
+        examples: number of clips. Example i does not depend on it.
         seed: of the generator.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The outlines of eight classes of shapes, as signed distances from float32 coordinates."""
+"""The outlines of eight classes of shapes, as signed distances of float32 coordinates."""
 
 from collections.abc import Callable
 
@@ -23,15 +23,15 @@ def coverage(
     cos_sin: tuple[_Numbers, _Numbers],
     size: int,
 ) -> Float32[np.ndarray, "b size size"]:
-    """How much of each pixel of an image, which spans [-1, 1], one shape covers.
+    """The share of each pixel that one shape covers, in an image that spans [-1, 1].
 
     Args:
         shape: the class, a position in `CLASSES`; another number covers nothing.
         roundness: of the corners, in [0, 1).
-        scale: radius of the circumscribed circle, about.
+        scale: approximate radius of the circumscribed circle.
         centre: x, to the right, and y, down.
-        cos_sin: of the angle that the shape is turned by.
-        size: pixels on a side.
+        cos_sin: of the angle by which the shape is rotated.
+        size: pixels per side.
 
     Returns:
         float32 in [0, 1], which falls from 1 to 0 over one pixel around the edge.
@@ -51,8 +51,9 @@ def coverage(
 
 
 # Signed distances (negative inside) of shapes whose circumscribed radius is about 1, from
-# coordinates and a roundness in [0, 1), all float32. A corner is rounded by a radius r as usual:
-# the distance to the shape shrunk by r, less r. Ranges of r keep the classes apart: the roundest
+# coordinates and a roundness in [0, 1), all float32. Corners are rounded by a radius r: the
+# distance
+# is that to the shape shrunk by r, minus r. The ranges of r keep the classes distinct: the roundest
 # square is less round than the least round disc.
 
 
@@ -103,7 +104,8 @@ def _five_petal(x: _Map, y: _Map, roundness: _PerImage) -> _Map:
     cos2 = cos * cos
     cos5 = ((16.0 * cos2 - 20.0) * cos2 + 5.0) * cos  # cos of five times the angle
     depth = 0.3 - 0.14 * roundness
-    # Not a distance but the radial gap; the edge leans, so it is steeper than one pixel.
+    # This is the radial gap instead of the distance. The edge is slanted, so it is steeper than one
+    # pixel.
     return 0.75 * (radius - (0.95 - depth) - depth * cos5)
 
 

@@ -1,7 +1,7 @@
-"""What generated images are painted with, in operations whose results no CPU may vary.
+"""Colours, noise and gradients of generated images, with the same results on every CPU.
 
-Elementwise IEEE operations only (+ - * / sqrt): sine and cosine are a polynomial for that reason,
-and there is no sum over pixels.
+The functions use only elementwise IEEE operations (+ - * / sqrt). For this reason sine and cosine
+are polynomials, and there is no sum over pixels.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from jaxtyping import Float32, Float64, Int64, UInt8, UInt64
 def contrasting_colours(
     words: UInt64[np.ndarray, "b p"], *, contrast: float
 ) -> tuple[Float32[np.ndarray, "b 3"], Float32[np.ndarray, "b 3"]]:
-    """The first pair of uniform colours of enough contrast, else the best pair.
+    """The first pair of uniformly drawn colours with enough contrast, or the best pair.
 
     Args:
-        words: one a pair. Of 64 pairs, all have a contrast below 0.35 in 1 of 10**6.
-        contrast: difference in brightness, at least.
+        words: one per pair. The probability that 64 pairs all have a contrast below 0.35 is 10**-6.
+        contrast: smallest difference in brightness.
     """
     pairs = words.astype("<u8").view(np.uint8).reshape(*words.shape, 8)[..., :6] / np.float32(255)
     found = np.abs(luma(pairs[..., :3] - pairs[..., 3:]))
@@ -26,12 +26,12 @@ def contrasting_colours(
 def colour_on(
     ground: Float32[np.ndarray, "b 3"], words: UInt64[np.ndarray, "b p"], *, contrast: float
 ) -> Float32[np.ndarray, "b 3"]:
-    """The first uniform colour of enough contrast to a ground, else the best one.
+    """The first uniformly drawn colour with enough contrast to a ground, or the best one.
 
     Args:
-        ground: the colour that it shall stand out from.
-        words: one a colour to choose from.
-        contrast: difference in brightness, at least.
+        ground: the colour of the ground.
+        words: one per colour to choose from.
+        contrast: smallest difference in brightness.
     """
     bytes_ = words.astype("<u8").view(np.uint8).reshape(*words.shape, 8)
     colours = bytes_[..., :3] / np.float32(255)
@@ -52,14 +52,14 @@ def _first_enough(found: Float32[np.ndarray, "b p"], contrast: float) -> Int64[n
 def bell_noise(
     words: UInt64[np.ndarray, "b n"], *shape: int, deviation: float
 ) -> Float32[np.ndarray, "b ..."]:
-    """Noise of a bell curve around 0.
+    """Bell-shaped noise around 0.
 
     Args:
-        words: n a row; each makes two numbers.
-        *shape: of what each row becomes, with 2 n numbers.
+        words: n per row; each word makes two numbers.
+        *shape: shape of the result of each row, with 2 n numbers.
         deviation: standard deviation.
     """
-    # Four random bytes sum to a bell curve of mean 510 and variance (256**2 - 1) / 3.
+    # The sum of four random bytes is bell-shaped, with mean 510 and variance (256**2 - 1) / 3.
     bytes_ = words.astype("<u8").view(np.uint8).reshape(-1, *shape, 4)
     noise = bytes_[..., 0].astype(np.float32)
     for i in (1, 2, 3):
@@ -75,7 +75,7 @@ def to_bytes(image: Float32[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"
 def cos_sin(
     turns: Float64[np.ndarray, " b"],
 ) -> tuple[Float64[np.ndarray, " b"], Float64[np.ndarray, " b"]]:
-    """Cosine and sine of an angle in turns, from [0, 1), to about 1e-10 (Taylor series)."""
+    """Cosine and sine of an angle in turns, in [0, 1), to about 1e-10 (Taylor series)."""
     quarter = np.floor(turns * 4.0)
     angle = (turns * 4.0 - quarter - 0.5) * (np.pi / 2)  # [-pi/4, pi/4)
     square = angle * angle
@@ -92,18 +92,18 @@ def cos_sin(
 
 
 def pixel_axis(size: int) -> Float32[np.ndarray, " size"]:
-    """The middles of so many pixels in [-1, 1]."""
+    """The centres of `size` pixels in [-1, 1]."""
     return ((np.arange(size) + 0.5) * (2.0 / size) - 1.0).astype(np.float32)
 
 
 def per_image(values: Float64[np.ndarray, " b"]) -> Float32[np.ndarray, "b 1 1"]:
-    """One number an image, in the shape that maps [b, h, w] take."""
+    """One number per image, in a shape that broadcasts with maps [b, h, w]."""
     return values.astype(np.float32)[:, None, None]
 
 
 def gradient(
     right: Float64[np.ndarray, " b"], down: Float64[np.ndarray, " b"], size: int
 ) -> Float32[np.ndarray, "b size size"]:
-    """A shade that changes by so much from the middle of an image to its right and lower edge."""
+    """A shade that changes linearly from the middle of an image to its right and lower edge."""
     axis = pixel_axis(size)
     return axis[None, None, :] * per_image(right) + axis[None, :, None] * per_image(down)

@@ -18,12 +18,12 @@ _CHUNK = 1000  # records that are read at a time
 
 @dataclasses.dataclass(frozen=True)
 class WithLabels:
-    """A split whose labels are known besides: see `jcl.data.source.Source`.
+    """A split together with its labels: see `jcl.data.source.Source`.
 
     Attributes:
         whole: the split, without labels.
-        known_labels: of each example, -1 where it has none.
-        n_classes: of these.
+        known_labels: of each example, -1 for an example without one.
+        n_classes: of these labels.
         class_names: their names, or None.
     """
 
@@ -50,7 +50,7 @@ class WithLabels:
         return {**self.whole.batch(indices), "label": self.known_labels[indices]}
 
     def texts(self, indices: Integer[np.ndarray, " b"]) -> np.ndarray:
-        """The text alone, where it is strings."""
+        """Only the text, if it is strings."""
         return self.whole.texts(indices)
 
 
@@ -59,11 +59,11 @@ def read_record_classes(source: RecordSource, key: str, lengths: dict[str, int])
 
     Args:
         source: one split of the dataset.
-        key: the feature, one number or text an example.
-        lengths: of all splits whose classes are to be the same, by TFDS's name.
+        key: the feature, one number or text per example.
+        lengths: of all splits that must have the same classes, by TFDS's name.
 
     Raises:
-        UserError: labels that are no classes, or damaged files.
+        UserError: labels that are not classes, or damaged files.
     """
     given = {
         split: _read(dataclasses.replace(source, split=split, length=length), key)

@@ -1,6 +1,6 @@
 """Reads a prepared TFDS dataset (array_record files) by index, a batch at a time.
 
-TensorFlow is not needed, nor imported.
+TensorFlow is neither needed nor imported.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from jaxtyping import Integer, UInt8
 from jcl.data.sources.decode import decode_images, decode_named
 from jcl.errors import UserError
 
-# Which of several images of an example there are.
+# The key that says which of an example's images exist.
 IMAGE_MASK = "image_mask"
 
 
@@ -22,7 +22,7 @@ IMAGE_MASK = "image_mask"
 class RecordSource:
     """One split of a prepared dataset, decoded at every read: see `jcl.data.source.Source`.
 
-    Opens its files at the first read, so it can be sent to worker processes.
+    It opens its files at the first read, so it can be sent to worker processes.
 
     Attributes:
         folder: of one version of a dataset: holds dataset_info.json and the record files.
@@ -35,11 +35,12 @@ class RecordSource:
         n_classes: of the label, or None.
         class_names: of the label, or None.
         text_key: the feature that holds a text or a sequence of texts, or None.
-        captions: K, texts of each example; None where an example has one text and no sequence.
-        images: S, images of each example, of which `image_mask` says which there are; None where an
-            example has one image and no sequence.
-        image_size: every image is brought to so many pixels both ways, which H and W then are;
-            None takes images as they are.
+        captions: K, the number of texts of each example; None if an example has one text and not a
+            sequence.
+        images: S, the number of images of each example, with `image_mask` for those that exist;
+            None if an example has one image and not a sequence.
+        image_size: every image is resized to this height and width, which are then H and W; None
+            does not resize images.
     """
 
     folder: str
@@ -64,7 +65,7 @@ class RecordSource:
         """Reads and decodes the examples at `indices`.
 
         Raises:
-            UserError: where a record is damaged or an image has another shape.
+            UserError: a record is damaged, or an image has another shape.
         """
         examples = self.read(indices)
         files = (
@@ -96,12 +97,12 @@ class RecordSource:
         """The features of the examples at `indices`, as tf.train.Example holds them.
 
         Raises:
-            UserError: where the record files are damaged or missing.
+            UserError: the record files are damaged or missing.
         """
         from tensorflow_datasets.proto import tf_example_pb2
 
         try:
-            # Parsed here and not by TFDS, whose general parser takes as long as a small image.
+            # Parsed here instead of by TFDS, whose parser takes as long as decoding a small image.
             records = self._records.__getitems__(indices.tolist())
             return [tf_example_pb2.Example.FromString(r).features.feature for r in records]
         except Exception as error:  # array_record and protobuf raise errors of many types
@@ -112,7 +113,7 @@ class RecordSource:
             ) from error
 
     def decode(self, index: int, example: Mapping[str, Any]) -> UInt8[np.ndarray, "h w c"]:
-        """The first image of one example, in as many channels as the dataset declares."""
+        """The first image of one example, with the number of channels that the dataset declares."""
         return decode_named(
             self._name(index),
             self._encoded(example)[0],
@@ -127,11 +128,11 @@ class RecordSource:
         return example[self.image_key].bytes_list.value[: self.images or 1]
 
     def texts(self, indices: Integer[np.ndarray, " b"]) -> np.ndarray:
-        """The text alone, strings [b] or [b, K]; no image is decoded."""
+        """Only the text, strings [b] or [b, K]; images are not decoded."""
         return self._texts_of(indices, self.read(indices))
 
     def _texts_of(self, indices, examples: list[Mapping[str, Any]]) -> np.ndarray:
-        """All texts of examples, "" where one has fewer than K."""
+        """All texts of examples, filled up to K with ""."""
         wanted, rows = self.captions or 1, []
         for index, example in zip(indices.tolist(), examples, strict=True):
             try:

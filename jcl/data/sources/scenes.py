@@ -1,10 +1,10 @@
-"""`scenes`: one to four shapes in an image, with a multi-hot label and a mask of each.
+"""`scenes`: one to four shapes in an image, with multi-hot labels and a mask of each shape.
 
-48x48 RGB images of the shapes of `shapes`, each in a quarter of its own, so that none hides
-another. The classes of a scene differ from each other; how many and which they are is random. Place
-in the quarter, size, angle, roundness, colours, background and noise are nuisances.
+The images are 48x48 RGB with the shapes of `shapes`. Each shape has its own quarter, so that none
+hides another. The shapes of a scene are of different classes; their number and classes are random.
+Position in the quarter, size, angle, roundness, colours, background and noise are nuisances.
 
-Bit-reproducible, as `shapes` is.
+The images are bit-reproducible, like `shapes`.
 """
 
 import numpy as np
@@ -19,13 +19,13 @@ from jcl.data.sources.painting import bell_noise, colour_on, cos_sin, gradient, 
 SIZE = 48
 SLOTS = 4
 
-_SCALE = (0.3, 0.42)  # with the offset, no shape leaves its quarter of the image
+_SCALE = (0.3, 0.42)  # with any offset, a shape stays in its quarter of the image
 _OFFSET = 0.07
 _CONTRAST = 0.35
 _GRADIENT, _NOISE = 0.15, 0.04
 
 _SCENE, _SHAPE = 8, 6  # uniform draws of a scene, and of each shape
-_COLOURS = 32  # to choose from, of each shape; one word each
+_COLOURS = 32  # to choose from for each shape; one word each
 _NOISES = SIZE * SIZE * 3 // 2
 _WORDS = _SCENE + SLOTS + len(CLASSES) + SLOTS * (_SHAPE + _COLOURS) + _NOISES
 _CHUNK = 64
@@ -43,7 +43,7 @@ def scenes_source(
 
     Args:
         split: "train" or "test".
-        image_size: may say the size that the images have, 48.
+        image_size: None, or the size that the images have, 48.
         train_examples: number of training examples to generate.
         test_examples: number of test examples to generate.
         seed: of the generator: another one draws another dataset.
@@ -55,17 +55,17 @@ def scenes_source(
 
 
 def make_scenes(split: str, examples: int, *, seed: int = 0) -> InMemorySource:
-    """Generates the first `examples` scenes of a split, about 2,000 a second on one core.
+    """Generates the first `examples` scenes of a split, about 2,000 per second on one core.
 
     Args:
         split: "train" or "test", which are independent streams.
-        examples: how many. Example i is the same whatever their number.
+        examples: number of scenes. Example i does not depend on it.
         seed: of the generator.
 
     Returns:
         A source with image uint8 [n, 48, 48, 3]; labels uint8 [n, 8], 1 for each class of `CLASSES`
-        that is there; shape int32 [n, 4], the classes in the order of their masks, -1 where there
-        are fewer; mask bool [n, 4, 48, 48], where each covers a pixel by half at least.
+        in the scene; shape int32 [n, 4], the classes in the order of their masks, filled up with
+        -1; mask bool [n, 4, 48, 48], True where a shape covers at least half of a pixel.
     """
     arrays = {
         "image": np.empty((examples, SIZE, SIZE, 3), np.uint8),
@@ -94,7 +94,7 @@ def _render(
         words, np.cumsum(lengths), axis=1
     )
     draws = uniform(of_scene).T
-    # Dark or light grounds, off which most colours stand out.
+    # Dark or light grounds, with which most colours contrast.
     ground = 0.4 * draws[1:4] + np.where(draws[0] < 0.5, 0.0, 0.6)
     ground = ground.T.astype(np.float32)
     right, down = _GRADIENT * (2 * draws[4:6] - 1)
@@ -123,7 +123,7 @@ def _cover(
     quarter: np.ndarray,
     draws: Float64[np.ndarray, "b n"],
 ) -> Float32[np.ndarray, "b h w"]:
-    """How much one shape of each scene covers."""
+    """The share of each pixel that one shape of each scene covers."""
     roundness, scale, right, down, turns, _ = draws.T
     centre_x = (quarter % 2) - 0.5 + _OFFSET * (2 * right - 1)
     centre_y = (quarter // 2) - 0.5 + _OFFSET * (2 * down - 1)

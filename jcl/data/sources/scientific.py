@@ -1,9 +1,9 @@
-"""Images of other numbers than bytes, and of any number of channels up to 32, by a stated range.
+"""Images of 16 bits or floats and of up to 32 channels, with a range given by the user.
 
-16-bit and float images, from microscopes, satellites and scanners, have no black and white of
-their own: 12 bits in a 16-bit file are common. `data.image_range` states them. Images then are
-uint16, in which the lower value is 0 and the higher 65535; the device divides by 65535. So a range
-of 16 bits loses nothing, and floats are rounded to 1/65535 of the range.
+16-bit and float images from microscopes, satellites and scanners do not define black and white: 12
+bits in a 16-bit file are common. `data.image_range` gives both values. Images are then uint16, with
+0 for the lower value and 65535 for the higher one, and the device divides by 65535. So 16-bit
+images are kept exactly, and floats are rounded to 1/65535 of the range.
 """
 
 import io
@@ -20,13 +20,13 @@ WHITE = 65535
 
 
 def check_range(key: str, given: tuple[float | int, ...] | None) -> None:
-    """Raises UserError where a range is no two finite numbers, the lower first; None passes."""
+    """Raises UserError unless a range is two finite numbers, the lower first; None passes."""
     if given is None:
         return
     numbers = all(isinstance(x, int | float) and np.isfinite(x) for x in given)
     if len(given) != 2 or not numbers or not given[0] < given[1]:
         raise UserError(
-            f"{key}={given} is impossible: it is the values of black and white, such as (0, 4095)"
+            f"{key}={given} is impossible: give the values of black and white, such as (0, 4095)"
         )
 
 
@@ -54,22 +54,22 @@ def decode_scientific(
     channels: int | None,
     image_size: int | None,
 ) -> UInt16[np.ndarray, "h w c"]:
-    """Decodes a TIFF, or an 8-bit image or a 16-bit grey PNG, to all its bits.
+    """Decodes a TIFF, an 8-bit image or a 16-bit grey PNG with all of its bits.
 
-    A TIFF may have any axes with Y and X among them: all others are channels. Nothing is turned by
-    an EXIF orientation, and transparency is a channel as any other.
+    A TIFF may have any axes that include Y and X; all other axes are channels. EXIF orientation is
+    ignored, and transparency is an ordinary channel.
 
     Args:
-        encoded: what the file holds.
-        image_range: the values that are black and white.
-        channels: that the image must have; None takes 1 to 32.
-        image_size: resize the shorter side to so many pixels and cut out the centre square; None
-            leaves the image as it is.
+        encoded: the bytes of the file.
+        image_range: the values of black and white.
+        channels: number of channels that the image must have; None takes 1 to 32.
+        image_size: the shorter side is resized to this many pixels and the centre square is cut
+            out; None does not change the image.
 
     Raises:
-        ValueError: another number of channels, values that are not finite, or a file that gives
-            only some of its bits.
-        Exception: not such a file, or a damaged one.
+        ValueError: another number of channels, values that are not finite, or a file of which only
+            some bits can be read.
+        Exception: the file is of another kind, or damaged.
     """
     is_tiff = encoded[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
     values = _read_tiff(encoded) if is_tiff else _read_other(encoded)
@@ -77,7 +77,7 @@ def decode_scientific(
     if channels is not None and found != channels:
         raise ValueError(f"it has {found} channels, but others have {channels}")
     if found > MAX_CHANNELS:
-        raise ValueError(f"it has {found} channels, and {MAX_CHANNELS} are the most")
+        raise ValueError(f"it has {found} channels, but at most {MAX_CHANNELS} are allowed")
     if image_size is None or values.shape[:2] == (image_size, image_size):
         return to_range(values, image_range)
     return to_range(_centre(values, image_size), image_range)
@@ -91,7 +91,7 @@ def _read_tiff(encoded: bytes) -> Num[np.ndarray, "h w c"]:
             series = file.series[0]
             values, axes = series.asarray(), series.axes
     except ValueError as error:
-        # Compressed by LZW, say: Pillow can decode those whose mode holds all bits.
+        # For example, compressed by LZW. Pillow can decode such files if its mode has all bits.
         if "imagecodecs" not in str(error):
             raise
         image = open_image(encoded)
@@ -108,7 +108,7 @@ def _read_tiff(encoded: bytes) -> Num[np.ndarray, "h w c"]:
 
 def _read_other(encoded: bytes) -> Num[np.ndarray, "h w c"]:
     image = open_image(encoded)
-    # A PNG's header says its bits in byte 24; of 16-bit colour Pillow gives only the upper 8.
+    # Byte 24 of a PNG is its bit depth. Pillow reads only the upper 8 bits of 16-bit colour.
     partly = image.format == "PNG" and encoded[24] == 16 and not image.mode.startswith("I;16")
     if partly or image.format not in ("PNG", "JPEG", "BMP", "WEBP") or image.mode in ("1", "P"):
         raise ValueError(
@@ -120,7 +120,7 @@ def _read_other(encoded: bytes) -> Num[np.ndarray, "h w c"]:
 
 
 def _centre(values: Num[np.ndarray, "h w c"], size: int) -> Num[np.ndarray, "size size c"]:
-    """The centre square at `size` pixels each way, bicubic as 8-bit images are, in float32."""
+    """The centre square resized to `size`, in float32, bicubic as for 8-bit images."""
     height, width = values.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

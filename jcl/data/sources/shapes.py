@@ -1,12 +1,13 @@
-"""`shapes`: the embedded dataset, generated, with nothing to download.
+"""`shapes`: a generated dataset, with nothing to download.
 
-32x32 RGB images of one antialiased shape on a shaded background. The class is one of eight
-shapes; the continuous target is the roundness of its corners. Position, scale, angle, colours,
-background and noise are nuisances, drawn independently of both, in ranges under which raw
-pixels are a poor guide to the class.
+The images are 32x32 RGB, with one antialiased shape on a shaded background. The class is one of
+eight shapes; the continuous target is the roundness of its corners. Position, scale, angle,
+colours, background and noise are nuisances, drawn independently of both. Their ranges are so wide
+that raw pixels predict the class poorly.
 
-Bit-reproducible: randomness is the raw stream of a counter-based generator, and images are made
-with the operations of `jcl/data/sources/painting.py`, whose results no CPU may vary.
+The images are bit-reproducible: random numbers are the raw stream of a counter-based generator, and
+images are made with the operations of `jcl/data/sources/painting.py`, which give the same results
+on every CPU.
 """
 
 import numpy as np
@@ -21,11 +22,11 @@ SIZE = 32
 
 _SCALE = (0.5, 0.8)  # circumscribed radius; the image spans [-1, 1]
 _CENTRE = 0.2
-_CONTRAST = 0.35  # difference in brightness between shape and background, at least
-_GRADIENT = 0.15  # change of the background from the centre to an edge, at most
+_CONTRAST = 0.35  # smallest difference in brightness between shape and background
+_GRADIENT = 0.15  # largest change of the background from the centre to an edge
 _NOISE = 0.04  # standard deviation, of 1
 
-# 64-bit words an example: uniform draws; pairs of colours to choose from; two noise values each.
+# 64-bit words per example: uniform draws; pairs of colours to choose from; two noise values each.
 _DRAWS, _PAIRS, _NOISES = 16, 64, SIZE * SIZE * 3 // 2
 _WORDS = _DRAWS + _PAIRS + _NOISES
 _CHUNK = 128  # examples made at a time: small enough for the cache
@@ -43,7 +44,7 @@ def shapes_source(
 
     Args:
         split: "train" or "test".
-        image_size: may say the size that the images have, 32.
+        image_size: None, or the size that the images have, 32.
         train_examples: number of training examples to generate.
         test_examples: number of test examples to generate.
     """
@@ -56,12 +57,12 @@ def shapes_source(
 def make_shapes(
     split: str, examples: int, *, first: int = 0, scale: tuple[float, float] = _SCALE
 ) -> InMemorySource:
-    """Generates images of a split, about 5,000 a second on one core.
+    """Generates images of a split, about 5,000 per second on one core.
 
     Args:
         split: "train" or "test", which are independent streams.
-        examples: how many. Example i is the same whatever their number.
-        first: the position of the first of them in the split.
+        examples: number of images. Example i does not depend on it.
+        first: the position of the first image in the split.
         scale: smallest and largest radius; the image spans [-1, 1].
 
     Returns:
@@ -84,7 +85,7 @@ def make_shapes(
 
 
 def _words(split: str, start: int, stop: int) -> UInt64[np.ndarray, "b n"]:
-    """The random words of examples start..stop: a function of split and example alone."""
+    """The random words of examples start..stop, which depend only on split and example."""
     # A Philox counter yields four words, so example i begins at counter i * _WORDS / 4.
     generator = np.random.Philox(key=_STREAM[split], counter=start * (_WORDS // 4))
     return generator.random_raw((stop - start) * _WORDS).reshape(-1, _WORDS)

@@ -1,10 +1,10 @@
-"""`textured`: shapes over textures, the targets, and textures alone, the background.
+"""`textured`: shapes over textures (the targets), and textures alone (the background).
 
-32x32 RGB images as those of `shapes`, on a ground of one of four textures that is drawn
-independently of the shape. In the training split a share of the images has no shape: methods of
-contrastive analysis are to find what the others have besides. Every test image has one.
+The images are 32x32 RGB like those of `shapes`, on one of four textures that is drawn independently
+of the shape. In the training split a share of the images has no shape. Methods of contrastive
+analysis should find what the other images have besides the texture. Every test image has a shape.
 
-Bit-reproducible, as `shapes` is.
+The images are bit-reproducible, like `shapes`.
 """
 
 import numpy as np
@@ -28,8 +28,8 @@ TEXTURES = ("stripes", "checks", "rings", "dots")
 NOTHING = len(CLASSES)  # the class of a texture alone
 
 _SCALE, _CENTRE = (0.5, 0.8), 0.2
-_CONTRAST = 0.5  # of the shape to the texture's middle colour
-_DEPTH = 0.18  # of the texture, in brightness, either way: what remains is as in `shapes`
+_CONTRAST = 0.5  # of the shape to the texture's mean colour
+_DEPTH = 0.18  # amplitude of the texture in brightness; the contrast left is that of `shapes`
 _PERIODS = (2.5, 4.0)  # across the image
 _NOISE = 0.04
 
@@ -51,7 +51,7 @@ def textured_source(
 
     Args:
         split: "train" or "test".
-        image_size: may say the size that the images have, 32.
+        image_size: None, or the size that the images have, 32.
         train_examples: number of training examples to generate.
         test_examples: number of test examples to generate.
         background_share: share of the training examples that are textures alone.
@@ -69,19 +69,19 @@ def textured_source(
 def make_textured(
     split: str, examples: int, *, background_share: float, seed: int = 0
 ) -> InMemorySource:
-    """Generates the first `examples` images of a split, about 5,000 a second on one core.
+    """Generates the first `examples` images of a split, about 5,000 per second on one core.
 
     Args:
         split: "train" or "test", which are independent streams.
-        examples: how many. Example i is the same whatever their number.
+        examples: number of images. Example i does not depend on it.
         background_share: probability that an image has no shape.
         seed: of the generator.
 
     Returns:
         A source with image uint8 [n, 32, 32, 3]; label int32 [n], i mod 8 as in `shapes` or 8 for
         a texture alone; texture int32 [n], a position in `TEXTURES`; background bool [n], True for
-        a texture alone; mask bool [n, 32, 32], where the shape covers a pixel by half at least;
-        target float32 [n], the roundness of the shape, which says nothing where there is none.
+        a texture alone; mask bool [n, 32, 32], True where the shape covers at least half of a
+        pixel; target float32 [n], the roundness of the shape, without meaning if there is none.
     """
     arrays = {
         "image": np.empty((examples, SIZE, SIZE, 3), np.uint8),
@@ -138,7 +138,7 @@ def _render(
 def _pattern(
     texture: Int32[np.ndarray, " b"], draws: Float64[np.ndarray, "4 b"]
 ) -> Float32[np.ndarray, "b h w"]:
-    """Textures in [-1, 1], each turned, scaled and moved at random."""
+    """Textures in [-1, 1], each rotated, scaled and shifted at random."""
     axis = pixel_axis(SIZE)
     cos, sin = map(per_image, cos_sin(draws[0]))
     periods = per_image((_PERIODS[0] + (_PERIODS[1] - _PERIODS[0]) * draws[1]) / 2)

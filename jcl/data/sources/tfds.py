@@ -1,8 +1,7 @@
 """`tfds:NAME`: any image dataset of TensorFlow Datasets, by random access.
 
-A dataset that is on disk is read as it is there, whatever TFDS knows under its name. One that is
-not is downloaded and prepared by TFDS, unless `data.dir` is set: a folder that was named must
-hold the dataset.
+A dataset on disk is read, even if TFDS has another one of the same name. A dataset that is not on
+disk is downloaded and prepared by TFDS, unless `data.dir` is set: this folder must then dataset.
 """
 
 import dataclasses
@@ -42,19 +41,19 @@ def tfds_source(
     """`data.name="tfds:NAME"`.
 
     Args:
-        name: as TFDS has it: NAME, NAME/CONFIG, either with :VERSION.
+        name: as in TFDS: NAME or NAME/CONFIG, optionally with :VERSION.
         split: "train" or "test".
-        dir: TFDS data directory that holds the dataset; None for $TFDS_DATA_DIR, else
-            ~/tensorflow_datasets, where TFDS may also download it to.
-        image_size: pixels both ways that images are brought to, by resizing the shorter side and
-            taking the centre; None takes images as they are.
+        dir: TFDS data directory that holds the dataset; None for $TFDS_DATA_DIR, or
+            ~/tensorflow_datasets, to which TFDS may also download the dataset.
+        image_size: width and height in pixels; the shorter side is resized to it and the centre is
+            cut out. None does not resize images.
         image_key: the feature that holds the image.
-        label_key: the feature that holds the class; None for "label" where there is one, "none" for
+        label_key: the feature that holds the class; None for "label" if there is one, "none" for
             no label.
-        text_key: the feature that holds a text or a sequence of texts; None for "text" where there
-            is one.
-        captions: the most texts that are read of each example, the first ones; None for all, where
-            every example has as many.
+        text_key: the feature that holds a text or a sequence of texts; None for "text" if there is
+            one.
+        captions: number of texts that are read of each example, the first ones; None for all, if
+            all examples have the same number.
         train_split: the TFDS split to train on, such as "train[:90%]".
         test_split: the TFDS split to test on.
 
@@ -92,25 +91,24 @@ def open_tfds(
     """Opens one split of a TFDS dataset.
 
     Args:
-        name: as TFDS has it: NAME, NAME/CONFIG, either with :VERSION.
-        split: as TFDS has it, such as "train" or "train[:90%]".
-        dir: TFDS data directory that holds the dataset; None for $TFDS_DATA_DIR, else
-            ~/tensorflow_datasets, where TFDS may also download it to.
-        image_key: the feature that holds the image (uint8), or a sequence of S images, of which the
-            feature "image_mask" says which there are.
-        label_key: the feature that holds the class; None for "label" where there is one, "none" for
-            no label. One that is a number or a text, and not declared as a class, is read of all
-            examples first, and numbered.
+        name: as in TFDS: NAME or NAME/CONFIG, optionally with :VERSION.
+        split: as in TFDS, such as "train" or "train[:90%]".
+        dir: TFDS data directory that holds the dataset; None for $TFDS_DATA_DIR, or
+            ~/tensorflow_datasets, to which TFDS may also download the dataset.
+        image_key: the feature that holds the image (uint8), or a sequence of S images, with the
+            feature "image_mask" for those that exist.
+        label_key: the feature that holds the class; None for "label" if there is one, "none" for
+            no label. A number or a text that is not declared as a class is first read for all
+            examples, and numbered.
         text_key: as in `tfds_source`.
         captions: as in `tfds_source`.
-        image_size: bring the shorter side of every image to so many pixels and take the centre
-            square; None takes images as they are, which must then have one size.
-        label_splits: the splits in which labels must be numbered alike, if this is not alone.
-        in_memory_bytes: decode a split into memory up to this size.
+        image_size: the shorter side of every image is resized to this many pixels and the centre
+            square is cut out. None does not resize images, which must then have one size.
+        label_splits: the splits whose labels must have the same numbers, if there are several.
+        in_memory_bytes: a split up to this size is decoded into memory.
 
     Returns:
-        A source in memory, or one that decodes at every read. A scalar feature "target" becomes
-        the target.
+        A source in memory, or one that decodes at every read. A scalar feature "target" is target.
 
     Raises:
         UserError: no such dataset, split or feature; images of different shapes; damaged files.
@@ -154,7 +152,7 @@ def open_tfds(
         images=images,
         image_size=image_size,
     )
-    # One record of every file: a truncated or missing one must not wait for its turn in training.
+    # One record of every file is read, so that a damaged or missing file is found before training.
     takes = [file.take for file in info.splits[split].file_instructions]
     first, *_ = source.read(np.cumsum([0, *takes])[:-1])
     if height is None or width is None:
@@ -175,7 +173,7 @@ def open_tfds(
 
 
 def _length(info: Any, split: str) -> int:
-    """How many examples a split has, 0 where there is no such split."""
+    """The number of examples of a split, 0 if there is no such split."""
     try:
         return info.splits[split].num_examples
     except (ValueError, KeyError, AssertionError):
@@ -183,7 +181,7 @@ def _length(info: Any, split: str) -> int:
 
 
 def _is_number(feature) -> bool:
-    """Whether a feature is one number, and not the name of a class, whose number has no order."""
+    """Whether a feature is a number, and not a declared class, whose number has no order."""
     return feature.shape == () and not hasattr(feature, "num_classes")
 
 
@@ -205,7 +203,7 @@ def _root(dir: str | None) -> Path:
 
 
 def _download(name: str, dir: str | None) -> Path:
-    """Has TFDS download and prepare a dataset it knows, into its default folder."""
+    """Lets TFDS download and prepare one of its datasets, into its default folder."""
     import tensorflow_datasets as tfds
 
     prepare = "python -m jcl.data.prepare makes a dataset of local files"
@@ -237,7 +235,7 @@ def _download(name: str, dir: str | None) -> Path:
 
 
 def _read_info(folder: Path) -> Any:
-    """The metadata of a prepared dataset, once they are known to be usable."""
+    """The metadata of a prepared dataset, after a check that they are usable."""
     import tensorflow_datasets as tfds
 
     try:
@@ -263,14 +261,14 @@ def _is_image(feature: Any) -> bool:
 
 
 def _number_of_images(features: Any, image_key: str) -> int | None:
-    """S of a sequence of images that has a mask; None of one image."""
+    """S of a sequence of images that has a mask; None for a single image."""
     number, *image_shape = features[image_key].shape
     if len(image_shape) == 2:
         return None
     if IMAGE_MASK not in features or tuple(features[IMAGE_MASK].shape) != (number,):
         raise UserError(
-            f"data.image_key={image_key!r} has {number} images an example, but there is no feature "
-            f"{IMAGE_MASK!r}, bool [{number}], that says which there are"
+            f"data.image_key={image_key!r} has {number} images per example, but there is no "
+            f"feature {IMAGE_MASK!r}, bool [{number}], that marks the images that exist"
         )
     return number
 
@@ -286,7 +284,7 @@ def _is_text(feature: Any) -> bool:
 def _number_of_captions(
     folder: Path, features: Any, text_key: str, captions: int | None
 ) -> int | None:
-    """K of a sequence of texts; None of one text."""
+    """K of a sequence of texts; None for a single text."""
     if text_key not in features or not _is_text(features[text_key]):
         raise UserError(
             f"data.text_key={text_key!r} is given, but the texts of {folder} are "
@@ -296,20 +294,20 @@ def _number_of_captions(
         return None
     if shape[0] is None and captions is None:
         raise UserError(
-            f"the examples of {folder} have any number of {text_key!r}: data.captions must say how "
+            f"the examples of {folder} have any number of {text_key!r}: data.captions must set how "
             "many are read at most"
         )
     return min(n for n in (shape[0], captions) if n is not None)
 
 
 def _class_names(feature: Any) -> tuple[str, ...] | None:
-    """Names of the classes, where they are more than numbers."""
+    """Names of the classes, if they are not just numbers."""
     names = tuple(feature.names)
     return None if names == tuple(map(str, range(len(names)))) else names
 
 
 def _check_features(folder: Path, features: Any, image_key: str, label_key: str | None) -> None:
-    """Raises where the named features are not an 8-bit image and a class."""
+    """Raises UserError if the named features are not an 8-bit image and a class."""
     import tensorflow_datasets as tfds
 
     images = [k for k, f in features.items() if _is_image(f)]

@@ -1,1 +1,1 @@
-"""Text that is strings: tokenizers, and sources that hand out token ids in their place."""
+"""Texts that are strings: tokenizers, and sources that replace strings by token ids."""

@@ -12,12 +12,12 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def train_bpe(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Learns which bytes stand together; every text can be said with the result.
+    """Trains a byte-level BPE, which can encode every text.
 
-    Texts are put in lower case, and white space becomes one space. A token for the start stands
-    before each text, and one for the end after it, as with CLIP.
+    Texts are converted to lower case, and white space becomes one space. Each text gets a start
+    token and an end token, as in CLIP.
 
-    The result depends on the texts alone, not on their order nor on the machine.
+    The result depends only on the texts, not on their order or the machine.
 
     Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units",
     section 3.2; bytes for letters: Radford et al. 2019 (GPT-2), section 2.2; lower case and the two
@@ -25,15 +25,14 @@ def train_bpe(texts: Iterable[str], vocabulary: int) -> Tokenizer:
 
     Args:
         texts: strings.
-        vocabulary: the most tokens that there shall be; all bytes are among them, and few texts
-            give fewer than asked.
+        vocabulary: largest number of tokens, all bytes included; few texts give fewer tokens.
     """
     tokenizer = tokenizers.Tokenizer(models.BPE())
     space = normalizers.Replace(tokenizers.Regex(r"\s+"), " ")
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Lowercase(), space, normalizers.Strip()]
     )
-    # With a space before the first word, a word has the same tokens wherever it stands.
+    # With a space before the first word, a word has the same tokens at every position.
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

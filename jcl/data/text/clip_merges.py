@@ -14,21 +14,21 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 _MERGES = 49_408 - 2 * 256 - 2
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _END_OF_WORD = "</w>"
-# Bytes that are letters of their own; all others are written with letters from U+0100 on.
+# Bytes that are written as themselves; all others are written as letters from U+0100 on.
 _PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 
 
 def read_clip_merges(path: str | Path) -> Tokenizer:
-    """CLIP's tokenizer, whose ids the published weights know.
+    """CLIP's tokenizer, with the ids of the published weights.
 
-    It puts texts in lower case, in Unicode's composed form, and splits them into words before it
-    merges. The released code also mends mistakes of encoding and unescapes HTML, which is for the
-    texts of the web and is left to whoever prepares them.
+    It converts texts to lower case and Unicode's composed form, and splits them into words before
+    it merges. The released code also repairs wrong encodings and unescapes HTML, for texts from the
+    web. Here this is left to the preparation of the data.
 
     Source: Radford et al. 2021 (CLIP), section 2.4, and the code released with it.
 
     Args:
-        path: of bpe_simple_vocab_16e6.txt.gz, which the package open_clip_torch holds.
+        path: of bpe_simple_vocab_16e6.txt.gz, which is in the package open_clip_torch.
 
     Raises:
         UserError: the file cannot be read, or has too few merges.

@@ -1,4 +1,4 @@
-"""The tokenizer of a run, which its workdir keeps."""
+"""The tokenizer of a run, which is saved in its workdir."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from jcl.runtime import workdir as workdir_lib
 
 
 def write_kept(workdir: Path, tokenizer: Tokenizer | None) -> None:
-    """Saves the tokenizer that a run begins to read its texts with.
+    """Saves the tokenizer of a new run.
 
     Args:
         workdir: of the run, which has no checkpoint yet.
-        tokenizer: None where the texts are no strings, which removes what an earlier launch left.
+        tokenizer: None if the texts are not strings; this removes the file of an earlier launch.
     """
     path = workdir / workdir_lib.TOKENIZER
     if tokenizer is None:
@@ -23,7 +23,7 @@ def write_kept(workdir: Path, tokenizer: Tokenizer | None) -> None:
 
 
 def read_kept(workdir: Path) -> Tokenizer | None:
-    """The tokenizer of a run; None where its texts are no strings.
+    """The tokenizer of a run; None if its texts are not strings.
 
     Raises:
         UserError: it cannot be read.
@@ -33,11 +33,12 @@ def read_kept(workdir: Path) -> Tokenizer | None:
 
 
 def own_tokenizer(workdir: Path, named: str | None) -> Tokenizer:
-    """The tokenizer of a run that has checkpoints, whose networks know no other.
+    """The tokenizer of a run with checkpoints, whose networks depend on its token ids.
 
     Args:
         workdir: of the run.
-        named: `data.tokenizer`, which may have moved since; where it is there, it must be the same.
+        named: `data.tokenizer`. The file may have moved since; if it exists, it must be the same
+            tokenizer.
 
     Raises:
         UserError: the workdir has none, or another one is named.
@@ -50,7 +51,7 @@ def own_tokenizer(workdir: Path, named: str | None) -> Tokenizer:
         )
     if named is not None and Path(named).exists() and not own.is_same(named_tokenizer(named)):
         raise UserError(
-            f"data.tokenizer={named!r} is not the tokenizer of the run in {workdir}, which goes on "
-            f"with its own, {workdir / workdir_lib.TOKENIZER}: leave data.tokenizer as it was"
+            f"data.tokenizer={named!r} is not the tokenizer of the run in {workdir}, which needs "
+            f"its own, {workdir / workdir_lib.TOKENIZER}: leave data.tokenizer as it was"
         )
     return own

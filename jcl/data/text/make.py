@@ -1,4 +1,4 @@
-"""The tokenizer of a new run: the one that is named, or one trained on its texts."""
+"""The tokenizer of a new run: the one in the config, or one trained on its texts."""
 
 import numpy as np
 from absl import logging
@@ -9,7 +9,7 @@ from jcl.data.text.named import named_tokenizer
 from jcl.data.text.texts import each_part
 from jcl.data.text.tokenizer import Tokenizer
 
-# Examples whose texts a BPE is trained on, at most: more change its commonest pairs no more.
+# Largest number of examples on whose texts a BPE is trained; more do not change the common pairs.
 _MOST = 100_000
 
 
@@ -17,10 +17,10 @@ def make_tokenizer(train: Source, *, path: str | None, vocabulary: int) -> Token
     """Reads or trains a tokenizer.
 
     Args:
-        train: the training split, whose texts are strings; of a larger one, 100,000 evenly spaced
-            examples are read.
-        path: see `jcl.data.text.named`; None trains one.
-        vocabulary: most tokens, where it is trained.
+        train: the training split, whose texts are strings. At most 100,000 evenly spaced examples
+            are read.
+        path: see `jcl.data.text.named`; None trains a tokenizer.
+        vocabulary: largest number of tokens of a trained tokenizer.
 
     Raises:
         UserError: the file cannot be read.

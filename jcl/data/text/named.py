@@ -1,4 +1,4 @@
-"""The tokenizer that a config names by its file."""
+"""The tokenizer file that a config names."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from jcl.data.text.tokenizer import Tokenizer, read_tokenizer
 
 
 def named_tokenizer(path: str | Path) -> Tokenizer:
-    """Reads what `data.tokenizer` names.
+    """Reads the file that `data.tokenizer` names.
 
     Args:
         path: of a tokenizer.json, or of the gzipped list of merges of CLIP's tokenizer.

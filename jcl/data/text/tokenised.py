@@ -11,20 +11,20 @@ from jcl.data.text.texts import TEXT, each_part, read_texts
 from jcl.data.text.tokenizer import Tokenizer, Tokens
 from jcl.errors import UserError
 
-# Of a split that is not in memory, so many texts tell how many are cut.
+# Number of texts of a split that is not in memory from which the share of cut texts is estimated.
 _LOOKED_AT = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Tokenised:
-    """See `jcl.data.Source`; `text` is int32 [b, L] or [b, K, L], `text_mask` bool alike.
+    """See `jcl.data.Source`; `text` is int32 [b, L] or [b, K, L], `text_mask` bool of this shape.
 
     Attributes:
-        raw: the split with strings as `text`, [b], or [b, K] where examples have up to K texts. The
-            mask of a text that is "" is False everywhere.
+        raw: the split with strings as `text`, [b], or [b, K] if examples have up to K texts. The
+            mask of a text "" is False everywhere.
         tokenizer: of the run.
-        length: L, most tokens of a text.
-        whole: the tokens of all examples; None where they are made at every read.
+        length: L, largest number of tokens of a text.
+        whole: the tokens of all examples; None if they are computed at every read.
     """
 
     raw: Source
@@ -44,7 +44,7 @@ class Tokenised:
 
     @property
     def class_names(self):
-        """Those of the strings' source, where it has them."""
+        """Those of the strings' source, if it has any."""
         return getattr(self.raw, "class_names", None)
 
     @property
@@ -56,7 +56,7 @@ class Tokenised:
         return len(self.raw)
 
     def batch(self, indices: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
-        """Reads the examples at `indices`, with token ids for strings.
+        """Reads the examples at `indices`, with token ids instead of strings.
 
         Raises:
             UserError: an example has no text.
@@ -70,22 +70,22 @@ class Tokenised:
         return {**found, TEXT: ids, f"{TEXT}_mask": mask}
 
     def texts(self, indices: Int[np.ndarray, " b"]) -> Shaped[np.ndarray, "b *captions"]:  # noqa: F821
-        """The strings themselves."""
+        """The strings."""
         return read_texts(self.raw, indices)
 
 
 def tokenised(raw: Source, tokenizer: Tokenizer, length: int, *, what: str) -> Tokenised:
-    """Puts token ids in the place of strings, and says how many texts are cut.
+    """Replaces strings by token ids, and logs how many texts are cut.
 
     Args:
         raw: a split whose `text` is strings.
         tokenizer: of the run.
-        length: most tokens of a text.
-        what: the split is called, for the message.
+        length: largest number of tokens of a text.
+        what: name of the split for the message.
 
     Raises:
-        UserError: an example that was looked at has no text. Where the split is not in memory, this
-            may also come when the example is read.
+        UserError: an example has no text. If the split is not in memory, this may also be raised
+            later, when the example is read.
     """
     looked_at = np.arange(len(raw))
     if not raw.in_memory:

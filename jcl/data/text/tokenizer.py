@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json as json_lib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from jcl.errors import UserError
 
 
 class Tokens(NamedTuple):
-    """Texts as networks take them."""
+    """Token ids of texts, as networks take them."""
 
     ids: Int[np.ndarray, "*n L"]  # int32, zero after a text's end
     mask: Bool[np.ndarray, "*n L"]  # False after a text's end
@@ -25,7 +26,7 @@ class Tokenizer:
     """A tokenizer of the `tokenizers` package.
 
     Attributes:
-        json: what its file, tokenizer.json, holds.
+        json: the content of its file, tokenizer.json.
     """
 
     json: str
@@ -35,14 +36,35 @@ class Tokenizer:
         """One more than the largest token id."""
         return 1 + max(tokenizers.Tokenizer.from_str(self.json).get_vocab().values())
 
+    @functools.cached_property
+    def around(self) -> tuple[int | None, int | None]:
+        """Ids of the special tokens before a text and after it; None where there is none."""
+        tokenizer = tokenizers.Tokenizer.from_str(self.json)
+        tokenizer.no_padding()
+        found = tokenizer.encode("a")
+        ids = [i if s else None for i, s in zip(found.ids, found.special_tokens_mask, strict=True)]
+        return (ids[0], ids[-1]) if ids else (None, None)
+
+    def token(self, number: int) -> str:
+        """The token with that id."""
+        return tokenizers.Tokenizer.from_str(self.json).id_to_token(number)
+
+    @functools.cached_property
+    def padding(self) -> str | None:
+        """A special token that can fill up short texts: of padding, or of the end; None: none."""
+        special = [t["content"] for t in json_lib.loads(self.json)["added_tokens"] if t["special"]]
+        of_padding = next((token for token in special if "pad" in token.lower()), None)
+        end = self.around[1]
+        return of_padding or (None if end is None else self.token(end))
+
     def encode(self, texts: Shaped[np.ndarray, "*n"], length: int) -> Tokens:
         """Token ids of texts, with the special tokens that the tokenizer puts around a text.
 
         Args:
-            texts: strings, in an array of any shape. Where one is empty or blank its mask is False
-                everywhere: it gets no special tokens either.
-            length: L. Of a longer text the first tokens are kept, and the special tokens around
-                them. What the file says of truncation and padding does not count.
+            texts: strings, in an array of any shape. The mask of an empty or blank text is False
+                everywhere, and it gets no special tokens.
+            length: L. A longer text keeps its first tokens, and the special tokens around them. The
+                file's own truncation and padding are ignored.
 
         Raises:
             UserError: the length leaves no token for the text.
@@ -61,7 +83,7 @@ class Tokenizer:
         return Tokens(ids.reshape(whole), mask.reshape(whole), cut.reshape(texts.shape))
 
     def is_same(self, other: "Tokenizer") -> bool:
-        """Whether both give every text the same ids: files may differ in their layout."""
+        """Whether both give every text the same ids; the layout of the files may differ."""
         return _plain(self.json) == _plain(other.json)
 
 
@@ -72,7 +94,7 @@ def read_tokenizer(path: str | Path) -> Tokenizer:
         path: of the file, as `tokenizers`, `transformers` and runs of jcl write it.
 
     Raises:
-        UserError: there is no such file, or it holds no tokenizer.
+        UserError: there is no such file, or it does not hold a tokenizer.
     """
     try:
         json = Path(path).read_text(encoding="utf-8")
@@ -83,11 +105,11 @@ def read_tokenizer(path: str | Path) -> Tokenizer:
         tokenizers.Tokenizer.from_str(json)
     except Exception as error:  # the package raises bare exceptions
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path} is no tokenizer.json of `tokenizers`: {said}") from error
+        raise UserError(f"{path} is not a tokenizer.json of `tokenizers`: {said}") from error
     return Tokenizer(json)
 
 
-# Threads may read one source, and setting the length of a tokenizer in use is refused: each
+# Several threads may read a source, and the length of a tokenizer in use cannot be changed. So each
 # length has a tokenizer of its own.
 @functools.lru_cache(maxsize=8)
 def _encoder(json: str, length: int) -> tokenizers.Tokenizer:
@@ -104,7 +126,7 @@ def _encoder(json: str, length: int) -> tokenizers.Tokenizer:
 
 
 def _plain(json: str) -> str:
-    """The tokenizer in one layout, without a length of its own."""
+    """The tokenizer in a fixed layout, without truncation and padding."""
     tokenizer = tokenizers.Tokenizer.from_str(json)
     tokenizer.no_padding()
     tokenizer.no_truncation()

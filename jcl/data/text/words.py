@@ -1,4 +1,4 @@
-"""A tokenizer of whole words, those of a dataset."""
+"""A tokenizer of the whole words of a dataset."""
 
 from collections.abc import Iterable
 
@@ -8,24 +8,26 @@ from tokenizers import models, normalizers, pre_tokenizers, processors
 from jcl.data.text.bpe import START
 from jcl.data.text.tokenizer import Tokenizer
 
-_START = "\u2581"  # of a word, as SentencePiece writes it
+_START = "\u2581"  # marks the start of a word, as in SentencePiece
 _WORD = r"[\p{L}\p{N}]+"
 
 
 def train_words(texts: Iterable[str]) -> Tokenizer:
-    """Gives every word of the texts a token; other words are skipped.
+    """A tokenizer with a token for every word of the texts; it skips other words.
 
-    A word is letters and digits in a row, in lower case and without accents. A token for the start
-    stands before each text, so that none is empty. Take this for small sets of short texts, where
-    no part of a word tells what the word means; `train_bpe` can say every text.
+    A word is a run of letters and digits, in lower case and without accents. Each text begins with
+    a start token, so that none is empty. Take this for small sets of short texts, in which parts of
+    words carry no meaning; `train_bpe` can encode every text.
 
-    The token ids of words follow the alphabet.
+    The token ids of words are in alphabetical order.
 
     Args:
         texts: strings.
     """
-    # A BPE without merges takes a word that it knows as it is, and splits others into letters.
-    # No letter alone is known, because words begin with a sign, so nothing is left of them.
+    # A BPE without merges keeps a word of its vocabulary whole, and splits other words into
+    # letters.
+    # Single letters are not in the vocabulary, because words begin with a sign, so they are
+    # dropped.
     tokenizer = tokenizers.Tokenizer(models.BPE(vocab={}, merges=[], ignore_merges=True))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]

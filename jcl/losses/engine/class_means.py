@@ -1,7 +1,7 @@
-"""Means over the other members of a class: what the positives of labels add up to.
+"""Means over the other members of a class, which give the mean logit of a row's positives.
 
-The mean logit of a row's positives is its inner product with their mean, so positives cost O(M d)
-and no pair of rows is compared for them.
+The mean logit of a row's positives is the row's inner product with the positives' mean. So
+positives cost O(M d), and no pair of rows is compared for them.
 """
 
 import functools
@@ -18,9 +18,9 @@ from jcl.losses.engine.pairwise import with_all_columns
 def mean_of_others(
     x: Float[Array, "M d"], label: Int[Array, " M"], mesh: Mesh | None
 ) -> Float[Array, "M d"]:
-    """For every row the mean of the other rows of its label; zero where there are none.
+    """For every row the mean of the other rows of its label; zero if there are none.
 
-    Sums are taken along the rows in the order of their labels, the same bits each time.
+    Sums run along the rows in the order of their labels, so the bits are the same each time.
 
     Args:
         x: rows.
@@ -53,7 +53,8 @@ def _keep_label(x, label, mesh):
 
 
 def _backward(mesh, label, cotangent):
-    # Linear in x, by a symmetric matrix: all rows of a label have as many others.
+    # The function is linear in x, with a symmetric matrix: all rows of a label have equally many
+    # others.
     return mean_of_others(cotangent, label, mesh), None
 
 

@@ -1,4 +1,4 @@
-"""The cross-entropy of one positive among negatives, with the positive kept apart."""
+"""The cross-entropy of one positive among negatives, with the positive kept out of the sum."""
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +10,10 @@ def cross_entropy(
 ) -> Float[Array, ""]:
     """log(1 + sum_j exp(logits_j - positive)) over the negatives, the j at which `where` holds.
 
-    That is `-log softmax` of the positive among itself and the negatives. The constant 1 stands for
-    the positive, so its share of the softmax is never subtracted from one: the gradient is a sum of
-    the negatives' shares, and exact however small they are. Without negatives the result is 0, and
-    so is its gradient.
+    This is `-log softmax` of the positive among itself and the negatives. The constant 1 stands for
+    the positive. So the gradient is a sum of the negatives' softmax probabilities and needs no
+    subtraction from 1: it is exact even where they are tiny. Without negatives, the result and its
+    gradient are 0.
     """
     ratios = jnp.where(where, logits - positive, -jnp.inf)  # logarithms
     # The shift changes neither the value nor the gradient, and keeps the largest term finite.

@@ -1,4 +1,4 @@
-"""The derivative of one function for the values of another."""
+"""The values of one function with the derivative of another."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which devices a loss will be computed on, as far as that is known while it is traced."""
+"""The devices that will compute a loss, as far as they are known while it is traced."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,11 @@ from jax.sharding import Mesh
 
 
 def computing_device(mesh: Mesh | None) -> jax.Device:
-    """The first device of the mesh, or of this process where there is none.
+    """The first device of the mesh, or of this process if there is no mesh.
 
-    Plans are made on CPUs for meshes of other devices, so the mesh counts before the process. A
-    computation without a mesh may still be placed elsewhere: what is chosen by this device stands
-    under `jax.lax.platform_dependent` too.
+    `--compile_only` plans on CPUs for meshes of other devices, so the mesh decides before the
+    process. A computation without a mesh may still be placed on another device. Code that is chosen
+    by this device is therefore also under `jax.lax.platform_dependent`.
     """
     return jax.local_devices()[0] if mesh is None else mesh.devices.flat[0]
 
@@ -20,7 +20,7 @@ def computing_device(mesh: Mesh | None) -> jax.Device:
 def by_device(
     mesh: Mesh | None, on_gpus: Callable[..., Any], otherwise: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """One function of arrays, which GPUs compute in one way and all other devices in another."""
+    """A function of arrays that GPUs compute in one way and all other devices in another."""
     if computing_device(mesh).platform != "gpu":
         return otherwise
 

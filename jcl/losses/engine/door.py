@@ -1,7 +1,8 @@
-"""The door of the losses: what is wrong with their arguments is said before anything is computed.
+"""Checks of the losses' arguments, before anything is computed.
 
-Every public loss begins here. Shapes and dtypes are known while a program is traced, so these
-checks hold inside `jax.jit` too and cost nothing when the program runs. Each error is one sentence.
+Every public loss first calls one of these functions. Shapes and dtypes are known while a program is
+traced, so the checks work inside `jax.jit` too and cost nothing when the program runs. Each error
+is one sentence.
 """
 
 import math
@@ -43,21 +44,21 @@ def check_arguments(
 
     Args:
         loss: name of the loss, for the errors.
-        mesh: what the examples, the axis B, are to be sharded over.
-        may_be_empty: axes that may have the size 0. All others hold something.
-        **arguments: by its name, each argument and what it must be. An array has its kind ("float",
-            "integer", "real" for either of the two, or "bool") and its axes. Arrays that name an
-            axis alike have the same size there. A scalar is "positive", "non-negative", "finite",
-            "positive whole" or "non-negative whole". A scalar array of JAX passes as the first
-            three whatever its value, because the value may be traced. A whole number is one of
-            Python or NumPy.
+        mesh: the mesh over which the examples, the axis B, are sharded.
+        may_be_empty: axes that may have the size 0. All other axes must have a larger size.
+        **arguments: by name, each argument and its requirement. For an array this is its kind
+            ("float", "integer", "real" for either of the two, or "bool") and its axes. Axes of the
+            same name must have the same size. For a scalar it is "positive", "non-negative",
+            "finite", "positive whole" or "non-negative whole". A scalar JAX array passes the first
+            three with any value, because the value may be traced. A whole number must be a number
+            of Python or NumPy.
 
     Returns:
         The size of every axis that `arguments` name.
 
     Raises:
-        UserError: an argument is not what it must be, or B does not divide by the devices of
-            `mesh`.
+        UserError: an argument does not meet its requirement, or B is not divisible by the number of
+            devices of `mesh`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -94,7 +95,7 @@ def check_views(
     at_least: int = 1,
     **arguments: tuple[Any, str],
 ) -> None:
-    """`check_arguments` for two views of every example, of which the formula needs `at_least`."""
+    """`check_arguments` for two views of every example, with at least `at_least` examples."""
     views = {"z0": (z0, "float [B, d]"), "z1": (z1, "float [B, d]")}
     sizes = check_arguments(loss, mesh, **views, **arguments)
     check_at_least(loss, at_least, "examples in a batch", sizes["B"])
@@ -106,13 +107,13 @@ def given(**arguments: tuple[Any, str]) -> dict[str, tuple[Any, str]]:
 
 
 def check_at_least(loss: str, least: int, things: str, given: int) -> None:
-    """Raises UserError where a loss was given fewer things than its formula needs."""
+    """Raises UserError if a loss was given fewer things than its formula needs."""
     if given < least:
         raise UserError(f"{loss} needs at least {least} {things}: it was given {given}.")
 
 
 def check_key(loss: str, key: Any) -> None:
-    """Raises UserError where a loss was not given one key of `jax.random`, typed or raw."""
+    """Raises UserError if a loss was not given one key of `jax.random`, typed or raw."""
     is_key = isinstance(key, jax.Array | np.ndarray) and (
         (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0)
         or (key.dtype == np.uint32 and key.ndim == 1)
@@ -124,15 +125,15 @@ def check_key(loss: str, key: Any) -> None:
 def comparable(labels: Integer[Array, " B"] | Integer[np.ndarray, " B"]) -> Int[Array, " B"]:
     """Labels as signed integers of JAX, equal where they were equal.
 
-    JAX would cut integers of NumPy to 32 bits without a word, unless x64 is on. Labels that do not
-    fit are numbered anew.
+    Unless x64 is on, JAX would silently cut NumPy's integers to 32 bits. Labels that do not fit are
+    renumbered.
     """
     if isinstance(labels, np.ndarray):
         limits = jnp.iinfo(jnp.result_type(labels))  # of the dtype that JAX would give them
         if labels.min() < limits.min or labels.max() > limits.max:
             labels = np.unique(labels, return_inverse=True)[1].astype(np.int32)
     labels = jnp.asarray(labels)
-    # Integers without a sign wrap around, so different ones stay different.
+    # Unsigned integers wrap around, so different ones stay different.
     return labels.astype(jnp.int64 if labels.dtype.itemsize == 8 else jnp.int32)
 
 

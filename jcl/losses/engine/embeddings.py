@@ -48,6 +48,6 @@ def unit_rows_alike(*embeddings: Float[Array, "..."] | None) -> tuple[Array | No
 def interleave_views(z0: Float[Array, "B d"], z1: Float[Array, "B d"]) -> Float[Array, "2*B d"]:
     """Put the two views of every example side by side: example i has rows 2i and 2i + 1.
 
-    This order, unlike one view after the other, leaves every row on the device that holds it.
+    In this order every row stays on its device. It would not if all rows of one view came first.
     """
     return jnp.stack([z0, z1], axis=1).reshape(-1, z0.shape[-1])

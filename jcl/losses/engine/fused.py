@@ -1,8 +1,8 @@
-"""Sums over pairs of unit vectors by the kernels of `hopper`, where the devices are such GPUs.
+"""Sums over pairs of unit vectors by the kernels of `hopper`, on Hopper GPUs.
 
-The kernels want vectors in bfloat16, widths of whole lines of shared memory, and logits that
-powers of two hold. This module makes operands of unit rows, chooses among the kernels, and says
-once where none suits.
+The kernels need vectors in bfloat16, widths of whole lines of shared memory, and logits whose
+powers of two are finite. This module makes the kernels' operands from unit rows, chooses among the
+kernels, and logs one warning if none is suitable.
 """
 
 import functools
@@ -22,22 +22,23 @@ from jcl.losses.engine.unrounded import Unrounded
 # one divided by those: 60 + log(2^20) is 74, and exp(-87) is the smallest normal number.
 _LARGEST_SCALE = 60.0
 _LOG2_E = 1 / math.log(2)
-# Of JAX, whose interface for such kernels changes: from this one on, and before that one.
+# Versions of JAX from the first on and before the second: the interface for such kernels changes.
 _VERSIONS = (0, 10, 2), (0, 13)
 
 Operand = tuple[BFloat16[Array, "N w"], Float32[Array, " N"]]  # vectors and their scales
 
 
 def suits(z: Float[Array, "M d"], *, is_bfloat16: bool, columns: int, mesh: Mesh | None) -> bool:
-    """Whether a loss of these unit rows is to be computed by the fused kernels.
+    """Whether the fused kernels can compute a loss of these unit rows.
 
-    `devices.computing_device` decides. Where GPUs fall back, a warning says why, once.
+    This depends on `devices.computing_device`. If a GPU cannot use the kernels, one warning says
+    why.
 
     Args:
         z: unit rows.
-        is_bfloat16: whether they came in as bfloat16; see `unrounded`.
-        columns: how many columns a row is compared with, at least.
-        mesh: what rows are sharded over.
+        is_bfloat16: whether the embeddings were bfloat16; see `unrounded`.
+        columns: smallest number of columns that a row is compared with.
+        mesh: the mesh over which rows are sharded.
     """
     device = devices.computing_device(mesh)
     if device.platform != "gpu" or columns < 1:
@@ -49,7 +50,7 @@ def suits(z: Float[Array, "M d"], *, is_bfloat16: bool, columns: int, mesh: Mesh
 
 
 def operand(z: Float32[Array, "M d"], exact: Unrounded | None) -> Operand:
-    """Unit rows as the kernels take them: those of bfloat16 as they came in, others in halves."""
+    """Unit rows as the kernels take them: bfloat16 rows unchanged, float32 rows as two halves."""
     if exact is not None:
         return _to_whole_lines(exact.rows.astype(jnp.bfloat16)), exact.scale
     # Compilers may leave out two conversions that undo each other, but no reduction of precision.
@@ -71,7 +72,7 @@ def log_sums(
 
     Args:
         rows: from `operand`.
-        columns: likewise, as many.
+        columns: from `operand`, equally many.
         temperature: positive scalar.
         views: 1 where a row leaves out its own column, 2 where pairs of rows leave out theirs.
         halves: 1 for vectors of bfloat16, 2 for those of float32.
@@ -125,7 +126,7 @@ def gradients(
     def on_one_device(rows, columns, temperature):
         (row_operand, *of_rows), place = rows
         column_operand, *of_columns = columns
-        # Cotangents of about 1, because those of a mean over a batch are small.
+        # Scaled to about 1, because the cotangents of a mean over a batch are small.
         largest = jnp.maximum(*(jnp.max(jnp.abs(of[1])) for of in (of_rows, of_columns)))
         largest = jnp.where(largest > 0, largest, 1)
         of_rows, of_columns = (
@@ -149,12 +150,12 @@ def gradients(
 
 
 def _several(mesh: Mesh | None) -> Mesh | None:
-    """None for one device, whose rows stand at the positions that kernels take them to have."""
+    """None for one device, whose rows have the positions that the kernels assume."""
     return None if mesh is None or mesh.size == 1 else mesh
 
 
 def _sides(rows, temperature, mesh):
-    """A device's rows, with logits in units of log 2, and where they stand in the global batch."""
+    """A device's rows, with logits in units of log 2, and their position in the global batch."""
     from jcl.losses.engine import hopper
 
     (x, scale), place = rows

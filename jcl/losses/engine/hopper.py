@@ -5,23 +5,23 @@ With l_ij = (x_i . y_j) a_i b_j, in units of log 2, over the columns j that row 
     log_sums        log2 sum_j 2^l_ij
     weighted_sums   sum_j (c_i 2^(l_ij - s_i) + c_j 2^(l_ij - s_j)) b_j y_j
 
-x and y are bfloat16 and their products are summed in float32, so logits are exact. Vectors of
-float32 come in as two halves side by side, x = high + low, each bfloat16. Three products, high by
-high, high by low and low by high, then give logits within 2^-16 |x| |y|.
+x and y are bfloat16 and their products are summed in float32, so logits are exact. A float32 vector
+is given as two bfloat16 halves side by side, x = high + low. Three products, high by high, high by
+low and low by high, then give logits within 2^-16 |x| |y|.
 
-A block of threads is two warpgroups that compute (one where vectors are so wide that the rows of
-two do not fit) and one that copies. Each of the first keeps its rows in shared memory. The last
-streams tiles of columns past them, a part of a tile at a time, into a ring of stages. Every result
-belongs to one warpgroup: there are no atomics, and results are the same bits each time. Where there
-are too few rows for all 132 multiprocessors, the columns are split among several blocks, and XLA
-adds their partial results.
+A block of threads has two computing warpgroups and one copying warpgroup. It has only one computing
+warpgroup if vectors are so wide that the rows of two do not fit. A computing warpgroup keeps its
+rows in shared memory. The copying warpgroup streams tiles of columns into a ring of stages, a part
+of a tile at a time. Every result belongs to one warpgroup, so there are no atomics, and results
+have the same bits each time. If there are too few rows for all 132 multiprocessors, the columns are
+split among several blocks, and XLA adds their partial results.
 
-Masks are needed where a tile meets the columns that a row leaves out, near the diagonal, and at the
-columns' padding. Three or four loops over tiles, most of them without a mask, take the place of a
-branch in one.
+Masks are needed near the diagonal, where a tile contains columns that a row leaves out, and at the
+columns' padding. There are three or four loops over tiles, most of them without a mask, instead of
+one loop with a branch.
 
-Budgets, a block of threads. A thread of a computing warpgroup may use 232 registers; one number of
-float32 for each of [64, 128] takes 64 of them. Shared memory may be 227 KiB::
+Budgets per block of threads: a thread of a computing warpgroup may use 232 registers. A float32
+array [64, 128] takes 64 of them. Shared memory may be 227 KiB::
 
                                 registers of a thread          KiB of shared memory
     log_sums, width <= 128      [128, 128]: 128                rows 64, ring 4 x 32        = 192
@@ -36,10 +36,11 @@ float32 for each of [64, 128] takes 64 of them. Shared memory may be 227 KiB::
       in halves                 [64, 64]: 32,                  rows 128, ring 4 x 8,
                                 weights: 2 x 16                weights 32                  = 192
 
-Beside them stand the numbers of rows and of a tile's columns, up to 8 KiB. `width` is d, in halves
-2 d, padded to a multiple of 64. A block has one computing warpgroup where `width` exceeds 512. For
-d > 128 a block of 64 rows has no registers for its sums of vectors, so the weights of a chunk of
-rows are written out and XLA multiplies. `benchmarks/hopper_machine_code.py` shows what spills.
+Shared memory also holds the scalars of rows and of a tile's columns, up to 8 KiB. `width` is d, or
+2 d for halves, padded to a multiple of 64. A block has one computing warpgroup if `width` exceeds
+512. For d > 128 a block of 64 rows has no registers for its sums of vectors. The weights of a chunk
+of rows are then written to memory, and XLA multiplies. `benchmarks/hopper_machine_code.py` lists
+register spills.
 """
 
 import dataclasses
@@ -55,18 +56,18 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, BFloat16, Float32, Int32
 
-# Widths of vectors are multiples of it: as many bfloat16 numbers as a row of swizzled memory has.
+# Widths of vectors are multiples of this: the bfloat16 numbers in a row of swizzled memory.
 ALIGNMENT = 64
-# Of the widest vectors that `log_sums` and `weighted_sums` take, halves side by side.
+# Largest width of vectors in `log_sums` and `weighted_sums`; both halves count.
 WIDEST = 1024
 
 _MULTIPROCESSORS = 132
-_WEIGHTS_BYTES = 2**29  # of weights that are written out at once
+_WEIGHTS_BYTES = 2**29  # of weights that are written to memory at once
 _REGISTERS, _REGISTERS_TO_COPY = 232, 40  # a thread; 512 threads have 65,536
 # Below any logit, and finite, because infinity minus itself is not a number.
 _LOWEST = -1e30
 _PRODUCT = plgpu.Layout.WGMMA  # of a tile in registers
-# What a mask takes out of a tile: pairs of a row with columns that it leaves out, padding.
+# What a mask removes from a tile: columns that a row leaves out, and padding.
 _LEFT_OUT, _PADDING = "left out", "padding"
 
 
@@ -74,29 +75,29 @@ class Side(NamedTuple):
     """Vectors, as rows or as columns."""
 
     x: BFloat16[Array, "N w"]  # of width d, or the halves of float32, [high | low]
-    scale: Float32[Array, " N"]  # that a vector is multiplied by; log2 e / temperature in the rows'
+    scale: Float32[Array, " N"]  # factor of a vector; for rows, it includes log2 e / temperature
 
 
 class Known(NamedTuple):
-    """What the backward pass must know of a row or a column."""
+    """The values of a row or a column that the backward pass needs."""
 
     log_sum: Float32[Array, " N"]  # s, in units of log 2
     cotangent: Float32[Array, " N"]  # c, at most about 1
 
 
 class Kind(NamedTuple):
-    """Which of the kernels' variants a problem takes."""
+    """Which variant of the kernels a problem needs."""
 
     halves: int  # 1 for bfloat16, 2 for float32
     views: int  # row i leaves out the columns of the same i // views: 1, or 2 for pairs
-    # For logits that 2^l cannot hold: a maximum that is kept on the way, and two exponentials in
-    # the backward pass.
+    # For logits whose power of two would overflow: a running maximum, and two exponentials in the
+    # backward pass.
     any_range: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class _Blocks:
-    """Sizes of what a block of threads holds."""
+    """Sizes of the arrays in a block of threads."""
 
     rows: int  # of a computing warpgroup
     columns: int  # of a tile
@@ -187,6 +188,17 @@ def _blocks_of_sums(width: int, kind: Kind) -> _Blocks:
     return _Blocks(64, 128, 64, 5, 2 if width <= 512 else 1)
 
 
+def _even_splits(tiles: int, most: int) -> int:
+    """Among how many blocks of threads the tiles of columns are split.
+
+    Where a few blocks fewer leave each as many tiles, those few stand idle. Otherwise all columns
+    would be copied, with padding, for every chunk of rows.
+    """
+    most = min(tiles, most)
+    even = (n for n in range(most, most - most // 16 - 1, -1) if tiles % n == 0)
+    return next(even, most)
+
+
 class _Launch:
     """One kernel: its padded operands, its memory, the stream of tiles, the loops over them."""
 
@@ -200,14 +212,14 @@ class _Launch:
 
         self.blocks_of_rows = -(-len(rows.x) // blocks.all_rows)
         tiles = -(-self.count // blocks.columns)
-        splits = min(tiles, max(_MULTIPROCESSORS // self.blocks_of_rows, 1))
+        splits = _even_splits(tiles, max(_MULTIPROCESSORS // self.blocks_of_rows, 1))
         self.steps = -(-tiles // splits)
         self.splits = -(-tiles // self.steps)
         self.stages = min(blocks.stages, self.steps * self.parts)
 
         self.rows = _pad_rows(rows, self.blocks_of_rows * blocks.all_rows)
         self.columns = _pad_rows(columns, self.splits * self.steps * blocks.columns)
-        # The vectors of numbers that rows bring along, and columns; see `weights_of`.
+        # The scalars that belong to rows, and those that belong to columns; see `weights_of`.
         self.row_numbers, self.column_numbers = [self.rows.scale], [self.columns.scale]
         if of_rows is None:
             return
@@ -340,7 +352,7 @@ class _Launch:
         room = [_swizzled(shape, jnp.bfloat16) for _ in range(self.kind.halves)]
         return self.run(compute, [out] * self.kind.halves, room)
 
-    # What they share. -----------------------------------------------------------------------------
+    # Code that the kernels share. -----------------------------------------------------------------
 
     @property
     def tile(self):
@@ -422,7 +434,7 @@ class _Launch:
         )(self.rows.x, self.columns.x, *self.offset, *self.row_numbers, *self.column_numbers)
 
     def stream(self, s, columns, numbers):
-        """All parts of all tiles, in order, each into the next stage that is empty."""
+        """Copies all parts of all tiles, in order, each into the next empty stage."""
         size, total = self.blocks.columns, self.steps * self.parts
 
         def fetch(i, slot):
@@ -430,7 +442,7 @@ class _Launch:
             here = pl.ds(self.first_column + step * size, size)
             there = pl.ds(part * self.blocks.depth, self.blocks.depth)
             plgpu.copy_gmem_to_smem(columns.at[here, there], s["ring"].at[slot], s["full"].at[slot])
-            # Every part brings them along. They are small.
+            # Copied with every part, because they are small.
             for ref, room in zip(numbers, s["column_numbers"], strict=True):
                 plgpu.copy_gmem_to_smem(ref.at[here], room.at[slot], s["numbers_full"].at[slot])
 
@@ -473,7 +485,7 @@ class _Launch:
                 y = s["ring"].at[slot, :, pl.ds(right, size)]
                 plgpu.wgmma(accumulator, x, y.transpose((1, 0)))
             if part:
-                plgpu.wgmma_wait(len(products))  # these may go on
+                plgpu.wgmma_wait(len(products))  # these products may still run
                 plgpu.barrier_wait(s["numbers_full"].at[before])
                 plgpu.barrier_arrive(s["empty"].at[before])
             before = slot
@@ -490,7 +502,7 @@ class _Launch:
         return [(here, 0, depth), (d + here, 0, depth)] if here < d else [(here - d, 0, depth)]
 
     def weights_of(self, logits, rows, columns):
-        """Of the vectors of a tile's columns in the sums of its rows."""
+        """The weights of a tile's column vectors in the sums of its rows."""
         tile = self.tile
         if self.kind.any_range:
             scale, row_sum, row_cotangent = (_along_rows(x, tile) for x in rows)
@@ -514,7 +526,7 @@ class _Launch:
         """`values` of a tile, and `instead` in the places that `masks` name."""
         if not masks:
             return values
-        # All that is known of a tile is added to its rows, so that columns are constants.
+        # Everything that depends on the tile is added to its rows, so that columns are constants.
         left = self.first_column + step * self.blocks.columns
         ahead = position - left
         row, column = (
@@ -574,7 +586,7 @@ def _swizzled(shape, dtype):
 
 
 def _load(ref, layout):
-    index = [()] if jax.__version_info__ < (0, 11) else []  # wanted there, not taken any more
+    index = [()] if jax.__version_info__ < (0, 11) else []  # JAX 0.11 no longer takes an index
     return plgpu.load(ref, *index, layout=layout)
 
 

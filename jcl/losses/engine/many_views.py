@@ -1,4 +1,4 @@
-"""A batch of several views an example: its door, and its views as anchors."""
+"""Batches with several views per example: checks of arguments, and views as anchors."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from jcl.losses.engine.door import check_arguments, check_at_least
 def check_many_views(
     loss: str, z: Any, mesh: Mesh | None, *, at_least: int = 1, **arguments: tuple[Any, str]
 ) -> dict[str, int]:
-    """`check_arguments` for two or more views of examples, of which `at_least` are needed."""
+    """`check_arguments` for two or more views of at least `at_least` examples."""
     sizes = check_arguments(loss, mesh, z=(z, "float [B, V, d]"), **arguments)
     check_at_least(loss, 2, "views of an example", sizes["V"])
     check_at_least(loss, at_least, "examples in a batch", sizes["B"])

@@ -1,9 +1,9 @@
-"""Sums of exponentials over pairs of rows and columns, every tile of pairs formed once.
+"""Sums of exponentials over pairs of rows and columns; every tile of pairs is computed once.
 
-A tile of logits serves its rows and its columns alike. The forward pass takes the logsumexps of
-both from it. The backward pass forms the tile again and takes the gradients of both. This module is
-the arithmetic of the fast paths on one device; `symmetric` and `two_sided` say which pairs there
-are.
+A tile of logits is used for its rows and for its columns. The forward pass computes the logsumexps
+of both from it. The backward pass computes the tile again, and from it the gradients of both. This
+module is the arithmetic of the fast paths on one device; `symmetric` and `two_sided` choose the
+pairs.
 """
 
 import functools
@@ -19,13 +19,13 @@ from jcl.losses.engine.unrounded import Unrounded, unrounded_inner_products, unr
 # Sides of a tile, large enough for matrix products and small enough for caches. Between these
 # limits the side grows with sqrt(batch), so a tile's memory grows no faster than the batch.
 _SMALLEST, _LARGEST = 512, 1024
-# From this temperature on, one shift by the largest possible logit suits all rows, because the
-# smallest exponential, exp(-2 / 0.03) = 1e-29, is a normal float32.
+# From this temperature on, all rows can be shifted by the largest possible logit, because the
+# smallest exponential, exp(-2 / 0.03) = 1e-29, is still a normal float32.
 _LOWEST_SHIFTED = 0.03
 
 
 class Vectors(NamedTuple):
-    """Unit rows, or columns, and what masks need to know about them.
+    """Unit rows, or columns, and the values from which masks are made.
 
     A tile stores `z` as `[d, t]`, because CPUs run both matrix products of a tile fastest in that
     layout.
@@ -34,8 +34,8 @@ class Vectors(NamedTuple):
     z: Float[Array, "*n d"] | Float[Array, "*n d t"]
     group: Int[Array, "*n"]  # pairs within a group are positives
     place: Int[Array, "*n"]  # position in the global batch, -1 for padding
-    apart: Bool[Array, "*n"]  # whether positives stay out of the sums; one value for a group
-    exact: Unrounded | None  # the same as `z`, of embeddings that came in as bfloat16
+    apart: Bool[Array, "*n"]  # whether positives are left out of the sums; one value per group
+    exact: Unrounded | None  # the same vectors as `z`, for embeddings that were bfloat16
 
 
 # Tiles of rows and tiles of columns; or tiles that are both.
@@ -51,7 +51,7 @@ class Reduced(NamedTuple):
 
 
 class Cotangents(NamedTuple):
-    """What the backward pass must know of a row (or a column)."""
+    """The values of a row (or a column) that the backward pass needs."""
 
     log_sum: Float[Array, "*n"]  # the value itself
     of_log_sum: Float[Array, "*n"]
@@ -59,9 +59,9 @@ class Cotangents(NamedTuple):
 
 
 def rows_of_a_block(columns: int) -> int:
-    """How many rows a GPU compares with so many columns at once.
+    """The number of rows that a GPU compares with this number of columns at once.
 
-    Few and large products keep a GPU busy. The products are 256 MiB, or those of 128 rows.
+    A few large products keep a GPU busy. Their logits take 256 MiB, or are those of 128 rows.
     """
     return max(128, min(2**26 // columns, 2048))
 
@@ -86,7 +86,7 @@ def cut_like(tiles: Vectors, values: PyTree[Array]) -> PyTree[Array]:
 
 
 def join(tiles: PyTree[Array], size: int) -> PyTree[Array]:
-    """From `[n, t, ...]` to `[size, ...]`, without what was padded."""
+    """From `[n, t, ...]` to `[size, ...]`, without the padding."""
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:size], tiles)
 
 
@@ -99,18 +99,19 @@ def reduce_pairs(
 ) -> tuple[Reduced, ...]:
     """Reduces the logits of given pairs of tiles along both of their axes.
 
-    Where one side is both rows and columns, a vector is no pair with itself.
+    If one side is both rows and columns, a vector does not form a pair with itself.
 
     Args:
         sides: the tiles of rows and those of columns, from `cut`; or those that are both.
         pairs: indices of the row tile and of the column tile of each pair.
         temperature: the logits are inner products over this positive scalar.
-        masks_everywhere: for two sides, whether tiles get masks that do not need them. A loop over
-            tiles has no branch then. GPUs ask the host at a branch, CPUs save work by it.
+        masks_everywhere: for two sides, whether tiles are masked that do not need masks. The loop
+            over tiles then has no branch. On GPUs a branch waits for the host; on CPUs it saves
+            work.
 
     Returns:
-        For every side, the reductions `[n, t]` over all pairs of a vector. Where one side is both
-        rows and columns, a vector's pairs in either role count together. The logarithm of an empty
+        For every side, the reductions `[n, t]` over all pairs of a vector. If one side is both rows
+        and columns, a vector's pairs as a row and as a column are added. The logarithm of an empty
         sum is minus infinity.
     """
     return jax.lax.cond(
@@ -157,10 +158,10 @@ def softmaxes(
     of_columns: Cotangents,
     shift: Float[Array, ""] | None = None,
 ) -> Float[Array, "*r c"]:
-    """The derivative of a row's and a column's logsumexps by each logit that is in their sums.
+    """The derivatives of a row's and a column's logsumexps by each logit in their sums.
 
-    With a `shift` near the largest logit, one exponential serves both. Without a shift, the result
-    is exact however far the logits lie apart.
+    With a `shift` near the largest logit, one exponential is enough for both. Without a shift, the
+    result is exact for logits that differ by any amount.
     """
     row, column = (jax.tree.map(lambda x: x[..., None], of_rows), of_columns)
     if shift is None:
@@ -173,7 +174,7 @@ def softmaxes(
 def inner_products(subscripts: str, left: Vectors, right: Vectors) -> Float[Array, "..."]:
     """Inner products of unit vectors: an einsum of `left.z` and `right.z`.
 
-    Where both sides came in as bfloat16, matrix units multiply what came in.
+    If both sides were given as bfloat16, matrix units multiply the original bfloat16 numbers.
     """
 
     def of_units(left, right):
@@ -240,7 +241,7 @@ def _reduce_pairs(sides, pairs, temperature, *, shifted, masks_everywhere):
             size = similarities.shape[1 - axis]
             return Reduced(*(jnp.full(size, x, similarities.dtype) for x in (empty, 0, 0)))
 
-        # The branches scale the similarities, because they do so in one pass with the sums.
+        # The similarities are scaled inside the branches, where XLA fuses this with the sums.
         reduced = _by_kind(
             kind,
             whole=lambda: (reduce_whole(1), reduce_whole(0)),
@@ -289,7 +290,7 @@ def _pair_gradients(sides, pairs, temperature, known, *, shifted, masks_everywhe
             positives = of_row.of_positive[:, None] + of_column.of_positive
             return jnp.where(in_sum, by_logit, 0) + jnp.where(positive, positives, 0)
 
-        # The products stand in the branches, because a branch that returned a tile would copy it.
+        # The products are inside the branches, because a branch that returned a tile would copy it.
         by_row, by_column = _by_kind(
             kind,
             whole=lambda: (to_rows(by_logit), to_columns(by_logit)),
@@ -323,20 +324,20 @@ def _kinds(sides, pairs) -> Int[Array, " p"]:
 
 
 def _by_kind(kind, *, masked, whole, same):
-    """Evaluates the one of three functions that suits a pair of tiles.
+    """Evaluates one of three functions, depending on the pair of tiles.
 
     Args:
-        kind: integer scalar, from `_kinds`; None for masks whatever the pair.
+        kind: integer scalar, from `_kinds`; None masks every pair.
         masked: for tiles that hold padding, or may hold a pair within a group.
         whole: for all other pairs of two tiles.
-        same: for a tile with itself. Every pair stands there in both orders, so a vector meets all
+        same: for a tile with itself. It contains every pair in both orders, so a vector meets all
             others as a row.
     """
     return masked() if kind is None else jax.lax.switch(kind, (masked, whole, same))
 
 
 def _masks(row, column, *, one_side):
-    """Of the pairs that enter the sums, and of the positives."""
+    """Masks of the pairs that enter the sums, and of the positives."""
     pair = (row.place >= 0)[:, None] & (column.place >= 0)
     if one_side:
         pair &= row.place[:, None] != column.place

@@ -1,4 +1,4 @@
-"""A batch of paired embeddings, made ready for the engine: what losses of two views begin with."""
+"""Prepares a batch of paired embeddings for the engine: the first step of losses of two views."""
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +24,9 @@ def anchors_of_views(
     z1: Float[Array, "B d"],
     temperature: Real[ArrayLike, ""],
 ) -> tuple[Float[Array, "2*B d"], Int[Array, " 2*B"], Float[Array, ""]]:
-    """The unit rows of both views as anchors, the example of each, the temperature in their dtype.
+    """Unit rows of both views as anchors, the example of each, and the temperature in their dtype.
 
-    The views of an example stand side by side, as `interleave_views` puts them.
+    The two views of an example are neighbouring rows, as in `interleave_views`.
     """
     z0, z1, temperature = unit_pairs(z0, z1, temperature)
     z = interleave_views(z0, z1)
@@ -36,13 +36,13 @@ def anchors_of_views(
 def unrounded_pairs(
     x: Float[Array, "B d"], y: Float[Array, "B d"]
 ) -> tuple[Unrounded, Unrounded] | tuple[None, None]:
-    """The unit rows of both as `unrounded` gives them; None where one is not bfloat16."""
+    """`unrounded` of both arrays; None if one of them is not bfloat16."""
     exact = unrounded(x), unrounded(y)
     return exact if None not in exact else (None, None)
 
 
 def unrounded_anchors(z0: Float[Array, "B d"], z1: Float[Array, "B d"]) -> Unrounded | None:
-    """The anchors of `anchors_of_views`, likewise."""
+    """`unrounded` of the anchors of `anchors_of_views`; None if a view is not bfloat16."""
     exact = unrounded_pairs(z0, z1)
     if None in exact:
         return None
@@ -56,8 +56,8 @@ def mean_over_anchors(
     """The mean of the anchors' losses, each times the weight of its example.
 
     Args:
-        losses: those of an example's anchors stand side by side.
-        weights: of every example; None for 1 each. No gradient reaches them.
+        losses: of all anchors; the anchors of an example are neighbours.
+        weights: of every example; None for 1 each. They get no gradient.
     """
     if weights is None:
         return jnp.mean(losses)

@@ -45,9 +45,9 @@ def map_rows(
 
     * to keep gradients out of the columns (momentum keys, mixtures), apply
       `jax.lax.stop_gradient` to them inside it;
-    * for other similarities than `inner_products`, compute them from the vectors it gets
-      (`distances` are one);
-    * whatever is traced (temperature, queue, prototypes) comes in through `replicated`; it must
+    * for other similarities than `inner_products`, compute them from the vectors, for example by
+      `distances`;
+    * pass all traced values (temperature, queue, prototypes) through `replicated`: `row_fn` must
       not close over traced values.
 
     Args:
@@ -55,9 +55,9 @@ def map_rows(
             scalar: the position of the row in the global batch. `row` is `rows` at that
             position. `columns` and `replicated` are complete.
         rows: arrays `[R, ...]`.
-        columns: arrays `[C, ...]`; any tree, which need not resemble `rows`, or none, `()`. Columns
-            stand in the order of the global batch, so `jnp.arange(C)` are their positions.
-        replicated: arrays of any shape, or numbers, that every row needs whole.
+        columns: arrays `[C, ...]` in any tree, also another than that of `rows`, or none, `()`.
+            Columns have the order of the global batch, so `jnp.arange(C)` are their positions.
+        replicated: arrays of any shape, or numbers, that every row needs as a whole.
         mesh: rows and columns are sharded over all axes of this mesh; None computes as one
             device would, for any number of rows.
         block_size: rows evaluated at once on one device; None chooses.
@@ -79,14 +79,14 @@ def map_rows(
         [2, 2, 0]
     """
     check_block_size(block_size)
-    # The positions travel with the rows, so no device has to work out where it stands.
+    # The positions are sharded like the rows, so no device has to compute its own position.
     indexed_rows = (jnp.arange(_leading_size(rows)), rows)
 
     def map_blocks(
         indexed_rows: PyTree[Array], columns: PyTree[Array], replicated: PyTree[Array]
     ) -> PyTree[Array]:
-        # Inside a scan nothing can be merged with the recomputation, so the barriers that
-        # prevent_cse adds would only hinder fusion.
+        # Inside a scan XLA cannot merge the recomputation with anything, so the barriers of
+        # prevent_cse are not needed and would hinder fusion.
         @partial(jax.checkpoint, prevent_cse=False)
         def one_row(indexed_row: PyTree[Array]) -> PyTree[Array]:
             index, row = _widen(indexed_row)
@@ -96,7 +96,7 @@ def map_rows(
         block = block_size or _choose_block_size(local_rows)
         return jax.lax.map(one_row, indexed_rows, batch_size=min(block, local_rows))
 
-    # Rows are widened a block at a time, because no gradient of a row is a sum over blocks.
+    # Rows are widened one block at a time: the gradient of a row is not a sum over blocks.
     columns, replicated = _widen((columns, replicated))
     return with_all_columns(map_blocks, indexed_rows, columns, replicated, mesh=mesh)
 
@@ -111,8 +111,9 @@ def with_all_columns(
 ) -> PyTree[Array]:
     """Evaluate `function` on every device for its own rows and the columns of all devices.
 
-    Losses and their gradients cross devices here. Columns are all-gathered. Their gradients are
-    partial sums on every device, which the transposed operation reduces and scatters.
+    Losses and their gradients communicate between devices only here. Columns are all-gathered.
+    Every device has partial sums of their gradients, which the transposed operation reduces and
+    scatters.
 
     Args:
         function: `(rows, columns, replicated) -> pytree of arrays`, given the rows of one device.
@@ -147,9 +148,9 @@ def with_all_columns(
         mesh=mesh,
         in_specs=(sharded, sharded, PartitionSpec()),
         out_specs=sharded,
-        # The check would reject a plain loop inside the function, whose initial value looks
-        # replicated and whose result does not. Nothing leaves unsharded here, so there is nothing
-        # to check.
+        # The check would reject a plain loop inside the function, because the loop's initial value
+        # looks replicated and its result does not. All results are sharded, so the check is not
+        # needed.
         check_vma=False,
     )(rows, columns, replicated)
 
@@ -169,15 +170,15 @@ def inner_products(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Flo
 def distances(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Array, " C"]:
     """Euclidean distances of one row to all columns; a distance of zero has zero gradient.
 
-    Distances of near rows are exact too, which those from inner products are not. The computation
-    takes no more memory than its result.
+    Distances of near rows are exact too, unlike those that are computed from inner products. The
+    computation needs no more memory than its result.
     """
 
     @partial(jax.checkpoint, prevent_cse=False)
     def squared_distance(column: Float[Array, " d"]) -> Float[Array, ""]:
         return jnp.sum(jnp.square(row - column))
 
-    # The differences to C / d columns at once are as many numbers as the distances.
+    # The differences to C / d columns are C numbers, as many as the distances.
     chunk = -(-columns.shape[0] // columns.shape[1])
     squared = jax.lax.map(squared_distance, columns, batch_size=chunk)
     # A distance whose square underflows counts as zero. NaN must stay NaN.
@@ -189,8 +190,8 @@ def distances(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Ar
 def squared_distances(row: Float[Array, " d"], columns: Float[Array, "C d"]) -> Float[Array, " C"]:
     """Squared Euclidean distances of one row to all columns, from inner products.
 
-    Much quicker than `distances`. That of near rows has the rounding error of the squared norms of
-    what is left without the columns' mean, and may be a little below zero.
+    Much faster than `distances`. For near rows the result has the rounding error of the squared
+    norms after the columns' mean is subtracted, and may be slightly below zero.
     """
     mean = jax.lax.stop_gradient(columns.mean(0))
     row, columns = row - mean, columns - mean  # small numbers round less
@@ -210,7 +211,7 @@ def _widen(tree: PyTree[ArrayLike]) -> PyTree[Array]:
 
 
 def _choose_block_size(number_of_rows: int) -> int:
-    """About `_BLOCK_SIZE`, so that all blocks are nearly equal and the last is no sliver."""
+    """About `_BLOCK_SIZE`, chosen so that all blocks, the last one too, have nearly equal sizes."""
     number_of_blocks = -(-number_of_rows // _BLOCK_SIZE)
     return -(-number_of_rows // number_of_blocks)
 

@@ -1,9 +1,9 @@
 """The fast path for losses that are logsumexps over a symmetric matrix of similarities.
 
-One device compares every unordered pair of rows once. On a mesh each device computes the values
-and the whole gradient of its own rows. Two devices that share a similarity both form it, and no
-gradient is sent. One GPU does as on a mesh, because it is slow where a loop branches or writes to
-many places.
+A single device compares every unordered pair of rows once. On a mesh each device computes the
+values and the whole gradient of its own rows. A similarity between rows of two devices is computed
+on both, and no gradient is sent. A single GPU computes as on a mesh, because loops that branch or
+scatter are slow on GPUs.
 """
 
 import functools
@@ -48,26 +48,26 @@ def log_sum_and_positive(
 
     With `s` the inner product over the temperature, row i gets log sum_j exp s(z_i, z_j) over all
     j outside of its group, and the mean of s(z_i, z_p) over its positives, the other rows p of its
-    group (0 if there are none). Where positives are not apart, the sum holds them too. Both results
+    group (0 if there are none). Where positives are not apart, the sum includes them. Both results
     come from the same products, so their rounding errors cancel in a difference. The gradient with
-    respect to z and temperature is exact. The backward pass forms the products again, so memory is
-    linear in M.
+    respect to z and temperature is exact. The backward pass computes the products again, so memory
+    is linear in M.
 
-    A loss whose denominator holds a row's only positive, `e`, should still keep it apart, and add
-    it to the sum over negatives, `n`, as log(1 + n / e) = softplus(log n - log e). The gradient of
-    the positive is then n / (n + e). From a common sum it would be 1 - e / (n + e), which is all
-    rounding error where the two views of an example are nearly equal.
+    A loss whose denominator includes a row's only positive should still keep the positive apart.
+    With `e` the exponential of the positive and `n` the sum over negatives, the loss is
+    log(1 + n / e) = softplus(log n - log e), whose gradient is n / (n + e). From a common sum the
+    gradient would be 1 - e / (n + e), which is only rounding error if the two views of an example
+    are nearly equal.
 
     Args:
         z: unit rows, or rows of zeros.
-        group: integers, only compared for equality. On one device it is fastest where the rows of
-            a group stand side by side.
+        group: integers, only compared for equality. A single device is fastest if the rows of a
+            group are neighbours.
         temperature: positive scalar.
-        apart: whether a row's positives stay out of its sum; one value for all rows of a group.
-        exact: the unit rows of embeddings that came in as bfloat16, from `unrounded`; None for
-            others.
+        apart: whether a row's positives are left out of its sum; one value for all rows of a group.
+        exact: the unit rows of bfloat16 embeddings, from `unrounded`; None for other dtypes.
         mesh: rows are sharded over all axes of this mesh; None computes as one device would.
-        block_size: side of a tile, on a mesh rows of a block; None chooses.
+        block_size: side of a tile; on a mesh, number of rows in a block; None chooses.
 
     Raises:
         UserError: rows cannot be split evenly over the mesh, or `block_size < 1`.
@@ -88,7 +88,8 @@ def log_negatives_and_positive(
 ) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
     """`log_sum_and_positive` of pairs: rows 2i and 2i + 1 are each other's only positive, apart.
 
-    Take it wherever it is enough: Hopper GPUs have fused kernels for it, see `fused`.
+    Prefer it to `log_sum_and_positive` where it is general enough: Hopper GPUs have fused kernels
+    for it, see `fused`.
 
     Args:
         z: see `log_sum_and_positive`.
@@ -118,7 +119,7 @@ def log_sum_and_positive_of_labels(
     mesh: Mesh | None,
     block_size: int | None,
 ) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
-    """`log_sum_and_positive` of pairs with labels, the positives apart where a pair is alone.
+    """`log_sum_and_positive` of pairs with labels; a pair alone in its label is kept apart.
 
     Args:
         z: see `log_sum_and_positive`. Rows 2i and 2i + 1 are of one label.
@@ -232,10 +233,11 @@ def _backward(mesh, block_size, kept, cotangents):
 
     of_device = _for_mesh(mesh, in_rows, in_tiles)
     gradient = of_device(vectors, temperature, known)
-    # Every term depends on z only through z_i . z_j / temperature, and z_i . gradient_i counts
-    # each term twice, once for either row.
+    # Every term depends on z only through z_i . z_j / temperature. The sum of z_i . gradient_i
+    # counts
+    # each term twice, once for each of its two rows.
     of_temperature = -jnp.sum(vectors.z * gradient) / (2 * temperature)
-    no_gradient = jax.tree.map(jnp.zeros_like, vectors.exact)  # of what is z once more
+    no_gradient = jax.tree.map(jnp.zeros_like, vectors.exact)  # `exact` repeats z
     return Vectors(gradient, None, None, None, no_gradient), of_temperature
 
 
@@ -275,7 +277,7 @@ def _row_gradient(index, row, columns, temperature):
 
 
 def _masks_of_row(index, row, columns):
-    # Columns stand in order. Their places would have to be sent.
+    # Columns have the order of the batch, so their positions need not be sent.
     is_other = jnp.arange(len(columns.place)) != index
     positive = (columns.group == row.group) & is_other
     return is_other & ~(positive & row.apart), positive

@@ -1,9 +1,9 @@
 """The fast path for losses that are logsumexps over a matrix of similarities, along both its axes.
 
-Every pair of a query and a key is compared once, for the sums over keys and for those over queries
-alike. On a mesh a device compares its own queries with all keys. The sums over queries are then
-combined over all devices. The fused kernels of Hopper GPUs compare twice, because every result of
-theirs belongs to a row: queries with all keys, and keys with all queries.
+Every pair of a query and a key is compared once, and used for the sum over keys and for the sum
+over queries. On a mesh a device compares its own queries with all keys. The sums over queries are
+then combined over all devices. The fused kernels of Hopper GPUs compute sums over columns only, so
+they compare twice: queries with all keys, and keys with all queries.
 """
 
 import functools
@@ -39,19 +39,19 @@ def log_sums_and_positive(
     mesh: Mesh | None,
     block_size: int | None,
 ) -> tuple[Float[Array, " B"], Float[Array, " B"], Float[Array, " B"]]:
-    """For every query the logsumexp over the other keys, for every key that over the other queries.
+    """For every query the logsumexp over other keys, for every key that over other queries.
 
     With `s` the inner product over the temperature these are log sum_j exp s(q_i, k_j) and
-    log sum_j exp s(q_j, k_i) over j != i; the third result is s(q_i, k_i). It stays out of the sums
-    for the reason that `symmetric.log_sum_and_positive` gives. The gradient with respect to
-    queries, keys and temperature is exact. The backward pass forms the products again, so memory is
-    linear in B. Hopper GPUs take fused kernels, see `fused`.
+    log sum_j exp s(q_j, k_i) over j != i. The third result is s(q_i, k_i). The positive is left out
+    of the sums for the reason that `symmetric.log_sum_and_positive` gives. The gradient with
+    respect to queries, keys and temperature is exact. The backward pass computes the products
+    again, so memory is linear in B. Hopper GPUs use fused kernels, see `fused`.
 
     Args:
         queries: unit rows, or rows of zeros.
         keys: likewise; key i is the partner of query i.
         temperature: positive scalar.
-        exact: of queries and of keys, where they came in as bfloat16; see `unrounded`.
+        exact: `unrounded` of queries and of keys, if both are bfloat16.
         mesh: queries and keys are sharded over all axes of this mesh; None computes as one device
             would.
         block_size: side of a tile; None chooses.
@@ -125,7 +125,7 @@ def _log_negatives_backward(mesh, block_size, kept, cotangents):
         default=otherwise,
     )
     of_temperature = -jnp.sum(queries * by_queries) / temperature
-    # What is a vector once more has no gradient of its own.
+    # `exact` repeats the vectors, so it has no gradient of its own.
     return by_queries, by_keys, *jax.tree.map(jnp.zeros_like, exact), of_temperature
 
 
@@ -146,7 +146,7 @@ def _in_tiles(queries, keys, exact_queries, exact_keys, temperature, mesh, block
             for z, place, exact in (rows, columns)
         )
         over_keys, over_queries, positive = _reduce(rows, columns, temperature, mesh, block_size)
-        # A leading axis for the devices.
+        # The added leading axis is that of the devices.
         return over_keys, over_queries[None], positive
 
     over_keys, over_own_queries, positive = with_all_columns(

@@ -1,8 +1,8 @@
-"""Products of unit vectors that came in as bfloat16, without rounding them on their way.
+"""Products of unit vectors of bfloat16 embeddings, without rounding the unit vectors.
 
-A bfloat16 row divided by its norm is no bfloat16 row. Rounding it to one costs two digits, and
-keeping it in float32 costs several passes of matrix units that multiply bfloat16. The row itself,
-times one float32 scale, is the unit row, and its products take one pass.
+A bfloat16 row divided by its norm is not exactly a bfloat16 row. Rounding it to bfloat16 loses two
+digits. Keeping it in float32 costs several passes of matrix units that multiply bfloat16. But the
+unit row is the original row times one float32 scale, and products of original rows take one pass.
 """
 
 from typing import NamedTuple
@@ -20,9 +20,9 @@ class Unrounded(NamedTuple):
 
 
 def unrounded(x: Float[Array, "*n d"]) -> Unrounded | None:
-    """What `unit_rows` makes of bfloat16 rows, before anything is rounded; None for other dtypes.
+    """`unit_rows` of bfloat16 rows without rounding; None for other dtypes.
 
-    Each row is divided by a power of two, which rounds nothing, so that no product overflows.
+    Each row is divided by a power of two, which is exact, so that no product overflows.
     """
     if x.dtype != jnp.bfloat16:
         return None
@@ -43,11 +43,11 @@ def unrounded(x: Float[Array, "*n d"]) -> Unrounded | None:
 def unrounded_inner_products(
     subscripts: str, left: Unrounded, right: Unrounded
 ) -> Float32[Array, "..."]:
-    """Inner products of unit vectors, in one pass and exact but for the order of sums.
+    """Inner products of unit vectors, in one pass and exact up to the order of sums.
 
     Args:
-        subscripts: of an einsum of `left.rows` and `right.rows`; vectors of the left come before
-            those of the right in its result.
+        subscripts: of an einsum of `left.rows` and `right.rows`, in whose result the axes of the
+            left vectors come before those of the right.
         left: vectors.
         right: vectors.
     """
@@ -57,7 +57,7 @@ def unrounded_inner_products(
 def unrounded_sum(
     subscripts: str, weights: Float32[Array, "*n m"], vectors: Unrounded
 ) -> Float32[Array, "..."]:
-    """Sums of unit vectors, whose weights alone are rounded to bfloat16.
+    """Weighted sums of unit vectors; only the weights are rounded to bfloat16.
 
     Args:
         subscripts: of an einsum of the weights and `vectors.rows`.
@@ -68,6 +68,6 @@ def unrounded_sum(
 
 
 def _one_pass(subscripts, left, right):
-    # What is bfloat16 already may have been widened on its way here, which rounded nothing.
+    # bfloat16 numbers may have been widened on the way here. Narrowing them again is exact.
     left, right = (x.astype(jnp.bfloat16) for x in (left, right))
     return jnp.einsum(subscripts, left, right, preferred_element_type=jnp.float32)

@@ -1,4 +1,4 @@
-"""Networks that the views of an example pass one after the other: the base of most methods."""
+"""A chain of networks that all views pass through: the base of most methods."""
 
 import abc
 import dataclasses
@@ -21,7 +21,8 @@ from jcl.models.feature_map import FeatureMap, has_feature_map
 PyTree = Any
 Networks = Mapping[str, nn.Module]
 
-# What a chain sees: views of these kinds, and of kinds that begin with these, as "image_small".
+# Inputs of a chain: views of these kinds, and of kinds that begin with these, such as
+# "image_small".
 _INPUTS = ("image", "features", "video")
 
 
@@ -30,8 +31,8 @@ def init_chain(key: PRNGKeyArray, networks: Networks, views: Mapping[str, PyTree
 
     Args:
         key: of the parameters.
-        networks: in the order in which views pass them.
-        views: kind -> leaves [B, V, ...]; the first kind is what the first network is made for.
+        networks: in the order in which views pass through them.
+        views: kind -> leaves [B, V, ...]; the first kind sets the input shape of the first network.
     """
     x, variables = _as_rows(next(iter(_seen(views).values()))), {}
     keys = jax.random.split(key, len(networks))
@@ -52,16 +53,17 @@ def embed_chain(
 ) -> tuple[dict[str, Float[Array, "B V ..."]], dict[str, PyTree]]:
     """Passes all views through all networks, in training mode.
 
-    The first network is called once for each kind of views, as kinds may differ in size; the others
-    once for all views together, kinds in their order. With one call a view, BatchNorm's statistics
-    would tell the views apart.
+    The first network is called once for each kind of views, because kinds may differ in size. The
+    others are called once for all views together, in the order of the kinds. With one call per
+    view, each view would have its own BatchNorm statistics, which would reveal the view.
 
     Args:
         networks: in order.
         params: of each network, by its name; there may be more.
-        model_state: likewise.
-        views: kind -> leaves [B, V, ...]; "side" is left out.
-        keys: one an example, for networks whose call takes `keys`; None: these draw nothing.
+        model_state: of each network, by its name.
+        views: kind -> leaves [B, V, ...]; "side" is ignored.
+        keys: one per example, for networks whose call takes `keys`; with None these use no random
+            numbers.
 
     Returns:
         The output of each network [B, V, ...], by its name, and each network's new statistics.
@@ -87,7 +89,7 @@ def embed_chain(
 def infer_chain(
     networks: Networks, params: PyTree, model_state: PyTree, inputs: PyTree
 ) -> dict[str, Float[Array, "N ..."]]:
-    """The output of each network for inputs [N, ...], statistics frozen, by its name."""
+    """The output of each network for inputs [N, ...], by its name, with frozen statistics."""
     outputs, x = {}, inputs
     for name, module in networks.items():
         variables = {"params": params[name], "batch_stats": model_state[name]}
@@ -96,11 +98,11 @@ def infer_chain(
 
 
 def input_of(inputs: Mapping[str, jax.Array]) -> jax.Array:
-    """The images of examples, or where they have none their feature vectors or videos."""
+    """The images of examples, or their feature vectors or videos if they have no images."""
     for kind in _INPUTS:
         if kind in inputs:
             return inputs[kind]
-    raise UserError(f"examples have {', '.join(inputs)}, and networks want {' or '.join(_INPUTS)}")
+    raise UserError(f"examples have {', '.join(inputs)}, but networks need {' or '.join(_INPUTS)}")
 
 
 def views_of_inputs(views: Mapping[str, PyTree]) -> dict[str, PyTree]:
@@ -112,7 +114,7 @@ def views_of_inputs(views: Mapping[str, PyTree]) -> dict[str, PyTree]:
     found = {kind: tree for kind, tree in views.items() if kind.split("_")[0] in _INPUTS}
     if not found:
         raise UserError(
-            f"the encoder takes views of {' or '.join(_INPUTS)}, and the recipe of views "
+            f"the encoder takes views of {' or '.join(_INPUTS)}, but the recipe of views "
             f"(views.name) makes {', '.join(views)}"
         )
     return found
@@ -120,7 +122,7 @@ def views_of_inputs(views: Mapping[str, PyTree]) -> dict[str, PyTree]:
 
 @dataclasses.dataclass(frozen=True)
 class Chain(abc.ABC):
-    """An encoder and what follows it, all views through all of it; a subclass says what follows.
+    """An encoder and further networks, through which all views pass; a subclass adds the latter.
 
     Attributes:
         encoder: maps images [N, H, W, C], vectors [N, F] or clips [N, T, H, W, C] to features
@@ -132,17 +134,17 @@ class Chain(abc.ABC):
     instead: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self):  # noqa: B027  most classes have no options
-        """Nothing to check; classes that bring options check these, and call this."""
+        """Checks nothing; classes with options check these, and call this method."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """See `Method`: nothing but what the views are made of."""
+        """See `Method`: nothing besides the inputs of the views."""
         return ()
 
     @property
     @abc.abstractmethod
     def networks(self) -> Networks:
-        """What views pass, in this order, by the names of their parameters."""
+        """The networks in the order in which views pass through them, by parameter name."""
 
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; views [B, V, ...] of any kinds."""
@@ -150,7 +152,7 @@ class Chain(abc.ABC):
         return init_chain(key, self.networks, views_of_inputs(views))
 
     def embed(self, variables, views, keys) -> Embedded:
-        """See `Method.embed`; the embeddings are what the last network gives [B, V, d]."""
+        """See `Method.embed`; the embeddings are the output of the last network [B, V, d]."""
         params, model_state, _ = variables
         views = views_of_inputs(views)
         outputs, new_state = embed_chain(self.networks, params, model_state, views, keys)
@@ -161,7 +163,7 @@ class Chain(abc.ABC):
         """See `Method.objective`; embeddings [B, V, d], raw."""
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """Nothing changes beside the optimizer's update."""
+        """Changes nothing: there is only the optimizer's update."""
         del carry, clock
         return variables
 
@@ -171,7 +173,7 @@ class Chain(abc.ABC):
         return {"features": found["encoder"], **self.map_of(variables, inputs)}
 
     def map_of(self, variables, inputs) -> dict[str, Float[Array, "N h w D"]]:
-        """`map`, what `features` is the mean of, where the encoder has a feature map."""
+        """`map`, the feature map whose mean is `features`, if the encoder has one."""
         if not has_feature_map(self.encoder):
             return {}
         networks = {"encoder": FeatureMap(self.encoder)}
@@ -179,7 +181,7 @@ class Chain(abc.ABC):
         return {"map": found["encoder"]}
 
     def infer(self, variables, inputs, *names: str) -> dict[str, Float[Array, "N ..."]]:
-        """The outputs of those of the networks, in their order, for the inputs of examples."""
+        """The outputs of the networks of these names, in their order, for inputs of examples."""
         networks = {name: self.networks[name] for name in names}
         return infer_chain(networks, variables.params, variables.model_state, input_of(inputs))
 
@@ -192,7 +194,7 @@ def _apply(module, params, state, x, keys):
 
 
 def _row_keys(module, name: str, keys, first: int, count: int):
-    """A key a row for a network that takes some: of its name, the example and the view."""
+    """One key per row for a network that takes keys: from its name, the example and the view."""
     if keys is None or "keys" not in inspect.signature(type(module).__call__).parameters:
         return None
     views = jnp.arange(first, first + count, dtype=jnp.uint32)
@@ -206,5 +208,5 @@ def _seen(views: Mapping[str, PyTree]) -> dict[str, PyTree]:
 
 
 def _as_rows(tree: PyTree) -> PyTree:
-    # Example-major, so that a batch sharded over devices stays where it is.
+    # Example-major, so that every row of a sharded batch stays on its device.
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree)

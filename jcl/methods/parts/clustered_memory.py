@@ -1,8 +1,8 @@
 """A queue whose rows are in clusters, so that neighbours are near and of one kind.
 
-Take it where the nearest rows of a queue may be of another kind; `jcl.methods.parts.nearest` needs
-no clusters. Clusters come from k-means once the queue is full; from then on each batch is shared
-among them equally, and a prototype is the mean direction of its cluster's rows.
+Take it if the nearest rows of a queue may be of another kind; `jcl.methods.parts.nearest` needs no
+clusters. Clusters come from k-means once the queue is full. From then on the rows of each batch are
+assigned to clusters in equal shares, and a prototype is the mean direction of its cluster's rows.
 """
 
 from typing import TypedDict
@@ -24,7 +24,7 @@ class ClusteredMemory(TypedDict):
 
     Attributes:
         queue: of M unit rows [M, d].
-        clusters: int32 [M], of each row: its prototype.
+        clusters: int32 [M], the prototype of each row.
         prototypes: unit rows [P, d].
     """
 
@@ -36,14 +36,14 @@ class ClusteredMemory(TypedDict):
 def start(
     key: PRNGKeyArray, size: int, prototypes: int, width: int, dtype: DTypeLike = jnp.float32
 ) -> ClusteredMemory:
-    """A memory of random directions, which mean nothing before it is full and `cluster` was called.
+    """A memory of random directions; it is usable once it is full and `cluster` was called.
 
     Args:
-        key: of the directions.
+        key: for the directions.
         size: M.
         prototypes: P.
         width: d.
-        dtype: float32, or float64 where rows are.
+        dtype: float32, or float64 if rows are float64.
     """
     rows_key, prototypes_key = jax.random.split(key)
     return {
@@ -56,13 +56,13 @@ def start(
 def assign(
     memory: ClusteredMemory, embeddings: Float[Array, "B d"], *, epsilon: float, mesh: Mesh | None
 ) -> Int[Array, " B"]:
-    """A cluster for each row of a batch, such that clusters share the batch about equally.
+    """A cluster for each row of a batch, such that clusters get about equal shares.
 
     Args:
         memory: before the batch is pushed.
         embeddings: raw.
-        epsilon: that cosines are divided by (`jcl.losses.sinkhorn`).
-        mesh: over whose axes the batch is sharded; None: as one device would.
+        epsilon: cosines are divided by it (`jcl.losses.sinkhorn`).
+        mesh: the batch is sharded over its axes; None computes as one device would.
     """
     scores = prototypes_lib.scores(embeddings, memory["prototypes"])
     return jnp.argmax(sinkhorn(scores, epsilon=epsilon, mesh=mesh), axis=1).astype(jnp.int32)
@@ -79,7 +79,7 @@ def push(
         clusters: of each.
 
     Raises:
-        UserError: M does not divide by B.
+        UserError: M is not divisible by B.
     """
     position = memory["queue"]["position"]
     queue = queue_lib.push(memory["queue"], embeddings)
@@ -89,12 +89,12 @@ def push(
 
 
 def cluster(memory: ClusteredMemory, key: PRNGKeyArray, *, iterations: int = 20) -> ClusteredMemory:
-    """Clusters all rows anew by k-means of unit rows, from some of the rows as first prototypes.
+    """Clusters all rows again by k-means of unit rows, with some of the rows as first prototypes.
 
     Args:
         memory: full.
-        key: of the choice of rows. The result is a function of memory and key.
-        iterations: of Lloyd's algorithm, always as many.
+        key: for the choice of rows. The result depends only on memory and key.
+        iterations: of Lloyd's algorithm; there is no early stop.
     """
     rows = memory["queue"]["rows"]
     count = len(memory["prototypes"])
@@ -107,16 +107,16 @@ def cluster(memory: ClusteredMemory, key: PRNGKeyArray, *, iterations: int = 20)
 def neighbours(
     memory: ClusteredMemory, embeddings: Float[Array, "B d"], count: int, mesh: Mesh | None
 ) -> Float[Array, "B {count} d"]:
-    """Of each embedding the nearest rows of its nearest prototype's cluster, the nearest first.
+    """The nearest rows in the cluster of each embedding's nearest prototype, the nearest first.
 
-    They are the nearest of all rows where the cluster has no more than `count`. No gradient reaches
-    either side.
+    If the cluster has at most `count` rows, they are the nearest of all rows. Neither side gets a
+    gradient.
 
     Args:
         memory: full and clustered.
         embeddings: raw, sharded over the mesh.
-        count: how many, fewer than M.
-        mesh: over whose axes the embeddings are sharded; None: as one device would.
+        count: number of neighbours, fewer than M.
+        mesh: the embeddings are sharded over its axes; None computes as one device would.
     """
 
     def of_row(index, row, columns, memory):

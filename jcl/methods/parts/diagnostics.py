@@ -1,4 +1,4 @@
-"""What to watch while views, or two towers, are contrasted: similarities and collapse."""
+"""Metrics of contrastive training: similarities, and a measure of collapse."""
 
 import itertools
 import math
@@ -45,7 +45,7 @@ def several_view_diagnostics(z: Float[Array, "B V d"]) -> dict[str, Float[Array,
 def two_tower_diagnostics(
     z0: Float[Array, "B d"], z1: Float[Array, "B d"]
 ) -> dict[str, Float[Array, ""]]:
-    """Like `two_view_diagnostics`, of towers whose rows are never compared among themselves.
+    """Like `two_view_diagnostics`, for towers whose rows are not compared within a tower.
 
     Args:
         z0: raw embeddings of one tower, any float dtype.
@@ -71,10 +71,10 @@ def _of_views(views: Sequence[Float[Array, "B d"]]) -> dict[str, Float[Array, ""
     total = sum(z.sum(0) for z in views)
     squares = sum((z**2).sum(0) for z in views)
     positives = sum((a * b).sum() for a, b in itertools.combinations(views, 2))
-    # The sum over all ordered pairs of rows is |sum of rows|^2; take away the rows with
-    # themselves and each positive pair twice.
+    # The sum over all ordered pairs of rows is |sum of rows|^2. Subtract the rows with themselves,
+    # and each positive pair twice.
     negatives = total @ total - squares.sum() - 2 * positives
-    others = float(max(rows * (rows - count), 1))  # an int of large batches overflows
+    others = float(max(rows * (rows - count), 1))  # an int32 would overflow for large batches
     variance = squares / rows - (total / rows) ** 2
     return {
         "positive_similarity": positives / (batch * math.comb(count, 2)),

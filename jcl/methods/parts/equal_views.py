@@ -1,4 +1,4 @@
-"""Views of an example that are all alike, however many."""
+"""Any number of views of one kind and size."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from jcl.methods.parts.chain import Chain, views_of_inputs
 
 
 def check_several(embeddings: Float[Array, "B V d"]) -> None:
-    """Raises UserError where an example has fewer than two views."""
+    """Raises UserError if an example has fewer than two views."""
     count = embeddings.shape[1]
     if count < 2:
         raise UserError(
-            "the method takes two views of an example or more, and the recipe of views "
+            "the method takes two views of an example or more, but the recipe of views "
             f"(views.name, views.count) makes {count}"
         )
 
@@ -30,7 +30,7 @@ def mean_over_pairs(
     """The mean of a loss of two views over all V (V - 1) / 2 pairs of views.
 
     Args:
-        loss: of two views, which is given the view that comes first in `embeddings` first.
+        loss: of two views, given in the order of `embeddings`.
         embeddings: raw, of V >= 2 views.
 
     Raises:
@@ -40,7 +40,7 @@ def mean_over_pairs(
     first, second = np.triu_indices(embeddings.shape[1], 1)
     if len(first) == 1:
         return loss(embeddings[:, 0], embeddings[:, 1])
-    # A loop, because every copy of a loss takes as long to compile as the loss does.
+    # A loop in the compiled program, because every copy of a loss would be compiled separately.
     return jnp.mean(
         jax.lax.map(
             lambda pair: loss(embeddings[:, pair[0]], embeddings[:, pair[1]]),
@@ -51,19 +51,19 @@ def mean_over_pairs(
 
 @dataclasses.dataclass(frozen=True)
 class EqualViews(Chain):
-    """A chain for views of one kind alone, none of which is smaller than the others."""
+    """A chain for views of one kind only, all of the same size."""
 
     def embed(self, variables, views, keys) -> Embedded:
         """See `Method.embed`.
 
         Raises:
-            UserError: there are views of several kinds. Their embeddings lie side by side, where
-                nothing tells large ones from small ones.
+            UserError: there are views of several kinds. Their embeddings are in one array, in which
+                large and small views cannot be told apart.
         """
         kinds = views_of_inputs(views)
         if len(kinds) > 1:
             raise UserError(
-                "the method takes views of one size, and the recipe of views (views.name) makes "
-                f"{' and '.join(kinds)}; views.count is how many there are"
+                "the method takes views of one size, but the recipe of views (views.name) makes "
+                f"{' and '.join(kinds)}; views.count sets the number of views"
             )
         return super().embed(variables, views, keys)

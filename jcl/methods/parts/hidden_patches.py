@@ -13,7 +13,7 @@ from jcl.errors import UserError
 
 PyTree = Any
 
-# The middle of [0, 1], which networks make zero of.
+# The middle of [0, 1], which networks map to zero.
 _GRAY = 0.5
 
 
@@ -24,23 +24,23 @@ def hide_patches(
     share: float,
     size: int,
 ) -> dict[str, PyTree]:
-    """The views with a share of their square patches gray, others in every view.
+    """The views with a share of their square patches set to gray, different ones in every view.
 
     Args:
         views: kind -> images [B, V, H, W, C].
-        keys: one an example.
-        share: of the patches that is hidden, rounded to whole patches; in [0, 1).
-        size: side of a patch in pixels; at the right and the bottom patches may be cut off.
+        keys: one per example.
+        share: share of patches that are hidden, rounded to whole patches; in [0, 1).
+        size: side of a patch in pixels; patches at the right and the bottom may be cut off.
 
     Raises:
-        UserError: views are no images.
+        UserError: views are not images.
     """
     hidden = {}
     for kind, images in views.items():
         if images.ndim != 5:
             raise UserError(
-                f"method.mask_share={share} hides patches of images, and the views {kind!r} are "
-                "none: set it to 0"
+                f"method.mask_share={share} hides patches of images, but the views {kind!r} are "
+                "not images: set it to 0"
             )
         draw = functools.partial(_chosen, shape=images.shape[2:4], share=share, size=size)
         of_kind = functools.partial(jax.random.fold_in, data=zlib.crc32(f"hide {kind}".encode()))

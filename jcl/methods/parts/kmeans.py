@@ -1,7 +1,6 @@
-"""k-means of directions: rows go to the prototype with the largest product, and that follows them.
+"""k-means of directions: each row is assigned to the prototype with the largest inner product.
 
-The results are functions of the arguments alone. Take `jcl.losses.sinkhorn` where clusters are to
-be of one size.
+The results depend only on the arguments. Take `jcl.losses.sinkhorn` for clusters of equal size.
 """
 
 import jax
@@ -21,17 +20,17 @@ def cluster_directions(
     taken: Bool[Array, " N"] | None = None,
     used: Bool[Array, " P"] | None = None,
 ) -> tuple[Int[Array, " N"], Float[Array, "P d"]]:
-    """Lloyd's algorithm, always of as many iterations.
+    """Lloyd's algorithm with a fixed number of iterations.
 
     Args:
         rows: unit rows.
-        first: prototypes to begin with, unit rows.
-        iterations: how many.
-        taken: which rows prototypes follow; None: all.
-        used: which prototypes rows may have; None: all.
+        first: initial prototypes, unit rows.
+        iterations: number of iterations.
+        taken: mask of the rows that prototypes are means of; None takes all.
+        used: mask of the prototypes that rows may be assigned to; None takes all.
 
     Returns:
-        Of each row its prototype, int32, and the prototypes, unit rows.
+        The prototype of each row, int32, and the prototypes, unit rows.
     """
     taken = jnp.ones(len(rows), bool) if taken is None else taken
 
@@ -47,7 +46,7 @@ def nearest(
     prototypes: Float[Array, "P d"],
     used: Bool[Array, " P"] | None = None,
 ) -> Int[Array, " N"]:
-    """Of each row the prototype with the largest product, int32, among those that are used."""
+    """The prototype of each row, int32: the one with the largest product among those in use."""
     scores = products(rows, prototypes.T)
     if used is not None:
         scores = jnp.where(used, scores, -jnp.inf)
@@ -60,15 +59,15 @@ def mean_directions(
     before: Float[Array, "P d"],
     taken: Bool[Array, " N"] | None = None,
 ) -> Float[Array, "P d"]:
-    """The mean direction of each cluster's rows; a cluster without rows keeps what it had before.
+    """The mean direction of each cluster's rows; a cluster without rows keeps its prototype.
 
     Args:
         rows: unit rows.
-        clusters: of each row.
+        clusters: the cluster of each row.
         before: the prototypes so far.
-        taken: which rows count; None: all.
+        taken: mask of the rows that count; None takes all.
     """
-    # A product, because sums that are scattered come in any order on GPUs.
+    # A matrix product, because GPUs add scattered sums in a random order.
     members = jax.nn.one_hot(clusters, len(before), dtype=rows.dtype, axis=0)
     if taken is not None:
         members = members * taken.astype(rows.dtype)

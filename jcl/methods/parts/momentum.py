@@ -1,7 +1,7 @@
-"""Networks that follow others by a moving average of their parameters, and get no gradient.
+"""Momentum networks: copies whose parameters are a moving average, without gradient.
 
-The copies' parameters are `method_state["momentum"]` and their own running statistics are
-`model_state["momentum"]`, each by the names of the networks that they follow.
+The copies' parameters are `method_state["momentum"]`. Their own running statistics are
+`model_state["momentum"]`. Both have the names of the original networks.
 """
 
 import dataclasses
@@ -25,11 +25,11 @@ _NAMES = ("encoder", "projector")
 
 
 def with_copies(variables: Variables, names: tuple[str, ...]) -> Variables:
-    """The variables with new copies of the networks of these names, whatever copies were there."""
+    """The variables with new copies of the networks of these names; older copies are replaced."""
     params, model_state, method_state = variables
     copied = {name: params[name] for name in names}
     statistics = {name: model_state[name] for name in names}
-    # New arrays: a step that is given the state's memory may not be given the same twice.
+    # New arrays, because a step that reuses the state's memory must not get an array twice.
     copied, statistics = jax.tree.map(jnp.copy, (copied, statistics))
     return Variables(
         params, {**model_state, MOMENTUM: statistics}, {**method_state, MOMENTUM: copied}
@@ -42,15 +42,15 @@ def embed_copies(
     views: PyTree,
     keys: Shaped[PRNGKeyArray, " B"] | None,
 ) -> tuple[dict[str, Float[Array, "B V ..."]], dict[str, PyTree]]:
-    """Passes views through the copies in training mode, as `embed_chain` through the originals.
+    """Passes views through the copies in training mode, as `embed_chain` does for the originals.
 
-    No gradient reaches the copies, because the step differentiates by `params` alone.
+    The copies get no gradient, because the step differentiates by `params` alone.
 
     Args:
-        networks: those that have copies, in order; or some of the first ones.
+        networks: the networks that have copies, in order; or the first ones of them.
         variables: with copies.
         views: kind -> leaves [B, V, ...].
-        keys: one an example. Dropout differs from that of the originals; None drops nothing.
+        keys: one per example. Dropout differs from that of the originals; None drops nothing.
 
     Returns:
         The output of each copy [B, V, ...], by its network's name, and the new statistics.
@@ -63,11 +63,12 @@ def embed_copies(
 
 
 def follow(variables: Variables, share: Float[Array, ""] | float) -> Variables:
-    """Moves the parameters of the copies towards those that they follow.
+    """Moves the parameters of the copies towards those of the original networks.
 
     Args:
         variables: after the optimizer's update.
-        share: of the new parameters, 1 minus the decay: 0 holds the copies still, 1 copies.
+        share: share of the new parameters, 1 minus the decay: 0 keeps the copies unchanged, 1
+            copies the networks.
     """
     before = variables.method_state[MOMENTUM]
     now = {name: variables.params[name] for name in before}
@@ -77,16 +78,17 @@ def follow(variables: Variables, share: Float[Array, ""] | float) -> Variables:
 
 @dataclasses.dataclass(frozen=True)
 class Momentum:
-    """Encoder and projector of a two-view method have copies that follow them.
+    """Adds momentum copies of encoder and projector to a two-view method.
 
-    It stands before the class that has the networks: `class MoCoV2(Momentum, CosineContrast)`. The
-    embeddings are then {"online": those of that class, "momentum": what the projector's copy gives,
-    [B, V, d] and raw}. A method that copies other networks, or shows the copies other views, takes
-    the functions of this file instead.
+    It is a base class before the class that has the networks: `class MoCoV2(Momentum,
+    CosineContrast)`. The embeddings are then {"online": those of that class, "momentum": the raw
+    output [B, V, d] of the projector's copy}. A method that copies other networks, or passes other
+    views to the copies, uses the functions of this file instead.
 
     Attributes:
-        decay: of the moving average in the first step: 1 holds the copies still, 0 copies.
-        decay_end: what a cosine takes the decay to by the end of the run; None holds it constant.
+        decay: of the moving average in the first step: 1 keeps the copies unchanged, 0 copies the
+            networks.
+        decay_end: the decay at the end of the run; a cosine leads to it; None holds it constant.
 
     Source: He et al. 2020 (MoCo), Eq. 2; the cosine is Grill et al. 2020 (BYOL), section 3.3.
     """
@@ -100,20 +102,20 @@ class Momentum:
             check_probability(f"method.{key}", getattr(self, key))
 
     def share(self, clock: Clock) -> Float[Array, ""]:
-        """1 minus the decay of a step, which float32 holds more exactly than the decay."""
+        """1 minus the decay of a step; float32 is more exact for it than for the decay."""
         end = self.decay if self.decay_end is None else self.decay_end
         return clock.cosine(1 - self.decay, 1 - end)
 
     def init(self, key, views, data) -> Variables:
-        """See `Method.init`; the copies begin as the networks do."""
+        """See `Method.init`; the copies start equal to the networks."""
         return self.adopt(super().init(key, views, data))
 
     def adopt(self, variables) -> Variables:
-        """See `Method`: the copies are those of the networks that came."""
+        """See `Method`: copies the networks again that were loaded from another run."""
         return with_copies(variables, _NAMES)
 
     def embed(self, variables, views, keys) -> Embedded:
-        """See `Method.embed`; all views pass the copies too."""
+        """See `Method.embed`; all views pass through the copies too."""
         online = super().embed(variables, views, keys)
         copied = {name: self.networks[name] for name in _NAMES}
         views = views_of_inputs(views)
@@ -124,5 +126,5 @@ class Momentum:
         )
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """The copies follow."""
+        """Moves the copies towards the networks."""
         return follow(super().after_update(variables, carry, clock), self.share(clock))

@@ -1,4 +1,4 @@
-"""The nearest of candidates that all devices hold, such as the rows of a queue."""
+"""The nearest of several candidates that every device holds, such as the rows of a queue."""
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +13,14 @@ def nearest(
     candidates: Float[Array, "K d"],
     mesh: Mesh | None,
 ) -> Float[Array, "B d"]:
-    """Of each embedding the candidate with the largest cosine, the first of several.
+    """The candidate with the largest cosine to each embedding; the first one of equal cosines.
 
-    No gradient reaches either side. Rows are compared a block at a time, so no array [B, K] is
-    made.
+    Neither side gets a gradient. Rows are compared one block at a time, so no array [B, K] is made.
 
     Args:
         embeddings: raw, sharded over the mesh.
-        candidates: unit rows, whole on every device.
-        mesh: over whose axes the embeddings are sharded; None: as one device would.
+        candidates: unit rows, all of them on every device.
+        mesh: the embeddings are sharded over its axes; None computes as one device would.
     """
     rows, candidates = jax.lax.stop_gradient((unit_rows(embeddings), candidates))
     return map_rows(_nearest_of_row, rows, (), candidates, mesh=mesh, block_size=None)

@@ -1,4 +1,4 @@
-"""What methods share that predict one view's projection from the other's."""
+"""The base of methods that predict one view's projection from the other's."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from jcl.methods.parts.two_view import TwoViewNetworks
 
 @dataclasses.dataclass(frozen=True)
 class Predicted(TwoViewNetworks):
-    """Encoder, projector and predictor, both views through all three; probes see the first two.
+    """Encoder, projector and predictor; probes use the outputs of the first two.
 
     Attributes:
-        predictor: maps projections [N, d] to predictions [N, d] of other projections.
+        predictor: maps projections [N, d] to predictions [N, d] of the other view's projections.
     """
 
     predictor: nn.Module = dataclasses.field(kw_only=True)  # after options of other classes
@@ -27,7 +27,7 @@ class Predicted(TwoViewNetworks):
         if None not in given and given[0] != given[1]:
             raise UserError(
                 f"predictor.output_dim={given[1]} is impossible: predictions are compared with "
-                f"projections, whose projector.output_dim={given[0]}"
+                f"projections, so it must equal projector.output_dim={given[0]}"
             )
 
     @property

@@ -1,4 +1,4 @@
-"""Prototypes: unit vectors that examples are compared with, trained like weights."""
+"""Prototypes: trained unit vectors that examples are compared with."""
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,10 @@ from jcl.losses import unit_rows
 
 
 def check(key: str, count: int) -> None:
-    """Raises UserError unless there are two prototypes or more: one tells no examples apart."""
+    """Raises UserError if there are fewer than two prototypes, which makes all codes equal."""
     check_count(key, count)
     if count < 2:
-        raise UserError(f"{key}={count} is impossible: fewer than two tell no examples apart")
+        raise UserError(f"{key}={count} is impossible: it must be at least 2")
 
 
 def start(key: PRNGKeyArray, count: int, width: int, dtype: DTypeLike) -> Float[Array, "K d"]:
@@ -37,21 +37,21 @@ def scores(
 
 
 def normalised(prototypes: Float[Array, "K d"]) -> Float[Array, "K d"]:
-    """Unit rows again, after an update moved them off the sphere."""
+    """The prototypes as unit rows again, after an update changed their norms."""
     return unit_rows(prototypes).astype(prototypes.dtype)
 
 
 def held(
     prototypes: Float[Array, "K d"], step: Int[Array, ""] | int, steps: int
 ) -> Float[Array, "K d"]:
-    """The same values; in the first `steps` steps no gradient reaches them.
+    """The same values, without gradient in the first `steps` steps.
 
-    Weight decay and the momentum of an optimizer need no gradient: what must not move at all is put
-    back in `after_update`, while `is_held`.
+    Weight decay and an optimizer's momentum change values even without a gradient. So prototypes
+    that must not change are restored in `after_update`, as long as `is_held`.
     """
     return jnp.where(is_held(step, steps), jax.lax.stop_gradient(prototypes), prototypes)
 
 
 def is_held(step: Int[Array, ""] | int, steps: int) -> Bool[Array, ""]:
-    """Whether the step is one of the first `steps`, the first of all being 0."""
+    """Whether the step is one of the first `steps`, counted from 0."""
     return jnp.asarray(step < steps)

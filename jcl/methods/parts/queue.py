@@ -1,7 +1,7 @@
 """A queue of the newest keys, as negatives or neighbours beyond the batch.
 
-Take it where other examples are to be compared with, whichever they are; where a step needs what an
-earlier one found of its own examples, take `jcl.methods.parts.table`.
+Take it for comparisons with any other examples. If a step needs values that an earlier step
+computed for the same examples, take `jcl.methods.parts.table`.
 """
 
 from typing import TypedDict
@@ -16,11 +16,11 @@ from jcl.losses import unit_rows
 
 
 class Queue(TypedDict):
-    """The state of a queue; `rows` is what losses take.
+    """The state of a queue; losses take its `rows`.
 
     Attributes:
         rows: unit vectors [K, d].
-        position: int32 [], the row that is oldest and written next.
+        position: int32 [], the oldest row, which is overwritten next.
     """
 
     rows: Float[Array, "K d"]
@@ -28,22 +28,22 @@ class Queue(TypedDict):
 
 
 def check_size(key: str, size: int, batch: int) -> None:
-    """Raises UserError unless whole batches fill the queue whose size stands under a key."""
+    """Raises UserError unless the queue's size, the value of `key`, is a multiple of the batch."""
     if size % batch:
         raise UserError(
-            f"{key}={size} is impossible with batch_size={batch}: whole batches enter and leave "
-            "the queue, so its size is a multiple of the batch's"
+            f"{key}={size} is impossible with batch_size={batch}: it must be a multiple of "
+            "batch_size, because whole batches enter and leave the queue"
         )
 
 
 def start(key: PRNGKeyArray, size: int, width: int, dtype: DTypeLike = jnp.float32) -> Queue:
-    """A queue of random directions, which stand in for keys until there are some.
+    """A queue of random directions, which keys replace during the first steps.
 
     Args:
-        key: of the directions.
+        key: for the directions.
         size: K.
         width: d.
-        dtype: float32, or float64 where keys are.
+        dtype: float32, or float64 if keys are float64.
 
     Source: He et al. 2020 (MoCo), the code.
     """
@@ -59,13 +59,13 @@ def push(queue: Queue, keys: Float[Array, "B d"]) -> Queue:
         keys: raw, in the order of the global batch; their unit vectors are stored.
 
     Raises:
-        UserError: K does not divide by B.
+        UserError: K is not divisible by B.
     """
     rows, position = queue["rows"], queue["position"]
     size, batch = len(rows), len(keys)
     if size % batch:
         raise UserError(
-            f"a queue of {size} keys does not divide by the batch of {batch}: its size is a "
+            f"a queue of {size} keys is not divisible by the batch of {batch}: its size must be a "
             "multiple of the batch's"
         )
     rows = jax.lax.dynamic_update_slice_in_dim(

@@ -1,4 +1,4 @@
-"""What methods share that contrast queries with the keys of copies and with a queue of older keys.
+"""The base of methods that contrast queries with momentum keys and a queue of older keys.
 
 The queue is `method_state["queue"]` (`jcl.methods.parts.queue`).
 """
@@ -28,21 +28,22 @@ PyTree = Any
 
 @dataclasses.dataclass(frozen=True)
 class MomentumQueue(Momentum, CosineContrast):
-    """View 0 passes the networks, view 1 their copies, and earlier batches' keys wait in a queue.
+    """View 0 passes through the networks, view 1 through momentum copies; a queue has older keys.
 
     A subclass gives the loss. The embeddings are {"query": [B, d], "key": [B, d]}, both raw. A
-    step costs a forward and a backward pass of one view and a forward pass of the other, half of
-    what methods cost that show both views to both. BatchNorm's statistics are those of the global
-    batch, of queries and of keys apart. He et al. shuffle keys over devices instead, so that those
-    of a device are not told by its statistics.
+    step costs a forward and a backward pass of one view and a forward pass of the other. This is
+    half of the cost of methods that pass both views through both. BatchNorm's statistics are those
+    of the global batch, separately for queries and for keys. He et al. instead shuffle keys over
+    devices, so that the statistics of a device do not reveal its keys.
 
-    Keys wait `queue_size / batch_size` steps at most, which should be far fewer than the
-    `1 / (1 - decay)` steps that copies take to follow: 256 and 1,000 in the paper. Otherwise
-    queries may tell their own key from others by its age, whatever the images show.
+    Keys stay in the queue for `queue_size / batch_size` steps. This should be far less than
+    `1 / (1 - decay)`, the number of steps in which the copies change: 256 and 1,000 in the paper.
+    Otherwise queries may recognise their own key by its age, independent of the images.
 
     Attributes:
-        queue_size: how many of the newest keys are negatives, a multiple of the batch; far fewer
-            than there are training examples, or else most queries meet their own example there.
+        queue_size: number of newest keys that are negatives, a multiple of the batch. It should be
+            far smaller than the number of training examples; otherwise most queries find their own
+            example among the negatives.
     """
 
     temperature: float = 0.2
@@ -64,7 +65,7 @@ class MomentumQueue(Momentum, CosineContrast):
         return made._replace(method_state={**made.method_state, "queue": queue})
 
     def embed(self, variables, views, keys) -> Embedded:
-        """See `Method.embed`; each view passes one of the two."""
+        """See `Method.embed`; view 0 passes through the networks, view 1 through the copies."""
         params, model_state, _ = variables
         first, second = _views_apart(views_of_inputs(views))
         found, statistics = embed_chain(self.networks, params, model_state, first, keys)
@@ -92,7 +93,7 @@ class MomentumQueue(Momentum, CosineContrast):
         """See `Method.objective`.
 
         Raises:
-            UserError: the queue does not divide by the batch.
+            UserError: the queue's size is not a multiple of the batch.
         """
         q, k = embeddings["query"], embeddings["key"]
         queue_lib.check_size("method.queue_size", self.queue_size, len(k))
@@ -100,7 +101,7 @@ class MomentumQueue(Momentum, CosineContrast):
         return Outcome(loss, two_view_diagnostics(q, k), {"keys": k})
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """The copies follow, and the batch's keys take the place of the oldest in the queue."""
+        """Moves the copies, and replaces the oldest keys in the queue by the batch's keys."""
         variables = super().after_update(variables, carry, clock)
         queue = queue_lib.push(variables.method_state["queue"], carry["keys"])
         return variables._replace(method_state={**variables.method_state, "queue": queue})
@@ -110,13 +111,13 @@ def _views_apart(views: Mapping[str, PyTree]) -> tuple[dict[str, PyTree], dict[s
     """View 0 and view 1, each as views of its own.
 
     Raises:
-        UserError: there are not two views of one kind, of which an index would not complain.
+        UserError: there are not exactly two views of one kind, which indexing would not detect.
     """
     counts = {kind: jax.tree.leaves(tree)[0].shape[1] for kind, tree in views.items()}
     if list(counts.values()) != [2]:
         made = " and ".join(f"{count} of {kind!r}" for kind, count in counts.items())
         raise UserError(
-            "the method takes two views of an example, one for the query and one for the key, and "
+            "the method takes two views of an example, one for the query and one for the key, but "
             f"the recipe of views (views.name) makes {made}"
         )
     return tuple(jax.tree.map(lambda x, v=v: x[:, v : v + 1], dict(views)) for v in range(2))

@@ -1,4 +1,4 @@
-"""What methods share that compare all views of an example at once."""
+"""The base of methods that compare all views of an example at once."""
 
 import abc
 import dataclasses
@@ -14,10 +14,10 @@ from jcl.methods.parts.two_view import TwoViewNetworks
 
 @dataclasses.dataclass(frozen=True)
 class SeveralViewMethod(EqualViews, TwoViewNetworks):
-    """A loss of all views' embeddings and nothing else; a subclass gives the loss.
+    """A loss of all views' embeddings, without further state; a subclass gives the loss.
 
-    A class that compares by cosines divided by a temperature has `CosineContrast` as its second
-    base: `class MVInfoNCE(SeveralViewMethod, CosineContrast)`.
+    A class whose loss divides cosines by a temperature has `CosineContrast` as its second base:
+    `class MVInfoNCE(SeveralViewMethod, CosineContrast)`.
     """
 
     @abc.abstractmethod

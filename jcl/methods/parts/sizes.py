@@ -13,15 +13,15 @@ LARGE, SMALL = "large", "small"
 def by_size(
     embeddings: Float[Array, "B V d"], views: Mapping[str, Any]
 ) -> dict[str, Float[Array, "B v d"]]:
-    """Embeddings of views of several kinds, which lie side by side, by the size of the views.
+    """Splits embeddings of views of several kinds by the size of the views.
 
     Args:
-        embeddings: as `Chain.embed` makes them.
-        views: what they were made of: kind -> leaves [B, v, ...]. Kinds such as "image_small" are
-            small, and those of one word are large.
+        embeddings: from `Chain.embed`.
+        views: the views that were embedded: kind -> leaves [B, v, ...]. Kinds such as "image_small"
+            are small; kinds of one word are large.
 
     Returns:
-        LARGE and SMALL; one of which there are none is missing.
+        LARGE and SMALL; a size without views is missing.
     """
     counts = [jax.tree.leaves(tree)[0].shape[1] for tree in views.values()]
     kind_of_view = np.repeat(np.array(["_" in kind for kind in views]), counts)

@@ -1,4 +1,4 @@
-"""Cuts large classes into clusters, about as large as the smallest class is."""
+"""Divides large classes into clusters of about the size of the smallest class."""
 
 import functools
 
@@ -12,11 +12,11 @@ from jcl.methods.parts.kmeans import cluster_directions
 
 
 def counts_of_subclasses(label: Int[np.ndarray, " n"], least: int) -> dict[int, int]:
-    """How many clusters each class that occurs has: its size over that of the smallest, at least 1.
+    """The number of clusters of each class: its size over that of the smallest, at least 1.
 
     Args:
         label: of every example.
-        least: the size that the smallest class counts as, at least.
+        least: the smallest class counts as having at least this size.
     """
     classes, sizes = np.unique(label, return_counts=True)
     smallest = max(int(sizes.min()), least)
@@ -30,12 +30,12 @@ def subclasses(
     *,
     least: int,
 ) -> Int[np.ndarray, " n"]:
-    """Of every example a cluster of its class, from 0, by k-means of directions.
+    """The cluster of every example within its class, from 0, by k-means of directions.
 
     Args:
         embeddings: raw.
         label: of each.
-        key: of the examples that clusters begin with. The result is a function of the arguments.
+        key: for the choice of initial examples. The result depends only on the arguments.
         least: see `counts_of_subclasses`.
     """
     found = np.zeros(len(label), np.int32)
@@ -49,8 +49,8 @@ def subclasses(
 
 
 def _cluster(rows: Float[np.ndarray, "m d"], count: int) -> Int[np.ndarray, " m"]:
-    """Clusters rows, of which the first ones are the first prototypes."""
-    # Sizes are rounded up to powers of 2, so that a thousand classes compile a few programs.
+    """Clusters rows; the first rows are the initial prototypes."""
+    # Sizes are rounded up to powers of 2, so that a thousand classes need only a few compilations.
     padded = np.zeros((_power(len(rows)), rows.shape[1]), rows.dtype)
     padded[: len(rows)] = rows
     return np.asarray(_clusters(padded, len(rows), count, most=_power(count)))[: len(rows)]

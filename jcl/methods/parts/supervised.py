@@ -1,4 +1,4 @@
-"""What the controls share that are trained with labels from end to end."""
+"""The base of supervised baselines, trained end to end."""
 
 import abc
 import dataclasses
@@ -13,9 +13,9 @@ from jcl.models.linear_head import LinearHead
 
 @dataclasses.dataclass(frozen=True)
 class Supervised(Chain):
-    """Encoder and linear head: what a contrastive method is compared with, all else equal.
+    """Encoder and linear head: the baseline of contrastive methods under equal conditions.
 
-    Both views of an example are examples of their own.
+    Each view is treated as an example.
     """
 
     head_parts: ClassVar = ("head",)
@@ -23,7 +23,7 @@ class Supervised(Chain):
     @property
     @abc.abstractmethod
     def outputs_of_head(self) -> int:
-        """How many numbers the head gives."""
+        """The number of outputs of the head."""
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -31,12 +31,13 @@ class Supervised(Chain):
         return {"encoder": self.encoder, "head": self._head(self.outputs_of_head)}
 
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
-        """`features` [N, D], and what the head says of them, `prediction` [N, outputs].
+        """`features` [N, D], and the head's output for them, `prediction` [N, outputs].
 
-        The prediction is missing where the parameters have no head.
+        The prediction is missing if the parameters have no head.
         """
         networks = {"encoder": self.encoder}
-        # It may be left out where data have other classes; it alone tells how many it has.
+        # The head may be left out if the data have other classes. Its shape gives the number of
+        # outputs.
         if "head" in variables.params:
             networks["head"] = self._head(variables.params["head"]["dense"]["bias"].size)
         found = infer_chain(networks, *variables[:2], input_of(inputs))
@@ -44,6 +45,6 @@ class Supervised(Chain):
         return {name: found[network] for name, network in names.items() if network in found}
 
     def _head(self, outputs: int) -> nn.Module:
-        # Not in bfloat16: it would round predictions to a hundredth of the targets' deviation.
+        # Not in bfloat16, which would round predictions to a hundredth of the targets' deviation.
         dtype = self.encoder.param_dtype
         return LinearHead(outputs, dtype=dtype, param_dtype=dtype)

@@ -1,4 +1,4 @@
-"""How well each view's prediction meets the other view's target, without negatives."""
+"""The cosine of each view's prediction with the other view's target, without negatives."""
 
 import jax
 from jaxtyping import Array, Float
@@ -12,18 +12,18 @@ def swapped_cosine(
 ) -> Float[Array, ""]:
     """Mean cosine of predictions of one view and targets of the other, over both directions.
 
-    A constant embedding makes it 1, the best there is: what keeps a method from that collapse is
-    that targets get no gradient here, together with its predictor.
+    A constant embedding gives the optimum, 1. Two things keep a method from this collapse: its
+    predictor, and that targets get no gradient.
 
     Args:
         predictions: of the two views of each example, raw, of any float dtype.
-        targets: likewise; no gradient reaches them.
+        targets: of the two views, raw; they get no gradient.
 
     Returns:
-        In [-1, 1]; float64 where the arrays are, float32 otherwise.
+        A number in [-1, 1]; float64 if the arrays are float64, otherwise float32.
 
     Raises:
-        UserError: there are not two views.
+        UserError: there are not exactly two views.
 
     Source: Grill et al. 2020 (BYOL), Eq. 2; Chen & He 2021 (SimSiam), Eq. 1 and 2.
     """

@@ -1,8 +1,9 @@
 """A table with a row for each training example, written when the example is visited.
 
-Take it where a step needs what an earlier one found of its own examples; where any other examples
-will do, `jcl.methods.parts.queue` is smaller. A table is a pytree of arrays [N, ...] and part of
-`method_state`. An example stands in a batch once, so no row is written twice in a step.
+Take it if a step needs values that an earlier step computed for the same examples. For comparisons
+with any other examples, `jcl.methods.parts.queue` is smaller. A table is a pytree of arrays
+[N, ...] and part of `method_state`. An example occurs once in a batch, so no row is written twice
+in a step.
 """
 
 from typing import Any
@@ -15,11 +16,11 @@ PyTree = Any
 
 
 def start(examples: int, first: PyTree) -> PyTree:
-    """A table in which all rows are alike.
+    """A table in which all rows are equal.
 
     Args:
-        examples: N, of the training split.
-        first: the row: arrays [...], whose dtypes the table has.
+        examples: N, the size of the training split.
+        first: the row: arrays [...]; the table has their dtypes.
     """
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (examples, *jnp.shape(x))), first)
 
@@ -29,13 +30,13 @@ def read(table: PyTree, index: Int[Array, " B"]) -> PyTree:
 
     Args:
         table: of all examples.
-        index: of those in the batch, `batch["index"]`.
+        index: of the examples of the batch, `batch["index"]`.
     """
     return jax.tree.map(lambda x: x[index], table)
 
 
 def write(table: PyTree, index: Int[Array, " B"], rows: PyTree) -> PyTree:
-    """The table with new rows for some examples; all others stay.
+    """The table with new rows for some examples; the others do not change.
 
     Args:
         table: before.

@@ -1,10 +1,10 @@
-"""What methods share that are trained with continuous targets."""
+"""The base of methods with continuous targets."""
 
 import dataclasses
 
 from jcl.config.checks import check_positive
 
-# What a method that ranks targets says of examples that have classes.
+# The message of a method that ranks targets, for examples that have classes.
 NO_ORDER = {
     "label": "only classes, whose numbers have no order (method.name='supcon' takes those)",
 }
@@ -12,10 +12,10 @@ NO_ORDER = {
 
 @dataclasses.dataclass(frozen=True)
 class Binned:
-    """Targets are rounded to multiples of a width, which makes classes of them.
+    """Targets are rounded to multiples of a width, which turns them into classes.
 
     Attributes:
-        bin_width: of a class, in units of the target.
+        bin_width: width of a class, in units of the target.
     """
 
     bin_width: float | None = None

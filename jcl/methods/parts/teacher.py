@@ -1,4 +1,4 @@
-"""The networks of another run, which a method learns from."""
+"""A teacher: the networks of another run, which a method learns from."""
 
 import dataclasses
 import functools
@@ -16,18 +16,17 @@ PyTree = Any
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:
-    """The networks of another run, which no gradient and no update reaches.
+    """The networks of another run; they get no gradient and no updates.
 
-    A method whose constructor has a parameter `teacher` without a default gets one, of the run that
-    the section `teacher` of the config names. The method keeps `variables` in its method state, and
-    hands them back to `outputs`: the checkpoint then has all that the rest of the run needs.
-
-    Networks that follow those that are trained are no teacher but a copy in the method state.
+    A method whose constructor has a parameter `teacher` without a default gets the networks of the
+    run in the section `teacher` of the config. The method keeps `variables` in its method state and
+    passes them to `outputs`. So its checkpoints contain everything that the rest of the run needs.
+    Momentum copies of trained networks are not a teacher; they are part of the method state.
 
     Attributes:
         make_method: makes the method of that run, from its config.
-        read_variables: reads the checkpoint. Either is called when it is first needed, so features
-            can be computed where that run is not at hand.
+        read_variables: reads the checkpoint. Both are called when they are first needed, so
+            features can be computed without the other run.
     """
 
     make_method: Callable[[], Method]
@@ -35,19 +34,19 @@ class Teacher:
 
     @functools.cached_property
     def method(self) -> Method:
-        """The method of that run; raises UserError where there is no such run."""
+        """The method of that run; raises UserError if there is no such run."""
         return self.make_method()
 
     @functools.cached_property
     def variables(self) -> dict[str, PyTree]:
-        """What probes of that run see, as NumPy arrays: `params` and `model_state`.
+        """The variables that probes of that run use, as NumPy arrays: `params`, `model_state`.
 
         Its method state, such as queues and tables, is left out.
 
         Raises:
             UserError: there is no such checkpoint.
         """
-        with jax.ensure_compile_time_eval():  # `init` asks for them where JAX traces it
+        with jax.ensure_compile_time_eval():  # JAX may trace `init`, which asks for them
             found = self.read_variables()
             found = {"params": found.params, "model_state": found.model_state}
             return jax.tree.map(np.asarray, found)
@@ -55,10 +54,10 @@ class Teacher:
     def outputs(
         self, variables: Mapping[str, PyTree], inputs: Mapping[str, PyTree]
     ) -> dict[str, Float[Array, "N ..."]]:
-        """What the method of that run makes of inputs (`Method.outputs`), without a gradient.
+        """The outputs of that run's method (`Method.outputs`), without a gradient.
 
         Args:
-            variables: `variables`, as the method state holds them.
+            variables: from the property `variables`, as kept in the method state.
             inputs: kind -> [N, ...], such as one view of each example.
         """
         found = self.method.outputs(Variables(**variables), inputs)

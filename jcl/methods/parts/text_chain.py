@@ -31,7 +31,7 @@ class TextChain(abc.ABC):
 
     @property
     def networks(self) -> Networks:
-        """What views pass, in this order, by the names of their parameters."""
+        """The networks in the order in which views pass through them, by parameter name."""
         return {"text_encoder": self.text_encoder, "text_projector": self.text_projector}
 
     def init(self, key, views, data) -> Variables:
@@ -40,7 +40,7 @@ class TextChain(abc.ABC):
         return init_chain(key, self.networks, _texts(views))
 
     def embed(self, variables, views, keys) -> Embedded:
-        """See `Method.embed`; the embeddings are what the projector gives, [B, V, d]."""
+        """See `Method.embed`; the embeddings are the projector's output, [B, V, d]."""
         params, model_state, _ = variables
         outputs, new_state = embed_chain(self.networks, params, model_state, _texts(views), keys)
         return Embedded(outputs["text_projector"], {}, {**model_state, **new_state})
@@ -50,7 +50,7 @@ class TextChain(abc.ABC):
         """See `Method.objective`; embeddings [B, V, d], raw."""
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """Nothing changes beside the optimizer's update."""
+        """Changes nothing: there is only the optimizer's update."""
         del carry, clock
         return variables
 
@@ -64,7 +64,7 @@ class TextChain(abc.ABC):
 def _texts(views):
     if TEXT not in views:
         raise UserError(
-            f"the text encoder takes views of a text, and the recipe of views (views.name) makes "
+            f"the text encoder takes views of a text, but the recipe of views (views.name) makes "
             f"{', '.join(views)}"
         )
     return {TEXT: views[TEXT]}

@@ -1,4 +1,4 @@
-"""Images through one tower, their texts through another: the base of methods of pairs."""
+"""Two towers, one for images and one for their texts: the base of methods of pairs."""
 
 import abc
 import dataclasses
@@ -17,7 +17,7 @@ from jcl.methods.parts.chain import Networks, embed_chain, infer_chain, init_cha
 
 @dataclasses.dataclass(frozen=True)
 class TwoTowers(abc.ABC):
-    """An encoder and a projector of each kind; a subclass gives the objective.
+    """An encoder and a projector for each kind; a subclass gives the objective.
 
     Attributes:
         encoder: maps images [N, H, W, C] to features [N, D].
@@ -38,7 +38,7 @@ class TwoTowers(abc.ABC):
         del data
         if missing := [kind for kind in self.needs if kind not in views]:
             raise UserError(
-                f"the method contrasts views of an image and of a text, and these views have no "
+                f"the method contrasts views of an image and of a text, but these views have no "
                 f"{missing[0]}; views.name='image_and_text' makes both"
             )
         image, text = (
@@ -63,7 +63,7 @@ class TwoTowers(abc.ABC):
         """See `Method.objective`; embeddings `image` and `text`, [B, d] each, raw."""
 
     def after_update(self, variables, carry, clock) -> Variables:
-        """Nothing changes beside the optimizer's update."""
+        """Changes nothing: there is only the optimizer's update."""
         del carry, clock
         return variables
 
@@ -76,7 +76,7 @@ class TwoTowers(abc.ABC):
         if "text" in inputs:
             given["text"] = text_of(inputs)
         if not given:
-            raise UserError(f"examples have {', '.join(inputs)}, and networks want image or text")
+            raise UserError(f"examples have {', '.join(inputs)}, but networks need image or text")
         found = {}
         for kind, x in given.items():
             chain = infer_chain(self._tower(kind), variables.params, variables.model_state, x)

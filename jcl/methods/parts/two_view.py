@@ -1,4 +1,4 @@
-"""What methods share that contrast two views of each example, or more of them pair by pair."""
+"""The base of methods that contrast two views of each example, or all pairs of more views."""
 
 import abc
 import dataclasses
@@ -21,12 +21,12 @@ def pair_of(embeddings: Float[Array, "B V d"]) -> tuple[Float[Array, "B d"], Flo
     """The embeddings of the two views of each example.
 
     Raises:
-        UserError: there are not two views, of which an index would not complain.
+        UserError: there are not exactly two views, which indexing would not detect.
     """
     count = embeddings.shape[1]
     if count != 2:
         raise UserError(
-            "the method takes two views of an example, and the recipe of views (views.name, "
+            "the method takes two views of an example, but the recipe of views (views.name, "
             f"views.count) makes {count}"
         )
     return embeddings[:, 0], embeddings[:, 1]
@@ -34,7 +34,7 @@ def pair_of(embeddings: Float[Array, "B V d"]) -> tuple[Float[Array, "B d"], Flo
 
 @dataclasses.dataclass(frozen=True)
 class TwoViewNetworks(Chain):
-    """Encoder and projector, both views through both; a subclass gives the objective.
+    """Encoder and projector; both views pass through both. A subclass gives the objective.
 
     Attributes:
         projector: maps features to embeddings [N, d].
@@ -50,27 +50,27 @@ class TwoViewNetworks(Chain):
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
         """`features` [N, D], and `projection` [N, d]: unit rows, as most losses compare them.
 
-        Besides `map` [N, h, w, D], where the encoder has one.
+        Also `map` [N, h, w, D], if the encoder has a feature map.
         """
         features, projection = self.features_and_projection(variables, inputs)
         found = {"features": features, "projection": unit_rows(projection)}
         return {**found, **self.map_of(variables, inputs)}
 
     def features_and_projection(self, variables, inputs) -> tuple[Float[Array, "N ..."], ...]:
-        """What the encoder and the projector give for examples, BatchNorm in inference mode."""
+        """The outputs of encoder and projector for examples, BatchNorm in inference mode."""
         found = self.infer(variables, inputs, "encoder", "projector")
         return found["encoder"], found["projector"]
 
 
 @dataclasses.dataclass(frozen=True)
 class CosineContrast(TwoViewNetworks):
-    """Two views that are compared by cosines, divided by a temperature.
+    """Two views that are compared by cosines divided by a temperature.
 
-    Methods that derive from this class mean the same by `temperature`, so it stays where one of
-    them takes another's place on the command line.
+    `temperature` means the same in all methods that derive from this class. So the config's value
+    is kept when the command line replaces one of them by another.
 
     Attributes:
-        temperature: that cosines are divided by.
+        temperature: cosines are divided by it.
     """
 
     temperature: float = 0.1
@@ -82,9 +82,9 @@ class CosineContrast(TwoViewNetworks):
 
 @dataclasses.dataclass(frozen=True)
 class TwoViewMethod(EqualViews, CosineContrast):
-    """A loss of two views' embeddings and nothing else; a subclass gives the loss.
+    """A loss of two views' embeddings, without further state; a subclass gives the loss.
 
-    Where an example has more views, the objective is the mean of the loss over all pairs of views.
+    If an example has more views, the objective is the mean of the loss over all pairs of views.
     """
 
     @abc.abstractmethod

@@ -3,15 +3,15 @@
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from jcl.models.dropout import Dropout
 from jcl.models.text.checks import check_counts_and_dropout
-from jcl.models.text.embedding import Text, TokenEmbedding
+from jcl.models.text.embedding import TokenEmbedding
+from jcl.models.text.encoder import TextEncoder
 from jcl.models.text.pooling import mean_token
 
 
-class TokenBag(nn.Module):
+class TokenBag(TextEncoder):
     """The mean of the token embeddings, LayerNorm, Dense layers with the exact GELU.
 
     It does not see the order of the tokens, unlike the Transformers, and costs next to nothing.
@@ -21,8 +21,6 @@ class TokenBag(nn.Module):
     ours: embeddings are small at first.
 
     Attributes:
-        vocabulary: token ids lie in 0...vocabulary - 1; others give NaN. None takes those of the
-            run's tokenizer; where examples hold token ids already, the 49,408 of CLIP's.
         width: of the embeddings, of each layer and of the features.
         layers: Dense layers after the mean.
         dropout: share of the values that is dropped after the LayerNorm and after each layer.
@@ -33,7 +31,6 @@ class TokenBag(nn.Module):
         UserError: an impossible option.
     """
 
-    vocabulary: int | None = None
     width: int = 256
     layers: int = 1
     dropout: float = 0.0
@@ -44,19 +41,8 @@ class TokenBag(nn.Module):
         check_counts_and_dropout(self, "vocabulary", "width", "layers")
         super().__post_init__()
 
-    @nn.compact
-    def __call__(
-        self, text: Text, *, train: bool, keys: Shaped[PRNGKeyArray, " N"] | None = None
-    ) -> Float[Array, "N D"]:
-        """Maps texts to features.
-
-        Args:
-            text: ids and mask [N, L]. The padding may hold any ids. A text without a token has the
-                mean zero.
-            train: changes nothing here; there is no BatchNorm.
-            keys: of the dropout, one a text; None drops nothing.
-        """
-        del train
+    def features(self, text, keys):
+        """See `TextEncoder`."""
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x = TokenEmbedding(self.vocabulary, self.width, name="token_embedding", **types)(text)
         x = nn.LayerNorm(epsilon=1e-6, name="norm", **types)(mean_token(x, text["mask"]))

@@ -3,27 +3,29 @@
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from jcl.config.checks import check_choice
 from jcl.models.dropout import Dropout
 from jcl.models.text.checks import check_transformer
-from jcl.models.text.embedding import Text, embedded
+from jcl.models.text.embedding import embedded
+from jcl.models.text.encoder import TextEncoder
 from jcl.models.text.pooling import first_token, mean_token
 from jcl.models.transformer import Kernels, PostNormBlock
 
 POOLINGS = {"cls": first_token, "mean": mean_token}
 
+EPSILON = 1e-12  # of all norms
+
 _NORMAL = nn.initializers.truncated_normal(0.02)
 
 
-class BERT(nn.Module):
+class BERT(TextEncoder):
     """Embeddings and their LayerNorm, post-norm Transformer blocks, one token or the mean.
 
     Every token attends to all tokens of its text. The first token is the one that the tokenizer
     puts before a text, `[CLS]` with BERT's own. BERT's segment embedding is one vector for all
-    tokens of a single text: there is none here, and weights from elsewhere take it up in
-    `position_embedding`. BERT's "pooler", a Dense layer and tanh, is a projector
+    tokens of a single text: there is none here, and weights from elsewhere have it in their
+    `position_embedding` (`init_from`). BERT's "pooler", a Dense layer and tanh, is a projector
     (`text_projector.name=dense_tanh`).
 
     Source: Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers for Language
@@ -31,8 +33,6 @@ class BERT(nn.Module):
     truncated normal kernels of 0.02 before truncation).
 
     Attributes:
-        vocabulary: token ids lie in 0...vocabulary - 1; others give NaN. None takes those of the
-            run's tokenizer; where examples hold token ids already, the 49,408 of CLIP's.
         width: of the tokens and of the features.
         depth: number of blocks.
         heads: of each attention; they divide the width.
@@ -48,7 +48,6 @@ class BERT(nn.Module):
         UserError: an impossible option, or texts that are longer.
     """
 
-    vocabulary: int | None = None
     width: int = 768
     depth: int = 12
     heads: int = 12
@@ -64,27 +63,17 @@ class BERT(nn.Module):
         check_choice("text_encoder.pooling", self.pooling, POOLINGS)
         super().__post_init__()
 
-    @nn.compact
-    def __call__(
-        self, text: Text, *, train: bool, keys: Shaped[PRNGKeyArray, " N"] | None = None
-    ) -> Float[Array, "N D"]:
-        """Maps texts to features.
-
-        Args:
-            text: ids and mask [N, L]. The padding may hold any ids. A text without a token has
-                features of zero.
-            train: changes nothing here; there is no BatchNorm.
-            keys: of the dropout, one a text; None drops nothing.
-        """
-        del train
+    def features(self, text, keys):
+        """See `TextEncoder`."""
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x, mask = embedded(self, text, deviation=0.02), text["mask"]
-        x = nn.LayerNorm(epsilon=1e-12, name="embedding_norm", **types)(x)
+        x = nn.LayerNorm(epsilon=EPSILON, name="embedding_norm", **types)(x)
         x = Dropout(self.dropout, name="embedding_dropout")(x, keys=keys)
         block = nn.remat(PostNormBlock) if self.remat else PostNormBlock
         for i in range(self.depth):
             x = block(
                 self.heads,
+                epsilon=EPSILON,
                 dropout=self.dropout,
                 kernels=Kernels(*[_NORMAL] * 4),
                 name=f"block{i}",

@@ -3,31 +3,30 @@
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from jcl.config.checks import check_choice
 from jcl.models.text.checks import check_transformer
-from jcl.models.text.embedding import Text, embedded
+from jcl.models.text.embedding import embedded
+from jcl.models.text.encoder import TextEncoder
 from jcl.models.text.pooling import last_token
 from jcl.models.transformer import Kernels, TransformerBlock
 
 ACTIVATIONS = ("quick_gelu", "exact_gelu")
+EPSILON = 1e-5  # of all norms
 
 
-class CLIPText(nn.Module):
+class CLIPText(TextEncoder):
     """Causal Transformer blocks, LayerNorm, and the last token of the text.
 
     A token attends to itself and those before it, so that the token for the end of a text, which
     the tokenizer puts there, is the one that has seen all of it. The linear layer that follows it
-    in CLIP is the projector (`text_projector.layers=1`).
+    in CLIP is the projector (`text_projector.layers=1`, `text_projector.output_bias=False`).
 
     Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
     Supervision", section 2.4. Initialisation, "quick" GELU and the norms' epsilon: the code
     released with it, whose MLPs have small random biases at first where these have zero.
 
     Attributes:
-        vocabulary: token ids lie in 0...vocabulary - 1; others give NaN. None takes those of the
-            run's tokenizer; where examples hold token ids already, the 49,408 of CLIP's.
         width: of the tokens and of the features.
         depth: number of blocks.
         heads: of each attention; they divide the width.
@@ -44,7 +43,6 @@ class CLIPText(nn.Module):
         UserError: an impossible option, or texts that are longer.
     """
 
-    vocabulary: int | None = None
     width: int = 512
     depth: int = 12
     heads: int = 8
@@ -60,19 +58,8 @@ class CLIPText(nn.Module):
         check_choice("text_encoder.activation", self.activation, ACTIVATIONS)
         super().__post_init__()
 
-    @nn.compact
-    def __call__(
-        self, text: Text, *, train: bool, keys: Shaped[PRNGKeyArray, " N"] | None = None
-    ) -> Float[Array, "N D"]:
-        """Maps texts to features.
-
-        Args:
-            text: ids and mask [N, L]. The padding may hold any ids. A text without a token has
-                features of zero.
-            train: changes nothing here; there is no BatchNorm.
-            keys: of the dropout, one a text; None drops nothing.
-        """
-        del train
+    def features(self, text, keys):
+        """See `TextEncoder`."""
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x, mask = embedded(self, text, deviation=0.01), text["mask"]
         block = nn.remat(TransformerBlock) if self.remat else TransformerBlock
@@ -81,13 +68,13 @@ class CLIPText(nn.Module):
                 self.heads,
                 causal=True,
                 activation=self.activation,
-                epsilon=1e-5,
+                epsilon=EPSILON,
                 dropout=self.dropout,
                 kernels=_kernels(self.width, self.depth),
                 name=f"block{i}",
                 **types,
             )(x, mask, keys)
-        return last_token(nn.LayerNorm(epsilon=1e-5, name="final_norm", **types)(x), mask)
+        return last_token(nn.LayerNorm(epsilon=EPSILON, name="final_norm", **types)(x), mask)
 
 
 def _kernels(width: int, depth: int) -> Kernels:

@@ -3,15 +3,15 @@
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from jcl.models.text.checks import check_transformer
-from jcl.models.text.embedding import Text, embedded
+from jcl.models.text.embedding import embedded
+from jcl.models.text.encoder import TextEncoder
 from jcl.models.text.pooling import mean_token
 from jcl.models.transformer import TransformerBlock
 
 
-class TokenTransformer(nn.Module):
+class TokenTransformer(TextEncoder):
     """Token embeddings, learned positions, Transformer blocks, LayerNorm, mean over the tokens.
 
     Every token attends to all tokens of its text. The blocks and their initialisation are those of
@@ -23,8 +23,6 @@ class TokenTransformer(nn.Module):
     2019 (GPT-2), a standard deviation of 0.02.
 
     Attributes:
-        vocabulary: token ids lie in 0...vocabulary - 1; others give NaN. None takes those of the
-            run's tokenizer; where examples hold token ids already, the 49,408 of CLIP's.
         width: of the tokens and of the features.
         depth: number of blocks.
         heads: of each attention; they divide the width.
@@ -37,7 +35,6 @@ class TokenTransformer(nn.Module):
         UserError: an impossible option, or texts that are longer.
     """
 
-    vocabulary: int | None = None
     width: int = 256
     depth: int = 4
     heads: int = 4
@@ -50,19 +47,8 @@ class TokenTransformer(nn.Module):
         check_transformer(self)
         super().__post_init__()
 
-    @nn.compact
-    def __call__(
-        self, text: Text, *, train: bool, keys: Shaped[PRNGKeyArray, " N"] | None = None
-    ) -> Float[Array, "N D"]:
-        """Maps texts to features.
-
-        Args:
-            text: ids and mask [N, L]. The padding may hold any ids. A text without a token has
-                features of zero.
-            train: changes nothing here; there is no BatchNorm.
-            keys: of the dropout, one a text; None drops nothing.
-        """
-        del train
+    def features(self, text, keys):
+        """See `TextEncoder`."""
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x, mask = embedded(self, text, deviation=0.02), text["mask"]
         for i in range(self.depth):

@@ -42,8 +42,8 @@ def test_refuses_in_one_sentence(archive):
     few = {split: {k: a[:20] for k, a in arrays.items()} for split, arrays in splits.items()}
     others = {s: {**a, "label": (a["label"] + 1) % 4} for s, a in splits.items()}
     for given, options, message in [
-        (few, {}, "features of 20 examples of the train split, and it holds 400"),
-        (others, {}, "is of another dataset: each label of the train split"),
+        (few, {}, "features of the 20 examples of the train split, but it holds 400"),
+        (others, {}, "belongs to another dataset: its label of the train split"),
         (splits, {"nearest": 5}, "centres=4 and nearest=5 are impossible"),
         (splits, {"centres": 401}, "centres=401 and nearest=2 are impossible"),
     ]:

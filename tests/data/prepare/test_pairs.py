@@ -117,7 +117,7 @@ def test_files_of_other_kinds_and_damaged_images_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"pairs\.csv cannot be read: No such file"):
         list_captioned(str(tmp_path / "pairs.csv"), None)
     (tmp_path / "a.png").write_bytes(encode(1)[:30])
-    with pytest.raises(UserError, match=r"a\.png is not an image or a damaged one"):
+    with pytest.raises(UserError, match=r"a\.png is not an image, or is damaged"):
         list(read_captioned([(tmp_path / "a.png", ["x"])]))
 
 
@@ -229,11 +229,11 @@ def test_datasets_of_others_that_need_an_option_are_refused(tmp_path):
     ):
         splits = {split: (1, [example]) for split in ("train", "test")}
         write_records(splits, kinds, name=name, data_dir=str(tmp_path), version=None)
-    with pytest.raises(UserError, match=r"any number of 'text': data\.captions must say how many"):
+    with pytest.raises(UserError, match=r"any number of 'text': data\.captions must set how many"):
         open_source("tfds:ragged", "train", dir=str(tmp_path))
     read = open_source("tfds:ragged", "train", dir=str(tmp_path), captions=4)
     assert read.batch(np.arange(1))["text"].tolist() == [["x", "y", "z", ""]]
     with pytest.raises(UserError, match=r"data\.text_key='caption' is given, but the texts of"):
         open_source("tfds:ragged", "train", dir=str(tmp_path), text_key="caption")
-    with pytest.raises(UserError, match="has 2 images an example, but there is no feature"):
+    with pytest.raises(UserError, match="has 2 images per example, but there is no feature"):
         open_source("tfds:unmasked", "train", dir=str(tmp_path))

@@ -63,7 +63,7 @@ def test_pinned():
     [
         (1.2, 0.0, "planted_noise=1.2 is impossible"),
         (0.6, 0.6, "together they are at most 1"),
-        (0.0, 1 / 400, "a ring of partners has two"),
+        (0.0, 1 / 400, "a ring of partners has at least two"),
     ],
 )
 def test_refuses_in_one_sentence(noise, wrong, message):

@@ -109,5 +109,5 @@ def test_files_that_are_not_wordnets(tmp_path):
         read_wordnet(tmp_path)
     write_dictionary(tmp_path)
     (tmp_path / "data.adj").write_text("hello | world\n")
-    with pytest.raises(UserError, match=r"data\.adj is no file of WordNet's: 'hello | world'"):
+    with pytest.raises(UserError, match=r"data\.adj is not a file of WordNet: 'hello | world'"):
         read_wordnet(tmp_path)

@@ -178,7 +178,7 @@ OBJECTS = np.array([{}, None], dtype=object)
         ({"train_features": FEATURES, "train_labels": np.zeros((2, 3))}, "'train_labels'.*uint8"),
         ({"train_features": FEATURES, "train_weight": np.array([1, np.nan])}, "'train_weight'"),
         ({"train_features": FEATURES, "train_group": np.array([0.5, 1])}, "'train_group'.*integer"),
-        ({"train_label": np.array([0, 1])}, "networks could see"),
+        ({"train_label": np.array([0, 1])}, "no input for networks"),
         ({"train_features": FEATURES, "train_label": np.array([0.5, 1])}, "'label'.*a target"),
         ({"train_features": FEATURES, "train_label": np.array([[0, 2], [1, 0]])}, "'label'.*0 and"),
         ({"train_features": FEATURES, "train_label": np.zeros((2, 1, 1))}, "'label' is float64"),

@@ -121,14 +121,14 @@ def test_what_is_strange_is_said(tmp_path, caplog):
     say_what_is_left_out(list_images(str(tmp_path)))
     assert "1 images of val, as test is the test part" in caplog.text
     assert "2 images outside of train and test" in caplog.text
-    assert "1 of 3 train images lie in no folder of a class" in caplog.text
+    assert "1 of 3 train images are not in the folder of a class" in caplog.text
     assert "only one of train and test has the classes dog" in caplog.text
 
 
 def test_a_missing_test_part_is_said(tmp_path, caplog):
     save_tree(tmp_path, "a.png")
     say_what_is_left_out(list_images(str(tmp_path)))
-    assert "there is no test part; data.held_out takes" in caplog.text
+    assert "there is no test split; data.held_out holds out" in caplog.text
     assert "no folders of classes" in caplog.text
 
 

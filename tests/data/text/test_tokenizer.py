@@ -39,6 +39,18 @@ def test_a_text_stands_between_start_and_end_in_lower_case(trained):
     assert ids[0][mask[0]].tolist()[-1 - len(inside) : -1] == inside
 
 
+def test_what_stands_around_a_text_and_fills_it_up(trained):
+    assert (trained.around, trained.padding) == ((0, 1), "<|endoftext|>")
+    plain = tokenizers.Tokenizer.from_str(trained.json)
+    plain.post_processor = tokenizers.processors.ByteLevel()
+    bare = Tokenizer(plain.to_str())
+    assert (bare.around, bare.padding) == ((None, None), None)
+    plain.add_special_tokens(["[PAD]"])
+    plain.enable_padding(length=30, pad_token="[PAD]")  # the file's own does not count
+    padded = Tokenizer(plain.to_str())
+    assert (padded.around, padded.padding) == ((None, None), "[PAD]")
+
+
 def test_a_longer_text_keeps_its_first_tokens_and_its_end(trained):
     long, short = np.array(["zebra " * 20]), np.array(["ze"])
     ids, mask, cut = trained.encode(long, 6)
@@ -109,8 +121,8 @@ def test_a_file_is_the_tokenizer_whatever_its_layout_and_length(trained, tmp_pat
     [
         (None, "cannot be read: No such file"),
         (b"\xff\xfe", "cannot be read: it is no text in UTF-8"),
-        (b"{}", "is no tokenizer.json of `tokenizers`: "),
-        (b"hello", "is no tokenizer.json of `tokenizers`: "),
+        (b"{}", "is not a tokenizer.json of `tokenizers`: "),
+        (b"hello", "is not a tokenizer.json of `tokenizers`: "),
     ],
 )
 def test_files_that_are_no_tokenizers(tmp_path, content, message):

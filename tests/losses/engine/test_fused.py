@@ -4,6 +4,7 @@ What the kernels compute is tested in tests/kernels.
 """
 
 import logging
+import re
 from types import SimpleNamespace
 
 import jax
@@ -81,6 +82,29 @@ def test_kernels_of_every_width_fit_into_shared_memory(halves, any_range):
         for function, sides in ((hopper.log_sums, side), (hopper.weighted_sums, (side, known))):
             traced = jax.jit(function, static_argnums=3).trace(sides, sides, None, kind)
             assert "@mosaic_gpu" in traced.lower(lowering_platforms=("cuda",)).as_text()
+
+
+@slow
+def test_a_million_columns_are_not_copied():
+    """They are with padding: 1,056,000 of them, where 66 blocks share 8,192 tiles."""
+    known = hopper.Known(*[jax.ShapeDtypeStruct((2**20,), F32)] * 2)
+    side = hopper.Side(jax.ShapeDtypeStruct((2**20, 512), BF16), known.log_sum)
+    traced = jax.jit(hopper.weighted_sums, static_argnums=3).trace(
+        (side, known), (side, known), None, hopper.Kind(1, 2, False)
+    )
+    (kernel,) = re.findall(
+        r"@mosaic_gpu\S*\(.*", traced.lower(lowering_platforms=("cuda",)).as_text()
+    )
+    assert "tensor<1048576x512xbf16>" in kernel
+    assert "tensor<256x1048576xbf16>" in kernel
+
+
+def test_even_splits_use_most_of_a_gpu():
+    for tiles in range(1, 300):
+        for most in (1, 2, 7, 33, 66, 132):
+            splits = hopper._even_splits(tiles, most)
+            assert 0.9 * min(tiles, most) <= splits <= min(tiles, most)
+    assert [hopper._even_splits(tiles, 66) for tiles in (8192, 8191, 5)] == [64, 66, 5]
 
 
 @slow

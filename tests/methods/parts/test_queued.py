@@ -98,7 +98,7 @@ def test_after_the_update_copies_follow_and_the_oldest_keys_go(decay):
 @pytest.mark.parametrize("batch", [4, 12])
 def test_a_queue_that_does_not_divide_by_the_batch_is_refused(batch):
     embeddings = dict.fromkeys(("query", "key"), jnp.ones((batch, 2)))
-    match = rf"^method\.queue_size=6 is impossible with batch_size={batch}: .* multiple of the"
+    match = rf"^method\.queue_size=6 is impossible with batch_size={batch}: .* multiple of"
     with pytest.raises(UserError, match=match):
         method().objective(FILLED, embeddings, {}, CLOCK, jax.random.key(0), None)
 

@@ -1,4 +1,4 @@
-"""The drawings of one style: which icon shows which symbol, and its pixels."""
+"""The drawings of emoji: the icon of each symbol in each style, and its pixels."""
 
 import io
 import re
@@ -24,7 +24,7 @@ class Icon(NamedTuple):
     Attributes:
         body: SVG elements.
         box: left, top, width and height that they are drawn in.
-        turns: hFlip, vFlip and rotate (quarter turns clockwise), as Iconify has them.
+        turns: hFlip, vFlip and rotate (quarter turns clockwise), as in Iconify.
     """
 
     body: str
@@ -33,14 +33,14 @@ class Icon(NamedTuple):
 
 
 def find_icons(folder: str, symbols: Sequence[Symbol]) -> dict[str, dict[str, Icon]]:
-    """For each style, the icon of each code that it has.
+    """For each style, the icon of each code that the style has.
 
-    Some sets list the code points of their icons. Icons of the other sets are known by their names,
-    which are those of a set that does list them, or of Unicode.
+    Some sets list the code points of their icons. In other sets icons are found by name: the name
+    in a set that does list code points, or Unicode's name.
 
     Args:
         folder: of the packages.
-        symbols: that are looked for.
+        symbols: the symbols to find.
     """
     sets = {style: read_style(folder, style, "icons.json") for style in STYLES}
     codes = {style: read_style(folder, style, "chars.json") for style in STYLES}
@@ -63,11 +63,11 @@ def find_icons(folder: str, symbols: Sequence[Symbol]) -> dict[str, dict[str, Ic
 
 
 def draw(icon: Icon) -> UInt8[np.ndarray, "64 64 3"] | None:
-    """An icon on white; None where it shows nothing.
+    """An icon on white; None if it shows nothing.
 
     Raises:
         UserError: resvg_py is not installed.
-        ValueError: an icon that is no valid SVG.
+        ValueError: the icon is not a valid SVG.
     """
     try:
         import resvg_py
@@ -131,7 +131,7 @@ def _icon(icons: Mapping[str, Any], name: str) -> Icon | None:
 
 
 def _unicode_name(code: str) -> str:
-    """Of a symbol of one code point; of others there is none."""
+    """The Unicode name of a symbol of one code point; other symbols have none."""
     return unicodedata.name(chr(int(code, 16)), "") if "-" not in code else ""
 
 

@@ -1,4 +1,4 @@
-"""Reads files out of the npm packages that the emoji are made of, as `npm pack` leaves them."""
+"""Reads files out of the npm packages of emoji, as `npm pack` writes them."""
 
 import json
 import tarfile
@@ -7,7 +7,7 @@ from typing import Any
 
 from jcl.errors import UserError
 
-# One package of drawings each, by the names of the package and of Iconify's sets.
+# Each style is one package; the name is that of the package and of Iconify's set.
 STYLES = (
     *("noto", "noto-v1", "twemoji", "openmoji", "fluent-emoji", "fluent-emoji-flat"),
     *("emojione", "emojione-v1", "fxemoji"),
@@ -28,7 +28,7 @@ def read_names(folder: str, member: str) -> Any:
         member: the file in the package, such as "en/data.json".
 
     Returns:
-        What the file holds; {} where the package has no such file.
+        The content of the file; {} if the package has no such file.
 
     Raises:
         UserError: no such package, several versions of it, or a damaged one.

@@ -23,9 +23,9 @@ class Emoji(NamedTuple):
     """Both splits.
 
     Attributes:
-        splits: for train and test, `image` uint8 [n, S, 64, 64, 3], a drawing in each of `STYLES`,
-            `image_mask` bool [n, S], False where a style has none and the image is white, `text`
-            strings [n, K], a caption in each language, and `label` int32 [n], the group.
+        splits: for train and test, `image` uint8 [n, S, 64, 64, 3], a drawing in each of `STYLES`;
+            `image_mask` bool [n, S], False if a style has no drawing (the image is then white);
+            `text` strings [n, K], a caption in each language; `label` int32 [n], the group.
         groups: names of the groups.
     """
 
@@ -36,8 +36,8 @@ class Emoji(NamedTuple):
 def read_emoji(folder: str, languages: Sequence[str], seed: int) -> Emoji:
     """Draws all symbols in all styles.
 
-    Symbols of one family stay on one side of the split, and so do symbols that a style draws alike,
-    mirrored or not. Test captions are in the first language alone: the others are "".
+    Symbols of one family are in one split, and so are symbols that a style draws with the same
+    pixels, mirrored or not. Test captions are only in the first language: the others are "".
 
     Args:
         folder: of the packages, as `npm pack` leaves them.
@@ -70,7 +70,7 @@ def families(
     image: UInt8[np.ndarray, "n S 64 64 3"],
     image_mask: Bool[np.ndarray, "n S"],
 ) -> list[list[int]]:
-    """Positions of symbols, those together that share a family or, in some style, a drawing."""
+    """Positions of symbols, grouped by a common family or a common drawing in some style."""
     shared: dict[object, list[int]] = defaultdict(list)
     for i, symbol in enumerate(symbols):
         shared[symbol.family].append(i)
@@ -96,7 +96,7 @@ def families(
 
 
 def _draw_test(of_families: list[list[int]], seed: int) -> Bool[np.ndarray, " n"]:
-    """Which symbols are for testing: whole families at random, until these are a share of all."""
+    """The symbols for testing: random whole families, until they reach a share of all symbols."""
     is_test = np.zeros(sum(map(len, of_families)), bool)
     wanted = round(_TEST_SHARE * len(is_test))
     count = len(of_families)
@@ -107,7 +107,7 @@ def _draw_test(of_families: list[list[int]], seed: int) -> Bool[np.ndarray, " n"
 
 
 def _draw_all(folder: str, symbols: Sequence[Symbol]):
-    """The drawing of each symbol in each style, white where there is none, and where there are."""
+    """The drawing of each symbol in each style, white if there is none, and a mask of them."""
     image = np.full((len(symbols), len(STYLES), SIZE, SIZE, 3), 255, np.uint8)
     image_mask = np.zeros(image.shape[:2], bool)
     icons = find_icons(folder, symbols)

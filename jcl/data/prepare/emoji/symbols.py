@@ -1,4 +1,4 @@
-"""Which emoji there are: their code points, names, keywords, groups and families."""
+"""The list of emoji: their code points, names, keywords, groups and families."""
 
 import dataclasses
 import re
@@ -25,7 +25,7 @@ class Symbol:
         code: its code points in lower-case hexadecimal, joined by "-", without U+FE0F, which only
             asks for a picture instead of a letter.
         name: in English.
-        captions: a line for each language: its name, and its keywords after it.
+        captions: a line for each language: the name, followed by the keywords.
         group: such as "food and drink".
         family: symbols of one family share a drawing or a part of their name.
     """
@@ -38,10 +38,10 @@ class Symbol:
 
 
 def read_symbols(folder: str, languages: Sequence[str]) -> list[Symbol]:
-    """All symbols but those that repeat another one's drawing.
+    """All symbols except those that repeat another one's drawing.
 
-    Left out are skin tones, flags, variants for men and women of what has a neutral drawing, and
-    mirrored variants.
+    Left out are skin tones, flags, mirrored variants, and variants for men and women of a symbol
+    that has a neutral drawing.
 
     Args:
         folder: of the packages (`jcl.data.prepare.emoji.packages`).
@@ -76,7 +76,7 @@ def normal_code(hexcode: str) -> str:
 
 
 def _caption(entry: Mapping | None) -> str:
-    """Such as "grinning face, cheerful, happy"; "" where the language has no name."""
+    """Such as "grinning face, cheerful, happy"; "" if the language has no name."""
     return ", ".join((entry["label"], *entry.get("tags", ()))) if entry else ""
 
 

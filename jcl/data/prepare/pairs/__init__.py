@@ -1,1 +1,1 @@
-"""Images with captions, out of the kinds of files that they come in."""
+"""Readers of images with captions, one for each kind of file."""

@@ -1,4 +1,4 @@
-"""Lists image files and their captions: tables with a row a caption, and COCO's captions JSON."""
+"""Lists image files and their captions: tables with one row per caption, and COCO's JSON."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ CaptionedFiles = list[tuple[Path, list[str]]]
 
 
 def list_captioned(path: str, images: str | None) -> CaptionedFiles:
-    """Reads which captions belong to which image file.
+    """Reads the captions of each image file.
 
     Args:
         path: of a .csv or .tsv table, with a header that names the columns image and caption, or of
@@ -44,12 +44,12 @@ def list_captioned(path: str, images: str | None) -> CaptionedFiles:
             raise UserError(f"{where} has an empty caption of {name}: leave it out or fill it in")
         captions.setdefault(name, []).append(caption.strip())
     files = [(folder / name, texts) for name, texts in captions.items()]
-    # Looked for before anything is written, which may take hours.
+    # Checked before anything is written, because writing may take hours.
     missing = [name for name, _ in files if not name.is_file()]
     if missing:
         raise UserError(
             f"{path} names {len(missing)} images that do not exist, such as {missing[0]}; --images "
-            "says where they lie"
+            "names their folder"
         )
     return files
 
@@ -64,11 +64,11 @@ def read_captioned(files: CaptionedFiles) -> Iterator[Captioned]:
         try:
             yield Captioned(encoded(path.read_bytes(), 3), captions)
         except (OSError, ValueError) as error:
-            raise UserError(f"{path} is not an image or a damaged one: {error}") from error
+            raise UserError(f"{path} is not an image, or is damaged: {error}") from error
 
 
 def _read_table(path: Path, delimiter: str) -> Iterator[tuple[str, str, str]]:
-    """Of each row where it stands, the name of the image, and the caption."""
+    """For each row: its position for messages, the name of the image, and the caption."""
     with _open(path) as file:
         rows = csv.DictReader(file, delimiter=delimiter)
         if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:

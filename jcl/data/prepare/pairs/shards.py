@@ -13,16 +13,16 @@ from jcl.errors import UserError
 
 _IMAGES = ("jpg", "jpeg", "png", "webp")
 _JSON_KEYS = ("caption", "captions", "text")
-_NAMED = 5  # of the broken ones
+_NAMED = 5  # broken samples that a message names
 
 
 @dataclasses.dataclass
 class Broken:
-    """What was left out of a dataset, to be told at its end.
+    """Samples that were left out of a dataset, for a message at the end.
 
     Attributes:
-        count: how many.
-        first: the first of them, and why.
+        count: number of samples.
+        first: the first of them, with reasons.
     """
 
     count: int = 0
@@ -35,7 +35,7 @@ class Broken:
             self.first.append(f"{name} ({why})")
 
     def said(self) -> str:
-        """A sentence, or "" where nothing was broken."""
+        """A sentence, or "" if no sample was broken."""
         if not self.count:
             return ""
         others = f" and {self.count - len(self.first)} more" * (self.count > len(self.first))
@@ -56,15 +56,15 @@ def list_shards(pattern: str) -> list[str]:
 def read_shards(paths: list[str], captions: int, broken: Broken) -> Iterator[Captioned]:
     """Reads samples one after the other; nothing is unpacked to disk.
 
-    A sample is the members in a row whose names agree up to the first dot after the last slash: an
-    image (jpg, jpeg, png, webp), and its captions, a line each of a .txt, or `caption`, `captions`
-    or `text` of a .json.
+    A sample is a run of members whose names agree up to the first dot after the last slash. It has
+    an image (jpg, jpeg, png, webp) and captions: the lines of a .txt, or `caption`, `captions` or
+    `text` of a .json.
 
     Args:
         paths: of the tar files.
-        captions: the most that are taken of a sample, the first ones.
-        broken: counts samples without an image or a caption or with one that cannot be read, and
-            shards that end too early.
+        captions: largest number of captions of a sample; the first ones are taken.
+        broken: counts samples whose image or caption is missing or cannot be read, and shards that
+            end too early.
     """
     for path in paths:
         try:
@@ -97,7 +97,7 @@ def _samples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]
             now, members = sample, {}
         if (kind := kind.lower()) in (*_IMAGES, "txt", "json"):
             members[kind] = archive.extractfile(member).read()
-        # What has been read is of no use any more; TarFile would keep a record of every member.
+        # TarFile would keep a record of every member that was read.
         archive.members = []
     if now is not None:
         yield now, members

@@ -1,0 +1,1 @@
+"""The report as one HTML page: it sorts, filters and shows what is under the pointer."""
