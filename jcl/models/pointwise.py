@@ -2,8 +2,9 @@
 
 The last convolution of a bottleneck block makes the widest activations of a ResNet. BatchNorm's
 backward pass, as it is usually written, reads them three times: for two sums over the batch and for
-the gradient of either operand of the convolution. But a 1x1 convolution is linear, so all of that
-follows from its input, a quarter as wide, and from that input's covariance: see `_backward`. On
+the gradient of either operand of the convolution; its forward pass reads them for mean and variance.
+But a 1x1 convolution is linear, so all of that follows from its input, a quarter as wide, and from
+that input's mean and covariance: see `_forward` and `_backward`. On
 accelerators, where networks with BatchNorm are bound by memory traffic, this is worth a few percent
 more operations.
 """
@@ -56,8 +57,8 @@ def pointwise_norm(
         bias: that is added then.
 
     Returns:
-        The result, of x's dtype; and mean and variance (biased) of the product, which take no
-        gradient.
+        The result, of x's dtype; and mean and variance (biased) of the product before it is
+        rounded to that dtype, which take no gradient.
     """
     return _forward(x, kernel, scale, bias)[0]
 
