@@ -2,11 +2,10 @@
 
 The last convolution of a bottleneck block makes the widest activations of a ResNet. BatchNorm's
 backward pass, as it is usually written, reads them three times: for two sums over the batch and for
-the gradient of either operand of the convolution; its forward pass reads them for mean and variance.
-But a 1x1 convolution is linear, so all of that follows from its input, a quarter as wide, and from
-that input's mean and covariance: see `_forward` and `_backward`. On
-accelerators, where networks with BatchNorm are bound by memory traffic, this is worth a few percent
-more operations.
+the gradient of either operand of the convolution; its forward pass reads them once for mean and
+variance. But a 1x1 convolution is linear, so all of that follows from its input, a quarter as wide,
+and from that input's mean and covariance: see `_forward` and `_backward`. On accelerators, where
+networks with BatchNorm are bound by memory traffic, this is worth a few percent more operations.
 """
 
 import functools
