@@ -40,7 +40,7 @@ def gaussian_blur(image: Image, sigma: Float[Array, ""] | float) -> Image:
 def _blur(image: Image, sigma: Float[Array, ""] | float, applies: Bool[Array, ""]) -> Image:
     height, width, _ = image.shape
     # Two dense matrix products per image: as fast as sums of shifted images on CPUs, and faster on
-    # accelerators.
+    # accelerators. The precision is that of `jcl.augment.crop`.
     rows = _blur_matrix(height, sigma, applies, image.dtype)
     columns = _blur_matrix(width, sigma, applies, image.dtype)
     image = jnp.einsum("oh,hwc->owc", rows, image, precision="high")

@@ -2,10 +2,11 @@
 
 The last convolution of a bottleneck block makes the widest activations of a ResNet. The usual
 backward pass of BatchNorm reads them three times: for two sums over the batch, and for the gradient
-of each operand of the convolution. But a 1x1 convolution is linear. So all of this can be computed
-from its input, which is a quarter as wide, and from the input's covariance: see `_backward`. On
-accelerators, where memory traffic bounds networks with BatchNorm, this saves time although it needs
-a few percent more operations.
+of each operand of the convolution. The forward pass reads them once, for mean and variance. But a
+1x1 convolution is linear. So all of this can be computed from its input, which is a quarter as
+wide, and from the input's mean and covariance: see `_forward` and `_backward`. On accelerators,
+where memory traffic bounds networks with BatchNorm, this saves time although it needs a few percent
+more operations.
 """
 
 import functools
@@ -56,7 +57,8 @@ def pointwise_norm(
         bias: is then added.
 
     Returns:
-        The result, of x's dtype; and mean and variance (biased) of the product, without gradient.
+        The result, of x's dtype; and mean and variance (biased) of the product before it is
+        rounded to that dtype, without gradient.
     """
     return _forward(x, kernel, scale, bias)[0]
 
