@@ -5,10 +5,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from matplotlib import colormaps
-
 from jcl.probes.plots import new_figure, plain_axes, save_figure
+from jcl.report.colors import colors
 from jcl.report.columns import Column, mean_and_deviation
 from jcl.report.runs import Group, show
 
@@ -31,7 +29,7 @@ def loss_curves(groups: Sequence[Group], path: Path) -> bool:
     named = len(drawn) <= _MOST_NAMED
     figure = new_figure(9.0, 4.5 + _LINE * named * len(drawn))
     axes = figure.subplots()
-    for color, group in zip(_colors(len(drawn)), drawn, strict=True):
+    for color, group in zip(colors(len(drawn)), drawn, strict=True):
         curves = [{x["step"]: x["loss"] for x in run.metrics} for run in group.runs if run.metrics]
         for curve in curves:
             axes.plot(list(curve), list(curve.values()), color=color, lw=0.6, alpha=0.35)
@@ -70,8 +68,8 @@ def scores_by_batch_size(groups: Sequence[Group], columns: Sequence[Column], pat
     figure = new_figure(4.5 * len(shown) + 2.0, 4.0 + _LINE * named * len(lines))
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, column in zip(panels, shown, strict=True):
-        colors = _colors(len(lines))
-        for i, (color, (label, members)) in enumerate(zip(colors, lines.items(), strict=True)):
+        pairs = zip(colors(len(lines)), lines.items(), strict=True)
+        for i, (color, (label, members)) in enumerate(pairs):
             sizes, means, deviations = _points(column, members)
             if sizes:
                 # A little beside each other, or bars would hide bars.
@@ -106,12 +104,6 @@ def _points(column: Column, groups: Sequence[Group]) -> tuple[list, list, list]:
             means.append(mean)
             deviations.append(deviation or 0.0)
     return sizes, means, deviations
-
-
-def _colors(count: int) -> list:
-    if count <= 10:
-        return list(colormaps["tab10"].colors[:count])
-    return list(colormaps["turbo"](np.linspace(0, 1, count)))
 
 
 def _legend(figure, axes) -> None:

@@ -13,6 +13,7 @@ import pytest
 from jcl.probes.kept_map import write_map
 from jcl.probes.plots import Map
 from jcl.report.__main__ import main
+from jcl.report.colors import colors
 from jcl.report.page import curves
 from jcl.report.runs import read_run
 from tests.report.workdirs import classes, write_workdir
@@ -82,11 +83,15 @@ def test_it_needs_nothing_else_and_allows_no_other_script(page):
             assert attributes[name].startswith("data:image/"), attributes
     assert not page.all("link")
     (policy,) = [a["content"] for a, _ in page.all("meta") if "http-equiv" in a]
-    (script,) = [text for a, text in page.all("script") if a.get("type") == "module"]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    bokeh, script = [text for a, text in page.all("script") if "json" not in a.get("type", "")]
+    assert "Bokeh" in bokeh
+    digests = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in (bokeh, script)
+    ]
     assert policy == (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
+        f"script-src {' '.join(digests)} blob:"
     )
     assert not re.search(r"\bhttps?:|innerHTML|insertAdjacentHTML|document\.write", script)
 
@@ -103,8 +108,9 @@ def test_the_best_is_bold(page):
 
 
 def test_names_that_are_markup_are_text(page):
-    known = [a.get("id") or a.get("data-name") or a["type"] for a, _ in page.all("script")]
-    assert known == ["report", "shared", "loss", "step_seconds", "module"]
+    known = [a.get("id") or a.get("data-name") or a.get("type") for a, _ in page.all("script")]
+    items = ["report", "shared", "curves-item", "map-item", "datatables"]
+    assert known == [*items, "loss", "step_seconds", None, "module"]
     (cell,) = [text for _, text in page.all("td") if "alert" in text]
     assert cell == EVIL
     report, shared = page.data("report"), page.data("shared")
@@ -115,7 +121,7 @@ def test_names_that_are_markup_are_text(page):
 def test_numbers_to_sort_by_are_those_of_the_runs(page):
     heads = [text for _, text in page.all("th")]
     (scores,) = [i for i, text in enumerate(heads) if text.startswith("kNN top-1")]
-    cells = [a.get("data-value") for a, _ in page.all("td")]
+    cells = [a.get("data-order") for a, _ in page.all("td")]
     rows = [cells[i : i + len(heads)] for i in range(0, len(cells), len(heads))]
     assert sorted(row[scores] or "" for row in rows) == [
         "",
@@ -157,14 +163,19 @@ def test_what_was_drawn_is_that_of_the_runs_and_stands_once(page, study):
     assert base64.b64decode(picture) == b"one picture"
     assert of["b/1"]["map"] is None
     found = of["a"]["map"]
-    assert found["position"] == [[0.5, 1.25], [-2.0, 3.0]]
-    lists = {key: shared[found[key]] for key in ("rows", "label", "target", "class_names")}
-    assert lists == {
-        "rows": [4, 2],
-        "label": [0, 1],
+    columns = {name: shared[place] for name, place in found["columns"].items()}
+    assert columns == {
+        "x": [0.5, -2.0],
+        "y": [1.25, 3.0],
+        "row": [4, 2],
+        "class": [EVIL, "y"],
+        "color": colors(2),
         "target": [0.5, None],
-        "class_names": [EVIL, "y"],
+        "said": ["target 0.5", ""],
+        "place": ["0px 0px / 256px auto", "-128px 0px / 256px auto"],
     }
+    assert found["colored_by"] == ["class", "target"]
+    assert found["is_named"]
     sprite = shared[found["sprite"]].removeprefix("data:image/jpeg;base64,")
     on_disk = study / "a" / "figures" / "thumbnails.jpg"
     assert base64.b64decode(sprite) == on_disk.read_bytes()

@@ -2,16 +2,19 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jcl.errors import UserError
-from jcl.probes.kept_map import SPRITE, read_map
+from jcl.probes.kept_map import SPRITE, KeptMap, read_map
+from jcl.report.colors import colors
+from jcl.report.page.plots import place_on_sprite
 from jcl.report.runs import Run
 from jcl.runtime import workdir as workdir_lib
 
 _VIEWS = "views.png"
+_MOST_NAMED = 20  # classes; of more no legend can be read
 
 
 class Shared:
@@ -44,9 +47,10 @@ def pictures_of(runs: Mapping[int, Run], shared: Shared) -> dict[str, Any]:
         shared: takes what other groups may have too: pictures as addresses data:..., and lists.
 
     Returns:
-        {"run", "views", "map"}, or {} where no run has any. "run" is the run's number. "views" is a
-        place in `shared`, and so are the entries of "map" but for the positions and the size of
-        thumbnails; what a run does not have is None.
+        {"run", "views", "map"}, or {} where no run has any. "run" is the run's number, "views" a
+        place in `shared`; what a run does not have is None. A map is {"columns": name of a column
+        of `map_plot` -> place of its values, "sprite": place, "colored_by": plots of `map_plot`,
+        "is_named": whether a legend names the classes}.
 
     Raises:
         UserError: a file is not what jcl writes.
@@ -56,7 +60,7 @@ def pictures_of(runs: Mapping[int, Run], shared: Shared) -> dict[str, Any]:
         try:
             views = _address(figures / _VIEWS, "image/png")
             found = _map_of(figures, shared)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, LookupError) as error:
             raise UserError(f"{figures} cannot be read as figures of jcl: {error}") from error
         if views or found:
             return {"run": number, "views": shared.place(views), "map": found}
@@ -68,18 +72,39 @@ def _map_of(figures: Path, shared: Shared) -> dict[str, Any] | None:
     if found is None:
         return None
     sprite = None if found.thumbnail is None else _address(figures / SPRITE, "image/jpeg")
-    lists = {
-        "rows": found.rows,
-        "label": found.label,
-        "target": found.target,
-        "class_names": found.class_names,
-    }
+    labels = [] if found.label is None else sorted(set(found.label))
+    ways = {"class": found.label, "target": found.target}
     return {
-        "position": [[_short(x), _short(y)] for x, y in found.position],
-        "thumbnail": found.thumbnail,
+        "columns": {name: shared.place(values) for name, values in _columns(found, labels).items()},
         "sprite": shared.place(sprite),
-        **{key: shared.place(value) for key, value in lists.items()},
+        "colored_by": [name for name, values in ways.items() if values is not None] or ["class"],
+        "is_named": 0 < len(labels) <= _MOST_NAMED,
     }
+
+
+def _columns(found: KeptMap, labels: Sequence[int]) -> dict[str, list]:
+    """The columns of `map_plot`; in the order of the labels, which the legend's is."""
+    count = len(found.rows)
+    known, names = dict(zip(labels, colors(len(labels)), strict=True)), found.class_names
+    label = [None] * count if found.label is None else found.label
+    target = [None] * count if found.target is None else found.target
+    rows = [
+        {
+            "x": _short(x),
+            "y": _short(y),
+            "row": row,
+            "class": "" if a is None else f"class {a}" if names is None else names[a],
+            "color": known.get(a, "gray"),
+            "target": b,
+            "said": "" if b is None else f"target {b:.5g}",
+            "place": place_on_sprite(number, count),
+        }
+        for number, (row, (x, y), a, b) in enumerate(
+            zip(found.rows, found.position, label, target, strict=True)
+        )
+    ]
+    order = sorted(range(count), key=lambda i: (label[i] is not None, label[i] or 0))
+    return {name: [rows[i][name] for i in order] for name in rows[0]}
 
 
 def _short(value: float) -> float:

@@ -1,5 +1,0 @@
-for (const element of document.querySelectorAll(".scripted")) element.hidden = false;
-startTable();
-startCurves();
-startPictures();
-changed();
