@@ -100,4 +100,4 @@ def test_everything_that_fits_targets_is_measured_and_nothing_else(run):
     assert results["ridge"]["low_shot"]["0.25"]["examples"] == 40
     assert -1 <= results["geometry"]["ordinality"] <= 1
     pictures = {path.name for path in (workdir / "figures").iterdir()}
-    assert pictures == {"loss.png", "targets.png"}
+    assert pictures == {"loss.png", "map.json", "targets.png"}

@@ -28,13 +28,11 @@ def soft_info_nce(
 ) -> Float[Array, ""]:
     """Mean over i of -sum_j targets_ij log softmax_j(cos(queries_i, keys_j) / temperature).
 
-    A row of `targets` is a query's distribution over all keys. The loss has one direction, from
-    queries to keys. For both, average it with `soft_info_nce(keys, queries, ...)`, whose targets
-    are distributions over the queries.
+    A row of `targets` is a query's distribution over all keys. The loss has one direction. For
+    both, average it with `soft_info_nce(keys, queries, ...)`, whose targets are over the queries.
 
     Raises:
-        UserError: B or C is not divisible by the number of devices of `mesh`; for other errors see
-            `jcl.losses`.
+        UserError: B or C is not divisible by the devices of `mesh`; else see `jcl.losses`.
 
     References:
         Burdisso et al., "Dialog2Flow", EMNLP 2024 (https://arxiv.org/abs/2410.18481).

@@ -60,7 +60,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path):
     path = written(tmp_path, GROUPS, VALUES[:39])
     with pytest.raises(UserError, match=r"data\.groups=.* integer below 2\^31 for each of 40"):
         shapes(groups=path)
-    with pytest.raises(UserError, match=r"data\.groups=.* was made of data\.name='shapes'"):
+    with pytest.raises(UserError, match=r"data\.groups=.* was made for data\.name='shapes'"):
         open_source("shapes", "train", train_examples=41, groups=path)
     with_groups = InMemorySource({"features": np.zeros((2, 3)), "group": np.zeros(2)})
     with pytest.raises(UserError, match="have a group already"):

@@ -236,7 +236,7 @@ def test_images_that_are_no_squares_pass_as_they_are_and_others_are_refused():
     wide = Preprocess("it", None, (4, 6, 3))
     image = np.random.RandomState(0).randint(0, 256, (4, 6, 3), np.uint8)
     np.testing.assert_array_equal(wide([png(image), image]), [image, image])
-    with pytest.raises(UserError, match=r"image 0 is uint8\[4, 7, 3\], and it takes \[4, 6, 3\]"):
+    with pytest.raises(UserError, match=r"image 0 is uint8\[4, 7, 3\], but it takes \[4, 6, 3\]"):
         wide(np.zeros((1, 4, 7, 3), np.uint8))
     unknown = Preprocess("it", None, (None, None, None))
     with pytest.raises(UserError, match="several sizes"):

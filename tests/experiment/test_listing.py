@@ -67,4 +67,4 @@ def test_a_class_of_others_has_its_options_too():
     said = list_names(f"method.{__name__}:Theirs")
     assert said.startswith(f"method.name={__name__}:Theirs: Somebody else's.")
     assert "  factor       int    3    theirs." in said
-    assert "  temperature  float  0.1  that cosines" in said
+    assert "  temperature  float  0.1  cosines are divided by it" in said

@@ -155,7 +155,7 @@ def test_the_iteration_cap_is_recorded(caplog):
     result = linear_probe(x, y, x, y, n_classes=5, seeds=(0,), max_iterations=2)
     assert not result["converged"]
     assert result["iterations"] == [2]
-    assert "stopped at the cap of 2 iterations" in caplog.text
+    assert "stopped at the limit of 2 iterations" in caplog.text
 
 
 def test_all_penalties_parts_and_seeds_share_one_compilation():

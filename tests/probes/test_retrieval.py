@@ -53,7 +53,7 @@ def test_collapsed_embeddings_find_nothing():
 
 def test_mistakes_are_told():
     images, texts, pair = embeddings(5, 8)
-    with pytest.raises(UserError, match="no key that is right"):
+    with pytest.raises(UserError, match="no matching key"):
         recall_at(images, texts, np.arange(5) + 1, pair)
 
 

@@ -23,7 +23,7 @@ def test_a_damaged_record_of_launches_is_none(contents, tmp_path):
 @pytest.mark.parametrize("contents", DAMAGED)
 def test_a_damaged_config_is_a_sentence(contents, tmp_path):
     (tmp_path / "config.json").write_bytes(contents)
-    with pytest.raises(UserError, match=r"saved config is|is damaged: it is no text"):
+    with pytest.raises(UserError, match=r"saved config is|is damaged: it is not text"):
         workdir_lib.read_config(tmp_path)
 
 

@@ -120,7 +120,7 @@ def test_what_cannot_be_read_is_named_at_the_end(tmp_path, caplog):
 
 def test_what_cannot_be_read_is_an_error_where_that_is_asked(tmp_path):
     damaged_folder(tmp_path / "all")
-    with pytest.raises(UserError, match=r"dog/c\.png cannot be read: it is no image"):
+    with pytest.raises(UserError, match=r"dog/c\.png cannot be read: it is not an image"):
         write_image_folder(str(tmp_path / "all"), name="x", data_dir=str(tmp_path), strict=True)
     assert "x" not in contents(tmp_path)
 

@@ -36,7 +36,7 @@ def test_the_choice_is_of_the_seed_and_pinned():
         (0.5, labelled(), "class_ratio=0.5 .* at least 1"),
         (float("inf"), labelled(), "at least 1"),
         (1000.0, labelled(), "leaves nothing of class 3"),
-        (10.0, labelled(classes=1), "of 2 or more classes"),
+        (10.0, labelled(classes=1), "for 2 or more classes"),
         (10.0, {s: {"image": a["image"]} for s, a in labelled().items()}, "needs a label"),
     ],
 )

@@ -157,7 +157,7 @@ OBJECTS = np.array([{}, None], dtype=object)
         ({"x_train": FEATURES}, "'x_train'"),
         (
             {"train_image": IMAGE.astype(np.int32)},
-            "'train_image' is int32.*image_range.*uint8",
+            "'train_image' is int32.*uint8.*image_range",
         ),
         ({"train_image": IMAGE[0]}, r"'train_image' is uint8\[4, 3, 3\].*one image is"),
         ({"train_image": IMAGE / 255}, "float64.*from 0 to .*data.image_range"),

@@ -214,9 +214,9 @@ def test_oversized_texts_are_passed_over(compressed, monkeypatch):
 @pytest.mark.parametrize(
     ("encoded", "message"),
     [
-        (b"", "is no image"),
-        (b"hello", "is no image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image"),
+        (b"", "is not an image"),
+        (b"hello", "is not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
         (encode(COLOUR)[:60], "truncated|broken|incomplete|Truncated"),
         (encode(np.tile(COLOUR, (9, 9, 1)), "jpeg")[:900], "truncated"),
         (encode(DEEP.astype(np.float32), "tiff"), "floats.*image_range"),

@@ -109,7 +109,7 @@ def test_no_test_part(tmp_path):
 def test_what_cannot_be_read_is_named(tmp_path):
     save_tree(tmp_path, "a.png", "b.png")
     (tmp_path / "b.png").write_bytes(b"hello")
-    with pytest.raises(UserError, match=r"/b\.png cannot be decoded: it is no image"):
+    with pytest.raises(UserError, match=r"/b\.png cannot be decoded: it is not an image"):
         open_source(f"folder:{tmp_path}", "train")
 
 

@@ -83,7 +83,7 @@ def test_a_split_without_labels():
         ([np.inf], [1], "whole numbers"),
         (np.array([2**63], np.uint64), [1], "number the classes"),
         (["a"], [1], "texts in one split"),
-        ([[0, 2]], [[0, 1]], "only 0 and 1"),
+        ([[0, 2]], [[0, 1]], "labels of 0 and 1"),
         ([[0, 1]], [[0, 1, 0]], "different shapes"),
         ([["a", "b"]], [["a", "b"]], r"<U1\[1, 2\]"),
         (np.zeros(1, "datetime64[s]"), [1], "datetime64"),

@@ -59,5 +59,5 @@ def test_it_begins_with_random_directions_and_keeps_their_precision():
 
 def test_a_size_that_is_no_multiple_of_the_batch_is_an_error():
     held = {"rows": jnp.ones((20, 4)), "position": jnp.int32(0)}
-    with pytest.raises(UserError, match=r"^a queue of 20 keys .* the batch of 8: its size is"):
+    with pytest.raises(UserError, match=r"^a queue of 20 keys .* the batch of 8: its size must be"):
         queue.push(held, jnp.ones((8, 4)))
