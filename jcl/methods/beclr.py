@@ -81,7 +81,7 @@ class BECLR(Momentum, Predicted):
     """
 
     decay: float = 0.995
-    decay_end: float | None = 1.0
+    decay_end: float = 1.0
     temperature: float = 2.0
     negative_weight: float = 0.1
     mask_share: float = 0.15

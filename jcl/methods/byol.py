@@ -34,7 +34,7 @@ class BYOL(Momentum, Predicted):
     """
 
     decay: float = 0.996
-    decay_end: float | None = 1.0
+    decay_end: float = 1.0
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """(2 - 2 cos(prediction of view 0, momentum projection of view 1)) + the reverse."""

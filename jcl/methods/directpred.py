@@ -53,7 +53,7 @@ class DirectPred(Momentum, TwoViewNetworks):
     """
 
     decay: float = 0.996
-    decay_end: float | None = 1.0
+    decay_end: float = 1.0
     correlation_decay: float = 0.3
     epsilon: float = 0.01
     floor: float = 1e-4

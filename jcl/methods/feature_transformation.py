@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jcl.config.checks import check_positive
+from jcl.config.checks import check_not_negative
 from jcl.losses import transformed_queue_nce
 from jcl.losses.beta_mixing import beta_quantiles
 from jcl.methods.parts.queued import MomentumQueue
@@ -23,14 +23,14 @@ class FeatureTransformation(MomentumQueue):
     queries. The queue stores unmoved keys.
 
     Take it if MoCo v2's positives have become easy; MoCHi makes the negatives harder. With both
-    factors None it is MoCo v2.
+    parameters 0 it is MoCo v2.
 
     Attributes:
         temperature: inner products are divided by it; 0.2 as in MoCo v2.
         decay: of the moving average; 0.999 in the paper on ImageNet, 0.99 on ImageNet-100.
         positive_alpha: the factor of the extrapolation is 1 plus a draw from Beta(a, a) with this
-            a. None does not move queries and keys.
-        negative_alpha: the factor of the interpolation is a draw from Beta(a, a) with this a. None
+            a. 0 does not move queries and keys.
+        negative_alpha: the factor of the interpolation is a draw from Beta(a, a) with this a. 0
             does not move negatives.
         move_queries: whether queries are also extrapolated when they are compared with negatives.
             The default follows the released code, whose scores are known; the paper's text only
@@ -40,14 +40,14 @@ class FeatureTransformation(MomentumQueue):
     (https://arxiv.org/abs/2108.02982); the factors are those of the code released with it.
     """
 
-    positive_alpha: float | None = 2.0
-    negative_alpha: float | None = 1.6
+    positive_alpha: float = 2.0
+    negative_alpha: float = 1.6
     move_queries: bool = True
 
     def __post_init__(self):
         super().__post_init__()
-        check_positive("method.positive_alpha", self.positive_alpha)
-        check_positive("method.negative_alpha", self.negative_alpha)
+        check_not_negative("method.positive_alpha", self.positive_alpha)
+        check_not_negative("method.negative_alpha", self.negative_alpha)
 
     def loss(self, queries, keys, queue, clock, key, mesh):
         """MoCo's loss of the moved rows; `key` draws the factors and the pairing of negatives."""
@@ -55,9 +55,9 @@ class FeatureTransformation(MomentumQueue):
         positive_key, negative_key, order_key = jax.random.split(key, 3)
         still = jnp.ones((), queue.dtype)
         extrapolation = interpolation = still
-        if self.positive_alpha is not None:
+        if self.positive_alpha > 0:
             extrapolation = 1 + draw_beta(positive_key, self.positive_alpha, queue.dtype)
-        if self.negative_alpha is not None:
+        if self.negative_alpha > 0:
             interpolation = draw_beta(negative_key, self.negative_alpha, queue.dtype)
         return transformed_queue_nce(
             queries,

@@ -31,7 +31,7 @@ class MoCoV3(Momentum, Predicted, CosineContrast):
     """
 
     temperature: float = 0.2
-    decay_end: float | None = 1.0
+    decay_end: float = 1.0
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """2 t times (cross-entropy of queries of view 0 and keys of view 1, plus the reverse).

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from jcl.config.checks import check_count, check_positive
+from jcl.config.checks import check_count, check_not_negative, check_positive
 from jcl.errors import UserError
 from jcl.losses import unit_rows
 from jcl.methods.base import Outcome, Variables
@@ -34,7 +34,7 @@ class PamC(TwoViewNetworks):
     Attributes:
         scale: cosines are multiplied by it; the paper calls it tau, and 1 is the default of the
             authors' code.
-        clusters: number of clusters, K; None takes the dataset's labels as clusters.
+        clusters: number of clusters, K; 0 takes the dataset's labels as clusters.
         recluster_epochs: number of epochs between two clusterings; the first comes before the first
             step.
         n_classes: of the dataset.
@@ -51,35 +51,35 @@ class PamC(TwoViewNetworks):
 
     n_classes: int | None = dataclasses.field(kw_only=True)
     scale: float = 1.0
-    clusters: int | None = 8
+    clusters: int = 8
     recluster_epochs: int = 1
 
     def __post_init__(self):
         super().__post_init__()
         check_positive("method.scale", self.scale)
-        check_count("method.clusters", self.clusters)
+        check_not_negative("method.clusters", self.clusters)
         check_count("method.recluster_epochs", self.recluster_epochs)
 
     @property
     def needs(self):
         """Classes, where they are the clusters."""
-        return ("label",) if self.clusters is None else ()
+        return ("label",) if not self.clusters else ()
 
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; until the first clustering, examples are assigned in turn."""
-        if self.clusters is not None and self.clusters > data.examples:
+        if self.clusters > data.examples:
             raise UserError(
                 f"method.clusters={self.clusters} is impossible with {data.examples} examples"
             )
         made = super().init(key, views, data)
-        if self.clusters is None:
+        if not self.clusters:
             return made
         clusters = jnp.arange(data.examples, dtype=jnp.int32) % self.clusters
         return made._replace(method_state={"clusters": clusters})
 
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """`meta_node_nce`; see `Method.objective`."""
-        if self.clusters is None:
+        if not self.clusters:
             count, cluster = self.n_classes, batch["label"]
         else:
             count = self.clusters
@@ -90,7 +90,7 @@ class PamC(TwoViewNetworks):
 
     def at_epoch(self, variables: Variables, epoch: Epoch) -> Variables:
         """Clusters the projections of all training examples, every `recluster_epochs`."""
-        if self.clusters is None or epoch.number % self.recluster_epochs:
+        if not self.clusters or epoch.number % self.recluster_epochs:
             return variables
         clusters = _clusters(
             jnp.asarray(epoch.outputs("projection")), epoch.key, count=self.clusters

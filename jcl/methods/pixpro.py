@@ -56,7 +56,7 @@ class PixPro(Momentum, Predicted):
     g to norm one and doubles the loss. Here the loss is doubled too, but g is not scaled.
     """
 
-    decay_end: float | None = 1.0
+    decay_end: float = 1.0
     power: float = 2.0
     distance: float = 0.7
 

@@ -45,8 +45,9 @@ class UniConHA(CosineContrast):
 
     Attributes:
         temperature: cosines are divided by it; 0.5 in the paper.
-        weight_temperature: cosines are divided by it in the weights of positives; 0.5 in the paper.
-            None weighs all positives equally.
+        weighted: whether the last stage weighs positives by their similarity, as in the paper, or
+            all of them equally.
+        weight_temperature: cosines are divided by it in those weights; 0.5 in the paper.
         labelled: whether only inliers of the same label are positives; False uses no labels.
         stages: number of the encoder's last stages that have a loss; `views.stages` must be equal.
             All four of a ResNet in the paper. 1 uses only the projector's output.
@@ -57,7 +58,8 @@ class UniConHA(CosineContrast):
     """
 
     temperature: float = 0.5
-    weight_temperature: float | None = 0.5
+    weighted: bool = True
+    weight_temperature: float = 0.5
     labelled: bool = False
     stages: int = 4
 
@@ -118,7 +120,7 @@ class UniConHA(CosineContrast):
         for stage in range(self.stages):
             z = embeddings[:, stage].reshape(-1, VIEWS_A_TURN, embeddings.shape[-1])
             of_pairs = {"temperature": self.temperature, "mesh": mesh}
-            if stage == self.stages - 1 and self.weight_temperature is not None:
+            if stage == self.stages - 1 and self.weighted:
                 of_pairs["weight_temperature"] = self.weight_temperature
                 losses.append(soft_aggregation(z[:, 0], z[:, 1], labels, **of_pairs))
             else:

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from jcl.config.base import NAMED
 from jcl.config.options import descriptions
 from jcl.errors import UserError
 from jcl.experiment.listing import list_names
@@ -26,6 +27,8 @@ def test_every_option_of_every_name_is_described(title, name):
         (line,) = [line for line in lines if line.split()[:1] == [key]]
         assert option.kind_name in line
         assert repr(option.default) in line
+        # None in a config is an option that is not set, so it could not mean anything else.
+        assert not (option.nullable and option.default is not None and title in NAMED)
 
 
 def test_all_names_stand_in_the_list():

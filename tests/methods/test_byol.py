@@ -52,11 +52,11 @@ def test_the_loss_and_its_gradient_against_numpy():
 
 @pytest.mark.parametrize("decay", [0.0, 1.0])
 def test_copies_are_the_networks_of_a_decay_of_0_and_stay_at_1(decay):
-    """The default's end is 1, whatever the beginning."""
+    """Whatever the default of the end, which is 1."""
     old = {"encoder": jnp.float32(1), "projector": jnp.float32(2)}
     new = {"encoder": jnp.float32(3), "projector": jnp.float32(4), "predictor": jnp.float32(5)}
     variables = Variables(new, {}, {"momentum": old})
-    after = byol(decay=decay, decay_end=None).after_update(variables, {}, CLOCK)
+    after = byol(decay=decay, decay_end=decay).after_update(variables, {}, CLOCK)
     expected = {0.0: {"encoder": 3.0, "projector": 4.0}, 1.0: old}[decay]
     assert largest_difference(after.method_state["momentum"], expected) == 0
     assert_same_bits(after.params, new)

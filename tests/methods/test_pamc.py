@@ -78,7 +78,7 @@ def test_clusters_come_from_projections_at_intervals():
         return pamc.at_epoch(variables, Epoch(number, jax.random.key(seed), read, read))
 
     assert at(1, 0) is variables
-    told = method(clusters=None, recluster_epochs=1)
+    told = method(clusters=0, recluster_epochs=1)
     read = {}.__getitem__
     assert told.at_epoch(variables, Epoch(0, jax.random.key(0), read, read)) is variables
     for seed in range(20):  # until three first examples of three directions are drawn
@@ -93,7 +93,7 @@ def test_clusters_come_from_projections_at_intervals():
 def test_impossible_options_are_refused():
     for options, message in [
         ({"scale": 0.0}, r"method\.scale=0"),
-        ({"clusters": 0}, r"method\.clusters=0"),
+        ({"clusters": -1}, r"method\.clusters=-1"),
         ({"recluster_epochs": 0}, r"method\.recluster_epochs=0"),
     ]:
         with pytest.raises(UserError, match=message):
@@ -101,4 +101,4 @@ def test_impossible_options_are_refused():
     views, data = {"image": jnp.zeros((1, 2, 8, 8, 3))}, images_of(8, 8, 3, examples=7)
     with pytest.raises(UserError, match=r"method\.clusters=8 is impossible with 7 examples"):
         method().init(jax.random.key(0), views, data)
-    assert method(clusters=None).needs == ("label",)
+    assert method(clusters=0).needs == ("label",)

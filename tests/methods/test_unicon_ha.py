@@ -80,7 +80,7 @@ def uni_clr(z, labels, weight_temperature):
 
 def test_one_stage_is_the_definition_and_keeps_labels_of_inliers():
     z = embeddings(1)
-    found = loss(method(stages=1, labelled=True, weight_temperature=None), z)
+    found = loss(method(stages=1, labelled=True, weighted=False), z)
     np.testing.assert_allclose(found, uni_clr(z[:, 0], LABEL, None), rtol=1e-12)
 
 
