@@ -27,6 +27,35 @@ def trained(model, x, weights, *, spread=0.5):
     return out, changed, evaluated, gradients
 
 
+def check_same(plain, ours, x, weights):
+    """Both have parameters of the same names, shapes and first values, and the same results."""
+    expected, found = (trained(model, x, weights) for model in (plain, ours))
+    assert jax.tree.structure(expected) == jax.tree.structure(found)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), expected, found)
+
+
+def check_rounding(plain, ours, x, weights, *, dtype):
+    """In `dtype`, ours is at most about twice as far from float64 as the plain layer is.
+
+    Args:
+        plain: makes a layer of a dtype and a dtype of parameters.
+        ours: likewise.
+        x: float64.
+        weights: float64.
+        dtype: of both layers; their parameters are float32.
+    """
+    x = x.astype(dtype).astype(jnp.float64)
+    exact = wide(trained(plain(jnp.float64, jnp.float64), x, weights))
+    given = x.astype(dtype), weights.astype(jnp.float32)
+    theirs, found = (
+        relative_errors(wide(trained(model(dtype, jnp.float32), *given)), exact)
+        for model in (plain, ours)
+    )
+    tiny = float(jnp.finfo(dtype).eps) / 4
+    for one, other in zip(found, theirs, strict=True):
+        assert one <= 2 * other + tiny
+
+
 def wide(tree):
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
 

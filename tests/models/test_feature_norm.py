@@ -10,7 +10,7 @@ from jcl.mesh import batch_sharding, make_mesh
 from jcl.models.batch_norm import batch_norm
 from jcl.models.feature_norm import batch_normalised, feature_norm
 from jcl.models.layer_variables import NormVariables
-from tests.models.layers import relative_errors, trained, wide
+from tests.models.layers import check_rounding, check_same
 
 
 class Plain(nn.Module):
@@ -41,31 +41,14 @@ def inputs():
 
 def test_the_same_as_flax():
     with jax.enable_x64(True):
-        x, weights = inputs()
-        plain, whole = (trained(m(jnp.float64, jnp.float64), x, weights) for m in (Plain, Whole))
-        # The same names, shapes and first values too.
-        assert jax.tree.structure(plain) == jax.tree.structure(whole)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), plain, whole
-        )
+        check_same(*(model(jnp.float64, jnp.float64) for model in (Plain, Whole)), *inputs())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_rounding_is_no_worse(dtype):
     with jax.enable_x64(True):
-        x, weights = inputs()
-        x = x.astype(dtype).astype(jnp.float64)
-        exact = wide(trained(Plain(jnp.float64, jnp.float64), x, weights))
-        arguments = x.astype(dtype), weights.astype(jnp.float32)
-        plain, whole = (
-            wide(trained(model(dtype, jnp.float32), *arguments)) for model in (Plain, Whole)
-        )
-    tiny = float(jnp.finfo(dtype).eps) / 4
-    for ours, theirs in zip(
-        relative_errors(whole, exact), relative_errors(plain, exact), strict=True
-    ):
-        assert ours <= 2 * theirs + tiny
+        check_rounding(Plain, Whole, *inputs(), dtype=dtype)
 
 
 def test_statistics_are_those_of_the_global_batch():

@@ -12,7 +12,7 @@ from jcl.mesh import batch_sharding, make_mesh
 from jcl.models.batch_norm import batch_norm
 from jcl.models.layer_variables import ConvKernel, NormVariables
 from jcl.models.pointwise import conv_norm, pointwise_norm
-from tests.models.layers import relative_errors, trained, wide
+from tests.models.layers import check_rounding, check_same
 
 
 class Plain(nn.Module):
@@ -49,30 +49,14 @@ def inputs(dtype):
 
 def test_the_same_as_convolution_and_batch_norm():
     with jax.enable_x64(True):
-        x, weights = inputs(jnp.float64)
-        types = {"dtype": jnp.float64, "param_dtype": jnp.float64}
-        plain, fused = (trained(model(**types), x, weights) for model in (Plain, Fused))
-        # The same names, shapes and first values too.
-        assert jax.tree.structure(plain) == jax.tree.structure(fused)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), plain, fused
-        )
+        layers = (model(jnp.float64, jnp.float64) for model in (Plain, Fused))
+        check_same(*layers, *inputs(jnp.float64))
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_rounding_is_no_worse(dtype):
     with jax.enable_x64(True):
-        x, weights = inputs(jnp.float64)
-        x = x.astype(dtype).astype(jnp.float64)
-        exact = wide(trained(Plain(jnp.float64, jnp.float64), x, weights))
-        types = {"dtype": dtype, "param_dtype": jnp.float32}
-        arguments = x.astype(dtype), weights.astype(jnp.float32)
-        plain, fused = (wide(trained(model(**types), *arguments)) for model in (Plain, Fused))
-    tiny = float(jnp.finfo(dtype).eps) / 4
-    for ours, theirs in zip(
-        relative_errors(fused, exact), relative_errors(plain, exact), strict=True
-    ):
-        assert ours <= 2 * theirs + tiny
+        check_rounding(Plain, Fused, *inputs(jnp.float64), dtype=dtype)
 
 
 def test_the_product_is_not_kept():
