@@ -1,4 +1,4 @@
-"""Self-supervised methods on Fashion-MNIST, all with one encoder and at most ten minutes of steps.
+"""Self-supervised methods on Fashion-MNIST, all with one encoder and at most ten minutes of one core.
 
 Method: each as configs/self_supervised_shapes.py has it, with its rate there, but for data, views
     and length. The budget is counted in passes of the encoder, as there. No paper has this setting.
@@ -6,7 +6,8 @@ Data: Debian's package dataset-fashion-mnist, prepared by `make fashion-mnist`.
 Command: python -m jcl.train --config=configs/self_supervised_fashion.py:method=byol \
     --workdir=runs/byol
     Seven methods, one seed: python -m launch.sweep --config=configs/self_supervised_fashion.py \
-    --grid=:method=simclr,byol,simsiam,moco_v2,nnclr,beclr,mv_dhel --seeds=1 --workdir=runs/fashion
+    --grid=:method=simclr,byol,simsiam,moco_v2,nnclr,beclr,mv_dhel --seeds=1 --workdir=runs/fashion \
+    --jobs=2
 Expected time: not measured yet.
 Expected score: not measured yet.
 """
@@ -23,7 +24,7 @@ METHODS = [
 
 
 def get_config(
-    arguments: str = "", *, method: str = "simclr", factor: float = 1.0, passes: float = 44.0
+    arguments: str = "", *, method: str = "simclr", factor: float = 1.0, passes: float = 22.0
 ):
     given = config_lib.arguments(arguments, method=method, factor=factor, passes=passes)
     if given["method"] not in METHODS:
