@@ -1,13 +1,15 @@
 """Self-supervised methods on Fashion-MNIST, all with one encoder and at most ten minutes of one core.
 
-Method: each as configs/self_supervised_shapes.py has it, with its rate there, but for data, views
-    and length. The budget is counted in passes of the encoder, as there. No paper has this setting.
+Method: each as configs/self_supervised_shapes.py has it, but for data, views and length. A cell names
+    the method and the factor of its rate, as there. The budget is counted in passes of the encoder,
+    as there. No paper has this setting.
 Data: Debian's package dataset-fashion-mnist, prepared by `make fashion-mnist`.
-Command: python -m jcl.train --config=configs/self_supervised_fashion.py:method=byol \
+Command: python -m jcl.train --config=configs/self_supervised_fashion.py:cell=byol-1 \
     --workdir=runs/byol
-    Seven methods, one seed: python -m launch.sweep --config=configs/self_supervised_fashion.py \
-    --grid=:method=simclr,byol,simsiam,moco_v2,nnclr,beclr,mv_dhel --seeds=1 --workdir=runs/fashion \
-    --jobs=2
+    Seven methods with the rates that were best on `shapes`, one seed:
+    python -m launch.sweep --config=configs/self_supervised_fashion.py --seeds=1 --jobs=2 \
+    --grid :cell=simclr-3,byol-1,simsiam-0.33,moco_v2-1,nnclr-1,beclr-3,mv_dhel-3 \
+    --workdir=runs/fashion
 Expected time: not measured yet.
 Expected score: not measured yet.
 """
@@ -16,23 +18,19 @@ from configs import self_supervised_shapes
 from jcl import config as config_lib
 from jcl.errors import UserError
 
-# swav, groco and pixpro need other views than two or four of one size.
-_VIEWS = {"mv_info_nce": 4, "mv_dhel": 4, "cacr": 4}
-METHODS = [
-    name for name in self_supervised_shapes.PASSES if name not in ("swav", "groco", "pixpro")
-]
+_FOUR = ("mv_info_nce", "mv_dhel", "cacr")
+_OTHER_VIEWS = ("swav", "groco", "pixpro")  # small crops, or boxes
 
 
-def get_config(
-    arguments: str = "", *, method: str = "simclr", factor: float = 1.0, passes: float = 22.0
-):
-    given = config_lib.arguments(arguments, method=method, factor=factor, passes=passes)
-    if given["method"] not in METHODS:
-        raise UserError(f"method={given['method']} is unknown; known: {', '.join(METHODS)}")
-    config = self_supervised_shapes.get_config(
-        f"cell={given['method']}-{given['factor']},passes={given['passes']}"
-    )
+def get_config(arguments: str = "", *, cell: str = "simclr-3", passes: float = 22.0):
+    given = config_lib.arguments(arguments, cell=cell, passes=passes)
+    method = given["cell"].partition("-")[0]
+    if method in _OTHER_VIEWS:
+        raise UserError(
+            f"cell={given['cell']}: {method} needs views that this config does not make"
+        )
+    config = self_supervised_shapes.get_config(f"cell={given['cell']},passes={given['passes']}")
     config.data = dict(name="tfds:fashion_mnist", dir="data")
-    config.views = dict(name="crop_flip_light", count=_VIEWS.get(given["method"], 2))
+    config.views = dict(name="crop_flip_light", count=4 if method in _FOUR else 2)
     config.checkpoint.every_steps = 2000
     return config
