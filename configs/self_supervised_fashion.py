@@ -1,8 +1,8 @@
-"""Self-supervised methods on Fashion-MNIST, all with one encoder and at most ten minutes of one core.
+"""Self-supervised methods on Fashion-MNIST, one encoder, at most ten minutes of one core each.
 
-Method: each as configs/self_supervised_shapes.py has it, but for data, views and length. A cell names
-    the method and the factor of its rate, as there. The budget is counted in passes of the encoder,
-    as there. No paper has this setting.
+Method: each as configs/self_supervised_shapes.py has it, but for data, views and length. A cell
+    names the method and the factor of its rate, and passes of the encoder are the budget, as there.
+    No paper has this setting.
 Data: Debian's package dataset-fashion-mnist, prepared by `make fashion-mnist`.
 Command: python -m jcl.train --config=configs/self_supervised_fashion.py:cell=byol-1 \
     --workdir=runs/byol
@@ -26,9 +26,7 @@ def get_config(arguments: str = "", *, cell: str = "simclr-3", passes: float = 2
     given = config_lib.arguments(arguments, cell=cell, passes=passes)
     method = given["cell"].partition("-")[0]
     if method in _OTHER_VIEWS:
-        raise UserError(
-            f"cell={given['cell']}: {method} needs views that this config does not make"
-        )
+        raise UserError(f"cell={given['cell']}: {method} needs other views")
     config = self_supervised_shapes.get_config(f"cell={given['cell']},passes={given['passes']}")
     config.data = dict(name="tfds:fashion_mnist", dir="data")
     config.views = dict(name="crop_flip_light", count=4 if method in _FOUR else 2)
