@@ -20,11 +20,9 @@ from jcl.data.dataset_shape import shape_of
 from jcl.data.text.kept import own_tokenizer
 from jcl.data.unrolled import every_image
 from jcl.evaluation.cells import score_cells
-from jcl.evaluation.classes import classes_to_probe
 from jcl.evaluation.concatenated import concatenate_features
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import (
-    FEATURE_BATCH,
     output_function,
     output_names,
 )
@@ -33,9 +31,10 @@ from jcl.evaluation.finetune import check_finetuning, finetune_shares
 from jcl.evaluation.heads import predict_split, score_predictions
 from jcl.evaluation.left_out import check_same_size, open_test_split
 from jcl.evaluation.pairs import EmbeddedPairs, embed_pairs, score_planted, score_retrieval
+from jcl.evaluation.probe_output import prober, score_features
 from jcl.evaluation.remarks import remarks
 from jcl.evaluation.results import results_file, suffix_of_dataset, write_results
-from jcl.evaluation.views import views_pair
+from jcl.evaluation.views import view_drawer
 from jcl.evaluation.zero_shot import score_zero_shot
 from jcl.experiment import (
     Experiment,
@@ -53,9 +52,6 @@ from jcl.probes import (
     Features,
     check_export,
     collapse,
-    extract,
-    geometry,
-    measure,
     raw_inputs,
     results_table,
     save_features,
@@ -140,7 +136,9 @@ def evaluate(
     whole_test, train = test, every_image(train)
     test = None if test is None else every_image(test)
     shown = train if test is None else test
-    scores, trained = _probe(experiment, first, variables, train, test)
+    draw_views = view_drawer(experiment)
+    probe_first = prober(experiment, first, draw_views)
+    scores, trained = probe_first(variables, train, test)
     about = {"settings": config.probe.to_dict(), "data": config.data.to_dict()}
     results = {"step": at_step, **about, **scores, **of_pairs}
     if test is not None:
@@ -149,26 +147,27 @@ def evaluate(
     if own_head and test is not None and _has_prediction(experiment, variables, train, *trained):
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
-        results[name], _ = _probe(experiment, name, variables, train, test)
+        results[name], _ = prober(experiment, name, draw_views)(variables, train, test)
     if concatenate:
         joined = concatenate_features(concatenate, first, trained, train, test)
-        found = _score(config, train, *joined, shares=config.probe.shares)
+        found = score_features(config, train, *joined, shares=config.probe.shares)
         results["concatenated"] = {"workdirs": [str(folder) for folder in concatenate], **found}
     if PROJECTION not in config.probe.outputs:
         results |= _projection_geometry(experiment, variables, shown)
     if config.probe.baselines:
-        start = experiment.init_state(make_mesh())
-        results["untrained"], _ = _probe(experiment, first, start.probed, train, test)
+        # On one device, as the trained ones are, for which all is compiled.
+        untrained = jax.device_get(experiment.init_state(make_mesh()).probed)
+        results["untrained"], _ = probe_first(untrained, train, test)
         if test is not None:
             method = experiment.method
-            results["untrained"] |= score_cells(config, method, start.probed, train, test)
+            results["untrained"] |= score_cells(config, method, untrained, train, test)
         if test is not None and train.image_shape is not None:
             raw = raw_inputs(train), raw_inputs(test)
             # Low-shot probes of thousands of pixels take minutes and score near chance.
-            results["pixels"] = _score(config, train, *raw, shares=())
+            results["pixels"] = score_features(config, train, *raw, shares=())
         elif test is not None and "features" in experiment.data.example:
             raw = raw_inputs(train), raw_inputs(test)
-            results["inputs"] = _score(config, train, *raw, shares=config.probe.shares)
+            results["inputs"] = score_features(config, train, *raw, shares=config.probe.shares)
 
     path = results_file(workdir, suffix)
     write_results(path, results)
@@ -180,7 +179,7 @@ def evaluate(
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)
         write_results(path, results)
     figures = workdir / f"{FIGURES}{suffix}"
-    draw(experiment, workdir, figures, trained[1] or trained[0], shown)
+    draw(draw_views, workdir, figures, trained[1] or trained[0], shown)
     if pairs is not None:
         draw_retrieved(figures, pairs, whole_test)
     return results
@@ -224,24 +223,6 @@ def _restore(
     return variables, at_step
 
 
-def _probe(
-    experiment: Experiment, name: str, variables: Variables, train: Source, test: Source | None
-) -> tuple[dict, tuple[Features, Features | None]]:
-    """All probes of one output of the method, and its values for the splits."""
-    config = experiment.config
-    apply = functools.partial(jax.jit(output_function(config, experiment.method, name)), variables)
-    train_features = extract(apply, train, batch_size=min(FEATURE_BATCH, len(train)))
-    if test is None:
-        scores, test_features = {}, None
-    else:
-        test_features = extract(apply, test, batch_size=min(FEATURE_BATCH, len(test)))
-        scores = _score(config, train, train_features, test_features, shares=config.probe.shares)
-    shown = train_features if test_features is None else test_features
-    pair = views_pair(experiment, name, variables, train if test is None else test)
-    scores["geometry"] = geometry(pair, shown.features, shown.label, shown.target)
-    return scores, (train_features, test_features)
-
-
 def _score_pairs(
     experiment: Experiment,
     variables: Variables,
@@ -265,29 +246,6 @@ def _projection_geometry(experiment: Experiment, variables: Variables, test: Sou
         return {}
     apply = functools.partial(jax.jit(output_function(config, method, PROJECTION)), variables)
     return {PROJECTION: {"geometry": embedding_geometry(apply, test)}}
-
-
-def _score(
-    config: ml_collections.ConfigDict,
-    source: Source,
-    train_features: Features,
-    test_features: Features,
-    *,
-    shares: tuple[float, ...],
-) -> dict:
-    """All probes that the data allow; {} without labels and targets."""
-    n_classes, of_splits = classes_to_probe(
-        config.probe.label, source.n_classes, train_features, test_features
-    )
-    return measure(
-        *of_splits,
-        n_classes=n_classes,
-        k=config.probe.knn_k,
-        temperature=config.probe.knn_temperature,
-        seeds=tuple(range(config.probe.linear_seeds)),
-        shares=shares,
-        bin_width=config.probe.target_bin,
-    )
 
 
 def _has_prediction(

@@ -8,8 +8,7 @@ from jcl.data import Source
 from jcl.data.text.tokenised import Tokenised
 from jcl.data.unrolled import PAIR, PLACE, ROW
 from jcl.evaluation.pairs import EmbeddedPairs
-from jcl.evaluation.views import views_of
-from jcl.experiment import Experiment
+from jcl.evaluation.views import DrawViews
 from jcl.probes import Features, embedding_map, loss_curve, tsne, views_grid
 from jcl.probes.contact_sheet import Found, contact_sheet
 from jcl.probes.kept_map import remove_map, write_map
@@ -24,7 +23,7 @@ _READ = 64  # images at a time
 
 
 def draw(
-    experiment: Experiment, workdir: Folder, figures: Folder, test_features: Features, test: Source
+    draw_views: DrawViews, workdir: Folder, figures: Folder, test_features: Features, test: Source
 ) -> None:
     """Draws views, the loss curve and maps of the features, as far as the run has them.
 
@@ -32,7 +31,7 @@ def draw(
     of `jcl.report`.
 
     Args:
-        experiment: gives the recipe of views.
+        draw_views: see `jcl.evaluation.views.view_drawer`.
         workdir: of the run.
         figures: the folder for the pictures; it is made.
         test_features: the features for the maps.
@@ -43,7 +42,7 @@ def draw(
         count = min(_PICTURED, len(test))
         originals = test.batch(np.arange(count))["image"]
         originals = originals / np.float32(np.iinfo(originals.dtype).max)
-        (views,) = views_of(experiment, test, count)
+        (views,) = draw_views(test, count)
         drawn = np.asarray(views["image"], np.float32)
         views_grid(drawn, figures / "views.png", originals=originals)
     lines = read_metrics(workdir)

@@ -78,14 +78,14 @@ def transported(
     # The first scaling cancels the subtraction from a row, and no row underflows.
     kernel = np.exp((cost.min(2, keepdims=True) - cost) / epsilon)
     mass, of_queries = 1 / means.shape[1], 1 / queries.shape[1]
-    to_queries = np.ones((len(queries), 1, queries.shape[1]))
+    sums = kernel.sum(2)
     for _ in range(_ITERATIONS):
-        to_means = mass / np.sum(kernel * to_queries, axis=2, keepdims=True)
-        plan = to_means * kernel
-        to_queries = of_queries / plan.sum(1, keepdims=True)
-        plan = plan * to_queries
-        if np.abs(plan.sum(2) - mass).max() < _TOLERANCE * mass:
+        to_means = mass / sums
+        to_queries = of_queries / np.einsum("ewq,ew->eq", kernel, to_means)
+        sums = np.einsum("ewq,eq->ew", kernel, to_queries)
+        if np.abs(to_means * sums - mass).max() < _TOLERANCE * mass:
             break
+    plan = to_means[..., None] * kernel * to_queries[:, None]
     return plan @ queries / plan.sum(2, keepdims=True)
 
 
