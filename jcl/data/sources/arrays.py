@@ -165,11 +165,19 @@ def _read_members(path: str) -> dict[str, np.ndarray]:
             try:
                 members[name] = archive[name]
             except _BROKEN as error:
-                hint = "; save texts as array.astype(str)" if "allow_pickle" in str(error) else ""
                 raise UserError(
-                    f"{path} key {name!r} is unreadable: {_first_line(error)}{hint}"
+                    f"{path} key {name!r} is unreadable: {_first_line(error)}{_hint(name, error)}"
                 ) from error
     return members
+
+
+def _hint(name: str, error: BaseException) -> str:
+    """How to save what is an array of objects."""
+    if "allow_pickle" not in str(error):
+        return ""
+    if name.endswith("_image"):
+        return "; data.name=folder:PATH reads images of several sizes, from files"
+    return "; save texts as array.astype(str)"
 
 
 def _check(path: str, name: str, key: str, array: np.ndarray) -> np.ndarray:

@@ -189,6 +189,7 @@ OBJECTS = np.array([{}, None], dtype=object)
             {"train_features": FEATURES, "train_label": OBJECTS},
             "'train_label' is unread.*astype",
         ),
+        ({"train_image": OBJECTS}, "'train_image' is unread.*folder:PATH"),
         ({"train_features": FEATURES[:0]}, "no examples"),
         ({"train_features": FEATURES, "test_features": FEATURES[:, :1]}, "different shapes"),
         ({"train_features": FEATURES, "test_image": IMAGE}, "no test_features"),
