@@ -52,15 +52,17 @@ class Run:
         total_steps: the run's length in updates; it overrides total_epochs.
         total_epochs: the run's length in passes over the training split.
         microbatches: chunks that a batch is embedded in; the objective sees the batch whole.
-        init_from: a workdir whose networks this run starts from, or pairs (pattern, workdir), the
-            first that matches counts, of the parameters and statistics that are taken. In place of
-            a workdir may stand a .safetensors file of another library, for the pattern of one
-            network, such as "encoder" or "text_encoder".
-        init_step: which checkpoint of init_from, of each workdir; None takes the newest.
-        frozen: patterns of the names of parameters that are not trained; they count before
-            optimizer.groups, as groups (pattern, None).
-        log_every_steps: how often metrics are written.
-        watchdog_seconds: a step that takes longer than this ends the process.
+        init_from: a workdir whose networks this run starts from. Or pairs (pattern, workdir): the
+            parameters whose names the pattern matches, and their running statistics, are taken from
+            that workdir; the first pattern that matches counts. A .safetensors file of another
+            library may take the place of a workdir, with a pattern of one network, such as
+            "encoder" or "text_encoder".
+        init_step: step of the checkpoint that is taken from each workdir of init_from; None takes
+            the newest.
+        frozen: patterns of the names of parameters that are not trained. They count before
+            optimizer.groups, like groups (pattern, None).
+        log_every_steps: updates between two lines of metrics.
+        watchdog_seconds: seconds after which a process that makes no progress ends with status 76.
         peak_flops: peak FLOP/s of one device, if jcl's table is wrong or lacks the device.
         precision: the dtype in which networks compute: float32, bfloat16 or float64.
         deterministic: on GPUs, uses slower kernels that give the same bits every time.
@@ -173,10 +175,10 @@ class Optimizer:
         warmup_epochs: the same in passes over the training split.
         gradient_clip_norm: gradients of a larger global norm are scaled down to this norm.
         groups: pairs (pattern, None) or (pattern, dict(scale=1.0, decay=True, constant_rate=False))
-            for the parameters whose names the pattern matches, where the first that matches counts.
-            None freezes them; scale multiplies their updates, weight decay included; decay=False
-            turns their weight decay off; constant_rate=True keeps the rate at its peak in every
-            step.
+            for the parameters whose names the pattern matches; the first pattern that matches
+            counts. None freezes the parameters; scale multiplies their updates, weight decay
+            included; decay=False turns their weight decay off; constant_rate=True keeps their
+            learning rate at its peak in every step.
         weight_ema: decay per step of a moving average of the weights, which probes then use.
     """
 

@@ -15,8 +15,8 @@ What holds for every loss, and is not said again in its docstring:
 * On NVIDIA's Hopper GPUs these losses, except `bimodal_sogclr`, are fused kernels, for bfloat16
   embeddings of up to 1,024 dimensions and float32 embeddings of up to 512. The kernels multiply the
   leading 16 bits of a float32 number, so similarities are within 2^-16 of exact. If a GPU cannot
-  use the kernels, one warning says why. A single GPU has the cost of a device of a mesh; the
-  kernels of `info_nce` cost 12 B^2 d.
+  use the kernels, one warning says why. A single GPU computes as a device of a mesh does, at the
+  cost that a docstring gives for a mesh; the kernels of `info_nce` cost 12 B^2 d.
 * Value and gradient are those of the formula over the whole batch. Gradients flow through anchors
   and keys, across all devices, unless a docstring says otherwise.
 * Queues and given negatives are raw projections `[K, d]` for any K, whole on every device. The loss

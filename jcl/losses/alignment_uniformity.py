@@ -32,7 +32,19 @@ def alignment_uniformity(
     """mean_i |x_i - y_i|^2 + weight (U(x) + U(y)) / 2, U(x) = log mean_{i<j} exp(-t |x_i - x_j|^2).
 
     x and y are the unit rows of z0 and z1 (Wang & Isola, ICML 2020,
-    https://arxiv.org/abs/2005.10242).
+    https://arxiv.org/abs/2005.10242). Take it to weigh the two terms separately; `dcl` has one
+    temperature for both.
+
+    Args:
+        z0: first view of every example, raw projections `[B, d]`; B >= 2.
+        z1: second view, in the same order.
+        t: positive scalar; 1 / 2t takes the place of a temperature.
+        weight: of the uniformity, U.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
+
+    Returns:
+        The loss, a scalar.
 
     Raises:
         UserError: B is 1; for other errors see `jcl.losses`.

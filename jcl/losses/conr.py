@@ -97,7 +97,7 @@ def conr(
     }
     check_arguments("conr", mesh, **features, **beside, **scalars)
     f, _, temperature = anchors_of_views(f0, f1, temperature)
-    # Compared in the precision in which they are given.
+    # Targets and predictions are compared in the precision in which they are given.
     targets, predictions = (
         stop_gradient(jnp.repeat(x.astype(jnp.float64 if x.dtype == jnp.float64 else f.dtype), 2))
         for x in (targets, predictions)
@@ -129,9 +129,8 @@ def _anchor_loss(
 
     logits = inner_products(f, fs) / temperature
     is_positive = is_near(target, targets) & (jnp.arange(len(fs)) != index)
-    # The loss of an anchor of weight 0 is 0, like that of an anchor without negatives. Its
-    # logarithm
-    # has no gradient.
+    # The loss of an anchor of weight 0 is 0, like that of an anchor without negatives. So the
+    # logarithm of the weight 0 gets no gradient.
     is_negative = ~is_near(target, targets) & is_near(prediction, predictions) & (weight > 0)
     pushed = logits + jnp.log(weight) + push * jnp.abs(targets - target).astype(f.dtype)
     positives = logsumexp(jnp.where(is_positive, logits, -jnp.inf))

@@ -169,9 +169,8 @@ def _sum_of_mixed_positives(logits, offset, reach: int) -> Float[Array, ""]:
     logits = jnp.where((distance > 0) & (distance <= reach), logits, 0)
     exponential = jnp.exp(away[:, None] / (away[:, None] + distance) * logits)
     # These are matrix products, because in a masked sum XLA would compute the exponentials again
-    # for
-    # every bin. Each side has a product of its own, because on a CPU one product for both takes 1.6
-    # times as long if M is a power of two.
+    # for every bin. Each side has a product of its own, because on a CPU one product for both takes
+    # 1.6 times as long if M is a power of two.
     below, above = (
         jnp.einsum(
             "tk,mk->tm", exponential, side.astype(logits.dtype), precision=jax.lax.Precision.HIGHEST

@@ -31,7 +31,19 @@ def rank_n_contrast(
     """Mean over i != j of log sum_{k != i, |y_i - y_k| >= |y_i - y_j|} exp(s_ik - s_ij).
 
     s_ij = -|v_i - v_j| / temperature. v are the 2B projections, which are not normalised here, and
-    y are their targets (Zha et al., NeurIPS 2023, https://arxiv.org/abs/2210.01189).
+    y are their targets (Zha et al., NeurIPS 2023, https://arxiv.org/abs/2210.01189). Take it if the
+    order of targets alone should shape the embeddings.
+
+    Args:
+        z0: first view of every example, raw projections `[B, d]`.
+        z1: second view, in the same order.
+        targets: numbers `[B]`, of both views.
+        temperature: see `jcl.losses`; it divides distances, not cosines.
+        mesh: see `jcl.losses`.
+        block_size: see `jcl.losses`.
+
+    Returns:
+        The mean over all ordered pairs of different projections.
 
     Raises:
         UserError: see `jcl.losses`.

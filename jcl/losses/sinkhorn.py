@@ -84,8 +84,7 @@ def sinkhorn(
     parts = [jax.lax.stop_gradient(x.astype(dtype)) for x in parts]
     if mesh is not None:
         # Devices exchange sums over examples, K numbers each; no row leaves its device. The queue
-        # is
-        # kept separate from the batch, because every device has all of it.
+        # is kept separate from the batch, because every device has the whole queue.
         parts[0] = jax.lax.with_sharding_constraint(parts[0], batch_sharding(mesh))
     epsilon = jax.lax.stop_gradient(jnp.asarray(epsilon, dtype))
     logits = [part / epsilon for part in parts]

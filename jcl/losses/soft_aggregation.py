@@ -122,7 +122,6 @@ def _loss(
     shares = jax.nn.softmax(log_weights, where=is_positive)
     positives = logsumexp(logits, where=is_positive)
     negatives = logsumexp(logits, where=labels != label)
-    # Positives and negatives are not summed together: for a single positive, the first difference
-    # is
-    # then exactly zero.
+    # Positives and negatives are not summed together. So for a single positive the first difference
+    # is exactly zero.
     return positives - jnp.sum(shares * logits) + jax.nn.softplus(negatives - positives)

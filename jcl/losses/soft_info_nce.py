@@ -31,6 +31,17 @@ def soft_info_nce(
     A row of `targets` is a query's distribution over all keys. The loss has one direction. For
     both, average it with `soft_info_nce(keys, queries, ...)`, whose targets are over the queries.
 
+    Args:
+        queries: raw projections `[B, d]`.
+        keys: raw projections `[C, d]`; C need not be B.
+        targets: `[B, C]`, 0 or more; each row sums to 1.
+        temperature: see `jcl.losses`.
+        mesh: see `jcl.losses`; both queries and keys are sharded.
+        block_size: see `jcl.losses`.
+
+    Returns:
+        Mean over the B queries.
+
     Raises:
         UserError: B or C is not divisible by the devices of `mesh`; else see `jcl.losses`.
 

@@ -54,7 +54,7 @@ def chances_of_ranks(
 
 
 def _partners(n: int) -> Int[np.ndarray, "n n"]:
-    """The place that each place is compared with in each layer; itself if with none."""
+    """The partner of each place in each layer; a place without a partner is its own."""
     layer, place = np.indices((n, n))
     partner = np.where((place - layer) % 2 == 0, place + 1, place - 1)
     return np.where((partner < 0) | (partner == n), place, partner)

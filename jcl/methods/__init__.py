@@ -48,6 +48,5 @@ METHODS = {
 }
 
 # Key of an example -> the method that fine-tuning uses. L1, not MSE, because the scores are
-# absolute
-# errors, and the literature on imbalanced regression trains with L1.
+# absolute errors, and the literature on imbalanced regression trains with L1.
 FINETUNING = {"label": "cross_entropy", "target": "l1"}

@@ -52,7 +52,7 @@ class Method(Protocol):
     (`jcl.methods.parts.teacher`), is built in the same way. A parameter with a default is an option
     of the method (`jcl.config.options`).
 
-    A method may leave out the attributes that have a default in `declared`, and these functions:
+    A method may leave out the attributes of `Defaults`, and these functions:
 
     * `at_epoch(variables, epoch) -> Variables` is called on the host before an epoch's first step,
       and again when a run resumes at that step. Its result must depend only on the two arguments
@@ -138,7 +138,20 @@ class Method(Protocol):
 
 
 class Defaults:
-    """Defaults of attributes that a method may leave out."""
+    """Defaults of attributes that a method may leave out.
+
+    Attributes:
+        instead: a key that examples may have -> what the error says about it if they lack a key of
+            `needs`, such as {"target": "only targets, which are not classes"}.
+        feature_parts: the parts of the parameters that the output `features` depends on.
+        head_parts: the parts of the parameters whose shape depends on the labels of the dataset.
+        groups: groups of parameters, which count after those of the config (`jcl.optim.groups`).
+        order: the order of examples, such as `jcl.data.order.grouped`; None stands for
+            `jcl.data.order.shuffled`.
+        split: patterns of parameters (`jcl.optim.patterns`) that do not fit into one device. Their
+            rows are split over all devices and reach `objective` that way; `embed` must not use
+            them.
+    """
 
     instead: Mapping[str, str] = {}
     feature_parts: tuple[str, ...] = ("encoder",)
@@ -149,18 +162,11 @@ class Defaults:
 
 
 def declared(method: Any, name: str) -> Any:
-    """An attribute that a method may leave out.
+    """An attribute of a method, or its default.
 
     Args:
         method: the method.
-        name: one of these. `instead`: {"target": "what to do if examples have targets and not what
-            is needed"}. `feature_parts`: the parts of the parameters that "features" depends on.
-            `head_parts`: the parts whose shape depends on the labels of the dataset. `groups`: of
-            parameters, after those of the config (`jcl.optim.groups`). `order`: the order of
-            examples, such as `jcl.data.order.grouped`, if it is not `jcl.data.order.shuffled`.
-            `split`: patterns of parameters (`jcl.optim.patterns`) that do not fit into one device.
-            Their rows are split over all devices and reach `objective` that way; `embed` must not
-            use them.
+        name: one of the attributes of `Defaults`.
     """
     return getattr(method, name, getattr(Defaults, name))
 

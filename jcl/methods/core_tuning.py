@@ -56,7 +56,7 @@ class CoreTuning(CrossEntropy):
 
     Formula: mean_a -sum_c y_ac log softmax(logits_a)[c] + contrast_weight mean_{a: P(a) not empty}
     mean_{p in P(a)} -(1 - p_ap)^focal log p_ap, p_ap = exp s_ap / sum_{b != a} exp s_ab, over
-    features a and two mixtures of each, y_a their mixed labels, P(a) the rows with the same
+    features a and two mixtures of each, y_a their mixed labels, P(a) the other rows of a's class
 
     Reading: gradients through unmixed features; the mean over positives.
 

@@ -33,7 +33,7 @@ class DBPM(CosineContrast):
     losses. Its weight is the density itself, which exceeds 1 for small deviations.
 
     Formula: mean_i w_i l_i, l_i the NT-Xent of pair i, w_i = exp(-(l_i - m)^2 / (2 s^2)) where its
-    past mean lies `deviations` s from the mean m of all, else 1
+    past mean lies `deviations` s or more from the mean m of all, else 1
 
     Reading: past losses are divided by their weights, and the weight of a pair is at most 1.
 

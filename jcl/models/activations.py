@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 def computed_again(function: Callable) -> Callable:
     """The same function of an array, whose gradient keeps the array and nothing else.
 
-    As JAX differentiates a GELU, a factor of its derivative is kept as well, as large as the hidden
-    layer of an MLP, and goes through memory twice. It costs less to compute it again. Arrays of
-    bfloat16 are computed with in float32, and the result is rounded once.
+    JAX's gradient of a GELU also keeps a factor of the derivative. This factor is as large as the
+    hidden layer of an MLP, and is written to memory and read again. Computing it again costs less.
+    bfloat16 arrays are computed in float32, and the result is rounded once.
 
     Args:
         function: of each element alone.
@@ -24,7 +24,7 @@ def computed_again(function: Callable) -> Callable:
         return function(x.astype(jnp.promote_types(x.dtype, jnp.float32))).astype(x.dtype)
 
     def forward(x):
-        # Otherwise XLA finds what is computed twice, and keeps it.
+        # Without the barrier, XLA would compute the factor once and keep it.
         return wide(x), jax.lax.optimization_barrier(x)
 
     def backward(x, g):
@@ -36,11 +36,11 @@ def computed_again(function: Callable) -> Callable:
 
 
 def quick_gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """X sigmoid(1.702 x), OpenAI CLIP's form of the GELU (Hendrycks & Gimpel 2016, section 2)."""
+    """The GELU of OpenAI's CLIP, x sigmoid(1.702 x) (Hendrycks & Gimpel 2016, section 2)."""
     return x * jax.nn.sigmoid(1.702 * x)
 
 
-# There are smooth ones too: with them float32 runs on different meshes can be compared closely.
+# Smooth activations allow a close comparison of float32 runs on different meshes; ReLU does not.
 ACTIVATIONS: dict[str, Callable] = {
     "relu": nn.relu,
     "gelu": computed_again(nn.gelu),  # by tanh

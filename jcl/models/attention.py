@@ -99,7 +99,7 @@ def _attend(
     def plain(query, key, value):
         return with_maps(query, key, value, None, None)
 
-    # The program may still be compiled for this process's CPU.
+    # The program may be compiled for a CPU although this process has a GPU.
     return jax.lax.platform_dependent(query, key, value, cuda=_fused, default=plain)
 
 
@@ -123,8 +123,8 @@ def _fused(
 ) -> Float[Array, "N T h d"]:
     """Attention by cuDNN, without T x T matrices in memory.
 
-    In other programs, numbers of tokens that are not multiples of 8 gave NaN in the backward pass.
-    So tokens are padded, and cuDNN is told how many are real.
+    Numbers of tokens that are not multiples of 8 have given NaN in the backward pass of other
+    programs. So tokens are padded, and cuDNN is told how many of them are real.
     """
     tokens = query.shape[1]
     padding = ((0, 0), (0, -tokens % 8), (0, 0), (0, 0))

@@ -25,7 +25,7 @@ class ConvNet(nn.Module):
             dimension of the features.
         blocks: residual 3x3 convolutions in each stage except the first, where they would cost
             most; they enlarge the receptive field.
-        activation: relu, gelu or tanh.
+        activation: relu, gelu, exact_gelu, quick_gelu or tanh.
         dtype: what it computes in.
         param_dtype: of parameters and BatchNorm statistics.
     """

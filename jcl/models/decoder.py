@@ -19,7 +19,7 @@ class MLPDecoder(nn.Module):
 
     Attributes:
         widths: of the hidden layers, from the codes on.
-        activation: relu, gelu or tanh.
+        activation: relu, gelu, exact_gelu, quick_gelu or tanh.
         dtype: what it computes in.
         param_dtype: of parameters.
 

@@ -1,9 +1,9 @@
-"""BatchNorm of feature maps, which goes through them as seldom as it can.
+"""BatchNorm of feature maps, with few passes over the maps.
 
-Derived step by step, the gradient of `flax.linen.BatchNorm` takes one sum over the batch after the
-other and puts intermediate maps into memory. Written as a whole it takes two sums in one pass over
-the gradient and the input, and a second pass for the result. On accelerators, networks with
-BatchNorm are bound by memory traffic.
+JAX derives the gradient of `flax.linen.BatchNorm` step by step: it takes one sum over the batch
+after the other, and writes intermediate maps to memory. The gradient here is written as a whole:
+two sums in one pass over the gradient and the input, and a second pass for the result. On
+accelerators, networks with BatchNorm are bound by memory traffic.
 """
 
 import jax
@@ -20,7 +20,7 @@ def feature_norm(
 
     Args:
         x: feature maps.
-        norm: whose running statistics are updated where `train` is True.
+        norm: of BatchNorm; its running statistics are updated if `train` is True.
         train: as in `jcl.models.batch_norm`.
     """
     if not train:
@@ -38,8 +38,8 @@ def batch_normalised(
 
     Args:
         x: feature maps.
-        scale: that the normalised x is multiplied by, float32 or float64.
-        bias: that is added then.
+        scale: multiplies the normalised x; float32 or float64.
+        bias: is then added.
 
     Returns:
         The result, of x's dtype; and mean and variance (biased) of x, which take no gradient.

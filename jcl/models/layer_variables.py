@@ -1,4 +1,4 @@
-"""Parameters of layers that are computed together, with Flax's names of the single layers."""
+"""Parameters of layers that are computed together, under the names of Flax's own layers."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,9 @@
 """Max pooling 3x3 with stride 2, as at the start of a ResNet, and its gradient on GPUs.
 
-XLA writes the gradient as a select-and-scatter. GPUs have no such instruction: they go through the
-windows for the places of the maxima, keep these as 32-bit numbers, and add gradients one by one at
-places that they find in memory. Here every pixel looks at the windows that hold it, at most four,
-and takes the gradients of those whose maximum it is.
+XLA writes the gradient as a select-and-scatter. GPUs have no such instruction: they search the
+windows for the places of the maxima, keep these places as 32-bit numbers, and add the gradients one
+by one at these places. Here every pixel looks at the windows that hold it, at most four, and takes
+the gradients of those windows whose maximum it is.
 """
 
 import flax.linen as nn
@@ -78,7 +78,7 @@ def _places(x, rows, columns) -> UInt8[Array, "N h w C"]:
         else:
             place = jnp.where(value > best, jnp.uint8(position), place)
             best = jnp.maximum(value, best)
-    # Otherwise every pixel would look for the maxima of its windows again.
+    # Without the barrier, every pixel would search its windows for the maxima again.
     return jax.lax.optimization_barrier(place)
 
 

@@ -20,7 +20,7 @@ class MLPEncoder(nn.Module):
 
     Attributes:
         widths: of the layers; the last is the dimension of the features.
-        activation: relu, gelu or tanh.
+        activation: relu, gelu, exact_gelu, quick_gelu or tanh.
         dropout: share of values that are dropped after each activation in training, in [0, 1).
         dtype: what it computes in.
         param_dtype: of parameters and BatchNorm statistics.

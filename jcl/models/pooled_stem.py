@@ -53,14 +53,14 @@ def _pool_and_normalise(x, scale, bias):
 
 def _forward(x, scale, bias):
     mean, var = moments(x, scale.dtype)
-    # Otherwise XLA keeps the difference from the mean for the backward pass, in float32.
+    # Without the barrier, XLA would keep x minus its mean for the backward pass, in float32.
     pooled = jax.lax.optimization_barrier(max_pool(x))
     residuals = x, pooled, scale, mean, jax.lax.rsqrt(var + EPSILON)
     return (normalise(pooled, mean, var, scale, bias), mean, var), residuals
 
 
 def _backward(residuals, cotangents):
-    """As `jcl.models.feature_norm` has it, but that g belongs to the pooled, the sums to x."""
+    """As in `jcl.models.feature_norm`; g is of the pooled map, mean and variance are of x."""
     x, pooled, scale, mean, r = residuals
     g = cotangents[0].astype(scale.dtype)
     sum_g = g.sum((0, 1, 2))

@@ -12,18 +12,19 @@ def rectified_sum(
 ) -> Float[Array, "N H W C"]:
     """max(x + y, 0), whose gradient needs nothing but the result.
 
-    As ReLU's derivative is usually written it needs the sum, so both terms are read again, and one
-    of them is kept for that alone. The result is there anyway: the next block takes it.
+    The usual derivative of ReLU needs the sum x + y. The backward pass would then read both terms
+    again, and one of them would be kept only for this. The result is kept in any case, because the
+    next block needs it, and its sign tells the derivative.
 
     Args:
         x: feature maps.
-        y: others of the same shape and dtype.
+        y: feature maps of the same shape and dtype.
     """
     return nn.relu(x + y)
 
 
 def _forward(x, y):
-    # Otherwise XLA computes the sum again, from both terms.
+    # Without the barrier, XLA would compute the sum again, from both terms.
     result = jax.lax.optimization_barrier(rectified_sum(x, y))
     return result, result
 

@@ -33,9 +33,11 @@ class ResidualBlock(nn.Module):
 
     Attributes:
         width: channels of the 3x3 convolutions; a bottleneck has four times as many output
-        channels. stride: factor by which the resolution is reduced. bottleneck: whether the block
-        is a bottleneck. dtype: what it computes in. param_dtype: of parameters and BatchNorm
-        statistics.
+            channels.
+        stride: factor by which the resolution is reduced.
+        bottleneck: whether the block is a bottleneck.
+        dtype: what it computes in.
+        param_dtype: of parameters and BatchNorm statistics.
     """
 
     width: int
@@ -85,7 +87,7 @@ class ResNet(nn.Module):
         remat: whether every block is computed again in the backward pass, to save memory.
         mean: is subtracted from images in [0, 1]: one number, or one per channel. Published weights
             need their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
-        std: the difference is divided by it.
+        std: images minus `mean` are divided by it; as many numbers as `mean` has.
         dtype: what it computes in.
         param_dtype: of parameters and BatchNorm statistics.
 

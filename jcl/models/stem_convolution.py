@@ -1,9 +1,10 @@
 """The convolution at the start of a ResNet, in a form that tensor cores take.
 
-GPUs multiply channels in groups of eight values. An image has three, so its 7x7 convolution with
-stride 2 leaves most of them idle, and moves less than a tenth of the bytes a second that memory
-could. Here 2x2 pixels become the channels of one, twelve and four of zeros, and the kernel becomes
-one of 4x4 with stride 1: the same products, summed in another order.
+GPUs multiply channels in groups of eight values. An image has three channels, so its 7x7
+convolution with stride 2 leaves most of the units idle, and moves less than a tenth of the bytes
+per second that memory allows. Here each block of 2x2 pixels becomes one pixel of 16 channels:
+twelve values and four zeros. The kernel becomes a kernel of 4x4 with stride 1. The products are the
+same, summed in another order.
 """
 
 import jax
@@ -54,7 +55,7 @@ def convolution_by_blocks(
 
 
 def _blocks(x, axis):
-    """Pairs along `axis` and the one after it move into the one after these."""
+    """Moves each block of 2x2 along `axis` and the next axis into the axis after these two."""
     before, (rows, columns, channels), after = (
         x.shape[:axis],
         x.shape[axis : axis + 3],

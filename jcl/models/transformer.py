@@ -28,17 +28,18 @@ XAVIER = Kernels(*[nn.initializers.xavier_uniform()] * 4)
 
 
 class Block(nn.Module):
-    """What blocks with norms before and after the sums share.
+    """The parts that `TransformerBlock` and `PostNormBlock` share.
 
-    The MLP has a hidden layer four times as wide.
+    The hidden layer of the MLP is four times as wide as the tokens.
 
     Attributes:
         heads: of the attention.
         causal: whether a token attends only to itself and earlier tokens.
         activation: of the MLP, a name of `jcl.models.activations`.
         epsilon: of the norms.
-        dropout: share of the attention's weights, and of what is added, that is dropped.
-        kernels: how these are drawn.
+        dropout: share that is dropped of the attention's weights, and of the outputs of attention
+            and MLP.
+        kernels: the initialisers of all kernels.
         dtype: what it computes in.
         param_dtype: of parameters.
     """
@@ -64,14 +65,14 @@ class Block(nn.Module):
 
     @abc.abstractmethod
     def tokens(self, x, mask, keys) -> Float[Array, "N T D"]:
-        """The same, within the call."""
+        """Maps tokens to tokens, as `__call__` does."""
 
     def norm(self, name: str, x: Float[Array, "N T D"]) -> Float[Array, "N T D"]:
         """The LayerNorm of that name."""
         return nn.LayerNorm(epsilon=self.epsilon, name=name, **self._types)(x)
 
     def attended(self, x, mask, keys) -> Float[Array, "N T D"]:
-        """What attention adds."""
+        """The output of attention, which is added to the tokens."""
         attention = SelfAttention(
             self.heads,
             causal=self.causal,
@@ -85,7 +86,7 @@ class Block(nn.Module):
         return Dropout(self.dropout, name="attention_dropout")(y, keys=keys)
 
     def mlp(self, x, keys) -> Float[Array, "N T D"]:
-        """What the MLP adds."""
+        """The output of the MLP, which is added to the tokens."""
 
         def dense(width, kernel_init, name):
             return nn.Dense(width, kernel_init=kernel_init, name=name, **self._types)
@@ -102,16 +103,16 @@ class Block(nn.Module):
 
 
 class TransformerBlock(Block):
-    """LayerNorm and self-attention, LayerNorm and an MLP, each added to what came in.
+    """LayerNorm and self-attention, then LayerNorm and an MLP; each output is added to its input.
 
-    `PostNormBlock` has its norms after the sums.
+    This is the block of ViT and CLIP. `PostNormBlock` has its norms after the sums.
 
     Source: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", Eq. (2) and (3). Layer scale:
     Touvron et al. 2021, "Going deeper with Image Transformers", Eq. (4).
 
     Attributes:
-        layer_scale: what the channels of attention and MLP are multiplied by at first, before they
-            are added; it is learned. None: nothing.
+        layer_scale: initial value of a learned factor of each channel of the outputs of attention
+            and MLP. None: no factor.
     """
 
     layer_scale: float | None = None
@@ -130,7 +131,7 @@ class TransformerBlock(Block):
 
 
 class PostNormBlock(Block):
-    """Self-attention, an MLP, each added to what came in, and LayerNorm after each sum.
+    """Self-attention, then an MLP; each output is added to its input, and LayerNorm follows.
 
     The parameters have the names, shapes and roles of those of `TransformerBlock`.
 

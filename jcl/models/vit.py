@@ -43,7 +43,7 @@ class ViT(nn.Module):
         pooling: how features are computed. cls: from a class token, which passes through the blocks
             with the patches; mean: as the mean over all patches, without a class token.
         remat: whether every block is computed again in the backward pass, to save memory.
-        activation: of the MLPs, such as exact_gelu, or quick_gelu as in OpenAI's CLIP.
+        activation: of the MLPs: relu, gelu, exact_gelu, quick_gelu (as in OpenAI's CLIP) or tanh.
         layer_scale: initial value of a learned factor of each channel of attention and MLP; 1e-5 in
             DINOv2. None: no factor.
         registers: number of extra tokens besides class token and patches, without a position and
@@ -52,7 +52,7 @@ class ViT(nn.Module):
             as in CLIP.
         mean: is subtracted from images in [0, 1]: one number, or one per channel. Published weights
             need their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
-        std: the difference is divided by it.
+        std: images minus `mean` are divided by it; as many numbers as `mean` has.
         dtype: what it computes in.
         param_dtype: of parameters.
 
