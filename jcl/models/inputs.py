@@ -10,7 +10,12 @@ from jcl.errors import UserError
 
 
 def check_images(encoder: str, inputs: Float[Array, "N ..."]) -> None:
-    """Raises UserError if an encoder of images is given vectors."""
+    """Raises UserError if an encoder of images is given vectors or clips."""
+    if inputs.ndim == 5:
+        raise UserError(
+            f"a {encoder} takes images, but the views are clips of {inputs.shape[1]} frames; "
+            "encoder.name='convnet_frame_mean' and other encoders of clips take those"
+        )
     if inputs.ndim != 4:
         raise UserError(
             f"a {encoder} takes images, but the dataset holds vectors of {inputs.shape[-1]} "

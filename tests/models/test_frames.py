@@ -42,6 +42,11 @@ def test_stacked_frames_are_the_channels_of_one_image_in_their_order():
     assert np.abs(features(clips[:, ::-1])[0] - found).max() > 0.01
 
 
+def test_an_encoder_of_images_refuses_clips():
+    with pytest.raises(UserError, match="a ConvNet takes images, .* clips of 4 frames; .*_mean"):
+        ConvNet().init(jax.random.key(0), jnp.zeros(CLIPS), train=True)
+
+
 @pytest.mark.parametrize("encoder", [ConvNetFrameMean, ConvNetFrameStack])
 def test_images_are_refused(encoder):
     with pytest.raises(UserError, match=f"a {encoder.__name__} takes clips .* holds .8, 8, 3. of"):
