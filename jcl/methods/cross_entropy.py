@@ -13,6 +13,9 @@ from jcl.methods.parts.supervised import Supervised
 class CrossEntropy(Supervised):
     """Softmax cross-entropy of a linear head's logits, averaged over views.
 
+    Take it as the baseline of methods that use classes, or to train a classifier. SupCon trains
+    features without a classifier. Core-tuning fine-tunes an encoder that is trained already.
+
     Formula: mean_i -log softmax(logits_i)[label_i]
 
     Attributes:

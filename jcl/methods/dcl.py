@@ -11,6 +11,9 @@ from jcl.methods.parts.two_view import TwoViewMethod
 class DCL(TwoViewMethod):
     """NT-Xent without the positive in the denominator: see `jcl.losses.dcl`.
 
+    Take it instead of SimCLR for small batches, for which the positive in the denominator makes
+    gradients small. SogCLR also takes negatives from earlier batches.
+
     With more than two views (`views.count`) the loss is the mean over pairs of views. MV-DHEL is a
     similar loss that compares all views at once.
 

@@ -130,6 +130,9 @@ def _joined(seen: Statistics, batch: Statistics) -> Statistics:
 class L1(Regression):
     """Mean absolute error.
 
+    Take it as the baseline of methods that use targets. MSE weighs large errors more. ConR adds a
+    contrast to L1.
+
     Formula: mean_i |prediction_i - target_i|, of standardised targets
 
     Source: none; the usual loss of regression with imbalanced targets.
@@ -143,6 +146,8 @@ class L1(Regression):
 @dataclasses.dataclass(frozen=True)
 class MSE(Regression):
     """Mean squared error.
+
+    Take it instead of L1 if large errors should weigh more.
 
     Formula: mean_i (prediction_i - target_i)^2, of standardised targets
 

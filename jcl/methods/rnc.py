@@ -14,6 +14,9 @@ from jcl.methods.parts.two_view import TwoViewNetworks, pair_of
 class RankNContrast(TwoViewNetworks):
     """Distances of embeddings follow those of targets: see `jcl.losses.rank_n_contrast`.
 
+    Take it for continuous targets if the order of their distances alone should shape the features.
+    SupReMix weighs pairs by the distances themselves, in the target's unit.
+
     Attributes:
         temperature: distances, not cosines, are divided by it; 2 in the authors' code.
 

@@ -10,6 +10,9 @@ from jcl.methods.parts.two_view import TwoViewMethod
 class SimCLR(TwoViewMethod):
     """NT-Xent of two views: see `jcl.losses.nt_xent`.
 
+    Take it first, for images without labels in batches of 256 and more. DCL and SogCLR are for
+    smaller batches, MoCo v2 takes its negatives from a queue, and BYOL has no negatives.
+
     With more than two views (`views.count`) the loss is the mean over pairs of views. MV-InfoNCE
     and MV-DHEL compare all views at once.
 

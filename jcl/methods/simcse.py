@@ -15,6 +15,8 @@ from jcl.methods.parts.text_chain import TextChain
 class SimCSE(TextChain):
     """Contrast of each text's two views against the batch (`jcl.losses.one_way_nce`).
 
+    Take it for texts alone. CLIP and SigLIP are for pairs of an image and a text.
+
     Unsupervised: the views are equal copies (`views.name=text_copies`), and only the encoder's
     dropout differs. With `text_encoder.dropout=0` there is nothing to learn.
 

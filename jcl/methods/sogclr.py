@@ -17,6 +17,9 @@ from jcl.methods.parts.two_view import CosineContrast, pair_of
 class SogCLR(CosineContrast):
     """Contrast with the whole dataset by running estimates: see `jcl.losses.sogclr`.
 
+    Take it for batches that are too small for SimCLR. iSogCLR also learns a temperature for each
+    example. MoCo v2 has a queue instead, and momentum copies of the networks.
+
     The method's state is `log_estimates`, log u of every training example by its index, and -inf
     before the example's first visit.
 

@@ -16,6 +16,9 @@ from jcl.methods.parts.two_view import CosineContrast, pair_of
 class SupCon(Binned, CosineContrast):
     """Examples of one class are positives: see `jcl.losses.supcon`.
 
+    Take it for examples with one class each. SBCL is for classes of very different sizes, and
+    `soft_labels` for several classes per example. SupReMix keeps the order of continuous targets.
+
     Attributes:
         temperature: cosines are divided by it; 0.1 in the paper.
         bin_width: None takes the dataset's labels as classes. A number takes the targets, rounded

@@ -19,7 +19,9 @@ _MOST_BINS = 64  # within the window; the authors' code has 5
 class SupReMix(Binned, CosineContrast):
     """SupCon in the order of targets, with mixtures: see `jcl.losses.supremix`.
 
-    Without both kinds of mixtures it is SupCon with weights that grow with the distance of targets.
+    Take it for continuous targets whose distances mean something. Rank-N-Contrast uses only the
+    order of these distances, and ConR adds a contrast to L1. Without both kinds of mixtures,
+    SupReMix is SupCon with weights that grow with the distance of targets.
 
     The weights depend on the target's unit, and the defaults are the authors' for ages in years.
     Choose a unit in which targets span about a hundred.

@@ -43,7 +43,7 @@ def test_stacked_frames_are_the_channels_of_one_image_in_their_order():
 
 
 def test_an_encoder_of_images_refuses_clips():
-    with pytest.raises(UserError, match="a ConvNet takes images, .* clips of 4 frames; .*_mean"):
+    with pytest.raises(UserError, match=r"a ConvNet takes images, .* clips of 4 frames; .*_mean"):
         ConvNet().init(jax.random.key(0), jnp.zeros(CLIPS), train=True)
 
 
