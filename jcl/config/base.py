@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import jax.numpy as jnp
+from absl import flags
 from ml_collections import ConfigDict, config_dict
 
 from jcl.config.checks import (
@@ -408,8 +409,10 @@ def arguments(text: str, **defaults: Any) -> dict[str, Any]:
                 f"the config argument {item!r} is unknown; allowed: "
                 + ", ".join(f"{key}={default}" for key, default in defaults.items())
             )
+        kind = type(defaults[name])
         try:
-            given[name] = type(defaults[name])(value)
+            # bool("False") is True.
+            given[name] = flags.BooleanParser().parse(value) if kind is bool else kind(value)
         except ValueError as error:
             raise UserError(f"the config argument {item!r} cannot be read: {error}") from error
     return {**defaults, **given}

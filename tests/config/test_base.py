@@ -15,6 +15,13 @@ from jcl.optim.schedules import durations, make_schedule, peak_learning_rate
 from tests.tiny import tiny_config, tiny_experiment
 
 
+def test_a_boolean_argument_of_a_config_file_is_read_as_one():
+    for text, value in (("large=False", False), ("large=true", True), ("", True)):
+        assert config_lib.arguments(text, large=True) == {"large": value}
+    with pytest.raises(UserError, match="'large=maybe' cannot be read"):
+        config_lib.arguments("large=maybe", large=True)
+
+
 def test_keys_are_locked_and_sections_of_names_are_open():
     config = config_lib.base()
     with pytest.raises(AttributeError):
