@@ -27,7 +27,7 @@ class CLIP(TwoTowers):
     this method with a frozen image encoder of another run: `init_from` and `optimizer.groups`.
 
     Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
-    Supervision", figure 3 and section 2.5.
+    Supervision" (https://arxiv.org/abs/2103.00020), figure 3 and section 2.5.
 
     Attributes:
         temperature: cosines are divided by it; this is the initial value, from 0.01 to 1, of a

@@ -27,7 +27,7 @@ class MoCoV3(Momentum, Predicted, CosineContrast):
         decay_end: the decay at the end of the run; a cosine leads to it.
 
     Source: Chen, Xie & He 2021, "An Empirical Study of Training Self-Supervised Vision
-    Transformers", Eq. 1 and Alg. 1.
+    Transformers" (https://arxiv.org/abs/2104.02057), Eq. 1 and Alg. 1.
     """
 
     temperature: float = 0.2

@@ -52,8 +52,9 @@ class PixPro(Momentum, Predicted):
             diagonal of the larger cell.
 
     Source: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised
-    Visual Representation Learning", Eq. 1, 3, 4 and 5. The code released with it scales the values
-    g to norm one and doubles the loss. Here the loss is doubled too, but g is not scaled.
+    Visual Representation Learning" (https://arxiv.org/abs/2011.10043), Eq. 1, 3, 4 and 5. The code
+    released with it scales the values g to norm one and doubles the loss. Here the loss is doubled
+    too, but g is not scaled.
     """
 
     decay_end: float = 1.0

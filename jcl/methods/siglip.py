@@ -22,8 +22,8 @@ class SigLIP(TwoTowers):
     Take this instead of `clip` for very small or very large batches: there is no softmax over the
     pairs of a batch.
 
-    Source: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", sections 3.2 and 4,
-    algorithm 1.
+    Source: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training"
+    (https://arxiv.org/abs/2303.15343), sections 3.2 and 4, algorithm 1.
 
     Attributes:
         temperature: cosines are divided by it; this is the initial value of a learned parameter.

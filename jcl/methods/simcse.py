@@ -26,8 +26,8 @@ class SimCSE(TextChain):
 
     Probes use the features before the projector.
 
-    Source: Gao et al. 2021, "SimCSE: Simple Contrastive Learning of Sentence Embeddings", Eq. 1, 4
-    and 5.
+    Source: Gao et al. 2021, "SimCSE: Simple Contrastive Learning of Sentence Embeddings"
+    (https://arxiv.org/abs/2104.08821), Eq. 1, 4 and 5.
 
     Attributes:
         temperature: cosines are divided by it.
