@@ -13,7 +13,8 @@ from jcl.errors import UserError
 from jcl.optim.patterns import check_pattern, matches, parameter_name
 from jcl.training.checkpoint import read_variables
 from jcl.training.state import TrainState
-from jcl.weights.read import SUFFIX, check_config, read_file, under_our_names
+from jcl.weights.beside import check_config
+from jcl.weights.read import SUFFIX, read_file, under_our_names
 from jcl.weights.rules import Table
 from jcl.weights.tables import KNOWN
 
