@@ -46,11 +46,13 @@ def warm_start(
             each parameter and statistic takes the first whose pattern matches its name
             (`jcl.optim.patterns`). What no pattern matches stays as it is. In place of a workdir
             may stand a safetensors file with the names of another library, whose pattern is of one
-            section's parameters; alone it stands for ("encoder", file), or of a method that has no
-            encoder of images for ("text_encoder", file).
+            section's parameters, or of one learned scalar, such as "log_scale"; alone it stands for
+            ("encoder", file), or of a method that has no encoder of images for
+            ("text_encoder", file).
         step: which checkpoint of each workdir; None takes those of `earlier`, or the newest.
         earlier: workdir -> the step that an earlier launch of this run began with.
-        tables: section, such as "encoder", -> what other libraries call its parameters.
+        tables: section or learned scalar, such as "encoder", -> what other libraries call its
+            parameters.
 
     Returns:
         The state, and its origins: {"workdir", "step", "part"} each, where the part is the pattern,
