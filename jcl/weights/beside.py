@@ -84,9 +84,9 @@ def _of_preprocessor(said: Said, tower: str) -> Said:
 
 def _of_open_clip(said: Said, tower: str) -> Said:
     model = said["model_cfg"]
-    half, images = model[f"{tower}_cfg"], said.get("preprocess_cfg", {})
+    half, images = model[f"{tower}_cfg"], said.get("preprocess_cfg") or {}
     found = {"mean": images.get("mean", _OPEN_CLIP_MEAN), "std": images.get("std", _OPEN_CLIP_STD)}
-    if "timm_model_name" in half or "hf_model_name" in half:
+    if half.get("timm_model_name") or half.get("hf_model_name"):
         return found  # another library's network
     if tower == "text":
         found["heads"] = half.get("heads", _OPEN_CLIP_TEXT_HEADS)

@@ -52,7 +52,7 @@ HUGGING_FACE_TEXTS = Table(
         *_hugging_face_blocks(),
         *norm("final_norm", "final_layer_norm"),
     ),
-    ignored=(r"embeddings\.position_ids", r"text_projection\.weight"),
+    ignored=(r"embeddings\.position_ids",),
     prefix="text_model.",
     landmark="embeddings.token_embedding.weight",
 )
@@ -89,7 +89,7 @@ def hugging_face_images(patch_size: int) -> Table:
             *_hugging_face_blocks(),
             *norm("final_norm", "post_layernorm"),
         ),
-        ignored=(r"embeddings\.position_ids", r"visual_projection\.weight"),
+        ignored=(r"embeddings\.position_ids",),
         options=(
             (r".*pre_layrnorm\..*", "encoder.pre_norm=True"),
             (r".*class_embedding", "encoder.pooling=cls"),
