@@ -33,6 +33,7 @@ def get_config(
         positions="learned",
         pre_norm=True,
         activation="quick_gelu",
+        epsilon=1e-5,
         mean=(0.48145466, 0.4578275, 0.40821073),
         std=(0.26862954, 0.26130258, 0.27577711),
     )

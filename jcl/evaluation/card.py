@@ -20,6 +20,7 @@ _TIMM_ACTIVATIONS = {
     "relu": "relu",
     "tanh": "tanh",
 }
+_TIMM_EPSILON = 1e-6  # of its LayerNorm, where none is given
 
 
 def card(
@@ -126,8 +127,13 @@ def loading(network: nn.Module, file: str, size: int | None) -> str:
             "act_layer": _TIMM_ACTIVATIONS[network.activation],
         }
         given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        imports = ["import timm"]
+        if network.epsilon != _TIMM_EPSILON:
+            imports = ["import functools", "", *imports]
+            norm = f"functools.partial(timm.layers.LayerNorm, eps={network.epsilon})"
+            given = f"{given}, norm_layer={norm}"
         return "\n".join(
-            ["import timm", from_file, f"model = timm.models.VisionTransformer({given})", load]
+            [*imports, from_file, f"model = timm.models.VisionTransformer({given})", load]
         )
     return (
         f'from safetensors.numpy import load_file\n\nweights = load_file("{file}")\n'

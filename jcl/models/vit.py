@@ -50,6 +50,8 @@ class ViT(nn.Module):
             not used as features (Darcet et al. 2024, "Vision Transformers Need Registers").
         pre_norm: whether there is a LayerNorm before the blocks and no bias of the patch embedding,
             as in CLIP.
+        epsilon: what every LayerNorm adds to a variance before it divides by the root. 1e-6 is that
+            of timm and DINOv2, 1e-5 that of CLIP, 1e-12 that of Hugging Face's `ViTModel`.
         mean: is subtracted from images in [0, 1]: one number, or one per channel. Published weights
             need their own, such as (0.485, 0.456, 0.406) with `std` (0.229, 0.224, 0.225).
         std: images minus `mean` are divided by it; as many numbers as `mean` has.
@@ -71,6 +73,7 @@ class ViT(nn.Module):
     layer_scale: float | None = None
     registers: int = 0
     pre_norm: bool = False
+    epsilon: float = 1e-6
     mean: Sequence[float] = (0.5,)
     std: Sequence[float] = (0.5,)
     dtype: DTypeLike = jnp.float32
@@ -82,6 +85,7 @@ class ViT(nn.Module):
         check_mean_and_std(self.mean, self.std)
         check_choice("encoder.activation", self.activation, ACTIVATIONS)
         check_not_negative("encoder.registers", self.registers)
+        check_positive("encoder.epsilon", self.epsilon)
         if self.layer_scale is not None:
             check_positive("encoder.layer_scale", self.layer_scale)
         check_choice("encoder.positions", self.positions, POSITIONS)
@@ -136,12 +140,12 @@ class ViT(nn.Module):
             classes = x.shape[1] - rows * columns  # 1 or 0
             x = jnp.concatenate([x[:, :classes], registers, x[:, classes:]], axis=1)
         if self.pre_norm:
-            x = nn.LayerNorm(epsilon=1e-6, name="pre_norm", **types)(x)
+            x = nn.LayerNorm(epsilon=self.epsilon, name="pre_norm", **types)(x)
         block = nn.remat(TransformerBlock) if self.remat else TransformerBlock
+        options = {name: getattr(self, name) for name in ("activation", "epsilon", "layer_scale")}
         for i in range(self.depth):
-            scales = {"activation": self.activation, "layer_scale": self.layer_scale}
-            x = block(self.heads, name=f"block{i}", **scales, **types)(x)
-        x = nn.LayerNorm(epsilon=1e-6, name="final_norm", **types)(x)
+            x = block(self.heads, name=f"block{i}", **options, **types)(x)
+        x = nn.LayerNorm(epsilon=self.epsilon, name="final_norm", **types)(x)
         return x[:, 0] if self.pooling == "cls" else x[:, -rows * columns :].mean(1)
 
 

@@ -13,7 +13,8 @@ from jcl.errors import UserError
 from jcl.optim.patterns import check_pattern, matches, parameter_name
 from jcl.training.checkpoint import read_variables
 from jcl.training.state import TrainState
-from jcl.weights.read import SUFFIX, check_config, read_file, under_our_names
+from jcl.weights.beside import check_config
+from jcl.weights.read import SUFFIX, read_file, under_our_names
 from jcl.weights.rules import Table
 from jcl.weights.tables import KNOWN
 
@@ -45,11 +46,13 @@ def warm_start(
             each parameter and statistic takes the first whose pattern matches its name
             (`jcl.optim.patterns`). What no pattern matches stays as it is. In place of a workdir
             may stand a safetensors file with the names of another library, whose pattern is of one
-            section's parameters; alone it stands for ("encoder", file), or of a method that has no
-            encoder of images for ("text_encoder", file).
+            section's parameters, or of one learned scalar, such as "log_scale"; alone it stands for
+            ("encoder", file), or of a method that has no encoder of images for
+            ("text_encoder", file).
         step: which checkpoint of each workdir; None takes those of `earlier`, or the newest.
         earlier: workdir -> the step that an earlier launch of this run began with.
-        tables: section, such as "encoder", -> what other libraries call its parameters.
+        tables: section or learned scalar, such as "encoder", -> what other libraries call its
+            parameters.
 
     Returns:
         The state, and its origins: {"workdir", "step", "part"} each, where the part is the pattern,

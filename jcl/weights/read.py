@@ -1,6 +1,5 @@
 """Weights of other libraries, from a safetensors file, under our names."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,34 +31,6 @@ def read_file(path: str | Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} is no readable safetensors file: {error}") from error
 
 
-def check_config(path: str | Path, table: Table, what: str) -> None:
-    """Raises UserError where a config.json beside a file describes another network.
-
-    Shapes do not tell heads of attention or activations. Where there is no such file, or it does
-    not speak of them, nothing is known.
-
-    Args:
-        path: of the file of weights.
-        table: of the network.
-        what: the file, for messages.
-    """
-    beside = Path(path).expanduser().parent / "config.json"
-    try:
-        said = json.loads(beside.read_text())
-        said = said.get("text_config") or said
-    except (OSError, ValueError, AttributeError):  # no file, no JSON, or no object
-        return
-    differing = [
-        f"{key}={said[key]!r}, which is {value!r} here"
-        for key, value in table.config.items()
-        if said.get(key, value) != value
-    ]
-    if differing:
-        raise UserError(
-            f"{what} does not fit this config: {beside} says {', and '.join(differing)}"
-        )
-
-
 def under_our_names(
     arrays: Mapping[str, np.ndarray],
     shapes: Mapping[str, tuple[int, ...]],
@@ -69,7 +40,8 @@ def under_our_names(
     """The arrays that an encoder of ours has, each from where one of the tables says that it is.
 
     The table is the one that knows the most names of the file. Names in the file may have a prefix,
-    such as `module.` or `resnet.`, that all which are needed share.
+    such as `module.` or `resnet.`, that all which are needed share. A file in which the network is
+    there twice, under two prefixes, is refused.
 
     Args:
         arrays: of a file.
@@ -116,21 +88,30 @@ def under_our_names(
 
 def _fitting(arrays, shapes, tables, what) -> tuple[Table, str]:
     """The table that knows most of the file's names, and the prefix that those have."""
-    best, most = None, 0
+    most, best, is_whole = 0, [], False
     for table in tables:
         wanted = set()
         for name in shapes:
             wanted |= {found for rule in table.rules if (found := rule.their_name(name))}
-        for prefix in _prefixes(arrays, wanted):
+        anywhere = {table.landmark} if table.landmark else wanted
+        for prefix in sorted(_prefixes(arrays, anywhere)):
             count = sum(prefix + name in arrays for name in wanted)
             if count > most:
-                best, most = (table, prefix), count
-    if best is None:
+                most, best, is_whole = count, [], count == len(wanted)
+            if count and count == most:
+                best.append((table, prefix))
+    if not best:
         raise UserError(
             f"{what} holds {', '.join([*arrays][:3])}, ..., which are no names of "
             f"{' or '.join(table.library for table in tables) or 'an encoder of this kind'}"
         )
-    return best
+    prefixes = sorted({prefix for _, prefix in best})
+    if is_whole and len(prefixes) > 1:
+        raise UserError(
+            f"{what} holds this network {len(prefixes)} times, with names that begin with "
+            f"{' or '.join(map(repr, prefixes))}: write one of them alone into a file"
+        )
+    return best[0]
 
 
 def _prefixes(arrays, wanted) -> set[str]:

@@ -86,6 +86,21 @@ def norm(ours: str, theirs: str, scale: str = "weight", bias: str = "bias") -> t
     return Rule(f"{ours}/scale", f"{theirs}.{scale}"), Rule(f"{ours}/bias", f"{theirs}.{bias}")
 
 
+def joined_attention(ours: str, weight: str, bias: str) -> tuple[Rule, ...]:
+    """The rules of an attention's queries, keys and values, which are one array there.
+
+    Args:
+        ours: of the attention, in any form that `Rule` takes.
+        weight: their name of the three kernels in one.
+        bias: of the three biases.
+    """
+    return tuple(
+        Rule(f"{ours}/{name}/{leaf}", theirs, layout, (k, 3))
+        for k, name in enumerate(("query", "key", "value"))
+        for leaf, theirs, layout in (("kernel", weight, DENSE), ("bias", bias, SAME))
+    )
+
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -101,9 +116,12 @@ class Table:
         options: pairs of a regular expression for names of theirs, and the option of an encoder
             that a network with such a parameter needs.
         prefix: of all names in files that are written; in files that are read there may be any.
+        landmark: a name of theirs that no other network of a file has. All of the network's names
+            have the prefix of this one there. None: the prefix that most of them have.
         merged: takes up arrays of theirs that have no counterpart here in those that have one.
         completed: adds the arrays that theirs has besides.
-        config: what a config.json beside a file has to say of what no array tells, by its keys.
+        untold: the network's options that no array tells (`jcl.weights.untold`).
+        tower: which part describes the network in a config of two towers, "vision" or "text".
     """
 
     library: str
@@ -111,9 +129,11 @@ class Table:
     ignored: Sequence[str] = ()
     options: Sequence[tuple[str, str]] = ()
     prefix: str = ""
+    landmark: str | None = None
     merged: Callable[[Arrays], Arrays] = lambda arrays: arrays
     completed: Callable[[Arrays], Arrays] = lambda arrays: arrays
-    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    untold: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    tower: str = "vision"
 
     def rule(self, name: str) -> tuple[Rule, str]:
         """The rule for a parameter of ours, and their name of it.

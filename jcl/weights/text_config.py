@@ -5,21 +5,10 @@ from typing import Any
 import flax.linen as nn
 
 from jcl.models.text import bert, clip_text
-from jcl.weights.text import SEGMENTS
+from jcl.weights.bert import SEGMENTS
+from jcl.weights.untold import ACTIVATIONS, KEYS, untold
 
-# Our names of activations -> theirs.
-_ACTIVATIONS = {"quick_gelu": "quick_gelu", "exact_gelu": "gelu"}
 _NO_TOKEN = -1
-
-
-def untold(network: clip_text.CLIPText | bert.BERT) -> dict[str, Any]:
-    """What their config says of a network and the shapes of its parameters do not."""
-    is_clip = isinstance(network, clip_text.CLIPText)
-    return {
-        "num_attention_heads": network.heads,
-        "hidden_act": _ACTIVATIONS[network.activation] if is_clip else "gelu",
-        "layer_norm_eps": clip_text.EPSILON if is_clip else bert.EPSILON,
-    }
 
 
 def text_config(
@@ -57,9 +46,11 @@ def text_config(
         }
     else:
         return None
+    told = untold(network)
+    told["activation"] = ACTIVATIONS[told["activation"]][0]
     return {
         **own,
-        **untold(network),
+        **{KEYS[name]: value for name, value in told.items() if name in KEYS},
         "vocab_size": vocabulary,
         "hidden_size": network.width,
         "intermediate_size": 4 * network.width,

@@ -4,10 +4,17 @@ Source: timm's vision_transformer, facebookresearch/dinov2's, transformers' mode
 modeling_dinov2_with_registers; names alone.
 """
 
-from jcl.weights.rules import DENSE, SAME, Rule, Table, dense, norm, patches, with_axes_of_one
+from jcl.weights.rules import (
+    Rule,
+    Table,
+    dense,
+    joined_attention,
+    norm,
+    patches,
+    with_axes_of_one,
+)
 
 _BLOCK = r"block(\d+)"
-_QKV = ("query", "key", "value")
 _OPTIONS = (
     (r".*(ls\d\.gamma|layer_scale\d\.lambda1)", "encoder.layer_scale=1e-5"),
     (r".*(reg_token|register_tokens)", "encoder.registers=N, of which the file says how many"),
@@ -30,10 +37,8 @@ def timm(patch_size: int) -> Table:
             Rule("patch_embedding/bias", "patch_embed.proj.bias"),
             *norm("pre_norm", "norm_pre"),
             *norm(f"{_BLOCK}/attention_norm", f"{block}.norm1"),
-            *(
-                Rule(f"{_BLOCK}/attention/{name}/{leaf}", f"{block}.attn.qkv.{their}", lay, (k, 3))
-                for k, name in enumerate(_QKV)
-                for leaf, their, lay in (("kernel", "weight", DENSE), ("bias", "bias", SAME))
+            *joined_attention(
+                f"{_BLOCK}/attention", f"{block}.attn.qkv.weight", f"{block}.attn.qkv.bias"
             ),
             *dense(f"{_BLOCK}/attention/output", f"{block}.attn.proj"),
             Rule(f"{_BLOCK}/attention_scale", f"{block}.ls1.gamma"),
@@ -110,7 +115,7 @@ def _attention(layer: str) -> tuple[Rule, ...]:
     return (
         *(
             rule
-            for name in _QKV
+            for name in ("query", "key", "value")
             for rule in dense(f"{_BLOCK}/attention/{name}", f"{layer}.attention.attention.{name}")
         ),
         *dense(f"{_BLOCK}/attention/output", f"{layer}.attention.output.dense"),

@@ -117,6 +117,40 @@ def test_features_are_the_class_token_or_the_mean_of_the_others(pooling, positio
         assert params["position_embedding"].shape == (6 + extra, 16)
 
 
+def test_the_epsilon_is_that_of_every_norm():
+    model = vit.ViT(pre_norm=True, epsilon=0.5, **SMALL)
+    images = drawn_images(2, 8, 8, 3)
+    variables = drawn_variables(model, *images.shape)
+    params = variables["params"]
+    _, state = apply_with_intermediates(model, variables, images)
+
+    def output(*path):
+        found = state["intermediates"]
+        for name in path:
+            found = found[name]
+        return np.float64(found["__call__"][0])
+
+    def normed(x, norm):
+        centred = x - x.mean(-1, keepdims=True)
+        deviation = np.sqrt(np.square(centred).mean(-1, keepdims=True) + 0.5)
+        return norm["scale"] * centred / deviation + norm["bias"]
+
+    tokens = output("patch_embedding") + sincos_positions(2, 2, 16)
+    token = np.broadcast_to(params["class_token"], (2, 1, 16))
+    attended = output("pre_norm") + output("block0", "attention")
+    for x, found, norm in (
+        (np.concatenate([token, tokens], 1), output("pre_norm"), params["pre_norm"]),
+        (
+            output("pre_norm"),
+            output("block0", "attention_norm"),
+            params["block0"]["attention_norm"],
+        ),
+        (attended, output("block0", "mlp_norm"), params["block0"]["mlp_norm"]),
+        (output("block0"), output("final_norm"), params["final_norm"]),
+    ):
+        np.testing.assert_allclose(found, normed(x, norm), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("positions", ["sincos", "learned"])
 def test_positions_tell_patches_apart(positions):
     model = vit.ViT(positions=positions, pooling="mean", **SMALL)
@@ -154,6 +188,7 @@ def test_initialisation_is_moco_v3s():
         ({"width": 18}, "encoder.width=18 is impossible: encoder.positions='sincos' needs"),
         ({"positions": "rope"}, "encoder.positions='rope' is unknown; allowed: sincos, learned"),
         ({"pooling": "max"}, "encoder.pooling='max' is unknown; allowed: cls, mean"),
+        ({"epsilon": 0.0}, "encoder.epsilon=0.0 is impossible: it must be a positive number"),
     ],
 )
 def test_impossible_options_are_named(options, message):

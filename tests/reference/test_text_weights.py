@@ -228,7 +228,10 @@ def test_what_does_not_fit_is_told_of_both_towers(tmp_path):
     with pytest.raises(UserError) as caught:
         warm_start(state, tuple((part, file) for part in parts), tables=tables)
     said = str(caught.value)
-    assert "(for encoder) holds logit_scale" in said
+    assert "(for encoder), read as Hugging Face's CLIP, does not fit this config" in said
+    assert "vision_model.encoder.layers.2.layer_norm1.bias" in said
+    assert "this file needs encoder.pre_norm=True and encoder.pooling=cls" not in said
+    assert "encoder.pre_norm=True and encoder.positions=learned" in said
     assert "(for text_encoder), read as Hugging Face's CLIP, does not fit this config" in said
     assert "text_model.encoder.layers.1.layer_norm1.bias" in said
     positions = "text_model.embeddings.position_embedding.weight (12, 24) instead of (16, 24)"

@@ -30,6 +30,7 @@ ENCODERS = {
     "vit, all": {
         **VIT,
         **{"positions": "learned", "layer_scale": 0.1, "registers": 2, "pre_norm": True},
+        "epsilon": 0.01,  # so that another one would show
         **{"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
     },
 }

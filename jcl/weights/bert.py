@@ -1,41 +1,16 @@
-"""Names of the parameters of CLIP's and BERT's encoders of texts in Hugging Face's files.
+"""Names of the parameters of BERT, and of its pooler, in Hugging Face's files.
 
-Source: transformers' modeling_clip and modeling_bert; names alone.
+Source: transformers' modeling_bert; names alone.
 """
 
 import numpy as np
 
-from jcl.weights.rules import DENSE, Arrays, Rule, Table, dense, norm
+from jcl.weights.rules import Arrays, Rule, Table, dense, norm
 
 _BLOCK = r"block(\d+)"
-_ALL = (r".*",)
 _POSITIONS = "embeddings.position_embeddings.weight"
 _SEGMENTS = "embeddings.token_type_embeddings.weight"
 SEGMENTS = 2  # rows that BERT has, for the first and the second of a pair of texts
-
-
-def _clip() -> Table:
-    layer = "encoder.layers.{1}"
-    attention = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
-    return Table(
-        "Hugging Face's CLIP",
-        (
-            Rule("token_embedding/embedding", "embeddings.token_embedding.weight"),
-            Rule("position_embedding", "embeddings.position_embedding.weight"),
-            *norm(f"{_BLOCK}/attention_norm", f"{layer}.layer_norm1"),
-            *(
-                rule
-                for ours, theirs in attention.items()
-                for rule in dense(f"{_BLOCK}/attention/{ours}", f"{layer}.self_attn.{theirs}")
-            ),
-            *norm(f"{_BLOCK}/mlp_norm", f"{layer}.layer_norm2"),
-            *dense(f"{_BLOCK}/mlp_hidden", f"{layer}.mlp.fc1"),
-            *dense(f"{_BLOCK}/mlp_output", f"{layer}.mlp.fc2"),
-            *norm("final_norm", "final_layer_norm"),
-        ),
-        ignored=(r"embeddings\.position_ids",),
-        prefix="text_model.",
-    )
 
 
 def _bert(scale: str, bias: str) -> Table:
@@ -84,20 +59,9 @@ def _with_segments(arrays: Arrays) -> Arrays:
     return {**arrays, _SEGMENTS: np.zeros((SEGMENTS, positions.shape[1]), positions.dtype)}
 
 
-CLIP = _clip()
 BERT = _bert("weight", "bias")
 # Files that were first TensorFlow's, bert-base-uncased among them.
 OLD_BERT = _bert("gamma", "beta")
 
 # The layer between an encoder's features and the loss. All else in a file is the encoder's.
-POOLER = Table("Hugging Face's BERT", dense("dense", "pooler.dense"), ignored=_ALL)
-
-
-def projection(of: str) -> Table:
-    """CLIP's projection.
-
-    Args:
-        of: "text" or "visual".
-    """
-    name = f"{of}_projection.weight"
-    return Table("Hugging Face's CLIP", (Rule("dense0/kernel", name, DENSE),), ignored=_ALL)
+POOLER = Table("Hugging Face's BERT", dense("dense", "pooler.dense"), ignored=(r".*",))
