@@ -29,10 +29,11 @@ class SepCLR(TwoViewNetworks):
     analysis, for example to find what patients have and healthy people do not. SimCLR on both sets
     mixes the two.
 
-    Examples have `background`, True in the background set. The common code is normalised, the
-    salient code is not. The salient head is a second projector of the same architecture. In the
-    authors' code each head has an encoder of its own, and probes use that encoder's output. Here
-    probes use the one encoder as `features`, and the codes as `projection` and `salient`.
+    Examples have `background`: True, or a number other than 0, in the background set. The common
+    code is normalised, the salient code is not. The salient head is a second projector of the same
+    architecture. In the authors' code each head has an encoder of its own, and probes use that
+    encoder's output. Here probes use the one encoder as `features`, and the codes as `projection`
+    and `salient`.
 
     Formula: A(c) + U(c0) + U(c1) + salient_weight (A(s of targets) + U(s0) + U(s1)) +
     background_weight A(s of the background, 0) + joint_weight mean_i log mean_j K(c_i, c_j)
@@ -98,8 +99,9 @@ class SepCLR(TwoViewNetworks):
             UserError: a batch of one example.
         """
         common, salient = pair_of(embeddings["common"]), pair_of(embeddings["salient"])
+        background = batch["background"] != 0  # `~` would invert numbers of 0 and 1 bit by bit
         terms = separation_terms(
-            common, salient, batch["background"], temperature=self.temperature, mesh=mesh
+            common, salient, background, temperature=self.temperature, mesh=mesh
         )
         weights = {
             "common": 1,
