@@ -81,14 +81,18 @@ class DBPM(CosineContrast):
         return Outcome(jnp.mean(weights * losses), metrics, carry)
 
     def flagged(self, rows, state) -> Bool[Array, " B"]:
-        """Whether pairs are bad by their past losses; False before the first epoch has ended.
+        """Whether pairs are bad by their past losses; False for a pair without any.
+
+        An epoch leaves out the remainder of its batches, so a pair may have no past losses later
+        than in the first epoch. Before the first epoch has ended, no pair is bad.
 
         Args:
             rows: of the table, of these pairs.
             state: the method's.
         """
         distance = jnp.abs(_mean_losses(rows) - state["mean"])
-        return (state["deviation"] > 0) & (distance >= self.deviations * state["deviation"])
+        is_far = distance >= self.deviations * state["deviation"]
+        return (rows["weights"] > 0) & (state["deviation"] > 0) & is_far
 
     def after_update(self, variables, carry, clock) -> Variables:
         """Adds the batch's losses to its rows; after an epoch, updates mean and deviation."""
