@@ -220,8 +220,8 @@ class BECLR(Momentum, Predicted):
             )
 
     def _has_begun(self, clock, rows: int) -> Bool[Array, ""]:
-        begins = max(round(self.start_epochs * clock.steps_per_epoch), self.memory // rows)
-        return jnp.asarray(clock.step >= begins)
+        waited = clock.step_after("method.start_epochs", self.start_epochs)
+        return jnp.asarray(clock.step >= max(waited, self.memory // rows))
 
     def _clusters_now(self, clock, rows: int) -> Bool[Array, ""]:
         """Whether the memory has just become full, or is full and a clustering epoch ends."""

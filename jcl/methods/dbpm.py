@@ -74,7 +74,7 @@ class DBPM(CosineContrast):
         losses = anchors.reshape(-1, 2).mean(1)
         state = variables.method_state
         flagged = self.flagged(table.read(state["table"], batch["index"]), state)
-        flagged &= clock.step >= round(self.start_epochs * clock.steps_per_epoch)
+        flagged &= clock.step >= clock.step_after("method.start_epochs", self.start_epochs)
         weights = jnp.where(flagged, likeness(losses, state), 1)
         metrics = {**two_view_diagnostics(z0, z1), "flagged": flagged.mean(dtype=losses.dtype)}
         carry = {"index": batch["index"], "losses": stop_gradient(losses)}

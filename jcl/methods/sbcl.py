@@ -93,7 +93,8 @@ class SBCL(CosineContrast):
             temperatures=state["temperatures"][label],
             mesh=mesh,
         )
-        begun = jnp.asarray(clock.epoch >= self.warm_up_epochs)
+        begins = clock.step_after("method.warm_up_epochs", self.warm_up_epochs)
+        begun = jnp.asarray(clock.step >= begins)
         loss = of_subclasses + jnp.where(begun, self.class_weight * of_classes, 0)
         metrics = {**diagnostics, "subclass_loss": of_subclasses, "class_loss": of_classes}
         return Outcome(loss, metrics, {})

@@ -150,12 +150,12 @@ class SwAV(TwoViewNetworks):
         def with_queue():
             return balanced(queue_scores=prototypes_lib.scores(queue, prototypes))
 
-        waited = round(self.queue_epochs * clock.steps_per_epoch)
+        waited = clock.step_after("method.queue_epochs", self.queue_epochs)
         first = max(waited, len(queue) // len(scores))  # the queue is full by this step
         return jax.lax.cond(jnp.asarray(clock.step >= first), with_queue, balanced)
 
     def _held_steps(self, clock) -> int:
-        return round(self.hold_epochs * clock.steps_per_epoch)
+        return clock.step_after("method.hold_epochs", self.hold_epochs)
 
 
 def swapped_cross_entropy(
