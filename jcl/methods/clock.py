@@ -30,8 +30,7 @@ class Clock:
     def step_after(self, key: str, epochs: float) -> int:
         """The step that follows a number of epochs, the value of the config's `key`.
 
-        Logs a warning if the run ends before this step: what begins there never does, and the run
-        would pass for one of a method that it is not.
+        Logs a warning if the run ends before this step, because what begins there then never does.
         """
         step = round(epochs * self.steps_per_epoch)
         if step >= self.total_steps:

@@ -50,6 +50,8 @@ class SBCL(CosineContrast):
     subclass, C(i) the other subclasses of its class and its other view v(i), t the cosine over the
     class's temperature
 
+    Reading: the temperature of a class is at least a tenth of `temperature`.
+
     Source: Hou et al. 2023, "Subclass-balancing Contrastive Learning for Long-tailed Recognition"
     (https://arxiv.org/abs/2306.15925), and the authors' code.
     """
