@@ -20,6 +20,7 @@ from jcl.methods.base import Embedded, Outcome, Variables
 from jcl.methods.cross_entropy import CrossEntropy
 from jcl.methods.parts.chain import embed_chain, infer_chain, init_chain, views_of_inputs
 from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.known import one_each
 from jcl.methods.parts.two_view import pair_of
 
 _LEAST = 1e-12  # added to similarities inside a logarithm, as in the authors' code
@@ -112,7 +113,7 @@ class SAN(CrossEntropy):
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """See `Method.objective`; metrics are both losses, and the accuracy on the source."""
         z0, z1 = pair_of(embeddings["projection"])
-        is_source = batch["origin"] == self.source
+        is_source = one_each(batch, "origin") == self.source
         classified, accuracy = self._of_source(embeddings["logits"], batch["label"], is_source)
         contrast = soft_contrast(
             embeddings["features"],

@@ -15,6 +15,7 @@ from jcl.losses.engine.pairwise import squared_distances
 from jcl.methods.base import Embedded, Outcome, Variables
 from jcl.methods.parts.chain import embed_chain, infer_chain, views_of_inputs
 from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.known import one_each
 from jcl.methods.parts.two_view import TwoViewNetworks, pair_of
 
 _SALIENT = "salient_projector"
@@ -99,7 +100,8 @@ class SepCLR(TwoViewNetworks):
             UserError: a batch of one example.
         """
         common, salient = pair_of(embeddings["common"]), pair_of(embeddings["salient"])
-        background = batch["background"] != 0  # `~` would invert numbers of 0 and 1 bit by bit
+        # `separation_terms` inverts the mask, and `~` would invert each bit of a number.
+        background = one_each(batch, "background") != 0
         terms = separation_terms(
             common, salient, background, temperature=self.temperature, mesh=mesh
         )
