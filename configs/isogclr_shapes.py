@@ -2,7 +2,7 @@ r"""iSogCLR on long-tailed `shapes`: each example learns a temperature of its ow
 
 Method: Qiu et al. 2023, "Not All Semantics are Created Equal: Contrastive Self-supervised Learning
     with Automatic Temperature Individualization". The baseline is SogCLR, with one temperature
-    for all: --config.method.name=sogclr
+    for all: --config.method.name=sogclr --config.method.temperature=0.2 --config.method.gamma=0.8
 Data: 100 discs for each half-disc, and in between what lies between, by
     python -m jcl.data.prepare --source=shapes --class_ratio=100 --name=shapes_tail100 \
         --data_dir=data

@@ -218,7 +218,8 @@ def check_needs(experiment: Experiment) -> None:
             f"method.name={config.method.name!r} needs a {missing[0]} of every example, but "
             f"data.name={config.data.name!r} has {', '.join(['none', *instead])}"
         )
-    if "label" in method.needs and (count := experiment.data.unlabelled):
+    count = 0 if declared(method, "unlabelled") else experiment.data.unlabelled
+    if "label" in method.needs and count:
         raise UserError(
             f"method.name={config.method.name!r} needs a label of every example, but {count} of "
             f"{experiment.data.examples} training examples of data.name={config.data.name!r} have "

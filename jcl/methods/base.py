@@ -151,6 +151,8 @@ class Defaults:
         split: patterns of parameters (`jcl.optim.patterns`) that do not fit into one device. Their
             rows are split over all devices and reach `objective` that way; `embed` must not use
             them.
+        unlabelled: whether the label of a training example may be -1, which means no label, if the
+            method needs labels.
     """
 
     instead: Mapping[str, str] = {}
@@ -159,6 +161,7 @@ class Defaults:
     groups: tuple = ()
     order = None
     split: tuple[str, ...] = ()
+    unlabelled: bool = False
 
 
 def declared(method: Any, name: str) -> Any:

@@ -57,7 +57,8 @@ class BECLR(Momentum, Predicted):
     Formula: -1/2 mean_i [cos(p_i0, t_i1) + cos(p_i1, t_i0)] + negative_weight log mean_a mean_{b
     not in {a, partner}} exp(cos(z_a, z_b) / temperature)
 
-    Reading: `neighbours="positives"`, which is the default; "released" is the authors' code.
+    Reading: `neighbours="positives"`, which is the default; "released" is the authors' code without
+    two of its details.
 
     Attributes:
         decay: of the teacher's moving average in the first step.
@@ -220,8 +221,8 @@ class BECLR(Momentum, Predicted):
             )
 
     def _has_begun(self, clock, rows: int) -> Bool[Array, ""]:
-        begins = max(round(self.start_epochs * clock.steps_per_epoch), self.memory // rows)
-        return jnp.asarray(clock.step >= begins)
+        waited = clock.step_after("method.start_epochs", self.start_epochs)
+        return jnp.asarray(clock.step >= max(waited, self.memory // rows))
 
     def _clusters_now(self, clock, rows: int) -> Bool[Array, ""]:
         """Whether the memory has just become full, or is full and a clustering epoch ends."""

@@ -1,9 +1,11 @@
 """The position of a step in a run, from which a method computes its schedules."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
+from absl import logging
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +27,24 @@ class Clock:
         """Number of passes over the training split before this step."""
         return self.step // self.steps_per_epoch
 
+    def step_after(self, key: str, epochs: float) -> int:
+        """The step that follows a number of epochs, the value of the config's `key`.
+
+        Logs a warning if the run ends before this step, because what begins there then never does.
+        """
+        step = round(epochs * self.steps_per_epoch)
+        if step >= self.total_steps:
+            _say_once(
+                f"{key}={epochs} epochs are {step} steps, but the run has {self.total_steps}: what "
+                "begins after them never does."
+            )
+        return step
+
     def cosine(self, start: float, end: float) -> jax.Array:
         """From `start` at step 0 to `end` at the step after the last, by half a cosine."""
         return end + (start - end) * (1 + jnp.cos(jnp.pi * self.step / self.total_steps)) / 2
+
+
+@functools.cache  # a step is traced several times
+def _say_once(warning: str) -> None:
+    logging.warning("%s", warning)

@@ -30,15 +30,14 @@ class CMIM(Chain):
     same view of other examples.
 
     A linear map of the encoder's features gives a mean and the logarithm of a standard deviation,
-    at least -6, for every dimension of the code z. z is drawn from this normal distribution. With
-    N(z; 0, I) the prior, the loss of an example is::
+    at least -6, for every dimension of the code z. z is drawn from this normal distribution, q.
+    Unlike in a VAE, training increases log q(z | x), so deviations shrink to their lower bound.
 
-        -log p(x | z) + log(1 + mean_{j != i} exp((cos(z_i, z_j) - 1) / temperature))
-            - 1/2 (log q(z | x) + log N(z; 0, I))
+    Formula: mean_i [-log p(x_i | z_i) + contrast_weight log(1 + mean_{j != i} exp((cos(z_i, z_j) -
+    1) / temperature)) - 1/2 (log q(z_i | x_i) + log N(z_i; 0, I))], p normal around the decoder's
+    values
 
-    Unlike in a VAE, training increases log q(z | x), so deviations shrink to their lower bound. We
-    did not find which p(x | z) the authors use for images: the normal distribution around the
-    decoder's values is our choice.
+    Reading: p(x | z), because we did not find which one the authors use for images.
 
     Outputs are the encoder's `features`; `projection`, the unit means of the codes; and `decoder`,
     the decoder's last hidden layer for these means, which the paper calls informative embeddings.

@@ -22,12 +22,14 @@ class ConR(L1):
     to a probe.
 
     Predictions and targets are compared in the target's unit. An example may have a `weight`, such
-    as the inverse density of its target, which multiplies the losses of its anchors.
+    as the inverse density of its target, which multiplies the losses of its anchors in the
+    contrast, and not L1.
 
     Formula: |prediction - target| + weight `conr`
 
-    Reading: L1 is of standardised targets; the authors' code adds 1 to D_i for every pair that is
-    not a positive, which is left out here.
+    Reading: L1 is of standardised targets and has no weights of examples, which it has in the
+    authors' code. That code also adds 1 to D_i for every pair that is not a positive, which is left
+    out here.
 
     Attributes:
         temperature: cosines of features are divided by it; 0.07 in the released code, which ignores

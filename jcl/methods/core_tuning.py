@@ -52,7 +52,8 @@ class CoreTuning(CrossEntropy):
     Each view is treated as an example. The authors' code differs in three points. It passes no
     gradient to the encoder through unmixed features. A class's least similar positive may be an
     example of another class. The contrast of an anchor is the mean over all rows instead of its
-    positives; to make up for this, the code multiplies it by 10 instead of the paper's 0.1.
+    positives. The weight of the contrast there is 10 by default, and the paper's 0.1 in the command
+    of the README.
 
     Formula: mean_a -sum_c y_ac log softmax(logits_a)[c] + contrast_weight mean_{a: P(a) not empty}
     mean_{p in P(a)} -(1 - p_ap)^focal log p_ap, p_ap = exp s_ap / sum_{b != a} exp s_ab, over

@@ -74,21 +74,25 @@ class DBPM(CosineContrast):
         losses = anchors.reshape(-1, 2).mean(1)
         state = variables.method_state
         flagged = self.flagged(table.read(state["table"], batch["index"]), state)
-        flagged &= clock.step >= round(self.start_epochs * clock.steps_per_epoch)
+        flagged &= clock.step >= clock.step_after("method.start_epochs", self.start_epochs)
         weights = jnp.where(flagged, likeness(losses, state), 1)
         metrics = {**two_view_diagnostics(z0, z1), "flagged": flagged.mean(dtype=losses.dtype)}
         carry = {"index": batch["index"], "losses": stop_gradient(losses)}
         return Outcome(jnp.mean(weights * losses), metrics, carry)
 
     def flagged(self, rows, state) -> Bool[Array, " B"]:
-        """Whether pairs are bad by their past losses; False before the first epoch has ended.
+        """Whether pairs are bad by their past losses; False for a pair without any.
+
+        An epoch leaves out the remainder of its batches, so a pair may have no past losses later
+        than in the first epoch. Before the first epoch has ended, no pair is bad.
 
         Args:
             rows: of the table, of these pairs.
             state: the method's.
         """
         distance = jnp.abs(_mean_losses(rows) - state["mean"])
-        return (state["deviation"] > 0) & (distance >= self.deviations * state["deviation"])
+        is_far = distance >= self.deviations * state["deviation"]
+        return (rows["weights"] > 0) & (state["deviation"] > 0) & is_far
 
     def after_update(self, variables, carry, clock) -> Variables:
         """Adds the batch's losses to its rows; after an epoch, updates mean and deviation."""

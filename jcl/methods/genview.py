@@ -3,12 +3,14 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jcl.config.checks import check_not_negative
 from jcl.losses import nt_xent
 from jcl.methods.base import Outcome
 from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.known import one_each
 from jcl.methods.parts.two_view import CosineContrast, pair_of
 
 
@@ -48,7 +50,8 @@ class GenView(CosineContrast):
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """See `Method.objective`; the metric `largest_weight` is that of the batch."""
         z0, z1 = pair_of(embeddings)
-        weights = weights_of(batch["quality"].astype(embeddings.dtype), self.gamma)
+        dtype = jnp.promote_types(embeddings.dtype, jnp.float32)  # bfloat16 would round qualities
+        weights = weights_of(one_each(batch, "quality").astype(dtype), self.gamma)
         loss = nt_xent(z0, z1, temperature=self.temperature, weights=weights, mesh=mesh)
         metrics = {**two_view_diagnostics(z0, z1), "largest_weight": weights.max()}
         return Outcome(loss, metrics, {})

@@ -13,8 +13,8 @@ class HardSimCLR(TwoViewMethod):
 
     Take it to use hard negatives at a high temperature, at which SimCLR gives easy negatives nearly
     the same weight. SimCLR at a low temperature weighs hard negatives more, and the hardest most.
-    The paper's threshold is a quantile of each anchor's similarities; here it is one cosine for all
-    anchors.
+
+    Reading: one threshold for all anchors; the paper's is a quantile of each anchor's similarities.
 
     Attributes:
         temperature: cosines are divided by it.

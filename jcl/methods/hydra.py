@@ -17,7 +17,7 @@ from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.two_view import CosineContrast, pair_of
 from jcl.models.projector import MLP
 
-_TINY = 1e-12  # below the squared norm of any gated embedding that is not zero
+_TINY = 1e-12  # of a product of two squared norms, so that the cosine with a zero row is 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +136,9 @@ def gated_class_nce(
         The mean; 0 if no anchor has a positive.
     """
     z = unit_rows(embeddings)
+    # Cosines do not depend on a gate's size, but products of small gates may be less than _TINY.
+    largest = jax.lax.stop_gradient(gates.max(axis=1, keepdims=True))
+    gates = gates / jnp.maximum(largest, jnp.finfo(gates.dtype).tiny)
     rows = z, gates.astype(z.dtype), label, target
     columns = z, jnp.square(z), label
     total, count = map_rows(_anchor, rows, columns, temperature, mesh=mesh, block_size=None)

@@ -33,7 +33,8 @@ class ISogCLR(TwoViewNetworks):
     p(i)}} exp(cos(z_i, z_j) / t_i); t_i descends along log u_i + rho - the mean of cos / t_i under
     the negatives' weights
 
-    Reading: estimates begin at each example's first visit, not in the first epoch.
+    Reading: an estimate is the batch's alone at the example's first visit; in the authors' code it
+    is so during the whole first epoch.
 
     Attributes:
         temperature: initial temperature of every example; 0.1 in the authors' code for CIFAR.
@@ -49,8 +50,7 @@ class ISogCLR(TwoViewNetworks):
 
     Source: Qiu et al. 2023, "Not All Semantics are Created Equal: Contrastive Self-supervised
     Learning with Automatic Temperature Individualization" (https://arxiv.org/abs/2305.11965), Eq. 6
-    and Alg. 1; defaults are those of the authors' code for one modality. That code counts an
-    epoch's first estimates as never seen before; here each example's first visit does.
+    and Alg. 1; defaults are those of the authors' code for one modality.
     """
 
     temperature: float = 0.1

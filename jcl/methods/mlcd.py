@@ -84,6 +84,11 @@ class MLCD(TwoViewNetworks):
     def init(self, key, views, data) -> Variables:
         """See `Method.init`; the networks, and a random unit row for each class."""
         held = data.example.get("clusters")  # examples that are only probed may have none
+        if held is not None and not (held.ndim == 1 and jnp.issubdtype(held.dtype, jnp.integer)):
+            raise UserError(
+                "method.name='mlcd' takes the clusters of every example as integers [n, l], but "
+                f"those of an example are {held.dtype}{list(held.shape)}"
+            )
         if held is not None and (self.positives or 1) > held.shape[0]:
             raise UserError(
                 f"method.positives={self.positives} is impossible: examples have "

@@ -82,4 +82,4 @@ class MoCHi(MomentumQueue):
         return outcome._replace(metrics={**outcome.metrics, "synthetic_negatives": synthetic})
 
     def _started(self, clock):
-        return clock.step >= round(self.start_epochs * clock.steps_per_epoch)
+        return clock.step >= clock.step_after("method.start_epochs", self.start_epochs)

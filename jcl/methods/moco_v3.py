@@ -20,6 +20,9 @@ class MoCoV3(Momentum, Predicted, CosineContrast):
     The ImageNet recipe for ViTs also freezes the patch embedding (`frozen`). It has a projector of
     three layers and a predictor of two, each with BatchNorm after its last layer.
 
+    Formula: 2 temperature mean_i [-s(p_i0, k_i1) + log sum_j exp s(p_i0, k_j1)] + the reverse, p
+    predictions, k the copies' projections
+
     Attributes:
         temperature: cosines are divided by it; 0.2 for ViTs and 1 for ResNet-50 in the paper.
         decay: of the moving average in the first step; 0.99 in the paper, 0.996 for 1000 epochs of

@@ -35,14 +35,16 @@ class PixPro(Momentum, Predicted):
     the batch may be small. Projector and predictor work on each cell separately, like 1x1
     convolutions. Keys come from momentum copies of encoder and projector. The predictor is the
     function g of `propagate`, one layer in the paper (`predictor.layers=1`). Its output predicts a
-    projection only after it was propagated. The paper's second branch, which compares whole images,
-    is left out.
+    projection only after it was propagated.
 
     It needs an encoder with a feature map, and a recipe of views that returns their positions:
     `views.name="byol_boxes"`, or "shapes_boxes" for the generated shapes.
 
     Formula: -2 mean_i mean_{(a, b) in P(i)} [cos(y_ia0, k_ib1) + cos(k_ia0, y_ib1)], y_a = sum_c
     max(cos(x_a, x_c), 0)^power g(x_c), P(i) near cells of the two views
+
+    Reading: the paper's second branch, which compares whole images, is left out. The released code
+    scales the values g to norm one; here they are not scaled.
 
     Attributes:
         decay: of the moving average in the first step; 0.99 in the paper.
@@ -52,9 +54,8 @@ class PixPro(Momentum, Predicted):
             diagonal of the larger cell.
 
     Source: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised
-    Visual Representation Learning" (https://arxiv.org/abs/2011.10043), Eq. 1, 3, 4 and 5. The code
-    released with it scales the values g to norm one and doubles the loss. Here the loss is doubled
-    too, but g is not scaled.
+    Visual Representation Learning" (https://arxiv.org/abs/2011.10043), Eq. 1, 3, 4 and 5. The loss
+    is doubled, as in the code released with it.
     """
 
     decay_end: float = 1.0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -19,6 +20,7 @@ from jcl.methods.base import Embedded, Outcome, Variables
 from jcl.methods.cross_entropy import CrossEntropy
 from jcl.methods.parts.chain import embed_chain, infer_chain, init_chain, views_of_inputs
 from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.known import one_each
 from jcl.methods.parts.two_view import pair_of
 
 _LEAST = 1e-12  # added to similarities inside a logarithm, as in the authors' code
@@ -29,11 +31,12 @@ class SAN(CrossEntropy):
     """Cross-entropy on the source, and a soft contrast (`soft_contrast`) within the target.
 
     Examples have an `origin`. Those whose origin is `source` are labelled. All others are the
-    target, and their labels are not used; they may have any value. The target may have classes that
-    the source lacks. The nearer two target images are in the encoder's features, the more they
-    count as positives. So images of one class, known or unknown, are not pushed apart as in
-    NT-Xent. Take it for a new domain with classes of its own. SimCLR does not use labels, and
-    cross-entropy does not use the target.
+    target, and their labels are not used; they may have any value, such as -1 for no label. In the
+    source, a label of -1 does not count. The target may have classes that the source lacks. The
+    nearer two target images are in the encoder's features, the more they count as positives. So
+    images of one class, known or unknown, are not pushed apart as in NT-Xent. Take it for a new
+    domain with classes of its own. SimCLR does not use labels, and cross-entropy does not use the
+    target.
 
     The authors also train an all-in-one classifier of known and unknown classes. It is not part of
     pretraining and is left out here. They use 3.14 for pi.
@@ -66,6 +69,8 @@ class SAN(CrossEntropy):
     feature_scale: float = 10.0
     embedding_scale: float = 1.0
     nearness: float = 1e4
+
+    unlabelled: ClassVar = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -108,7 +113,7 @@ class SAN(CrossEntropy):
     def objective(self, variables, embeddings, batch, clock, key, mesh) -> Outcome:
         """See `Method.objective`; metrics are both losses, and the accuracy on the source."""
         z0, z1 = pair_of(embeddings["projection"])
-        is_source = batch["origin"] == self.source
+        is_source = one_each(batch, "origin") == self.source
         classified, accuracy = self._of_source(embeddings["logits"], batch["label"], is_source)
         contrast = soft_contrast(
             embeddings["features"],
@@ -136,10 +141,12 @@ class SAN(CrossEntropy):
 
     def _of_source(self, logits, label, is_source):
         """Mean cross-entropy and accuracy over the source and all views; 0 without a source."""
+        is_labelled = is_source & (label >= 0)
+        label = jnp.where(is_labelled, label, 0)  # a loss of NaN times a weight of 0 is NaN
         logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
         labels = label[:, None].repeat(logits.shape[1], axis=1)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        weight = is_source.astype(losses.dtype) / jnp.maximum(is_source.sum(), 1)
+        weight = is_labelled.astype(losses.dtype) / jnp.maximum(is_labelled.sum(), 1)
         right = (logits.argmax(-1) == labels).astype(losses.dtype)
         return tuple(weight @ values.mean(1) for values in (losses, right))
 

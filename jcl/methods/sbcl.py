@@ -50,6 +50,8 @@ class SBCL(CosineContrast):
     subclass, C(i) the other subclasses of its class and its other view v(i), t the cosine over the
     class's temperature
 
+    Reading: the temperature of a class is at least a tenth of `temperature`.
+
     Source: Hou et al. 2023, "Subclass-balancing Contrastive Learning for Long-tailed Recognition"
     (https://arxiv.org/abs/2306.15925), and the authors' code.
     """
@@ -93,7 +95,8 @@ class SBCL(CosineContrast):
             temperatures=state["temperatures"][label],
             mesh=mesh,
         )
-        begun = jnp.asarray(clock.epoch >= self.warm_up_epochs)
+        begins = clock.step_after("method.warm_up_epochs", self.warm_up_epochs)
+        begun = jnp.asarray(clock.step >= begins)
         loss = of_subclasses + jnp.where(begun, self.class_weight * of_classes, 0)
         metrics = {**diagnostics, "subclass_loss": of_subclasses, "class_loss": of_classes}
         return Outcome(loss, metrics, {})

@@ -15,6 +15,7 @@ from jcl.losses.engine.pairwise import squared_distances
 from jcl.methods.base import Embedded, Outcome, Variables
 from jcl.methods.parts.chain import embed_chain, infer_chain, views_of_inputs
 from jcl.methods.parts.diagnostics import two_view_diagnostics
+from jcl.methods.parts.known import one_each
 from jcl.methods.parts.two_view import TwoViewNetworks, pair_of
 
 _SALIENT = "salient_projector"
@@ -29,10 +30,11 @@ class SepCLR(TwoViewNetworks):
     analysis, for example to find what patients have and healthy people do not. SimCLR on both sets
     mixes the two.
 
-    Examples have `background`, True in the background set. The common code is normalised, the
-    salient code is not. The salient head is a second projector of the same architecture. In the
-    authors' code each head has an encoder of its own, and probes use that encoder's output. Here
-    probes use the one encoder as `features`, and the codes as `projection` and `salient`.
+    Examples have `background`: True, or a number other than 0, in the background set. The common
+    code is normalised, the salient code is not. The salient head is a second projector of the same
+    architecture. In the authors' code each head has an encoder of its own, and probes use that
+    encoder's output. Here probes use the one encoder as `features`, and the codes as `projection`
+    and `salient`.
 
     Formula: A(c) + U(c0) + U(c1) + salient_weight (A(s of targets) + U(s0) + U(s1)) +
     background_weight A(s of the background, 0) + joint_weight mean_i log mean_j K(c_i, c_j)
@@ -98,8 +100,10 @@ class SepCLR(TwoViewNetworks):
             UserError: a batch of one example.
         """
         common, salient = pair_of(embeddings["common"]), pair_of(embeddings["salient"])
+        # `separation_terms` inverts the mask, and `~` would invert each bit of a number.
+        background = one_each(batch, "background") != 0
         terms = separation_terms(
-            common, salient, batch["background"], temperature=self.temperature, mesh=mesh
+            common, salient, background, temperature=self.temperature, mesh=mesh
         )
         weights = {
             "common": 1,

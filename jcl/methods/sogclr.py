@@ -23,6 +23,9 @@ class SogCLR(CosineContrast):
     The method's state is `log_estimates`, log u of every training example by its index, and -inf
     before the example's first visit.
 
+    Reading: an estimate begins at the example's first visit. In the authors' code all estimates of
+    a batch begin together, when the batch has only examples that were never visited.
+
     Attributes:
         temperature: cosines are divided by it; 0.1 in the paper for ImageNet, 0.3 for CIFAR.
         gamma: weight of the batch in an estimate; 0.9 in the published code, to be tuned within

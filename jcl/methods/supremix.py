@@ -26,6 +26,9 @@ class SupReMix(Binned, CosineContrast):
     The weights depend on the target's unit, and the defaults are the authors' for ages in years.
     Choose a unit in which targets span about a hundred.
 
+    Reading: targets are rounded to multiples of `bin_width`. Three inconsistencies of the released
+    code are left out (`jcl.losses.supremix`).
+
     Attributes:
         temperature: cosines are divided by it; 0.5, 0.3 and 0.1 in the authors' code
             (AgeDB, IMDB-WIKI, STS-B).

@@ -32,8 +32,7 @@ class SwAV(TwoViewNetworks):
     If a batch has fewer examples than there are prototypes, codes are coarse. A queue of older
     embeddings for each of the two views (`queue_size`) then helps: the codes of batch and queue are
     computed together with the current prototypes, and only the batch's codes are used. The queues
-    are the method's state. They fill from the first step, and are used once they are full and
-    `queue_epochs` have passed. The released code starts to fill them at that time.
+    are the method's state. They are used once they are full and `queue_epochs` have passed.
 
     The prototypes [K, d] are the parameter `prototypes`, whose rows are scaled to norm one after
     every update. While they are frozen (`hold_epochs`), changes by weight decay and momentum are
@@ -41,6 +40,8 @@ class SwAV(TwoViewNetworks):
 
     Formula: mean_i of the cross-entropies of softmax_k s(z_iv, c_k) with the codes of view u, u in
     {0, 1}, v != u; codes by `jcl.losses.sinkhorn`
+
+    Reading: queues fill from the first step; in the released code, after `queue_epochs`.
 
     Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster
     Assignments" (https://arxiv.org/abs/2006.09882), Eq. 2 and 6; that prototypes are held in the
@@ -150,12 +151,12 @@ class SwAV(TwoViewNetworks):
         def with_queue():
             return balanced(queue_scores=prototypes_lib.scores(queue, prototypes))
 
-        waited = round(self.queue_epochs * clock.steps_per_epoch)
+        waited = clock.step_after("method.queue_epochs", self.queue_epochs)
         first = max(waited, len(queue) // len(scores))  # the queue is full by this step
         return jax.lax.cond(jnp.asarray(clock.step >= first), with_queue, balanced)
 
     def _held_steps(self, clock) -> int:
-        return round(self.hold_epochs * clock.steps_per_epoch)
+        return clock.step_after("method.hold_epochs", self.hold_epochs)
 
 
 def swapped_cross_entropy(

@@ -14,3 +14,11 @@ def test_epochs_and_the_cosine_by_hand():
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert found[0] == pytest.approx(0.9)
     assert found[10] == pytest.approx(1.0)
+
+
+def test_what_begins_after_the_run_is_said(caplog):
+    clock = Clock(0, steps_per_epoch=4, total_steps=10)
+    assert clock.step_after("method.start_epochs", 2.25) == 9
+    assert not caplog.messages
+    assert clock.step_after("method.start_epochs", 2.5) == 10
+    assert "method.start_epochs=2.5 epochs are 10 steps, but the run has 10" in caplog.text

@@ -125,6 +125,13 @@ def test_no_gradient_reaches_the_weights():
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def test_a_pair_without_past_losses_is_not_flagged():
+    """An epoch leaves out some examples: no loss so far is not a loss of 0."""
+    rows = {"losses": jnp.array([0.0, 0.0, 6.0]), "weights": jnp.array([0.0, 3.0, 3.0])}
+    state = {"mean": jnp.asarray(2.0), "deviation": jnp.asarray(0.1)}
+    assert method().flagged(rows, state).tolist() == [False, True, False]
+
+
 def test_impossible_options_are_refused():
     for options in ({"deviations": 0.0}, {"start_epochs": -1.0}):
         with pytest.raises(UserError, match=f"method.{next(iter(options))}="):

@@ -40,6 +40,17 @@ def test_weights_average_one():
     np.testing.assert_allclose(weights_of(jnp.asarray(QUALITY), 5.0).mean(), 1, rtol=1e-6)
 
 
+def test_qualities_are_not_rounded_with_the_embeddings():
+    """The embeddings are bfloat16 where networks compute in it; 100.25 would become 100."""
+    method = GenView(encoder=Normalised(), projector=Normalised(), temperature=TAU)
+    quality = np.array([100, 100.25, 100.5, 100.75], np.float32)
+    z = jnp.asarray(next(steps())[1], jnp.bfloat16)
+    batch = {"quality": jnp.asarray(quality)}
+    found = method.objective(None, z, batch, None, None, None).metrics["largest_weight"]
+    weights = np.exp(quality - 100)
+    np.testing.assert_allclose(found, 4 * weights.max() / weights.sum(), rtol=1e-5)
+
+
 def test_impossible_options_are_refused():
     with pytest.raises(UserError, match=r"method\.gamma=-1"):
         GenView(encoder=Normalised(), projector=Normalised(), gamma=-1.0)

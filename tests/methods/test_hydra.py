@@ -47,6 +47,10 @@ def test_the_loss_against_loops():
     np.testing.assert_allclose(loss(label=LABEL, target=LABEL), formula(Z, GATES, LABEL, LABEL))
 
 
+def test_nearly_closed_gates_have_the_same_cosines():
+    np.testing.assert_allclose(loss(gates=1e-6 * GATES), formula(Z, GATES, LABEL, TARGET))
+
+
 def test_open_gates_and_own_classes_are_supcon_without_other_positives():
     z = Z / np.linalg.norm(Z, axis=1, keepdims=True)
     s, same = z @ z.T / TAU, LABEL[:, None] == LABEL

@@ -155,6 +155,10 @@ def test_what_is_impossible_is_refused():
             method(**options)
     with pytest.raises(UserError, match=r"method\.positives=4 is impossible: examples have 3"):
         method(positives=4).init(KEY, VIEWS, DATA)
+    for example in (jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((3,), jnp.float32)):
+        data = DatasetShape({"clusters": example}, 64, None)
+        with pytest.raises(UserError, match=r"as integers \[n, l\], but those of an example are"):
+            method().init(KEY, VIEWS, data)
     mesh = make_mesh(devices=jax.devices()[:8])
     with pytest.raises(UserError, match=r"method\.classes=30 is not divisible by the 8 devices"):
         method().objective(None, jnp.zeros((8, 2, D)), {}, None, KEY, mesh)

@@ -151,8 +151,16 @@ def test_labels_of_the_target_are_not_used():
     np.testing.assert_allclose(found["cross_entropy"], np.mean(of_source), rtol=1e-12)
     expected = found["cross_entropy"] + 0.3 * found["contrast"]
     np.testing.assert_allclose(outcome.loss, expected, rtol=1e-12)
-    wrong = np.where(ORIGIN == 1, LABEL, (LABEL + 1) % 5)
-    np.testing.assert_array_equal(objective(wrong, ORIGIN).loss, outcome.loss)
+    for other in ((LABEL + 1) % 5, -1, 99):  # another class, none, one that the head has not
+        wrong = np.where(ORIGIN == 1, LABEL, other)
+        np.testing.assert_array_equal(objective(wrong, ORIGIN).loss, outcome.loss)
+
+
+def test_a_source_without_a_label_does_not_count():
+    one = np.flatnonzero(ORIGIN)[0]
+    found = objective(np.where(np.arange(B) == one, -1, LABEL), ORIGIN).metrics["cross_entropy"]
+    other = objective(LABEL, np.where(np.arange(B) == one, 0, ORIGIN)).metrics["cross_entropy"]
+    np.testing.assert_array_equal(found, other)
 
 
 def test_impossible_options_are_refused():

@@ -95,6 +95,13 @@ def test_the_common_term_is_alignment_and_uniformity():
     np.testing.assert_allclose(found["common"], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])  # what an archive may hold
+def test_the_background_may_be_given_in_numbers(dtype):
+    (_, found), _ = compiled()(COMMON, SALIENT, BACKGROUND.astype(dtype))
+    for name, expected in formula(COMMON, SALIENT, BACKGROUND).items():
+        np.testing.assert_allclose(found[name], expected, atol=1e-12, err_msg=name)
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_batch_of_one_set_alone_has_finite_gradients(alone):
     (loss, found), gradients = compiled()(COMMON, SALIENT, np.full(B, alone))

@@ -37,6 +37,13 @@ def method(kind, **options):
     return kind(Flat(), head, TokenBag(vocabulary=5, width=3), head, **options)
 
 
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_second_view_is_refused_and_not_left_out(kind):
+    views = VIEWS | {kind: jax.tree.map(lambda x: jnp.repeat(x, 2, axis=1), VIEWS[kind])}
+    with pytest.raises(UserError, match=f"one view .* makes 2 of '{kind}'"):
+        method(SigLIP).init(jax.random.key(0), views, DATA)
+
+
 def embeddings():
     return {"image": jnp.asarray(IMAGE), "text": jnp.asarray(TEXT)}
 

@@ -34,13 +34,23 @@ class TwoTowers(abc.ABC):
     needs: ClassVar = ("image", "text")
 
     def init(self, key, views, data) -> Variables:
-        """See `Method.init`; views of the kinds "image" and "text"."""
+        """See `Method.init`; one view of each of the kinds "image" and "text".
+
+        Raises:
+            UserError: another number of views, which indexing would not detect.
+        """
         del data
         if missing := [kind for kind in self.needs if kind not in views]:
             raise UserError(
                 f"the method contrasts views of an image and of a text, but these views have no "
                 f"{missing[0]}; views.name='image_and_text' makes both"
             )
+        for kind in self.needs:
+            if (count := jax.tree.leaves(views[kind])[0].shape[1]) != 1:
+                raise UserError(
+                    f"the method takes one view of an image and one of its text, but the recipe of "
+                    f"views (views.name) makes {count} of {kind!r}"
+                )
         image, text = (
             init_chain(of_tower, self._tower(kind), {kind: views[kind]})
             for of_tower, kind in zip(jax.random.split(key), self.needs, strict=True)
@@ -48,7 +58,7 @@ class TwoTowers(abc.ABC):
         return Variables(image.params | text.params, image.model_state | text.model_state)
 
     def embed(self, variables, views, keys) -> Embedded:
-        """See `Method.embed`; the embeddings are `image` and `text`, [B, d] each, of view 0."""
+        """See `Method.embed`; the embeddings are `image` and `text`, [B, d] each."""
         params, model_state, _ = variables
         embeddings = {}
         for kind in self.needs:

@@ -107,13 +107,14 @@ def test_changes_are_said(caplog, tmp_path):
 def test_unlabelled_examples_are_no_class_to_a_method_that_needs_labels():
     image = np.zeros((64, 8, 8, 3), np.uint8)
     label = np.where(np.arange(64) < 3, -1, np.arange(64) % 2).astype(np.int32)
-    source = InMemorySource({"image": image, "label": label}, n_classes=2)
+    arrays = {"image": image, "label": label, "origin": label}
+    source = InMemorySource(arrays, n_classes=2)
     assert shape_of(source).unlabelled == 3
     assert shape_of(Rows(source, np.arange(2, 60))).unlabelled == 1
-    for method in ("simclr", "supcon"):
+    for method in ("simclr", "san", "supcon"):  # the target of SAN has no labels
         config, _, _ = read_command_line(tiny_config(), [f"--config.method.name={method}"])
         experiment = make_experiment(config, shape_of(source))
-        if method == "simclr":
+        if method != "supcon":
             check_needs(experiment)
             continue
         with pytest.raises(UserError, match=r"needs a label .* 3 of 64 training examples"):
