@@ -35,9 +35,15 @@ else
   "$python" -m venv "$folder"
 fi
 
-if [[ pyproject.toml -nt "$folder/ready" || constraints.txt -nt "$folder/ready" ]]; then
+# `ready` names the extras that are there, so that asking for another one installs it.
+wanted="$(cat "$folder/ready" 2>/dev/null || true)"
+for extra in ${extras//,/ }; do
+  [[ ",$wanted," == *",$extra,"* ]] || wanted="${wanted:+$wanted,}$extra"
+done
+if [[ pyproject.toml -nt "$folder/ready" || constraints.txt -nt "$folder/ready" ||
+  "$(cat "$folder/ready")" != "$wanted" ]]; then
   echo "Installing jcl with pip into $folder; the first time it takes minutes and 3 GB."
   "$folder/bin/python" -m pip install --disable-pip-version-check \
-    --constraint constraints.txt --editable ".[$extras]"
-  touch "$folder/ready"
+    --constraint constraints.txt --editable ".[$wanted]"
+  echo "$wanted" >"$folder/ready"
 fi

@@ -214,8 +214,9 @@ def check_needs(experiment: Experiment) -> None:
     config, method, example = experiment.config, experiment.method, experiment.data.example
     if missing := [key for key in method.needs if key not in example]:
         instead = [text for key, text in declared(method, "instead").items() if key in example]
+        a = "an" if missing[0][0] in "aeiou" else "a"
         raise UserError(
-            f"method.name={config.method.name!r} needs a {missing[0]} of every example, but "
+            f"method.name={config.method.name!r} needs {a} {missing[0]} of every example, but "
             f"data.name={config.data.name!r} has {', '.join(['none', *instead])}"
         )
     count = 0 if declared(method, "unlabelled") else experiment.data.unlabelled

@@ -34,9 +34,9 @@ def calls(python):
     return log.read_text().splitlines() if log.exists() else []
 
 
-def make(folder, *asked_for):
+def make(folder, *asked_for, extras="train"):
     return subprocess.run(
-        [ROOT / "launch/environment.sh", folder, "train", *asked_for],
+        [ROOT / "launch/environment.sh", folder, extras, *asked_for],
         capture_output=True,
         text=True,
     )
@@ -80,6 +80,17 @@ def test_pip_is_called_once_after_a_line_that_says_so(tmp_path):
     installs = [call for call in calls(found) if call.startswith("-m pip install")]
     assert len(installs) == 1
     assert "--constraint constraints.txt --editable .[train]" in installs[0]
+
+
+def test_an_extra_that_is_not_there_yet_is_installed_beside_the_others(tmp_path):
+    found = python(tmp_path / "environment/bin/python", "pass")
+    for extras in ("train,dev", "cuda,train", "dev"):
+        assert make(tmp_path / "environment", extras=extras).returncode == 0
+    installs = [call for call in calls(found) if call.startswith("-m pip install")]
+    assert [call.split("--editable ")[1] for call in installs] == [
+        ".[train,dev]",
+        ".[train,dev,cuda]",
+    ]
 
 
 @pytest.mark.parametrize("version", PYTHONS)
