@@ -1,11 +1,11 @@
 """The position of a step in a run, from which a method computes its schedules."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
-from absl import logging
+
+from jcl.methods.warnings import warn_once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Clock:
         """
         step = round(epochs * self.steps_per_epoch)
         if step >= self.total_steps:
-            _say_once(
+            warn_once(
                 f"{key}={epochs} epochs are {step} steps, but the run has {self.total_steps}: what "
                 "begins after them never does."
             )
@@ -43,8 +43,3 @@ class Clock:
     def cosine(self, start: float, end: float) -> jax.Array:
         """From `start` at step 0 to `end` at the step after the last, by half a cosine."""
         return end + (start - end) * (1 + jnp.cos(jnp.pi * self.step / self.total_steps)) / 2
-
-
-@functools.cache  # a step is traced several times
-def _say_once(warning: str) -> None:
-    logging.warning("%s", warning)

@@ -11,6 +11,7 @@ from jcl.data.order import batch_indices
 from jcl.errors import UserError
 from jcl.experiment import make_method, open_config
 from jcl.mesh import make_mesh
+from jcl.methods.clock import Clock
 from tests.methods.test_moco_v3 import projections, unit
 from tests.tiny import largest_difference, one_device, tiny_config, tiny_experiment, tiny_source
 from tests.tiny import train as train_tiny
@@ -105,13 +106,22 @@ def test_impossible_options_are_refused_before_the_first_step():
         wrong = config(**{f"method.{name}": value for name, value in options.items()})
         with pytest.raises(UserError, match=rf"^method\.{key}"):
             make_method(open_config(wrong), n_classes=4)
-    experiment = tiny_experiment(config(**{"method.queue_size": 40}))
-    state = experiment.state_shapes(one_device())
     with pytest.raises(UserError, match=r"^method\.queue_size=40 is impossible with batch_size=16"):
-        jax.eval_shape(
-            functools.partial(
-                experiment.method.objective, batch={}, clock=None, key=None, mesh=None
-            ),
-            state,
-            dict.fromkeys(("query", "key"), jax.ShapeDtypeStruct((BATCH, 8), np.float32)),
-        )
+        shape_of_loss(queue_size=40)
+
+
+def test_a_queue_that_holds_an_epoch_is_said(caplog):
+    shape_of_loss(queue_size=48)
+    assert not caplog.messages
+    shape_of_loss(queue_size=64)
+    assert "method.queue_size=64 keys are not fewer than the 64 training examples" in caplog.text
+
+
+def shape_of_loss(queue_size):
+    experiment = tiny_experiment(config(**{"method.queue_size": queue_size}))
+    clock = Clock(0, steps_per_epoch=64 // BATCH, total_steps=STEPS)
+    jax.eval_shape(
+        functools.partial(experiment.method.objective, batch={}, clock=clock, key=None, mesh=None),
+        experiment.state_shapes(one_device()),
+        dict.fromkeys(("query", "key"), jax.ShapeDtypeStruct((BATCH, 8), np.float32)),
+    )

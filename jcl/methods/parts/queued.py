@@ -22,6 +22,7 @@ from jcl.methods.parts.chain import embed_chain, views_of_inputs
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.momentum import MOMENTUM, Momentum, embed_copies
 from jcl.methods.parts.two_view import CosineContrast
+from jcl.methods.warnings import warn_once
 
 PyTree = Any
 
@@ -97,6 +98,12 @@ class MomentumQueue(Momentum, CosineContrast):
         """
         q, k = embeddings["query"], embeddings["key"]
         queue_lib.check_size("method.queue_size", self.queue_size, len(k))
+        if self.queue_size >= (of_an_epoch := clock.steps_per_epoch * len(k)):
+            warn_once(
+                f"method.queue_size={self.queue_size} keys are not fewer than the {of_an_epoch} "
+                "training examples of an epoch: every query finds its own example among the "
+                "negatives. Take far fewer."
+            )
         loss = self.loss(q, k, variables.method_state["queue"]["rows"], clock, key, mesh)
         return Outcome(loss, two_view_diagnostics(q, k), {"keys": k})
 
