@@ -182,8 +182,10 @@ def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:
     """The config of fine-tuning, made from that of the run."""
     new = base()
     networks = networks_of(method)
-    for key in ("seed", "precision", "data", "views", *networks, "fsdp_min_size", "probe"):
+    for key in ("seed", "precision", "views", *networks, "fsdp_min_size", "probe"):
         new[key] = config[key]
+    # Groups are for negatives, and the head has none.
+    new.data = ConfigDict({**config.data.to_dict(), "groups": None})
     new.batch_size = _batch_size(config, examples)
     if not new.batch_size:
         raise UserError(f"{examples} examples cannot be spread over {jax.device_count()} devices")

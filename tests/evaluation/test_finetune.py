@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 from jcl.config import base
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import shape_of
+from jcl.data.groups import Grouped
 from jcl.errors import UserError
 from jcl.evaluation import finetune as module
 from jcl.evaluation.finetune import check_finetuning, finetune, finetune_shares
@@ -118,6 +119,23 @@ def test_it_says_when_it_diverges(encoder):
     wild = config(**{"probe.finetune_learning_rate": 1e38, "probe.finetune_epochs": 1.0})
     with pytest.raises(UserError, match="diverged"):
         finetune(wild, encoder, TRAIN, ROWS, TEST, method="mse")
+
+
+def test_batches_are_of_all_examples_of_a_run_whose_batches_are_of_one_group(monkeypatch):
+    class Reached(Exception):
+        pass
+
+    def look(config, data):
+        order = make_experiment(config, data).order
+        assert len({*order.batch_indices(0)}) == config.batch_size == len(ROWS)
+        raise Reached
+
+    monkeypatch.setattr(module, "make_experiment", look)
+    groups = Grouped(TRAIN, np.arange(200), (np.arange(200) % 10).astype(np.int32))
+    of_groups = config(**{"data.groups": "groups.npz"})
+    with pytest.raises(Reached):
+        finetune(of_groups, {}, groups, ROWS, TEST, method="mse")
+    assert of_groups.data.groups == "groups.npz"
 
 
 @pytest.mark.parametrize(("missing", "keys"), [(60, {"top1", "mae"}), (200, {"mae"})])
