@@ -118,12 +118,13 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
 def _score(
     config: ConfigDict, n_classes: int | None, by_target: bool, train: Features, test: Features
 ) -> tuple[str, float]:
+    if not by_target:
+        train, test = train.labelled(), test.labelled()
     k = min(config.probe.knn_k, len(train.features))
     options = {"k": k, "temperature": config.probe.knn_temperature}
     if by_target:
         predicted = knn_predict_target(train.features, train.target, test.features, **options)
         return "knn_mae", float(np.abs(predicted - test.target).mean())
-    train, test = train.labelled(), test.labelled()
     labelled = train.features, train.label, test.features, test.label
     if config.probe.online == "linear":
         scores = linear_probe(*labelled, n_classes=n_classes, seeds=(0,))
