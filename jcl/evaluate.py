@@ -133,7 +133,7 @@ def evaluate(
     first, *others = config.probe.outputs
     pairs = None if test is None else embed_pairs(config, experiment.method, variables, test)
     of_pairs = _score_pairs(experiment, variables, train, test, pairs)
-    whole_test, train = test, every_image(train)
+    whole_train, whole_test, train = train, test, every_image(train)
     test = None if test is None else every_image(test)
     shown = train if test is None else test
     draw_views = view_drawer(experiment)
@@ -143,7 +143,7 @@ def evaluate(
     results = {"step": at_step, **about, **scores, **of_pairs}
     if test is not None:
         results |= score_cells(config, experiment.method, variables, train, test)
-    results["remarks"] = remarks(config, workdir, train, *trained)
+    results["remarks"] = remarks(config, workdir, whole_train, *trained)
     if own_head and test is not None and _has_prediction(experiment, variables, train, *trained):
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
