@@ -220,3 +220,9 @@ def test_data_that_changed_since_training_are_said(encoder, tmp_path):
     assert any(
         "trained on images [8, 8, 3] and these are [9, 9, 3]" in x for x in results["remarks"]
     )
+
+
+def test_features_are_not_concatenated_without_a_test_split(tmp_path):
+    config = config_of(archive(tmp_path, n_test=0, label=labels))
+    with pytest.raises(UserError, match=r"--concatenate .* has no test split: set data\.held_out"):
+        evaluate(config, tmp_path, concatenate=[tmp_path])
