@@ -18,6 +18,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from jcl import runtime
+from jcl.config.place import expanded
 from jcl.data.text.kept import read_kept
 from jcl.errors import UserError
 from jcl.evaluation.card import card
@@ -211,7 +212,7 @@ def main(argv) -> None:
     """The binary."""
     del argv
     runtime.configure("float32")
-    workdir, out = (Path(flag.value).expanduser() for flag in (_WORKDIR, _OUT))
+    workdir, out = (Path(expanded(flag.value)) for flag in (_WORKDIR, _OUT))
     if out.suffix:
         paths = [export(workdir, out, step=_STEP.value, section=_SECTION.value)]
     elif _SECTION.value is None:

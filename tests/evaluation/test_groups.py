@@ -1,6 +1,7 @@
 """Groups of what a run has learned, the next run's batches, and features of both."""
 
 import json
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from jcl.evaluation.groups import cluster_features, write_groups
 from jcl.experiment import open_config
 from jcl.probes import Features, results_table
 from jcl.train import train
+from tests.binaries import command, environment, says_one_sentence
 from tests.methods import contract
 
 RANDOM = np.random.RandomState(0)
@@ -128,3 +130,12 @@ def test_other_runs_take_the_same_inputs_and_read_the_same_words(monkeypatch):
 
     with pytest.raises(UserError, match="--concatenate=same: its networks do not take these"):
         joined("same", of_texts, "features", refuses)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["jcl.evaluation.groups", "jcl.export"])
+def test_variables_in_paths_are_expanded(module):
+    arguments = command(module, "--workdir=runs/absent", "--out=$ABSENT/made.npz")
+    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 2
+    says_one_sentence(done, "$ABSENT, which is not set")
