@@ -131,8 +131,9 @@ def test_constant_features_are_measured():
 
 
 def test_periodic_scores_that_mean_nothing_are_refused_before_training(tmp_path):
-    def probe(online="knn", **options):
+    def probe(online="knn", key="label", **options):
         overrides = {"probe.every_steps": 4, "probe.online": online, "batch_size": 4}
+        overrides["probe.label"] = key
         config = config_of(archive(tmp_path, **options), **overrides)
         train = open_source(config.data.name, "train")
         return make_online_probe(make_experiment(config, shape_of(train)), train, one_device())
@@ -142,6 +143,7 @@ def test_periodic_scores_that_mean_nothing_are_refused_before_training(tmp_path)
         ({"n_test": 0, "label": labels}, "has none: set data.held_out=0.1"),
         ({"label": lambda n: np.zeros(n, int)}, "labels of one class alone"),
         ({}, "no labels"),
+        ({"label": labels, "key": "motion"}, r"no 'motion' \(probe\.label\): set probe.every"),
         ({"label": labels, "test_size": 9}, "different shapes|one size"),
         ({"n": 5, "label": labels, "online": "linear"}, "set probe.online=knn"),
     ):

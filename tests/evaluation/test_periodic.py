@@ -28,6 +28,14 @@ def few_labelled(name):
     return source
 
 
+def of_one_shade(name):
+    """Examples have a class that their labels do not tell: light or dark."""
+    source = split(name)
+    dark = (np.arange(len(source)) % 2).astype(np.int32)
+    image = np.where(dark[:, None, None, None], 10, 200) + source.arrays["image"] // 8
+    return InMemorySource({**source.arrays, "image": image.astype(np.uint8), "dark": dark}, 4)
+
+
 def probed(change=lambda params: params, data=split, **options):
     """The experiment, the state that was probed, its score, and what was told."""
     options = {"probe.every_steps": 4, "probe.online": "linear", **options}
@@ -78,6 +86,16 @@ def test_a_collapse_is_told_in_a_sentence(caplog):
     assert name == "knn_top1"
     assert told[1][2] == pytest.approx(0, abs=1e-3)
     assert "step 0: the output 'projection' has collapsed: of 8 dimensions" in caplog.text
+
+
+@pytest.mark.slow
+def test_the_class_that_is_asked_for_is_scored():
+    options = {"probe.online": "knn", "probe.knn_k": 5}
+    scores = [
+        probed(data=of_one_shade, **options, **{"probe.label": key})[2] for key in ("label", "dark")
+    ]
+    assert scores[0] < ("knn_top1", 0.6)
+    assert scores[1] == ("knn_top1", 1.0)
 
 
 def test_a_linear_probe_needs_labels():
