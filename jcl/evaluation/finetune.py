@@ -30,12 +30,20 @@ from jcl.training.step import compile_train_step
 
 
 def check_finetuning(config: ConfigDict, method: Method) -> None:
-    """Raises UserError where `probe.finetune` is set and features come from another network.
+    """Raises UserError where `probe.finetune` is set and cannot train what is asked for.
+
+    That is, features come from another network than an encoder of images, vectors or videos, or
+    `probe.label` names another class than `label`.
 
     Args:
         config: of the evaluation.
         method: of the run.
     """
+    if config.probe.finetune and config.probe.label != "label":
+        raise UserError(
+            f"probe.finetune=True trains with the label of examples, but probe.label="
+            f"{config.probe.label!r} asks for another class: set probe.finetune=False"
+        )
     taken = {name for tuning in FINETUNING.values() for name in networks_of(tuning)}
     others = [part for part in declared(method, "feature_parts") if part not in taken]
     if config.probe.finetune and others:

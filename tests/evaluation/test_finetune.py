@@ -178,3 +178,6 @@ def test_encoders_of_texts_are_refused_in_a_sentence():
             check_finetuning(texts, method)
     images = open_config(config(**{"probe.finetune": True}))
     check_finetuning(images, make_method(images))
+    motion = open_config(config(**{"probe.finetune": True, "probe.label": "motion"}))
+    with pytest.raises(UserError, match=r"probe\.label='motion' asks for another class"):
+        check_finetuning(motion, make_method(motion))
