@@ -98,7 +98,9 @@ def finetune_shares(
             truth, test_truth = train_features.known.get(key), test_features.known.get(key)
             if truth is None or test_truth is None:
                 continue
-            if key == "label" and min(truth[rows].min(), test_truth[test_rows].min()) < 0:
+            if key == "label" and (
+                train.n_classes is None or min(truth[rows].min(), test_truth[test_rows].min()) < 0
+            ):
                 continue
             predicted = finetune(config, pretrained, train, rows, test, method=method)
             scored |= score_predictions(

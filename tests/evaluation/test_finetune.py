@@ -164,6 +164,8 @@ def test_examples_without_a_label_are_left_out_of_both_splits(monkeypatch, missi
     assert scored["0.5"]["mae"] == 0
     assert scored["0.5"]["examples"] == (70 if missing == 60 else 100)
     assert all(rows.min() >= (60 if missing == 60 else 0) for rows in seen)
+    no_classes = InMemorySource(TRAIN.arrays)
+    assert "top1" not in finetune_shares(shares, {}, no_classes, TRAIN, splits[0], test)["0.5"]
 
 
 def test_encoders_of_texts_are_refused_in_a_sentence():
