@@ -25,7 +25,7 @@ from jcl.evaluation.card import card
 from jcl.evaluation.encode import evaluation_size
 from jcl.evaluation.text_files import text_program, write_text_files
 from jcl.experiment import method_of, read_run_config
-from jcl.methods.base import Method, Variables
+from jcl.methods.base import Method, Variables, declared
 from jcl.models.positions import sincos_positions
 from jcl.models.vit import ViT
 from jcl.optim.patterns import parameter_name
@@ -120,6 +120,7 @@ def export(
         section=section,
         step=step,
         library=table and table.library,
+        makes_features=section in declared(method, "feature_parts"),
         program=program,
     )
     path = out.with_suffix(".md")

@@ -1,6 +1,7 @@
 """The card beside exported weights: a description, and how to load them."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def card(
     section: str,
     step: int,
     library: str | None,
+    makes_features: bool,
     program: str | None = None,
 ) -> str:
     """A page in Markdown.
@@ -45,6 +47,7 @@ def card(
         section: of the config, that the network is built from.
         step: completed updates.
         library: whose names the weights have; None: jcl's own.
+        makes_features: whether the output "features", which is scored first, depends on it.
         program: that loads the weights; None: that of `loading`.
     """
     run = json.loads((workdir / workdir_lib.RUN).read_text())
@@ -63,7 +66,7 @@ A network pretrained with jcl, under {names}.
 | data | {config.data.name} |
 | batch | {config.batch_size} |
 | updates | {step} |
-| command | `{" ".join(run["command_line"])}` |
+| command | `{shlex.join(run["command_line"])}` |
 | git commit | {run["git_commit"]} |
 | versions | {packages} |
 
@@ -77,7 +80,7 @@ A network pretrained with jcl, under {names}.
 
 ## Scores
 
-{_scores(workdir, step)}
+{_scores(workdir, step) if makes_features else "Those in results.json are of other networks."}
 
 ## Config
 
@@ -172,6 +175,8 @@ def _scores(workdir: Path, step: int) -> str:
         results = {}
     if results.get("step") != step:
         return "Not measured (`python -m jcl.evaluate`)."
+    if (first := results.get("settings", {}).get("outputs", ["features"])[0]) != "features":
+        return f"See results.json; its first scores are of the output {first}."
     names = {"knn": "kNN top-1", "linear": "linear top-1"}
     rows = [
         f"| {said} | {100 * results[key]['top1']:.1f} |"

@@ -1,5 +1,7 @@
 """What the card beside exported weights says of the run's inputs."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,12 @@ from jcl.models.resnet import ResNet
 from jcl.models.vit import ViT
 from jcl.runtime import workdir
 from tests.tiny import tiny_config
+
+
+def written(folder, network, section="encoder", **more):
+    more = {"library": None, "makes_features": True, **more}
+    name = "encoder.safetensors"
+    return card(folder, tiny_config(), network, name, section=section, step=1, **more)
 
 
 @pytest.mark.parametrize(
@@ -31,15 +39,22 @@ def test_inputs_are_those_of_the_run(network, example, parts, tmp_path):
         arrays = {"features": np.zeros((2, *example), np.float32)}
     data = identity(InMemorySource(arrays))
     workdir.write_run(tmp_path, start_step=0, origin=None, options={}, data=data)
-    text = card(
-        tmp_path,
-        tiny_config(),
-        network,
-        "encoder.safetensors",
-        section="encoder",
-        step=1,
-        library=None,
-    )
+    text = written(tmp_path, network)
     for part in parts:
         assert part in text
     assert ("RGB" in text) == (example[-1] == 3)
+
+
+def test_scores_are_of_the_features_of_this_network_alone(tmp_path):
+    workdir.write_run(tmp_path, start_step=0, origin=None, options={}, data={})
+    results = {"step": 1, "knn": {"top1": 0.25}}
+
+    def scores(**options):
+        (tmp_path / "results.json").write_text(json.dumps(results))
+        return written(tmp_path, ConvNet(), **options).split("## Scores")[1].split("##")[0]
+
+    assert "| kNN top-1 | 25.0 |" in scores()
+    assert "25.0" not in scores(section="text_encoder", makes_features=False)
+    results["settings"] = {"outputs": ["projection"]}
+    assert "25.0" not in scores()
+    assert "projection" in scores()
