@@ -14,14 +14,18 @@ from pathlib import Path
 def best_cells(folder: Path) -> list[str]:
     """The best cell of each method, sorted by method; ties go to the smaller rate."""
     scores: dict[str, list[tuple[float, float, str]]] = {}
-    for results in sorted(folder.glob("cell=*,seed=0/results.json")):
+    for results in sorted(folder.glob("cell=*,seed=*/results.json")):
         config = json.loads((results.parent / "config.json").read_text())
-        if config["data"]["held_out"] is None:
+        if config["data"].get("held_out") is None:
             raise SystemExit(f"error: {results} scores test examples, which choose no setting")
-        cell = results.parent.name.removeprefix("cell=").removesuffix(",seed=0")
+        cell, _, seed = results.parent.name.removeprefix("cell=").partition(",seed=")
+        if seed != "0":
+            raise SystemExit(f"error: {results} is of another seed, and one seed chooses")
         method, _, factor = cell.partition("-")
         top1 = json.loads(results.read_text())["knn"]["top1"]
         scores.setdefault(method, []).append((top1, -float(factor), cell))
+    if not scores:
+        raise SystemExit(f"error: {folder} holds no cell=METHOD-FACTOR,seed=0/results.json")
     return [max(found)[2] for found in scores.values()]
 
 

@@ -19,6 +19,7 @@ from jcl.data import Source
 from jcl.data.dataset_shape import shape_of
 from jcl.data.text.kept import own_tokenizer
 from jcl.data.unrolled import every_image
+from jcl.errors import UserError
 from jcl.evaluation.cells import score_cells
 from jcl.evaluation.concatenated import concatenate_features
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
@@ -116,6 +117,11 @@ def evaluate(
     test = open_test_split(config, tokenizer=tokenizer)
     if test is not None:
         check_same_size(config, train, test)
+    elif concatenate:
+        raise UserError(
+            f"--concatenate compares what features predict, but data.name={config.data.name!r} has "
+            "no test split: set data.held_out=0.1"
+        )
     with (config := config.copy_and_resolve_references()).unlocked():
         # Nothing is trained with these values, and other data may be smaller than a batch.
         config.batch_size, config.total_steps = min(config.batch_size, len(train)), 1
@@ -133,7 +139,7 @@ def evaluate(
     first, *others = config.probe.outputs
     pairs = None if test is None else embed_pairs(config, experiment.method, variables, test)
     of_pairs = _score_pairs(experiment, variables, train, test, pairs)
-    whole_test, train = test, every_image(train)
+    whole_train, whole_test, train = train, test, every_image(train)
     test = None if test is None else every_image(test)
     shown = train if test is None else test
     draw_views = view_drawer(experiment)
@@ -143,15 +149,11 @@ def evaluate(
     results = {"step": at_step, **about, **scores, **of_pairs}
     if test is not None:
         results |= score_cells(config, experiment.method, variables, train, test)
-    results["remarks"] = remarks(config, workdir, train, *trained)
+    results["remarks"] = remarks(config, workdir, whole_train, *trained)
     if own_head and test is not None and _has_prediction(experiment, variables, train, *trained):
         results["head"] = _score_head(experiment, variables, test, *trained)
     for name in others:
         results[name], _ = prober(experiment, name, draw_views)(variables, train, test)
-    if concatenate:
-        joined = concatenate_features(concatenate, first, trained, train, test)
-        found = score_features(config, train, *joined, shares=config.probe.shares)
-        results["concatenated"] = {"workdirs": [str(folder) for folder in concatenate], **found}
     if PROJECTION not in config.probe.outputs:
         results |= _projection_geometry(experiment, variables, shown)
     if config.probe.baselines:
@@ -173,7 +175,12 @@ def evaluate(
     write_results(path, results)
     if export_features is not None:
         save_features(export_features, *trained)
-    # This may take long and fail, so all other results are written before.
+    # These may take long and fail, so all other results are written before.
+    if concatenate:
+        joined = concatenate_features(concatenate, first, trained, train, test)
+        found = score_features(config, train, *joined, shares=config.probe.shares)
+        results["concatenated"] = {"workdirs": [str(folder) for folder in concatenate], **found}
+        write_results(path, results)
     if config.probe.finetune and _told_something(*trained):
         parts = _feature_parts(experiment.method, variables)
         results["finetune"] = finetune_shares(config, parts, train, test, *trained)

@@ -18,13 +18,14 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from jcl import runtime
+from jcl.config.place import expanded
 from jcl.data.text.kept import read_kept
 from jcl.errors import UserError
 from jcl.evaluation.card import card
 from jcl.evaluation.encode import evaluation_size
 from jcl.evaluation.text_files import text_program, write_text_files
 from jcl.experiment import method_of, read_run_config
-from jcl.methods.base import Method, Variables
+from jcl.methods.base import Method, Variables, declared
 from jcl.models.positions import sincos_positions
 from jcl.models.vit import ViT
 from jcl.optim.patterns import parameter_name
@@ -119,6 +120,7 @@ def export(
         section=section,
         step=step,
         library=table and table.library,
+        makes_features=section in declared(method, "feature_parts"),
         program=program,
     )
     path = out.with_suffix(".md")
@@ -211,7 +213,7 @@ def main(argv) -> None:
     """The binary."""
     del argv
     runtime.configure("float32")
-    workdir, out = (Path(flag.value).expanduser() for flag in (_WORKDIR, _OUT))
+    workdir, out = (Path(expanded(flag.value)) for flag in (_WORKDIR, _OUT))
     if out.suffix:
         paths = [export(workdir, out, step=_STEP.value, section=_SECTION.value)]
     elif _SECTION.value is None:

@@ -76,7 +76,12 @@ class Children:
         again = self.stopping.is_set() and number == signal.SIGINT
         self.stopping.set()
         for process in list(self._processes):
-            process.send_signal(signal.SIGKILL if again else signal.SIGTERM)
+            if not again:
+                process.send_signal(signal.SIGTERM)
+                continue
+            # Its session outlives it where Grain's workers, say, are still reading.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def sweep(config_file: str, root: Path, runs: Sequence[Run], *, jobs: int) -> int:

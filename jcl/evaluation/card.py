@@ -1,7 +1,10 @@
 """The card beside exported weights: a description, and how to load them."""
 
 import json
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 from ml_collections import ConfigDict
@@ -32,6 +35,7 @@ def card(
     section: str,
     step: int,
     library: str | None,
+    makes_features: bool,
     program: str | None = None,
 ) -> str:
     """A page in Markdown.
@@ -44,12 +48,14 @@ def card(
         section: of the config, that the network is built from.
         step: completed updates.
         library: whose names the weights have; None: jcl's own.
+        makes_features: whether the output "features", which is scored first, depends on it.
         program: that loads the weights; None: that of `loading`.
     """
     run = json.loads((workdir / workdir_lib.RUN).read_text())
     names = f"the names of {library}" if library else "jcl's own names, with dots"
     packages = ", ".join(f"{name} {version}" for name, version in sorted(run["packages"].items()))
-    program = program or loading(network, file, evaluation_size(config))
+    example = (workdir_lib.read_data(workdir) or {}).get("example", {})
+    program = program or loading(network, file, evaluation_size(config), _channels(example))
     return f"""# {file}
 
 A network pretrained with jcl, under {names}.
@@ -61,11 +67,11 @@ A network pretrained with jcl, under {names}.
 | data | {config.data.name} |
 | batch | {config.batch_size} |
 | updates | {step} |
-| command | `{" ".join(run["command_line"])}` |
+| command | `{shlex.join(run["command_line"])}` |
 | git commit | {run["git_commit"]} |
 | versions | {packages} |
 
-{_inputs(config, network, section)}
+{_inputs(config, network, section, example)}
 
 ## Load it
 
@@ -75,7 +81,7 @@ A network pretrained with jcl, under {names}.
 
 ## Scores
 
-{_scores(workdir, step)}
+{_scores(workdir, step) if makes_features else "Those in results.json are of other networks."}
 
 ## Config
 
@@ -85,13 +91,14 @@ A network pretrained with jcl, under {names}.
 """
 
 
-def loading(network: nn.Module, file: str, size: int | None) -> str:
+def loading(network: nn.Module, file: str, size: int | None, channels: int) -> str:
     """A program that loads the weights, in PyTorch if a library has such a network.
 
     Args:
         network: the network of the weights.
         file: of the weights.
         size: side of an image in pixels.
+        channels: of an image.
     """
     from_file = f'from safetensors.torch import load_file\n\nweights = load_file("{file}")\n'
     load = "model.load_state_dict(weights)\nmodel.eval()"
@@ -103,9 +110,12 @@ def loading(network: nn.Module, file: str, size: int | None) -> str:
         ]
         if network.stem == "cifar":
             lines += [
-                "model.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)",
+                f"model.conv1 = torch.nn.Conv2d({channels}, 64, 3, padding=1, bias=False)",
                 "model.maxpool = torch.nn.Identity()",
             ]
+        elif channels != 3:
+            options = "7, stride=2, padding=3, bias=False"
+            lines.append(f"model.conv1 = torch.nn.Conv2d({channels}, 64, {options})")
         return "\n".join(
             ["import torch", "from torchvision.models import resnet", from_file, *lines, load]
         )
@@ -114,6 +124,7 @@ def loading(network: nn.Module, file: str, size: int | None) -> str:
         options = {
             "img_size": size,
             "patch_size": network.patch_size,
+            "in_chans": channels,
             "embed_dim": network.width,
             "depth": network.depth,
             "num_heads": network.heads,
@@ -141,16 +152,26 @@ def loading(network: nn.Module, file: str, size: int | None) -> str:
     )
 
 
-def _inputs(config: ConfigDict, network: nn.Module, section: str) -> str:
+def _inputs(
+    config: ConfigDict, network: nn.Module, section: str, example: Mapping[str, Any]
+) -> str:
+    """What the network takes; `example` is that of the run's record, which older runs lack."""
     if section.startswith("text_"):
         length = config.data.text_length
         return f"Texts are at most {length} tokens of tokenizer.json, where the run had one."
-    mean, std = (_numbers(network, name) for name in ("mean", "std"))
-    return f"Images are RGB in [0, 1], minus {mean}, divided by {std}."
+    if "image" not in example and "features" in example:
+        return f"Inputs are vectors of {example['features'][1][-1]} numbers, as in the data."
+    channels = _channels(example)
+    what = {1: "gray", 3: "RGB"}.get(channels, f"of {channels} channels")
+    said = f"Images are {what} in [0, 1]"
+    if hasattr(network, "mean"):
+        mean, std = (", ".join(map(str, numbers)) for numbers in (network.mean, network.std))
+        said += f", minus {mean}, divided by {std}"
+    return f"{said}."
 
 
-def _numbers(network: nn.Module, name: str) -> str:
-    return ", ".join(map(str, getattr(network, name, (0.5,))))
+def _channels(example: Mapping[str, Any]) -> int:
+    return example["image"][1][-1] if "image" in example else 3
 
 
 def _scores(workdir: Path, step: int) -> str:
@@ -160,6 +181,8 @@ def _scores(workdir: Path, step: int) -> str:
         results = {}
     if results.get("step") != step:
         return "Not measured (`python -m jcl.evaluate`)."
+    if (first := results.get("settings", {}).get("outputs", ["features"])[0]) != "features":
+        return f"See results.json; its first scores are of the output {first}."
     names = {"knn": "kNN top-1", "linear": "linear top-1"}
     rows = [
         f"| {said} | {100 * results[key]['top1']:.1f} |"

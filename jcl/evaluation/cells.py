@@ -11,7 +11,12 @@ from ml_collections import ConfigDict
 from jcl.augment.crop import evaluation_view
 from jcl.data import Source
 from jcl.data.rows import Rows
-from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
+from jcl.evaluation.encode import (
+    FEATURE_BATCH,
+    option_of_views,
+    output_function,
+    output_names,
+)
 from jcl.methods.base import Method, Variables
 from jcl.probes.cells import cell_classes, cell_probe
 from jcl.probes.ordinality import evenly_spaced
@@ -46,7 +51,7 @@ def score_cells(
         if MAP not in output_names(config, method, variables, split):
             return {}
     apply = functools.partial(jax.jit(output_function(config, method, MAP)), variables)
-    size = config.views.get("size")
+    size = option_of_views(config, "size")
     of_splits = [found for split in splits for found in _maps_and_cells(apply, split, size)]
     of_cells = of_splits[1::2]
     if min((cells >= 0).sum() for cells in of_cells) < _LEAST:

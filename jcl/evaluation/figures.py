@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from jcl.augment.views import IMAGES
 from jcl.data import Source
 from jcl.data.text.tokenised import Tokenised
 from jcl.data.unrolled import PAIR, PLACE, ROW
@@ -40,11 +41,12 @@ def draw(
     figures.mkdir(exist_ok=True)
     if test.image_shape is not None:
         count = min(_PICTURED, len(test))
-        originals = test.batch(np.arange(count))["image"]
-        originals = originals / np.float32(np.iinfo(originals.dtype).max)
         (views,) = draw_views(test, count)
-        drawn = np.asarray(views["image"], np.float32)
-        views_grid(drawn, figures / "views.png", originals=originals)
+        if IMAGES in views:  # a method of texts has none, whatever else examples have
+            originals = test.batch(np.arange(count))["image"]
+            originals = originals / np.float32(np.iinfo(originals.dtype).max)
+            drawn = np.asarray(views[IMAGES], np.float32)
+            views_grid(drawn, figures / "views.png", originals=originals)
     lines = read_metrics(workdir)
     if lines:
         loss_curve([x["step"] for x in lines], [x["loss"] for x in lines], figures / "loss.png")

@@ -30,12 +30,20 @@ from jcl.training.step import compile_train_step
 
 
 def check_finetuning(config: ConfigDict, method: Method) -> None:
-    """Raises UserError where `probe.finetune` is set and features come from another network.
+    """Raises UserError where `probe.finetune` is set and cannot train what is asked for.
+
+    That is, features come from another network than an encoder of images, vectors or videos, or
+    `probe.label` names another class than `label`.
 
     Args:
         config: of the evaluation.
         method: of the run.
     """
+    if config.probe.finetune and config.probe.label != "label":
+        raise UserError(
+            f"probe.finetune=True trains with the label of examples, but probe.label="
+            f"{config.probe.label!r} asks for another class: set probe.finetune=False"
+        )
     taken = {name for tuning in FINETUNING.values() for name in networks_of(tuning)}
     others = [part for part in declared(method, "feature_parts") if part not in taken]
     if config.probe.finetune and others:
@@ -90,7 +98,9 @@ def finetune_shares(
             truth, test_truth = train_features.known.get(key), test_features.known.get(key)
             if truth is None or test_truth is None:
                 continue
-            if key == "label" and min(truth[rows].min(), test_truth[test_rows].min()) < 0:
+            if key == "label" and (
+                train.n_classes is None or min(truth[rows].min(), test_truth[test_rows].min()) < 0
+            ):
                 continue
             predicted = finetune(config, pretrained, train, rows, test, method=method)
             scored |= score_predictions(
@@ -182,8 +192,10 @@ def _config(config: ConfigDict, method: str, examples: int) -> ConfigDict:
     """The config of fine-tuning, made from that of the run."""
     new = base()
     networks = networks_of(method)
-    for key in ("seed", "precision", "data", "views", *networks, "fsdp_min_size", "probe"):
+    for key in ("seed", "precision", "views", *networks, "fsdp_min_size", "probe"):
         new[key] = config[key]
+    # Groups are for negatives, and the head has none.
+    new.data = ConfigDict({**config.data.to_dict(), "groups": None})
     new.batch_size = _batch_size(config, examples)
     if not new.batch_size:
         raise UserError(f"{examples} examples cannot be spread over {jax.device_count()} devices")

@@ -23,6 +23,7 @@ from absl import flags
 from jaxtyping import Float, Integer
 
 from jcl import runtime
+from jcl.config.place import expanded
 from jcl.data.groups import GROUPS, read_groups
 from jcl.data.side_file import write_side_file
 from jcl.data.text.kept import own_tokenizer
@@ -95,14 +96,14 @@ def main(argv: list[str]) -> None:
     """Runs the binary."""
     if len(argv) > 1 or not _WORKDIR.value or not _OUT.value:
         raise UserError("give --workdir and --out")
-    workdir = Path(_WORKDIR.value)
+    workdir, out = (Path(expanded(flag.value)) for flag in (_WORKDIR, _OUT))
     config, _ = read_run_config(folder_at(str(workdir)))
     runtime.configure(config.precision, deterministic=config.deterministic)
-    groups = write_groups(workdir, Path(_OUT.value), clusters=_CLUSTERS.value, seed=_SEED.value)
+    groups = write_groups(workdir, out, clusters=_CLUSTERS.value, seed=_SEED.value)
     sizes = np.unique(groups, return_counts=True)[1]
     print(
         f"{len(sizes)} groups of {sizes.min()} to {sizes.max()} examples: use "
-        f"--config.data.groups={_OUT.value}"
+        f"--config.data.groups={out}"
     )
 
 

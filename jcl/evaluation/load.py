@@ -145,6 +145,7 @@ def _inputs_of(
     example = data["example"] if data else {}
     kind = next((kind for kind in kinds if kind in example), kinds[0])
     dtype, shape = example.get(kind, ("uint8", [None] * _RANKS[kind]))
+    shape = shape[-_RANKS[kind] :]  # an example may have several images or texts
     if kind == IMAGES and (size := config.data.get("image_size")):
         shape = [size, size, shape[-1]]
     if kind == VIDEOS and option_of_views(config, "frames") is not None:

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from jcl.data import Source
 from jcl.data.unrolled import every_image
 from jcl.errors import UserError
+from jcl.evaluation.classes import classes_to_probe
 from jcl.evaluation.embeddings import PROJECTION, embedding_geometry
 from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
 from jcl.evaluation.left_out import check_same_size, open_test_split
@@ -43,10 +44,10 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
     """Returns a function that scores a state on the test split, or None if it is not asked for.
 
     The score is that of `probe.online` for the first of `probe.outputs`: "knn_top1" or
-    "linear_top1", a share of 1; or, for a method that is trained with targets, "knn_mae", the mean
-    absolute error. "effective_rank" and "spread" of the embeddings are reported too, and a sentence
-    is logged if these have collapsed. Effective ranks are measured here instead of in every step,
-    because accelerators compute singular values slowly.
+    "linear_top1" of the class `probe.label`, a share of 1; or, for a method that is trained with
+    targets, "knn_mae", the mean absolute error. "effective_rank" and "spread" of the embeddings are
+    reported too, and a sentence is logged if these have collapsed. Effective ranks are measured
+    here instead of in every step, because accelerators compute singular values slowly.
 
     Raises:
         UserError: `probe.every_steps` is set but the data have no labels or no test split, or a
@@ -69,9 +70,12 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
             f"probe.online={config.probe.online!r} scores labels, but method.name="
             f"{config.method.name!r} is trained with targets: set probe.online=knn"
         )
-    classes = train.n_classes or 0
+    key, classes = config.probe.label, train.n_classes or 0
+    if key != "label":  # how many there are is known when examples are read
+        classes = 2 if all(key in split.batch(np.arange(1)) for split in (train, test)) else 0
     if classes < 2 and not by_target:
-        said = "no labels" if not classes else "labels of one class alone"
+        missing = "no labels" if key == "label" else f"no {key!r} (probe.label)"
+        said = missing if not classes else "labels of one class alone"
         raise UserError(
             f"probe.every_steps={config.probe.every_steps} asks for {config.probe.online} scores, "
             f"but data.name={config.data.name!r} has {said}: set probe.every_steps=None"
@@ -118,12 +122,14 @@ def make_online_probe(experiment: Experiment, train: Source, mesh: Mesh) -> Onli
 def _score(
     config: ConfigDict, n_classes: int | None, by_target: bool, train: Features, test: Features
 ) -> tuple[str, float]:
+    if not by_target:
+        n_classes, (train, test) = classes_to_probe(config.probe.label, n_classes, train, test)
+        train, test = train.labelled(), test.labelled()
     k = min(config.probe.knn_k, len(train.features))
     options = {"k": k, "temperature": config.probe.knn_temperature}
     if by_target:
         predicted = knn_predict_target(train.features, train.target, test.features, **options)
         return "knn_mae", float(np.abs(predicted - test.target).mean())
-    train, test = train.labelled(), test.labelled()
     labelled = train.features, train.label, test.features, test.label
     if config.probe.online == "linear":
         scores = linear_probe(*labelled, n_classes=n_classes, seeds=(0,))

@@ -26,7 +26,7 @@ def remarks(
     Args:
         config: of the evaluation.
         workdir: of the run.
-        train: the training split.
+        train: the training split, as a run reads it.
         train_features: of that split.
         test_features: of the test split; None without one.
     """

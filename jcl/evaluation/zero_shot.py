@@ -1,17 +1,18 @@
 """Zero-shot classification by the names of classes, for methods of two towers."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jcl.data import Source
+from jcl.data import InMemorySource, Source
 from jcl.data.text.tokenised import Tokenised
-from jcl.evaluation.encode import output_function
+from jcl.evaluation.encode import FEATURE_BATCH, output_function
 from jcl.evaluation.pairs import OUTPUTS
 from jcl.methods.base import Method, Variables
-from jcl.probes.extract import Features
+from jcl.probes.extract import Features, extract
 from jcl.probes.zero_shot import zero_shot_top1
 
 
@@ -39,8 +40,14 @@ def score_zero_shot(
     output = jax.jit(output_function(config, method, OUTPUTS[1]))
     flat = {"text": tokens.ids, "text_mask": tokens.mask}
     flat = {key: x.reshape(-1, x.shape[-1]) for key, x in flat.items()}
-    embedded = np.asarray(output(variables, flat)).reshape(*texts.shape, -1)
-    return zero_shot_top1(images.features, images.label, embedded)
+    embedded = extract(
+        functools.partial(output, variables),
+        InMemorySource(flat),
+        batch_size=min(FEATURE_BATCH, texts.size),
+        description="names of classes",
+    )
+    of_classes = embedded.features.reshape(*texts.shape, -1)
+    return zero_shot_top1(images.features, images.label, of_classes)
 
 
 def class_texts(names: Sequence[str], templates: Sequence[str]) -> np.ndarray:

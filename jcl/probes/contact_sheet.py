@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Num
 
-from jcl.probes.plots import new_figure, save_figure
+from jcl.probes.plots import drawable, eight_bits, new_figure, save_figure
 
 _RIGHT, _WRONG = "tab:green", "0.75"
 _LINE = 22  # letters
@@ -19,7 +19,7 @@ class Found(NamedTuple):
     """A query and its nearest answers.
 
     Attributes:
-        query: an image [H, W, C], uint8 or floats in [0, 1], or a text.
+        query: an image [H, W, C], uint8, uint16 or floats in [0, 1], or a text.
         answers: images or texts, the nearest first.
         right: whether each answer is correct.
     """
@@ -60,4 +60,4 @@ def _show(axis, content, colour: str) -> None:
         colour = "black" if colour == _WRONG else colour
         axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=6, color=colour)
     else:
-        axis.imshow(content[..., 0] if content.shape[-1] == 1 else content, cmap="gray")
+        axis.imshow(eight_bits(drawable(content)), cmap="gray", vmin=0, vmax=255)

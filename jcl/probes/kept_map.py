@@ -10,7 +10,7 @@ from etils import epath
 from jaxtyping import Num
 from PIL import Image
 
-from jcl.probes.plots import Map, drawable
+from jcl.probes.plots import Map, drawable, eight_bits
 from jcl.runtime.folder import Folder
 from jcl.runtime.workdir import write_atomically
 
@@ -113,7 +113,7 @@ def sprite(images: Iterable[np.ndarray], count: int) -> Image.Image:
     size = THUMBNAIL * min(count, PER_ROW), THUMBNAIL * -(-count // PER_ROW)
     whole = Image.new("RGB", size, (128, 128, 128))
     for number, image in enumerate(images):
-        small = Image.fromarray(_eight_bits(drawable(image))).convert("RGB")
+        small = Image.fromarray(eight_bits(drawable(image))).convert("RGB")
         scale = THUMBNAIL / max(small.size)
         width, height = (max(1, round(side * scale)) for side in small.size)
         small = small.resize((width, height), Image.Resampling.BOX)
@@ -121,12 +121,6 @@ def sprite(images: Iterable[np.ndarray], count: int) -> Image.Image:
         left, top = (THUMBNAIL - width) // 2, (THUMBNAIL - height) // 2
         whole.paste(small, (THUMBNAIL * right + left, THUMBNAIL * down + top))
     return whole
-
-
-def _eight_bits(image: np.ndarray) -> np.ndarray:
-    if np.issubdtype(image.dtype, np.floating):
-        return np.uint8(np.clip(255 * image, 0, 255).round())
-    return image if image.dtype == np.uint8 else np.uint8(image >> 8)
 
 
 def _finite(values: np.ndarray) -> list[float | None]:

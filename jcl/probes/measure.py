@@ -49,8 +49,8 @@ def measure(
     Returns:
         With labels "knn": {"top1", ..} and "linear": {"top1", .., "low_shot": {..}}; with targets
         "knn": {"mae", ..} and "ridge": {"mae", .., "low_shot": {..}}; with both, all of these.
-        Keys that only one split has do not count, and neither do labels of a single class. Linear
-        and ridge probes need six training examples, to hold one out. See `knn_top1`,
+        Keys that only one split has do not count, and neither do labels of a single class. Linear,
+        ridge and multi-label probes need six training examples, to hold one out. See `knn_top1`,
         `knn_target_scores`, `linear_probe`, `ridge_probe`, `low_shot`. Low-shot linear probes
         choose from `LOW_SHOT_L2_GRID`; "low_shot" is there if shares are given.
         Further scores are "episodes" and "opta" if test labels have enough classes, and
@@ -107,16 +107,17 @@ def measure(
             scores["ridge"] = ridge_probe(*targeted, seeds=seeds, bin_width=bin_width)
         if shares and holds_out(n):
             scores["ridge"]["low_shot"] = low_shot(ridge, shares, n=n, seeds=seeds, names=SCORES)
-    return scores | _further(train_features, test_features)
+    has_classes = n_classes is not None
+    return scores | _further(train_features, test_features, has_classes=has_classes)
 
 
-def _further(train: Features, test: Features) -> dict[str, dict]:
+def _further(train: Features, test: Features, *, has_classes: bool) -> dict[str, dict]:
     """Scores that need keys which few datasets have."""
     scores = {}
-    if train.label is not None and test.label is not None:
+    if has_classes and train.label is not None and test.label is not None:
         scores["episodes"] = episodes(test.features, test.label)
         scores["opta"] = opta(test.features, test.label)
-    if "labels" in train.known and "labels" in test.known:
+    if "labels" in train.known and "labels" in test.known and holds_out(len(train.features)):
         labelled = ((split.features, split.known["labels"]) for split in (train, test))
         scores["multi_label"] = multi_label_probe(*next(labelled), *next(labelled))
     if len(np.unique(test.known.get("outlier", 0))) > 1:
@@ -126,6 +127,6 @@ def _further(train: Features, test: Features) -> dict[str, dict]:
         )
     if {"sts_pair", "sts_score"} <= test.known.keys():
         scores["sts"] = sts(test.features, test.known["sts_pair"], test.known["sts_score"])
-    if "path" in test.known:
+    if "path" in test.known and len(test.features) > 1:
         scores["tree"] = tree_scores(test.features, test.known["path"])
     return {name: found for name, found in scores.items() if found}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from etils import epath
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Int, Num, UInt8
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -61,6 +61,13 @@ def drawable(image: Num[np.ndarray, "H W C"]) -> Num[np.ndarray, "H W ..."]:
     if channels < 3:
         return image[..., 0]
     return image if channels <= 4 else image[..., :3]
+
+
+def eight_bits(image: Num[np.ndarray, "H W ..."]) -> UInt8[np.ndarray, "H W ..."]:
+    """An image of uint8, uint16 or floats in [0, 1] as uint8."""
+    if np.issubdtype(image.dtype, np.floating):
+        return np.uint8(np.clip(255 * image, 0, 255).round())
+    return image if image.dtype == np.uint8 else np.uint8(image >> 8)
 
 
 def loss_curve(

@@ -1,18 +1,17 @@
 """Semantic textual similarity: rank correlation of cosines with scores by people or a taxonomy."""
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float, Int
 
 from jcl.errors import UserError
-from jcl.probes.unit import unit
+from jcl.probes.similarity import similarity_spearman
 
 
 def sts(
     features: Float[np.ndarray, "n D"],
     pair: Int[np.ndarray, " n"],
     score: Float[np.ndarray, " n"],
-) -> dict[str, float | int]:
+) -> dict[str, float | int | None]:
     """Spearman's rank correlation of the cosines of pairs with their scores.
 
     Args:
@@ -21,7 +20,8 @@ def sts(
         score: of the pair, equal on both sides.
 
     Returns:
-        "spearman", and "pairs", the number of pairs; {} without pairs.
+        "spearman", which is None if all cosines or all scores are equal, and "pairs", the number
+        of pairs; {} without pairs.
 
     Raises:
         UserError: a number that does not occur on exactly two rows, or sides with different scores.
@@ -42,6 +42,5 @@ def sts(
     if (score[first] != score[second]).any():
         wrong = pair[first[np.argmax(score[first] != score[second])]]
         raise UserError(f"sts_score differs between the two test examples of sts_pair {wrong}")
-    cosines = np.sum(unit(features[first]) * unit(features[second]), axis=1)
-    found = scipy.stats.spearmanr(cosines, score[first]).statistic
-    return {"spearman": float(found), "pairs": len(first)}
+    found = similarity_spearman(features[first], features[second], score[first])
+    return {"spearman": found, "pairs": len(first)}

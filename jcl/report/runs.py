@@ -12,16 +12,18 @@ from jcl.config import flatten
 from jcl.config.base import FIXED, NAMED
 from jcl.config.options import options
 from jcl.config.sections import full_key
+from jcl.config.values import as_tuples
 from jcl.errors import UserError
 from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.metrics import read_metrics
 
-# What computes nothing; where a dataset lies is an option of the dataset.
+# What computes nothing; where a dataset lies is an option of the dataset. A resumed run has its own
+# tokenizer whatever it is given, but other runs do not.
 _FREE = {"data.dir"} | {
-    full_key(title, key)
+    key
     for title, kind in FIXED.items()
-    for key, option in options(kind).items()
-    if option.free_on_resume
+    for name, option in options(kind).items()
+    if option.free_on_resume and (key := full_key(title, name)) != "data.tokenizer"
 }
 _SECTIONS = ["", *NAMED, *(title for title in FIXED if title and title not in NAMED)]
 # Of the section `probe`: what adds scores and changes none.
@@ -181,7 +183,7 @@ def other_settings(runs: Sequence[Run]) -> list[str]:
         if other := [
             f"{key}={value}"
             for key, value in data.items()
-            if key != "data.dir" and value != run.config.get(key)
+            if key != "data.dir" and as_tuples(value) != run.config.get(key)
         ]:
             remarks.append(f"{run.workdir} was probed on other data: {', '.join(other)}.")
     return remarks

@@ -5,6 +5,7 @@ import json
 import time
 from pathlib import Path
 
+from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.lock import holder_is_gone
 from jcl.runtime.watchdog import FOLDER as HEARTBEATS
 
@@ -37,8 +38,10 @@ def state_of(workdir: Path, *, logged_steps: int, now: float | None = None) -> S
         logged_steps: the last step in its metrics.
         now: seconds since 1970; None for this moment.
     """
-    beats = []
+    beats, processes = [], workdir_lib.read_object(workdir / workdir_lib.RUN).get("processes")
     for path in sorted((workdir / HEARTBEATS).glob("*.json")):
+        if processes is not None and int(path.stem) >= processes:
+            continue  # an earlier launch had more processes
         try:
             beats.append(json.loads(path.read_text()))
         except (OSError, json.JSONDecodeError):

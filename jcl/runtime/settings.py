@@ -47,7 +47,7 @@ def configure(precision: str, *, deterministic: bool = False) -> None:
         given = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
     if not jax.config.jax_compilation_cache_dir:
-        caches = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(caches / "jcl" / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 

@@ -96,8 +96,7 @@ def train_step(
         if mesh is not None:
             views = jax.lax.with_sharding_constraint(views, batch_sharding(mesh))
         # Copies of networks are gathered like the networks. A table that `embed` does not read is
-        # not
-        # gathered, because XLA removes computations without a use.
+        # not gathered, because XLA removes computations without a use.
         method_state = gather(state.method_state, lie.method_state)
         variables = Variables(whole(params), model_state, method_state)
         return method.embed(variables, views, embed_keys)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from jcl.augment.recipes import none
 from jcl.data import InMemorySource
 from jcl.evaluation.cells import score_cells
 from jcl.methods.base import Variables
@@ -49,15 +50,22 @@ def scored(train, test, method=Small(), **overrides):
     return score_cells(tiny_config(**overrides), method, Variables({}, {}), train, test)
 
 
+def cropped(*, size: int = 8):
+    """A recipe with a size of its own."""
+    return none(size=size)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [None, 8])
-def test_a_map_that_shows_the_class_scores_one(size):
-    found = scored(painted(0), painted(1, count=600), **{"views.size": size})
+@pytest.mark.parametrize(
+    "views", [{}, {"views.size": 8}, {"views.name": f"{__name__}:cropped"}], ids=str
+)
+def test_a_map_that_shows_the_class_scores_one(views):
+    found = scored(painted(0), painted(1, count=600), **views)
     assert set(found) == {"cells"}
     assert found["cells"]["top1"] == 1
     wrong = painted(1)
     wrong.arrays["mask"][:] = wrong.arrays["mask"][::-1]
-    assert scored(painted(0), wrong, **{"views.size": size})["cells"]["top1"] < 0.6
+    assert scored(painted(0), wrong, **views)["cells"]["top1"] < 0.6
 
 
 def test_without_masks_or_maps_there_is_nothing_to_score():

@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 from jcl.config import base
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import shape_of
+from jcl.data.groups import Grouped
 from jcl.errors import UserError
 from jcl.evaluation import finetune as module
 from jcl.evaluation.finetune import check_finetuning, finetune, finetune_shares
@@ -120,6 +121,23 @@ def test_it_says_when_it_diverges(encoder):
         finetune(wild, encoder, TRAIN, ROWS, TEST, method="mse")
 
 
+def test_batches_are_of_all_examples_of_a_run_whose_batches_are_of_one_group(monkeypatch):
+    class Reached(Exception):
+        pass
+
+    def look(config, data):
+        order = make_experiment(config, data).order
+        assert len({*order.batch_indices(0)}) == config.batch_size == len(ROWS)
+        raise Reached
+
+    monkeypatch.setattr(module, "make_experiment", look)
+    groups = Grouped(TRAIN, np.arange(200), (np.arange(200) % 10).astype(np.int32))
+    of_groups = config(**{"data.groups": "groups.npz"})
+    with pytest.raises(Reached):
+        finetune(of_groups, {}, groups, ROWS, TEST, method="mse")
+    assert of_groups.data.groups == "groups.npz"
+
+
 @pytest.mark.parametrize(("missing", "keys"), [(60, {"top1", "mae"}), (200, {"mae"})])
 def test_examples_without_a_label_are_left_out_of_both_splits(monkeypatch, missing, keys):
     """Unless all are without: then there are targets to learn, and no labels."""
@@ -146,6 +164,8 @@ def test_examples_without_a_label_are_left_out_of_both_splits(monkeypatch, missi
     assert scored["0.5"]["mae"] == 0
     assert scored["0.5"]["examples"] == (70 if missing == 60 else 100)
     assert all(rows.min() >= (60 if missing == 60 else 0) for rows in seen)
+    no_classes = InMemorySource(TRAIN.arrays)
+    assert "top1" not in finetune_shares(shares, {}, no_classes, TRAIN, splits[0], test)["0.5"]
 
 
 def test_encoders_of_texts_are_refused_in_a_sentence():
@@ -160,3 +180,6 @@ def test_encoders_of_texts_are_refused_in_a_sentence():
             check_finetuning(texts, method)
     images = open_config(config(**{"probe.finetune": True}))
     check_finetuning(images, make_method(images))
+    motion = open_config(config(**{"probe.finetune": True, "probe.label": "motion"}))
+    with pytest.raises(UserError, match=r"probe\.label='motion' asks for another class"):
+        check_finetuning(motion, make_method(motion))

@@ -1,14 +1,19 @@
 """Groups of what a run has learned, the next run's batches, and features of both."""
 
 import json
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
+import flax.errors
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jcl.data import InMemorySource
 from jcl.data.groups import read_groups
+from jcl.data.text.tokenised import tokenised
+from jcl.data.text.words import train_words
 from jcl.errors import UserError
 from jcl.evaluate import evaluate
 from jcl.evaluation import concatenated
@@ -16,6 +21,7 @@ from jcl.evaluation.groups import cluster_features, write_groups
 from jcl.experiment import open_config
 from jcl.probes import Features, results_table
 from jcl.train import train
+from tests.binaries import command, environment, says_one_sentence
 from tests.methods import contract
 
 RANDOM = np.random.RandomState(0)
@@ -91,3 +97,45 @@ def test_joined_features_are_unit_rows_side_by_side(monkeypatch):
     for split in joined:
         np.testing.assert_allclose(split.features, np.concatenate(expected, 1), rtol=1e-5)
     np.testing.assert_array_equal(joined[0].known["label"], np.arange(6))
+
+
+def test_other_runs_take_the_same_inputs_and_read_the_same_words(monkeypatch):
+    own, other = (train_words(np.array([text])) for text in ("a disc", "a square"))
+    kept = {"same": own, "other": other}
+    monkeypatch.setattr(concatenated, "read_run_config", lambda workdir: (None, []))
+    monkeypatch.setattr(concatenated, "read_variables", lambda workdir, step: (None, 0))
+    monkeypatch.setattr(concatenated, "read_kept", lambda workdir: kept.get(str(workdir)))
+    ones, of_texts = np.ones((2, 3), np.float32), SimpleNamespace(feature_parts=("text_encoder",))
+    raw = InMemorySource({"text": np.array(["a disc", "disc a"])})
+    split, given = tokenised(raw, own, 8, what="it"), Features(ones, {})
+
+    def joined(folder, method, name, apply=lambda variables, examples: ones):
+        monkeypatch.setattr(concatenated, "method_of", lambda workdir: method)
+        monkeypatch.setattr(concatenated, "output_function", lambda *_: apply)
+        folders = [Path(folder)]
+        return concatenated.concatenate_features(folders, name, (given, given), split, split)
+
+    assert joined("same", of_texts, "features")[0].features.shape == (2, 6)
+    assert joined("other", SimpleNamespace(), "features")[0].features.shape == (2, 6)  # of images
+    for folder, method, name in (
+        ("other", of_texts, "features"),
+        ("none", of_texts, "features"),
+        ("other", SimpleNamespace(), "text/features"),
+    ):
+        with pytest.raises(UserError, match=f"--concatenate={folder}: its tokenizer is another"):
+            joined(folder, method, name)
+
+    def refuses(variables, examples):
+        raise flax.errors.ScopeParamShapeError("kernel", "/layer0", (5, 6), (4, 6))
+
+    with pytest.raises(UserError, match="--concatenate=same: its networks do not take these"):
+        joined("same", of_texts, "features", refuses)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["jcl.evaluation.groups", "jcl.export"])
+def test_variables_in_paths_are_expanded(module):
+    arguments = command(module, "--workdir=runs/absent", "--out=$ABSENT/made.npz")
+    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 2
+    says_one_sentence(done, "$ABSENT, which is not set")

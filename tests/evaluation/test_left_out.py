@@ -131,8 +131,9 @@ def test_constant_features_are_measured():
 
 
 def test_periodic_scores_that_mean_nothing_are_refused_before_training(tmp_path):
-    def probe(online="knn", **options):
+    def probe(online="knn", key="label", **options):
         overrides = {"probe.every_steps": 4, "probe.online": online, "batch_size": 4}
+        overrides["probe.label"] = key
         config = config_of(archive(tmp_path, **options), **overrides)
         train = open_source(config.data.name, "train")
         return make_online_probe(make_experiment(config, shape_of(train)), train, one_device())
@@ -142,6 +143,7 @@ def test_periodic_scores_that_mean_nothing_are_refused_before_training(tmp_path)
         ({"n_test": 0, "label": labels}, "has none: set data.held_out=0.1"),
         ({"label": lambda n: np.zeros(n, int)}, "labels of one class alone"),
         ({}, "no labels"),
+        ({"label": labels, "key": "motion"}, r"no 'motion' \(probe\.label\): set probe.every"),
         ({"label": labels, "test_size": 9}, "different shapes|one size"),
         ({"n": 5, "label": labels, "online": "linear"}, "set probe.online=knn"),
     ):
@@ -220,3 +222,9 @@ def test_data_that_changed_since_training_are_said(encoder, tmp_path):
     assert any(
         "trained on images [8, 8, 3] and these are [9, 9, 3]" in x for x in results["remarks"]
     )
+
+
+def test_features_are_not_concatenated_without_a_test_split(tmp_path):
+    config = config_of(archive(tmp_path, n_test=0, label=labels))
+    with pytest.raises(UserError, match=r"--concatenate .* has no test split: set data\.held_out"):
+        evaluate(config, tmp_path, concatenate=[tmp_path])

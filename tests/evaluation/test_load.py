@@ -173,6 +173,40 @@ def test_the_tower_of_texts(tmp_path):
         text(params, {**given, "text_mask": given["text_mask"][:, :1]})
 
 
+def test_of_several_images_and_texts_of_an_example_one_is_given(tmp_path, monkeypatch):
+    config = tiny_config(
+        **{
+            "method.name": "clip",
+            "views.name": "image_and_text",
+            "encoder.name": "mlp",
+            "encoder.widths": (4,),
+            "text_encoder.name": "token_bag",
+            "text_encoder.vocabulary": 9,
+            "text_encoder.width": 6,
+            "text_projector.output_dim": 8,
+        }
+    )
+    arrays = {
+        "image": np.zeros((16, 3, 8, 8, 3), np.uint8),
+        "image_mask": np.ones((16, 3), bool),
+        "text": np.zeros((16, 2, 5), np.int32),
+        "text_mask": np.ones((16, 2, 5), bool),
+    }
+    source = InMemorySource(arrays)
+    workdir.write_config(tmp_path, config)
+    workdir.write_run(tmp_path, start_step=0, origin=None, options={}, data=identity(source))
+    shapes = make_experiment(config, shape_of(source)).state_shapes(one_device()).probed
+    monkeypatch.setattr("jcl.evaluation.load.read_variables", lambda *_: (shapes, 1))
+    image, params = jcl.load(tmp_path)
+    assert image.input_shape == (8, 8, 3)
+    assert jax.eval_shape(image, params, IMAGES).shape == (2, 4)
+    assert image.preprocess(IMAGES).shape == IMAGES.shape
+    text, params = jcl.load(tmp_path, output="text/features")
+    assert text.input_shape == (5,)
+    given = {key: arrays[key][:, 0] for key in ("text", "text_mask")}
+    assert jax.eval_shape(text, params, given).shape == (16, 6)
+
+
 def test_vectors_and_videos():
     vectors = EncoderInputs("it", "features", (3,), "float32")
     assert vectors.checked(np.ones((2, 3)))["features"].shape == (2, 3)

@@ -21,11 +21,26 @@ def split(split):
     return InMemorySource(dict(source.arrays), n_classes=4)
 
 
-def probed(change=lambda params: params, **options):
+def few_labelled(name):
+    source = split(name)
+    if name == "train":
+        source.arrays["label"] = np.where(np.arange(64) < 60, -1, source.arrays["label"])
+    return source
+
+
+def of_one_shade(name):
+    """Examples have a class that their labels do not tell: light or dark."""
+    source = split(name)
+    dark = (np.arange(len(source)) % 2).astype(np.int32)
+    image = np.where(dark[:, None, None, None], 10, 200) + source.arrays["image"] // 8
+    return InMemorySource({**source.arrays, "image": image.astype(np.uint8), "dark": dark}, 4)
+
+
+def probed(change=lambda params: params, data=split, **options):
     """The experiment, the state that was probed, its score, and what was told."""
     options = {"probe.every_steps": 4, "probe.online": "linear", **options}
-    config = open_config(tiny_config(**{"data.name": f"{__name__}:split", **options}))
-    train = split("train")
+    config = open_config(tiny_config(**{"data.name": f"{__name__}:{data.__name__}", **options}))
+    train = data("train")
     experiment = make_experiment(config, shape_of(train))
     state = experiment.init_state(one_device())
     state = state.replace(params=change(state.params))
@@ -65,10 +80,22 @@ def test_a_collapse_is_told_in_a_sentence(caplog):
         dense = {"kernel": last, "bias": params["projector"]["dense1"]["bias"] + 1}
         return {**params, "projector": {**params["projector"], "dense1": dense}}
 
-    _, _, (name, _), told = probed(collapsed, **{"probe.online": "knn", "probe.knn_k": 5})
+    # Of more neighbours than labels there are, those that there are vote.
+    options = {"probe.online": "knn", "probe.knn_k": 5}
+    _, _, (name, _), told = probed(collapsed, few_labelled, **options)
     assert name == "knn_top1"
     assert told[1][2] == pytest.approx(0, abs=1e-3)
     assert "step 0: the output 'projection' has collapsed: of 8 dimensions" in caplog.text
+
+
+@pytest.mark.slow
+def test_the_class_that_is_asked_for_is_scored():
+    options = {"probe.online": "knn", "probe.knn_k": 5}
+    scores = [
+        probed(data=of_one_shade, **options, **{"probe.label": key})[2] for key in ("label", "dark")
+    ]
+    assert scores[0] < ("knn_top1", 0.6)
+    assert scores[1] == ("knn_top1", 1.0)
 
 
 def test_a_linear_probe_needs_labels():

@@ -19,6 +19,7 @@ from tests.tiny import tiny_config
 
 NAMES = ("big_cat", "dog", "fish")
 TEMPLATES = ("a {}", "many {} here")
+BATCHES = []  # that were traced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,7 @@ class WordCounts:
     init = embed = objective = after_update = staticmethod(lambda: None)  # not asked for
 
     def outputs(self, variables, inputs):
+        BATCHES.append(len(inputs["text"]))
         hot = inputs["text"][..., None] == jnp.arange(self.size)
         return {"text/projection": (hot & inputs["text_mask"][..., None]).sum(1).astype(float)}
 
@@ -49,12 +51,17 @@ def score(test, images, templates=TEMPLATES):
     return score_zero_shot(config, method, Variables({}, {}), test, images)
 
 
-def test_images_near_the_name_of_their_class_are_right():
+def test_images_near_the_name_of_their_class_are_right(monkeypatch):
     test = split()
     words = [test.tokenizer.encode(np.array([text]), 8).ids[0, 1] for text in ("cat", "dog")]
     features = np.eye(test.tokenizer.size, dtype=np.float32)[[*words, words[1]]]
     images = Features(features, {"label": np.array([0, 1, 2], np.int32)})
     assert score(test, images) == {"top1": pytest.approx(2 / 3), "templates": 2}
+    # A thousand classes in eighty templates do not fit into memory at once.
+    monkeypatch.setattr("jcl.evaluation.zero_shot.FEATURE_BATCH", 4)
+    BATCHES.clear()
+    assert score(test, images) == {"top1": pytest.approx(2 / 3), "templates": 2}
+    assert BATCHES == [4]
 
 
 def test_names_stand_in_all_templates():

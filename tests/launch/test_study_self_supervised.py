@@ -43,14 +43,17 @@ def test_every_cell_has_the_budget(method):
     assert config.total_epochs * PASSES[method] == pytest.approx(28)
 
 
-def write(root, cell, top1, held_out=0.2):
-    folder = root / f"cell={cell},seed=0"
+def write(root, cell, top1, held_out=0.2, seed=0):
+    folder = root / f"cell={cell},seed={seed}"
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"data": {"held_out": held_out}}))
+    data = {} if held_out is None else {"held_out": held_out}  # as a run saves what is set
+    (folder / "config.json").write_text(json.dumps({"data": data}))
     (folder / "results.json").write_text(json.dumps({"knn": {"top1": top1}}))
 
 
 def test_the_best_rate_of_each_method_is_chosen(tmp_path):
+    with pytest.raises(SystemExit, match="holds no cell=METHOD-FACTOR"):
+        best_cells(tmp_path)
     for cell, top1 in {
         **{"byol-0.33": 0.4, "byol-1": 0.5, "byol-3": 0.45},
         **{"dcl-0.33": 0.7, "dcl-1": 0.6, "dcl-3": 0.7},
@@ -59,6 +62,9 @@ def test_the_best_rate_of_each_method_is_chosen(tmp_path):
     assert best_cells(tmp_path) == ["byol-1", "dcl-0.33"]
     write(tmp_path, "swav-1", 0.9, held_out=None)
     with pytest.raises(SystemExit, match=r"swav-1.*choose no setting"):
+        best_cells(tmp_path)
+    write(tmp_path, "byol-1", 0.5, seed=1)
+    with pytest.raises(SystemExit, match=r"byol-1,seed=1.*one seed chooses"):
         best_cells(tmp_path)
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -181,6 +182,33 @@ def test_jobs_run_at_the_same_time(program, tmp_path):
         f'[ "$(find "{study}" -name here | wc -l)" -eq 2 ] && break; done; [ $i -lt 200 ] || exit 1'
     )
     assert sweep_of_two(tmp_path, "--jobs=2") == 0
+
+
+def is_alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"  # nobody waited for it
+    except OSError:
+        return False
+
+
+def test_a_second_ctrl_c_ends_the_processes_of_a_run_too(tmp_path):
+    children, statuses = sweep_module.Children(), []
+    script = "trap '' TERM; sleep 300 & echo $!; wait"
+    with open(tmp_path / "log", "w") as log:
+        running = threading.Thread(
+            target=lambda: statuses.append(children.run(["bash", "-c", script], log))
+        )
+        running.start()
+        while not (said := (tmp_path / "log").read_text().strip()):
+            time.sleep(0.02)
+        for _ in range(2):
+            children.stop(signal.SIGINT)
+        running.join()
+    assert statuses == [-signal.SIGKILL]
+    deadline = time.monotonic() + 20
+    while is_alive(said):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_slurm_gets_the_runs_that_are_not_done(program, tmp_path, capfd):

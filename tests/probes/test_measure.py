@@ -52,6 +52,16 @@ def test_what_one_split_alone_has_does_not_count():
     assert measure(split(0), bare, n_classes=5, shares=(), **OPTIONS) == {}
 
 
+def test_labels_that_are_no_classes_and_splits_that_are_too_small_are_left_out():
+    labelled = [without(split(seed), "target") for seed in (0, 1)]
+    assert measure(*labelled, n_classes=None, shares=(0.5,), **OPTIONS) == {}
+    known = {"labels": np.eye(5, dtype=np.uint8), "path": np.zeros((5, 2), np.int32)}
+    five, one = (
+        Features(split(0).features[:n], {key: x[:n] for key, x in known.items()}) for n in (5, 1)
+    )
+    assert measure(five, one, n_classes=None, shares=(), **OPTIONS) == {}
+
+
 @pytest.mark.slow
 def test_low_shot_probes_are_those_of_scikit_learn_on_the_same_rows():
     train, test = split(0), split(1)

@@ -62,6 +62,14 @@ def test_mistakes_are_told(tmp_path):
         embedding_map(tsne(blobs(9, seed=0)[0]), np.zeros(3, np.int32), tmp_path / "map.png")
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_a_contact_sheet_of_satellite_images_shows_their_brightness(channels, tmp_path):
+    dim = np.full((6, 6, channels), 60 * 257, np.uint16)
+    contact_sheet([Found(dim, ["an answer"], [False])], tmp_path / "dim.png", title="Dim")
+    colours = 255 * picture(tmp_path / "dim.png")
+    assert (abs(colours - 60).max(-1) < 2).mean() > 0.1
+
+
 def test_contact_sheet(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (6, 6, 3)).astype(np.uint8)
     long = "a text that is far longer than what fits into the square, so it is cut " * 3

@@ -25,6 +25,7 @@ def test_ranks_of_cosines_against_ranks_of_scores():
     found = sts(FEATURES * RANDOM.rand(9, 1), PAIR, SCORE)
     assert found == {"spearman": pytest.approx(expected), "pairs": 4}
     assert sts(FEATURES, np.full(9, -1), SCORE) == {}
+    assert sts(np.ones((9, 4)), PAIR, SCORE) == {"spearman": None, "pairs": 4}
 
 
 def test_pairs_that_are_none():

@@ -29,11 +29,11 @@ def drawn_state(experiment):
     )
 
 
-def save_run(folder, experiment, state):
-    """A workdir with one checkpoint."""
+def save_run(folder, experiment, state, data=None):
+    """A workdir with one checkpoint, and with the identity of its data if that is given."""
     folder.mkdir()
     workdir_lib.write_config(folder, experiment.config)
-    workdir_lib.write_run(folder, start_step=0, origin=None, options={}, data={})
+    workdir_lib.write_run(folder, start_step=0, origin=None, options={}, data=data or {})
     with Checkpoints(folder, keep=1) as checkpoints:
         checkpoints.save(state, 1)
 

@@ -8,7 +8,9 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import jcl  # noqa: E402
+from jcl.data import InMemorySource  # noqa: E402
 from jcl.data.dataset_shape import images_of  # noqa: E402
+from jcl.data.identity import identity  # noqa: E402
 from jcl.evaluation.encode import output_function  # noqa: E402
 from jcl.experiment import make_experiment  # noqa: E402
 from jcl.export import export  # noqa: E402
@@ -36,26 +38,28 @@ ENCODERS = {
 }
 
 
-def state_of(encoder):
-    config = tiny_config(encoder=encoder, **{"views.size": 32})
-    experiment = make_experiment(config, images_of(32, 32, 3, examples=64))
+def state_of(encoder, channels=3):
+    config = tiny_config(encoder=encoder, **{"views.name": "weak", "views.size": 32})
+    experiment = make_experiment(config, images_of(32, 32, channels, examples=64))
     return experiment, drawn_state(experiment)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
-def test_the_card_s_program_loads_what_was_trained(name, tmp_path, monkeypatch):
-    experiment, state = state_of(ENCODERS[name])
+@pytest.mark.parametrize(
+    ("name", "channels"), [*((name, 3) for name in ENCODERS), ("resnet18", 1), ("vit", 2)]
+)
+def test_the_card_s_program_loads_what_was_trained(name, channels, tmp_path, monkeypatch):
+    experiment, state = state_of(ENCODERS[name], channels)
     run = tmp_path / "run"
-    save_run(run, experiment, state)
+    images = np.random.default_rng(1).integers(0, 256, (3, 32, 32, channels), np.uint8)
+    save_run(run, experiment, state, identity(InMemorySource({"image": images})))
     card = export(run, tmp_path / "encoder.safetensors")
     monkeypatch.chdir(tmp_path)
     namespace = {}
     exec(program_of(card), namespace)
 
     features, params = jcl.load(run)
-    images = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), np.uint8)
     ours = np.asarray(features(params, images))
-    mean, std = (ENCODERS[name].get(k, (0.5,) * 3) for k in ("mean", "std"))
+    mean, std = (ENCODERS[name].get(k, (0.5,) * channels) for k in ("mean", "std"))
     pixels = torch.from_numpy(((images / 255 - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
     with torch.no_grad():
         theirs = namespace["model"](pixels).numpy()

@@ -67,8 +67,10 @@ def test_other_probes_are_named(tmp_path, capsys):
             "finetune_epochs": 20 - seed // 2,
         }
         data = {"name": "shapes", "dir": f"of/{seed}", "test_examples": 5 if seed == 1 else None}
+        data["image_range"] = (0.0, 1.0)  # a list in JSON
         results = {**classes(0.5), "settings": settings, "data": data}
-        write_workdir(tmp_path / f"{seed}", results, seed=seed)
+        own = {"image_range": data["image_range"]}
+        write_workdir(tmp_path / f"{seed}", results, seed=seed, data=own)
     assert main([str(tmp_path), f"--out={tmp_path}/out"]) == 0
     text = (tmp_path / "out" / "report.md").read_text()
     others = "probe.knn_k=5, probe.finetune_epochs=19"
@@ -132,6 +134,14 @@ def test_settings_are_told_apart_by_all_that_matters(tmp_path):
         ["x0", "x1"],
         ["y0", "y1"],
     ]
+
+
+def test_runs_of_two_tokenizers_are_two_settings(tmp_path):
+    for name in ("a", "b"):
+        write_workdir(tmp_path / name, classes(0.5), data={"tokenizer": f"{name}.json"})
+    groups, remarks = group_runs([read_run(w) for w in find_workdirs([tmp_path])])
+    assert [group.label for group in groups] == ["data.tokenizer=a.json", "data.tokenizer=b.json"]
+    assert remarks == []
 
 
 def test_the_same_run_counts_once_and_this_is_said(tmp_path):

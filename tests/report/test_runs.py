@@ -52,6 +52,14 @@ def test_one_process_of_two_is_enough_to_be_alive(tmp_path):
     assert state_of(tmp_path, logged_steps=5, now=NOW) == State("alive", 5, 10)
 
 
+def test_a_process_that_an_earlier_launch_had_does_not_count(tmp_path):
+    beat(tmp_path, 1, step=6, doing="step", age=2000.0)
+    beat(tmp_path, 0, step=10, doing="ended", age=1000.0)
+    assert state_of(tmp_path, logged_steps=10, now=NOW).name == "dead"
+    (tmp_path / "run.json").write_text('{"processes": 1}')
+    assert state_of(tmp_path, logged_steps=10, now=NOW) == State("done", 10, 10)
+
+
 def test_without_a_heartbeat(tmp_path):
     assert state_of(tmp_path, logged_steps=0) == State("new", 0, None)
     assert state_of(tmp_path, logged_steps=3) == State("dead", 3, None)

@@ -37,6 +37,19 @@ def test_deterministic_adds_a_flag_that_xla_knows():
     assert configured("bfloat16", False, XLA_FLAGS=other) == f"{other} float32 2"
 
 
+def test_an_empty_variable_is_no_cache_folder(tmp_path):
+    program = (
+        "from jcl import runtime; runtime.configure('float32'); import jax; "
+        "print(jax.config.jax_compilation_cache_dir)"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": "", "HOME": str(tmp_path)}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == f"{tmp_path}/.cache/jcl/xla", done.stderr
+
+
 def test_an_unknown_precision_is_refused():
     with pytest.raises(UserError, match="precision='float8' is unknown"):
         runtime.configure("float8")
