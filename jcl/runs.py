@@ -55,13 +55,14 @@ def list_runs(folders: Sequence[Path], by: str = "") -> Table:
 
 
 def _score(runs: Sequence[Run], by: str) -> Column | None:
-    """The first score that matches; None if no run was evaluated and no score was asked for."""
+    """The first score that matches; None if no run has one and none was asked for."""
     if all(run.results is None for run in runs):
         if by:
             raise UserError(f"--by={by!r} is given, but no run was evaluated")
         return None
     ranked = columns_of(runs, by)
-    return next((c for c in ranked if c.larger_is_better is not None), ranked[0])
+    sortable = (column for column in ranked if column.larger_is_better is not None)
+    return next(sortable, next(iter(ranked), None))
 
 
 def _order(run: Run, column: Column | None) -> tuple:

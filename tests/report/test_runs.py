@@ -101,3 +101,7 @@ def test_mistakes_are_one_sentence(tmp_path, capsys):
     assert capsys.readouterr().err == "error: --by='linear' is given, but no run was evaluated\n"
     assert main([str(tmp_path)]) == 0
     assert "done" in capsys.readouterr().out
+    (tmp_path / "a/results.json").write_text(
+        '{"step": 10}'
+    )  # of data without labels and test split
+    assert main([str(tmp_path)]) == 0
