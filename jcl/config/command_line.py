@@ -93,7 +93,8 @@ def read_value(key: str, text: str, option: Option) -> Any:
             return _read_literal(text, option.kinds)
         return _PARSERS[option.kind].parse(text)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{key}={text!r} cannot be read as {option.kind_name}") from error
+        form = ": write (1,2) or ('a','b')" if option.kind is tuple else ""
+        raise UserError(f"{key}={text!r} cannot be read as {option.kind_name}{form}") from error
 
 
 def _unknown_key(

@@ -67,6 +67,10 @@ def test_values_are_read_by_the_type_of_their_key(flags, key, value):
         (["--config.batch_size=1.5"], "batch_size='1.5' cannot be read as int"),
         (["--config.batch_size=many"], "batch_size='many' cannot be read as int"),
         (["--config.batch_size=inf"], "batch_size='inf' cannot be read as int"),
+        (
+            ["--config.probe.templates=a {}"],
+            "templates='a {}' cannot be read as tuple: write (1,2) or",
+        ),
         (["--config.batch_size"], "--config.batch_size has no value"),
         (["--noconfig.batch_size"], "--noconfig.batch_size cannot be read"),
         (["--config.method.temprature=1"], "takes no such option; it takes temperature"),
