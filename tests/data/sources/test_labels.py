@@ -5,6 +5,7 @@ import pytest
 
 from jcl.data import InMemorySource, open_source
 from jcl.data.dataset_shape import shape_of
+from jcl.data.labelled import all_labelled
 from jcl.data.rows import Rows
 from jcl.data.sources.labels import read_classes
 from jcl.errors import UserError
@@ -118,6 +119,19 @@ def test_unlabelled_examples_are_no_class_to_a_method_that_needs_labels():
             continue
         with pytest.raises(UserError, match=r"needs a label .* 3 of 64 training examples"):
             check_needs(experiment)
+
+
+def test_an_example_without_a_label_that_nobody_knew_is_refused_where_it_is_read():
+    class Slow(InMemorySource):
+        known_labels = None  # as of a prepared dataset that does not fit into memory
+
+    arrays = {"image": np.zeros((4, 8, 8, 3), np.uint8), "label": np.array([0, 1, -1, 0], np.int32)}
+    source = Slow(arrays, n_classes=2)
+    assert shape_of(source).unlabelled == 0
+    checked = all_labelled(Rows(source, np.array([3, 2, 1])))
+    np.testing.assert_array_equal(checked.batch(np.array([2, 0]))["label"], [1, 0])
+    with pytest.raises(UserError, match=r"example 1 of the training split has no label \(-1\)"):
+        checked.batch(np.array([0, 1]))
 
 
 def test_features_of_labelled_examples():
