@@ -235,6 +235,13 @@ _CHANGES = (
     *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
     *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG, _CLUSTERS_OF),
 )
+# Flags that change nothing unless another one is given.
+_BESIDE = (
+    *((flag, _IMAGE_FOLDER) for flag in (_HELD_OUT, _STRICT)),
+    *((flag, _PAIRS) for flag in (_TEST_PAIRS, _IMAGES, _TEST_IMAGES, _CAPTIONS)),
+    *((_LANGUAGES, _EMOJI), (_WORDS, _SOURCE), (_TIMES, _ALSO), (_ALSO_TIMES, _ALSO)),
+    *((_LABEL_NOISE_RATE, _LABEL_NOISE), (_CENTRES, _CLUSTERS_OF), (_NEAREST, _CLUSTERS_OF)),
+)
 _OF_RECORDS = {"image", "label", "target"}
 
 
@@ -244,6 +251,9 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1 or len(given) != 1 or not _NAME.value or not _DATA_DIR.value:
         sources = ", ".join(f"--{flag.name}" for flag in _SOURCES)
         raise UserError(f"give --name, --data_dir and exactly one of {sources}")
+    for flag, other in _BESIDE:
+        if flag.present and not other.value:
+            raise UserError(f"--{flag.name} does nothing without --{other.name}")
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
     if _IMAGE_FOLDER.value:
         _refuse("--image_folder", *_CHANGES)
@@ -267,7 +277,6 @@ def main(argv: list[str]) -> None:
         print(f"Wrote {path}: use --config.data.tokenizer={path}")
         return
     else:
-        _refuse("what is no --image_folder", _HELD_OUT, _STRICT)
         splits = _changed(_read())
         if set(splits["train"]) - _OF_RECORDS:
             _refuse("an archive", _VERSION)
@@ -290,14 +299,20 @@ def _read() -> Splits:
         return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value)
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
-    return read_idx_folder(_IDX.value) if _IDX.value else read_archive(_NPZ.value).splits
+    if _IDX.value:
+        return read_idx_folder(_IDX.value)
+    splits = read_archive(_NPZ.value).splits
+    if missing := [split for split in ("train", "test") if split not in splits]:
+        raise UserError(
+            f"{_NPZ.value} has nothing that begins with {missing[0]}_, but a dataset is prepared "
+            "with both splits"
+        )
+    return splits
 
 
 def _write_words(**to: str) -> Path:
     """A tokenizer of the words of the source."""
     _refuse("--words", *_CHANGES, _VERSION)
-    if not _SOURCE.value:
-        raise UserError("--words takes the texts of --source, which is not given")
     return write_words(_SOURCE.value, **to)
 
 
@@ -329,10 +344,11 @@ def _write_pairs(**to: str) -> Path:
             split: (len(listed), read_captioned([(p, t[:captions]) for p, t in listed]))
             for split, listed in files.items()
         }
-    path = write_captioned(splits, captions=captions, **to, version=_VERSION.value)
-    if said := broken.said():
-        print(said)
-    return path
+    try:
+        return write_captioned(splits, captions=captions, **to, version=_VERSION.value)
+    finally:  # also where nothing is left: the reasons say why
+        if said := broken.said():
+            print(said)
 
 
 def _changed(splits: Splits) -> Splits:
