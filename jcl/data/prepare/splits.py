@@ -39,6 +39,16 @@ def check_images(variant: str, splits: Splits, *channels: int) -> None:
             raise UserError(f"{variant} takes images of {allowed} channels, but these have {found}")
 
 
+def check_no_mask(variant: str, splits: Splits) -> None:
+    """Raises UserError if images have masks of their pixels, for a variant that moves pixels."""
+    for split, arrays in splits.items():
+        if "mask" in arrays:
+            raise UserError(
+                f"{variant} moves pixels of images, but would leave the mask of the {split} split "
+                "where it is"
+            )
+
+
 def check_share(variant: str, share: float) -> None:
     """Raises UserError for a share that is not in [0, 1]."""
     if not 0 <= share <= 1:
