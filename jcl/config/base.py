@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import jax.numpy as jnp
+from absl import flags
 from ml_collections import ConfigDict, config_dict
 
 from jcl.config.checks import (
@@ -21,6 +22,9 @@ from jcl.errors import UserError
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float64": jnp.float64}
 SCALINGS = ("none", "linear", "sqrt")
 ONLINE_PROBES = ("knn", "linear")
+
+# Readers of the arguments of config files, where the type itself is none: bool("False") is True.
+_READERS = {bool: flags.BooleanParser().parse}
 
 # Tokens of the smallest byte-level BPE: all bytes, and the start and the end of a text.
 LEAST_VOCABULARY = 256 + 2
@@ -128,11 +132,11 @@ class Data:
     """
 
     held_out: float | None = None
-    subset: str | None = None
-    groups: str | None = None
+    subset: Annotated[str | None, PATH] = None
+    groups: Annotated[str | None, PATH] = None
     # A resumed run uses the tokenizer in its workdir. Another tokenizer is refused by its content,
     # not by its path.
-    tokenizer: Annotated[str | None, FREE_ON_RESUME] = None
+    tokenizer: Annotated[str | None, FREE_ON_RESUME, PATH] = None
     vocabulary: int = 8192
     text_length: int = 77
 
@@ -407,7 +411,7 @@ def arguments(text: str, **defaults: Any) -> dict[str, Any]:
                 + ", ".join(f"{key}={default}" for key, default in defaults.items())
             )
         try:
-            given[name] = type(defaults[name])(value)
+            given[name] = _READERS.get(type(defaults[name]), type(defaults[name]))(value)
         except ValueError as error:
             raise UserError(f"the config argument {item!r} cannot be read: {error}") from error
     return {**defaults, **given}
