@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from jcl.config.place import expanded
 from jcl.errors import UserError
+from jcl.runtime import workdir as workdir_lib
 
 _CHUNK = 2**24  # bytes between two ticks of the progress bar
 _MANIFEST = "copied.json"
@@ -105,7 +106,7 @@ def _copy(fs: Any, wanted: str, copy: Path, files: dict[str, tuple[str, dict]]) 
                 fs.get_file(path, str(part))
             os.replace(part, target)
             have[name] = marks[name]
-            manifest.write_text(json.dumps(have))
+            workdir_lib.write_atomically(manifest, json.dumps(have))
             bar.update(info["size"])
 
 

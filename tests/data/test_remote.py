@@ -1,5 +1,8 @@
 """jcl/data/remote.py: data in object stores, against moto's S3."""
 
+import contextlib
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -78,3 +81,22 @@ def test_what_is_on_this_machine_stays_as_it_is(monkeypatch):
 def test_a_store_that_nobody_knows_is_a_sentence():
     with pytest.raises(UserError, match=r"xyz://a/b.npz cannot be read \(ValueError: .*xyz"):
         opened("xyz://a/b.npz")
+
+
+def test_a_copy_that_was_killed_goes_on(tmp_path, monkeypatch):
+    """Killed while the list of copied files is written, which must not be left half."""
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("dataset_info.json", "x-train.array_record"):
+        fsspec.filesystem("memory").pipe(f"/tfds/photos/1.0.0/{name}", name.encode())
+
+    def killed(path, text):
+        path.open("w").write(text[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, "write_text", killed)
+        local_data_dir("memory://tfds", "photos")
+    copy = local_data_dir("memory://tfds", "photos")
+    names = sorted(path.name for path in pathlib.Path(copy).rglob("1.0.0/*"))
+    assert names == ["dataset_info.json", "x-train.array_record"]
