@@ -1,7 +1,7 @@
 """`tfds:NAME`: any image dataset of TensorFlow Datasets, by random access.
 
 A dataset on disk is read, even if TFDS has another one of the same name. A dataset that is not on
-disk is downloaded and prepared by TFDS, unless `data.dir` is set: this folder must then dataset.
+disk is downloaded and prepared by TFDS, unless `data.dir` is set: this folder must then hold it.
 """
 
 import dataclasses
