@@ -247,6 +247,14 @@ _OF_RECORDS = {"image", "label", "target"}
 
 def main(argv: list[str]) -> None:
     """Runs the binary: one of the sources, into --data_dir."""
+    try:
+        _prepare(argv)
+    except OSError as error:  # a full disk, a folder that may not be written, ...
+        place = error.filename or _DATA_DIR.value
+        raise UserError(f"{place} cannot be used: {error.strerror or error}") from error
+
+
+def _prepare(argv: list[str]) -> None:
     given = [flag for flag in _SOURCES if flag.value]
     if len(argv) > 1 or len(given) != 1 or not _NAME.value or not _DATA_DIR.value:
         sources = ", ".join(f"--{flag.name}" for flag in _SOURCES)
@@ -381,7 +389,7 @@ def _changed(splits: Splits) -> Splits:
     if _TREE.value:
         splits = add_paths(splits, _TREE.value)
     if _ALSO.value:
-        other = read_source(_ALSO.value, _DATA_DIR.value)
+        other = read_source(_ALSO.value, _DATA_DIR.value, splits=("train",))
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
     if _COPIES.value is not None:
         splits = repeat_images(splits, copies=_COPIES.value, seed=seed)

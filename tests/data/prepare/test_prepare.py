@@ -228,6 +228,9 @@ def test_binary_makes_variants(tmp_path):
         f"--pairs=a.csv --test_pairs=b.csv --strict --name=x {to}",
         f"--npz={tmp_path}/train.npz --turned_outliers --name=x {to}",
         f"--npz={tmp_path}/test.npz --name=x {to}",
+        f"--idx={tmp_path} --also=arrays:{tmp_path}/train.npz --name=x {to}",
+        f"--idx={tmp_path} --name=x --data_dir={tmp_path}/train.npz",
+        f"--idx={tmp_path} --copies=2 --planted_wrong=1 --name=x --data_dir={tmp_path}/train.npz",
     )
     assert said[0].startswith(f"Wrote {out}/tailed/1.0.0")
     for sentence, name in zip(said[1:5], ("noisy", "pairs", "joined", "every"), strict=True):
@@ -244,6 +247,9 @@ def test_binary_makes_variants(tmp_path):
             "--strict does nothing without --image_folder",
             "train.npz has nothing that begins with test_",
             "test.npz has nothing that begins with train_",
+            "datasets that are joined must hold the same",  # the other needs no test split
+            "train.npz/x/incomplete.1.0.0",
+            "train.npz cannot be used: File exists",
         ],
         strict=True,
     ):
