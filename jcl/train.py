@@ -34,6 +34,7 @@ from jcl.experiment import (
     check_taken_embeddings,
     describe_networks,
     make_experiment,
+    needs_every_label,
     open_config,
     open_split,
     read_command_line,
@@ -156,7 +157,7 @@ def prepare(
     report = Report(workdir, config, start_step=start, total_steps=total)
     trace = Trace(workdir, config.profile.steps)
     stream = batches(
-        all_labelled(source) if "label" in experiment.method.needs else source,
+        all_labelled(source) if needs_every_label(experiment.method) else source,
         order=experiment.order,
         batch_size=config.batch_size,
         sharding=batch_sharding(mesh),

@@ -146,6 +146,7 @@ class Defaults:
     groups: tuple = ()
     order = None
     split: tuple[str, ...] = ()
+    every_label = True
 
 
 def declared(method: Any, name: str) -> Any:
@@ -160,7 +161,8 @@ def declared(method: Any, name: str) -> Any:
             examples, such as `jcl.data.order.grouped`, if it is not `jcl.data.order.shuffled`.
             `split`: patterns of parameters (`jcl.optim.patterns`) that do not fit into one device.
             Their rows are split over all devices and reach `objective` that way; `embed` must not
-            use them.
+            use them. `every_label`: if the method needs `label`, whether no example may lack one
+            (-1).
     """
     return getattr(method, name, getattr(Defaults, name))
 

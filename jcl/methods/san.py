@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -28,12 +29,12 @@ _LEAST = 1e-12  # added to similarities inside a logarithm, as in the authors' c
 class SAN(CrossEntropy):
     """Cross-entropy on the source, and a soft contrast (`soft_contrast`) within the target.
 
-    Examples have an `origin`. Those whose origin is `source` are labelled. All others are the
-    target, and their labels are not used; they may have any value. The target may have classes that
-    the source lacks. The nearer two target images are in the encoder's features, the more they
-    count as positives. So images of one class, known or unknown, are not pushed apart as in
-    NT-Xent. Take it for a new domain with classes of its own. SimCLR does not use labels, and
-    cross-entropy does not use the target.
+    Examples have an `origin`. Those whose origin is `source` are labelled; one without a label (-1)
+    does not count. All others are the target, and their labels are not used; they may have any
+    value. The target may have classes that the source lacks. The nearer two target images are in
+    the encoder's features, the more they count as positives. So images of one class, known or
+    unknown, are not pushed apart as in NT-Xent. Take it for a new domain with classes of its own.
+    SimCLR does not use labels, and cross-entropy does not use the target.
 
     The authors also train an all-in-one classifier of known and unknown classes. It is not part of
     pretraining and is left out here. They use 3.14 for pi.
@@ -59,6 +60,8 @@ class SAN(CrossEntropy):
     Source: Zang et al. 2023, "Boosting Novel Category Discovery Over Domains with Soft Contrastive
     Learning and All-in-One Classifier" (https://arxiv.org/abs/2211.11262), and the authors' code.
     """
+
+    every_label: ClassVar = False
 
     projector: nn.Module
     source: int = 1
@@ -109,7 +112,8 @@ class SAN(CrossEntropy):
         """See `Method.objective`; metrics are both losses, and the accuracy on the source."""
         z0, z1 = pair_of(embeddings["projection"])
         is_source = batch["origin"] == self.source
-        classified, accuracy = self._of_source(embeddings["logits"], batch["label"], is_source)
+        labelled = is_source & (batch["label"] >= 0)
+        classified, accuracy = self._of_source(embeddings["logits"], batch["label"], labelled)
         contrast = soft_contrast(
             embeddings["features"],
             z0,
@@ -134,12 +138,12 @@ class SAN(CrossEntropy):
         """The outputs of encoder and head, and their statistics."""
         return embed_chain(self.networks, *variables[:2], views_of_inputs(views), keys)
 
-    def _of_source(self, logits, label, is_source):
-        """Mean cross-entropy and accuracy over the source and all views; 0 without a source."""
+    def _of_source(self, logits, label, labelled):
+        """Mean cross-entropy and accuracy over the labelled source and all views; 0 without one."""
         logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
         labels = label[:, None].repeat(logits.shape[1], axis=1)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        weight = is_source.astype(losses.dtype) / jnp.maximum(is_source.sum(), 1)
+        weight = labelled.astype(losses.dtype) / jnp.maximum(labelled.sum(), 1)
         right = (logits.argmax(-1) == labels).astype(losses.dtype)
         return tuple(weight @ values.mean(1) for values in (losses, right))
 

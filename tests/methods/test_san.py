@@ -153,6 +153,12 @@ def test_labels_of_the_target_are_not_used():
     np.testing.assert_allclose(outcome.loss, expected, rtol=1e-12)
     wrong = np.where(ORIGIN == 1, LABEL, (LABEL + 1) % 5)
     np.testing.assert_array_equal(objective(wrong, ORIGIN).loss, outcome.loss)
+    # Examples of the source that have no label count in neither loss.
+    one = np.flatnonzero(ORIGIN)[0]
+    missing = np.where((ORIGIN == 1) & (np.arange(B) != one), -1, LABEL)
+    found = objective(missing, ORIGIN).metrics
+    np.testing.assert_allclose(found["cross_entropy"], of_source[0], rtol=1e-12)
+    np.testing.assert_array_equal(found["contrast"], outcome.metrics["contrast"])
 
 
 def test_impossible_options_are_refused():

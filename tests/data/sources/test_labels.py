@@ -9,7 +9,13 @@ from jcl.data.labelled import all_labelled
 from jcl.data.rows import Rows
 from jcl.data.sources.labels import read_classes
 from jcl.errors import UserError
-from jcl.experiment import check_needs, make_experiment, open_split, read_command_line
+from jcl.experiment import (
+    check_needs,
+    make_experiment,
+    needs_every_label,
+    open_split,
+    read_command_line,
+)
 from jcl.probes import Features, measure
 from tests.tiny import tiny_config
 
@@ -119,6 +125,11 @@ def test_unlabelled_examples_are_no_class_to_a_method_that_needs_labels():
             continue
         with pytest.raises(UserError, match=r"needs a label .* 3 of 64 training examples"):
             check_needs(experiment)
+    # The target of SAN has no labels.
+    assert needs_every_label(experiment.method)
+    san, _, _ = read_command_line(tiny_config(), ["--config.method.name=san"])
+    with_origin = InMemorySource({**source.arrays, "origin": label}, n_classes=2)
+    check_needs(make_experiment(san, shape_of(with_origin)))
 
 
 def test_an_example_without_a_label_that_nobody_knew_is_refused_where_it_is_read():
