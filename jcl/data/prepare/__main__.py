@@ -68,7 +68,7 @@ from jcl.data.prepare.planted import plant_pairs
 from jcl.data.prepare.redundant import repeat_images
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
-from jcl.data.prepare.splits import Splits
+from jcl.data.prepare.splits import Names, Splits
 from jcl.data.prepare.styles import STYLES, style_images
 from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
@@ -285,37 +285,38 @@ def _prepare(argv: list[str]) -> None:
         print(f"Wrote {path}: use --config.data.tokenizer={path}")
         return
     else:
-        splits = _changed(_read())
+        read, names = _read()
+        splits = _changed(read, names)
         if set(splits["train"]) - _OF_RECORDS:
             _refuse("an archive", _VERSION)
             path = write_npz(splits, **to)
             print(f"Wrote {path}: use --config.data.name=arrays:{path}")
             return
-        path = write_arrays(splits, **to, version=_VERSION.value)
+        path = write_arrays(splits, **to, version=_VERSION.value, class_names=names)
     print(
         f"Wrote {path}: use --config.data.name=tfds:{to['name']} --config.data.dir={to['data_dir']}"
     )
 
 
-def _read() -> Splits:
-    """All examples of the source that the flags name."""
+def _read() -> tuple[Splits, Names | None]:
+    """All examples of the source that the flags name, and the names of their classes, if any."""
     if _DIAMONDS.value:
         _refuse("--diamonds", _ROTATE, _VERSION)
-        return read_diamonds(_SEED.value)
+        return read_diamonds(_SEED.value), None
     if _WORDNET.value:
         _refuse("--wordnet", *_CHANGES, _VERSION)
-        return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value)
+        return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value), None
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
     if _IDX.value:
-        return read_idx_folder(_IDX.value)
-    splits = read_archive(_NPZ.value).splits
-    if missing := [split for split in ("train", "test") if split not in splits]:
+        return read_idx_folder(_IDX.value), None
+    archive = read_archive(_NPZ.value)
+    if missing := [split for split in ("train", "test") if split not in archive.splits]:
         raise UserError(
             f"{_NPZ.value} has nothing that begins with {missing[0]}_, but a dataset is prepared "
             "with both splits"
         )
-    return splits
+    return archive.splits, archive.class_names
 
 
 def _write_words(**to: str) -> Path:
@@ -359,7 +360,7 @@ def _write_pairs(**to: str) -> Path:
             print(said)
 
 
-def _changed(splits: Splits) -> Splits:
+def _changed(splits: Splits, names: Names | None) -> Splits:
     """The examples that the flags ask for, changed as they ask."""
     seed = _SEED.value
     if _CLASSES.value:
@@ -389,7 +390,13 @@ def _changed(splits: Splits) -> Splits:
     if _TREE.value:
         splits = add_paths(splits, _TREE.value)
     if _ALSO.value:
-        other = read_source(_ALSO.value, _DATA_DIR.value, splits=("train",))
+        other, of_other = read_source(_ALSO.value, _DATA_DIR.value, splits=("train",))
+        for label, (first, second) in enumerate(zip(names or (), of_other or (), strict=False)):
+            if first != second:
+                raise UserError(
+                    f"label {label} is {first!r} in the first dataset and {second!r} in "
+                    f"--also={_ALSO.value}: both must number the same classes"
+                )
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
     if _COPIES.value is not None:
         splits = repeat_images(splits, copies=_COPIES.value, seed=seed)

@@ -5,6 +5,7 @@ import numpy as np
 from jcl.errors import UserError
 
 Splits = dict[str, dict[str, np.ndarray]]
+Names = tuple[str, ...]  # of the classes that labels number
 
 
 def check_keys(variant: str, splits: Splits, *needed: str, new: tuple[str, ...] = ()) -> None:
