@@ -31,10 +31,12 @@ class AllLabelled(Rows):
         return examples
 
 
-def all_labelled(source: Source) -> AllLabelled:
-    """All examples of a source whose examples have the key `label`.
+def all_labelled(source: Source) -> Source:
+    """A source of examples with the key `label`, for a method that needs all labels.
 
-    Take this to train with labels. `DatasetShape.unlabelled` finds missing labels earlier, but only
-    where the source knows its labels without reading its files.
+    A source that knows its labels without reading files is returned as it is: for those,
+    `DatasetShape.unlabelled` finds missing labels before training.
     """
+    if getattr(source, "known_labels", None) is not None:
+        return source
     return AllLabelled(source, np.arange(len(source)))
