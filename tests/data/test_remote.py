@@ -100,3 +100,17 @@ def test_a_copy_that_was_killed_goes_on(tmp_path, monkeypatch):
     copy = local_data_dir("memory://tfds", "photos")
     names = sorted(path.name for path in pathlib.Path(copy).rglob("1.0.0/*"))
     assert names == ["dataset_info.json", "x-train.array_record"]
+
+
+def test_a_version_that_was_withdrawn_is_not_read(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    store = fsspec.filesystem("memory")
+    for place in ("photos/1.0.0", "photos/1.0.1", "photos2/1.0.0"):
+        store.pipe(f"/withdrawn/{place}/dataset_info.json", b"{}")
+    for name in ("photos", "photos2"):
+        copy = local_data_dir("memory://withdrawn", name)
+    store.rm("/withdrawn/photos/1.0.1", recursive=True)
+    assert local_data_dir("memory://withdrawn", "photos") == copy
+    found = sorted(path.parent for path in pathlib.Path(copy).rglob("dataset_info.json"))
+    assert [str(path.relative_to(copy)) for path in found] == ["photos/1.0.0", "photos2/1.0.0"]
