@@ -45,8 +45,8 @@ def partners(
         kinds = [None if x is None else f"{x.dtype}{list(x.shape)}" for x in (images, others)]
         if kinds[0] != kinds[1]:
             raise UserError(
-                f"views.name='partners' takes a partner of the images' kind, {kinds[0]} once bytes "
-                f"are floats, but these examples have {kinds[1] or 'none'}"
+                f"views.name='partners' takes a partner of the images' shape and dtype, "
+                f"{kinds[0]}, but these examples have {kinds[1] or 'none'}"
             )
         return {IMAGES: jax.vmap(of_pair)(keys, jnp.stack([images, others], axis=1))}
 

@@ -70,7 +70,7 @@ def read_captioned(files: CaptionedFiles) -> Iterator[Captioned]:
 def _read_table(path: Path, delimiter: str) -> Iterator[tuple[str, str, str]]:
     """For each row: its position for messages, the name of the image, and the caption."""
     with _open(path) as file:
-        # Not strict, a cell that begins with a quotation mark would take in the rows after it.
+        # Without `strict`, a cell that begins with a quotation mark may take in the next rows.
         rows = csv.DictReader(file, delimiter=delimiter, strict=True)
         try:
             if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
