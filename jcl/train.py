@@ -20,6 +20,7 @@ from jcl.cost.devices import peak
 from jcl.cost.memory import check_memory, step_bytes
 from jcl.data.dataset_shape import shape_of
 from jcl.data.identity import Identity, files_of, identity, identity_number
+from jcl.data.labelled import all_labelled
 from jcl.data.loader import batches
 from jcl.data.order import batch_hash
 from jcl.data.text.kept import own_tokenizer, write_kept
@@ -33,6 +34,7 @@ from jcl.experiment import (
     check_taken_embeddings,
     describe_networks,
     make_experiment,
+    needs_every_label,
     open_config,
     open_split,
     read_command_line,
@@ -155,7 +157,7 @@ def prepare(
     report = Report(workdir, config, start_step=start, total_steps=total)
     trace = Trace(workdir, config.profile.steps)
     stream = batches(
-        source,
+        all_labelled(source) if needs_every_label(experiment.method) else source,
         order=experiment.order,
         batch_size=config.batch_size,
         sharding=batch_sharding(mesh),

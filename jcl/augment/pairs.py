@@ -43,7 +43,8 @@ def image_and_text(
     check_decay("views.deletion", deletion)
 
     def view(key, images, image_there, texts):
-        of_image, of_text, of_tokens = (jax.random.fold_in(key, i) for i in range(3))
+        # The crop splits the key into three, which are `fold_in` of 0, 1 and 2.
+        of_image, of_text, of_tokens = (jax.random.fold_in(key, i) for i in range(3, 6))
         image = images[drawn_place(of_image, image_there)]
         place = drawn_place(of_text, texts["mask"].any(-1))
         crop = random_resized_crop(key, image, area=(min_area, 1.0), size=size, method="cubic")

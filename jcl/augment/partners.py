@@ -28,7 +28,7 @@ def partners(
         brightness: largest relative change of all values, in [0, 1].
         contrast: largest relative change of the distance to the mean luma, in [0, 1].
 
-    The recipe raises UserError if examples have no partner of the images' shape.
+    The recipe raises UserError if examples have no partner of the images' shape and dtype.
     """
     check_options(size=size, min_area=min_area, brightness=brightness, contrast=contrast)
 
@@ -42,11 +42,11 @@ def partners(
 
     def make(keys, examples):
         images, others = taken_kind("partners", examples, IMAGES), examples.get(PARTNER)
-        if others is None or others.shape != images.shape:
-            found = "none" if others is None else f"{list(others.shape)}"
+        kinds = [None if x is None else f"{x.dtype}{list(x.shape)}" for x in (images, others)]
+        if kinds[0] != kinds[1]:
             raise UserError(
-                f"views.name='partners' takes a partner of the images' shape "
-                f"{list(images.shape)}, but these examples have {found}"
+                f"views.name='partners' takes a partner of the images' shape and dtype, "
+                f"{kinds[0]}, but these examples have {kinds[1] or 'none'}"
             )
         return {IMAGES: jax.vmap(of_pair)(keys, jnp.stack([images, others], axis=1))}
 

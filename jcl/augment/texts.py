@@ -56,7 +56,7 @@ def text_deletion(*, rate: float = 0.1, keep_ends: bool = True) -> Views:
 
 
 def text_repetition(*, most: float = 0.32, keep_ends: bool = True) -> Views:
-    """The first view is the unchanged text; in the others some tokens occur twice.
+    """Views 0, 2, .. are the unchanged text; in views 1, 3, .. some tokens occur twice.
 
     Take it with texts that are shorter than the static length: repeated tokens need room, and
     without room they are not repeated.

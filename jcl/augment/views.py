@@ -175,11 +175,14 @@ def taken_kind(
         UserError: the recipe is for another kind of examples.
     """
     said, rank = _RANKS[takes]
-    if takes not in examples or examples[takes].ndim != rank:
+    x = examples.get(takes)
+    if x is None or x.ndim != rank or not jnp.issubdtype(x.dtype, jnp.floating):
         recipe = "this recipe of views" if name is None else f"views.name={name!r}"
         kind = next((kind for kind in (takes, *_RANKS) if kind in examples), None)
         x = examples.get(kind)
         found = f"have {', '.join(examples)}" if x is None else f"are {x.dtype}{list(x.shape)}"
+        if kind == takes and x.ndim == rank:
+            found += "; the dataset must hold them as bytes or floats"
         raise UserError(f"{recipe} takes {said}, but these examples {found}")
     return examples[takes]
 

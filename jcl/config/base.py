@@ -131,11 +131,11 @@ class Data:
     """
 
     held_out: float | None = None
-    subset: str | None = None
-    groups: str | None = None
+    subset: Annotated[str | None, PATH] = None
+    groups: Annotated[str | None, PATH] = None
     # A resumed run uses the tokenizer in its workdir. Another tokenizer is refused by its content,
     # not by its path.
-    tokenizer: Annotated[str | None, FREE_ON_RESUME] = None
+    tokenizer: Annotated[str | None, FREE_ON_RESUME, PATH] = None
     vocabulary: int = 8192
     text_length: int = 77
 

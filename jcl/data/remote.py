@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from jcl.config.place import expanded
 from jcl.errors import UserError
+from jcl.runtime import workdir as workdir_lib
 
 _CHUNK = 2**24  # bytes between two ticks of the progress bar
 _MANIFEST = "copied.json"
@@ -52,7 +53,8 @@ def local_data_dir(dir: str | None, name: str) -> str | None:
     """The data directory of a TFDS dataset; an address is copied to this machine.
 
     Record files are read by random access, which needs local files. So an address is copied once to
-    $XDG_CACHE_HOME/jcl/data, or ~/.cache/jcl/data. A file that changed since is copied again.
+    $XDG_CACHE_HOME/jcl/data, or ~/.cache/jcl/data. A file that changed since is copied again, and
+    one that is gone there is deleted here, so that a withdrawn version is not read.
 
     Args:
         dir: a folder, an address, or None.
@@ -82,6 +84,7 @@ def local_data_dir(dir: str | None, name: str) -> str | None:
         raise UserError(f"{wanted} lists files outside of it: {next(iter(files))}")
     try:
         _copy(fs, wanted, copy, files)
+        _forget(copy, os.path.relpath(prefix, root), files)
     except OSError as error:
         raise UserError(f"{wanted} cannot be copied to {copy}: {error}") from error
     return str(copy)
@@ -105,8 +108,20 @@ def _copy(fs: Any, wanted: str, copy: Path, files: dict[str, tuple[str, dict]]) 
                 fs.get_file(path, str(part))
             os.replace(part, target)
             have[name] = marks[name]
-            manifest.write_text(json.dumps(have))
+            workdir_lib.write_atomically(manifest, json.dumps(have))
             bar.update(info["size"])
+
+
+def _forget(copy: Path, dataset: str, files: Collection[str]) -> None:
+    """Deletes the copies of a dataset's files that are not at the address any more."""
+    manifest = copy / _MANIFEST
+    have = json.loads(manifest.read_text())
+    gone = [name for name in have if name.startswith(f"{dataset}/") and name not in files]
+    for name in gone:
+        (copy / name).unlink(missing_ok=True)
+        del have[name]
+    if gone:
+        workdir_lib.write_atomically(manifest, json.dumps(have))
 
 
 def _mark(info: dict) -> list[str]:

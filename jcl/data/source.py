@@ -9,6 +9,8 @@ from jaxtyping import Integer
 
 from jcl.errors import UserError
 
+# Keys with information about an example, which are not inputs of networks.
+KNOWN = ("label", "target", "labels", "weight", "group", "sts_pair", "sts_score")
 _MEMBERS = ("image_shape", "n_classes", "in_memory", "batch", "__len__")
 
 
@@ -38,13 +40,14 @@ class Source(Protocol):
         """Reads the examples at `indices`, in that order.
 
         Returns:
-            "image" uint8 or uint16 [b, H, W, C], or "features" float32 [b, F], or "text". If the
-            dataset has them, also "label" int32 [b], -1 for an example without one, and "target"
-            float32 [b]. In images 0 is black, and 255 or 65535 is white. "text" is token ids int32
-            [b, L] with "text_mask" bool [b, L], or strings [b], which a run replaces by token ids
-            (`jcl.data.text.tokenised`). If examples have several texts, these are [b, K, L] or
-            strings [b, K], filled up with "". If an example has S images of one thing, "image" is
-            [b, S, H, W, C], and "image_mask" bool [b, S] is True for the images that exist.
+            "image" uint8 or uint16 [b, H, W, C], or "features" float32 [b, F], or "text", or inputs
+            of other names, such as "video". If the dataset has them, also "label" int32 [b], -1 for
+            an example without one, and "target" float32 [b]. In images 0 is black, and 255 or 65535
+            is white. "text" is token ids int32 [b, L] with "text_mask" bool [b, L], or strings [b],
+            which a run replaces by token ids (`jcl.data.text.tokenised`). If examples have several
+            texts, these are [b, K, L] or strings [b, K], filled up with "". If an example has S
+            images of one thing, "image" is [b, S, H, W, C], and "image_mask" bool [b, S] is True
+            for the images that exist.
         """
         ...
 
@@ -123,10 +126,14 @@ def _check_first_example(name: str, source: Source) -> None:
     """
     example = source.batch(np.arange(1))
     if source.image_shape is None:
-        wanted = {} if "text" in example else {"features": (np.float32, (None,))}
+        others = example.keys() - {"features", *KNOWN}  # such as text or video, of any form
+        wanted = {"features": (np.float32, (None,))} if "features" in example or not others else {}
     else:
         deep = example.get("image", np.zeros(0)).dtype == np.uint16
-        wanted = {"image": (np.uint16 if deep else np.uint8, tuple(source.image_shape))}
+        several = (None,) if "image_mask" in example else ()
+        shape = *several, *source.image_shape
+        wanted = {"image": (np.uint16 if deep else np.uint8, shape)}
+        wanted |= {"image_mask": (np.bool_, several)} if several else {}
         if len(source.image_shape) != 3:
             raise UserError(
                 f"data.name={name!r} has image_shape={source.image_shape}, but it must be (H, W, C)"

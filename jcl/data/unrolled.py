@@ -34,7 +34,7 @@ class EveryImage(Rows):
         if found.pop("image_mask", None) is not None:
             found["image"] = found["image"][np.arange(len(indices)), self.places[indices]]
         if "text" in found and found["text"].ndim == 3:
-            found |= {key: found[key][:, 0] for key in ("text", "text_mask")}
+            found |= {key: found[key][:, 0] for key in ("text", "text_mask") if key in found}
         row = self.rows[indices].astype(np.int32)
         return {PAIR: row, **found, ROW: row, PLACE: self.places[indices].astype(np.int32)}
 

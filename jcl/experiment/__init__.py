@@ -8,6 +8,7 @@ from jcl.experiment.build import (
     make_experiment,
     make_method,
     method_of,
+    needs_every_label,
 )
 from jcl.experiment.read import (
     changes_on_resume,
@@ -31,6 +32,7 @@ __all__ = [
     "make_experiment",
     "make_method",
     "method_of",
+    "needs_every_label",
     "open_config",
     "open_split",
     "read_command_line",

@@ -219,13 +219,17 @@ def check_needs(experiment: Experiment) -> None:
             f"method.name={config.method.name!r} needs {a} {missing[0]} of every example, but "
             f"data.name={config.data.name!r} has {', '.join(['none', *instead])}"
         )
-    count = 0 if declared(method, "unlabelled") else experiment.data.unlabelled
-    if "label" in method.needs and count:
+    if needs_every_label(method) and (count := experiment.data.unlabelled):
         raise UserError(
             f"method.name={config.method.name!r} needs a label of every example, but {count} of "
             f"{experiment.data.examples} training examples of data.name={config.data.name!r} have "
             "none (-1): leave these out, or take a method without labels"
         )
+
+
+def needs_every_label(method: Method) -> bool:
+    """Whether the method trains with labels, and cannot train with an example that has none."""
+    return "label" in method.needs and not declared(method, "unlabelled")
 
 
 def image_dtype(config: ConfigDict) -> DTypeLike:

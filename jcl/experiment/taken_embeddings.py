@@ -10,6 +10,7 @@ from jcl.data.text.kept import read_kept
 from jcl.data.text.tokenizer import Tokenizer
 from jcl.errors import UserError
 from jcl.optim.patterns import matches, parameter_name
+from jcl.runtime.folder import folder_at
 from jcl.runtime.workdir import TOKENIZER
 from jcl.training.warm_start import is_file
 
@@ -38,7 +39,7 @@ def check_taken_embeddings(
         workdir = next((origin["workdir"] for origin in taken), None)
         if workdir is None:
             continue
-        folder = Path(workdir).parent if is_file(workdir) else Path(workdir)
+        folder = Path(workdir).parent if is_file(workdir) else folder_at(workdir)
         other = read_kept(folder)
         if other is not None and not own.is_same(other):
             raise UserError(

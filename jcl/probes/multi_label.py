@@ -25,7 +25,7 @@ def mean_average_precision(
     """
     from sklearn.metrics import average_precision_score  # slow to import
 
-    labels = np.asarray(labels)
+    labels = np.asarray(labels) != 0  # scikit-learn would take 255 for no class
     there = labels.any(0)
     if not there.any():
         return None

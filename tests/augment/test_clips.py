@@ -13,6 +13,7 @@ from jcl.augment.clips import (
     evaluation_clip,
     two_views_of_clips,
 )
+from jcl.augment.image import examples_as_floats
 from jcl.config.names import build
 from jcl.errors import UserError
 from tests.augment.quick_jit import quick_jit
@@ -129,3 +130,10 @@ def test_what_does_not_fit_ends_in_a_sentence(name):
     videos = {"video": jnp.zeros((BATCH, LENGTH, SIDE, SIDE, 3))}
     with pytest.raises(UserError, match=r"'weak' takes images .*, but these examples are float32"):
         recipe("weak")(KEYS, videos)
+
+
+def test_videos_of_other_numbers_than_bytes_and_floats_are_refused():
+    """An archive may hold any integers; only bytes have a known black and white."""
+    examples = examples_as_floats({"video": jnp.ones((2, 6, 8, 8, 3), jnp.int32)})
+    with pytest.raises(UserError, match=r"are int32\[2, 6, .*; the dataset must hold them as by"):
+        recipe("shapes_two_clips")(KEYS[:2], examples)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jcl.augment.crop import random_resized_crop
+from jcl.augment.crop import random_box, random_resized_crop
 from jcl.augment.pairs import image_and_text
 from jcl.augment.tokens import text_of
 from jcl.errors import UserError
@@ -132,3 +132,24 @@ def test_tokens_of_the_text_go_at_the_rate_that_is_asked():
         within = 5 * np.sqrt(300 * rate * (1 - rate))
         assert (abs(counts[1:-1] - expected) <= within).all()
         assert (abs(ends - (300 if keep_ends else expected)) <= (0 if keep_ends else within)).all()
+
+
+def test_which_image_is_drawn_says_nothing_of_the_crop():
+    """Each has random numbers of its own, although all come from the key of the example."""
+    images = jnp.asarray(np.arange(4).reshape(1, 4, 1, 1, 1) / 4 * np.ones((6, 6, 1)))
+    there = jnp.ones((1, 4), bool)
+    examples = {"image": images, "image_mask": there, "text": jnp.asarray(IDS[:1])}
+    keys = jax.random.split(jax.random.key(7), 2000)
+
+    @quick_jit
+    def places_and_boxes(keys):
+        recipe = image_and_text(min_area=0.3, size=1)
+        views = jax.vmap(lambda key: recipe(key[None], examples))(keys)
+        box = functools.partial(random_box, area=(0.3, 1.0), aspect=(3 / 4, 4 / 3))
+        return views["image"][:, 0, 0, 0, 0, 0], jax.vmap(lambda key: box(key, 6, 6)[1])(keys)
+
+    drawn, boxes = places_and_boxes(keys)
+    areas = np.asarray(boxes).prod(-1) / 36
+    first = np.asarray(drawn) < 0.1
+    # Six standard deviations of the difference of 500 areas and 1,500; an area has one of 0.2.
+    assert abs(areas[first].mean() - areas[~first].mean()) < 6 * 0.2 / np.sqrt(375)

@@ -34,7 +34,9 @@ def test_views_are_those_of_crop_flip_light_of_each_of_the_two():
 def test_refuses_examples_without_partners_in_one_sentence():
     for examples, found in [
         ({"image": IMAGES}, "have none"),
-        ({"image": IMAGES, "partner": IMAGES[:, :3]}, r"have \[4, 3, 6, 1\]"),
+        ({"image": IMAGES, "partner": IMAGES[:, :3]}, r"have float32\[4, 3, 6, 1\]"),
+        # A partner of 16 bits: `data.image_range` scales images alone.
+        ({"image": IMAGES, "partner": jnp.ones((4, 6, 6, 1), int)}, r"have int32\[4, 6, 6, 1"),
     ]:
         with pytest.raises(UserError, match=found):
             partners()(KEYS, examples)

@@ -196,3 +196,10 @@ def test_learning_rate_against_the_formula():
     assert float(schedule(4)) == pytest.approx(2.4)
     assert float(schedule(14)) == pytest.approx(2.4 * 0.5)  # halfway from 4 to 24
     assert float(schedule(24)) == pytest.approx(0, abs=1e-6)
+
+
+def test_arguments_have_the_types_of_their_defaults():
+    given = config_lib.arguments("flip=False,crop=true,epochs=3", flip=True, crop=False, epochs=1)
+    assert given == {"flip": False, "crop": True, "epochs": 3}
+    with pytest.raises(UserError, match="'flip=maybe' cannot be read"):
+        config_lib.arguments("flip=maybe", flip=True)

@@ -120,3 +120,27 @@ def test_examples_may_be_texts_alone():
     source = open_source(f"{HERE}:sentences", "test")
     assert source.image_shape is None
     assert source.batch(np.arange(2))["text"].tolist() == ["test a", "test b"]
+
+
+def clips(split):
+    return InMemorySource({"video": np.zeros((3, 4, 8, 8, 3), np.uint8)})
+
+
+def drawings(split, several="yes"):
+    arrays = {"image": np.zeros((3, 2, 8, 8, 3), np.uint8), "image_mask": np.ones((3, 2), bool)}
+    if several == "no":
+        del arrays["image_mask"]
+    return InMemorySource(arrays)
+
+
+def nothing(split):
+    return InMemorySource({"target": np.zeros(3, np.float32)})
+
+
+def test_examples_may_hold_other_inputs_or_several_images():
+    assert open_source(f"{HERE}:clips", "train").batch(np.arange(2))["video"].shape[0] == 2
+    assert open_source(f"{HERE}:drawings", "train").image_shape == (8, 8, 3)
+    with pytest.raises(UserError, match=r"'image' of one example, but it must be .*1, 8, 8, 3"):
+        open_source(f"{HERE}:drawings", "train", several="no")
+    with pytest.raises(UserError, match="nothing as 'features' of one example"):
+        open_source(f"{HERE}:nothing", "train")

@@ -1,5 +1,8 @@
 """jcl/data/remote.py: data in object stores, against moto's S3."""
 
+import contextlib
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -78,3 +81,36 @@ def test_what_is_on_this_machine_stays_as_it_is(monkeypatch):
 def test_a_store_that_nobody_knows_is_a_sentence():
     with pytest.raises(UserError, match=r"xyz://a/b.npz cannot be read \(ValueError: .*xyz"):
         opened("xyz://a/b.npz")
+
+
+def test_a_copy_that_was_killed_goes_on(tmp_path, monkeypatch):
+    """Killed while the list of copied files is written, which must not be left half."""
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("dataset_info.json", "x-train.array_record"):
+        fsspec.filesystem("memory").pipe(f"/tfds/photos/1.0.0/{name}", name.encode())
+
+    def killed(path, text):
+        path.open("w").write(text[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, "write_text", killed)
+        local_data_dir("memory://tfds", "photos")
+    copy = local_data_dir("memory://tfds", "photos")
+    names = sorted(path.name for path in pathlib.Path(copy).rglob("1.0.0/*"))
+    assert names == ["dataset_info.json", "x-train.array_record"]
+
+
+def test_a_version_that_was_withdrawn_is_not_read(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    store = fsspec.filesystem("memory")
+    for place in ("photos/1.0.0", "photos/1.0.1", "photos2/1.0.0"):
+        store.pipe(f"/withdrawn/{place}/dataset_info.json", b"{}")
+    for name in ("photos", "photos2"):
+        copy = local_data_dir("memory://withdrawn", name)
+    store.rm("/withdrawn/photos/1.0.1", recursive=True)
+    assert local_data_dir("memory://withdrawn", "photos") == copy
+    found = sorted(path.parent for path in pathlib.Path(copy).rglob("dataset_info.json"))
+    assert [str(path.relative_to(copy)) for path in found] == ["photos/1.0.0", "photos2/1.0.0"]

@@ -57,3 +57,9 @@ def test_examples_with_one_of_each_stay_and_keep_their_pairs():
     assert found["text_mask"].all()
     assert found["pair"].tolist() == [7, 7, 8, 9]
     assert found["row"].tolist() == [0, 1, 2, 3]
+
+
+def test_token_ids_of_several_texts_need_no_mask():
+    ids = np.arange(24, dtype=np.int32).reshape(4, 2, 3)
+    source = every_image(InMemorySource({"image": IMAGES[:, 0], "text": ids}))
+    np.testing.assert_array_equal(source.batch(np.array([2, 1]))["text"], ids[[2, 1], 0])

@@ -61,7 +61,9 @@ def test_what_are_paths():
         "init_from": "runs/first",
         "data.dir": "d",
     }
-    assert "data.name" in paths_of(open_config(config(name="arrays:x.npz")))
+    files = {"subset": "s.npz", "groups": "g.npz", "tokenizer": "t.json"}
+    found = paths_of(open_config(config(name="arrays:x.npz", **files)))
+    assert found.keys() >= {"data.name", "data.subset", "data.groups", "data.tokenizer"}
     assert paths_of(open_config(tiny_config())) == {}
 
 

@@ -56,3 +56,11 @@ def test_embeddings_of_other_tokens_are_refused(runs, pairs):
     with pytest.raises(UserError, match=re.escape(message)):
         check_taken_embeddings(PARAMS, taken(runs, *pairs), OWN)
     check_taken_embeddings(PARAMS, taken(runs, *pairs), None)  # of ids nothing is known
+
+
+def test_a_workdir_on_googles_storage_is_looked_at_there(monkeypatch):
+    looked_at = []
+    monkeypatch.setattr("jcl.experiment.taken_embeddings.read_kept", looked_at.append)
+    origin = {"part": "everything", "workdir": "gs://bucket/run", "step": 1}
+    check_taken_embeddings(PARAMS, [origin], OWN)
+    assert [str(folder) for folder in looked_at] == ["gs://bucket/run"]

@@ -63,3 +63,11 @@ def test_mistakes_are_told():
     with pytest.raises(UserError, match="must hold positive penalties"):
         multi_label_probe(x, y, x, y, l2_grid=())
     assert mean_average_precision(x[:, :3], 0 * y) is None
+
+
+def test_any_number_but_zero_is_a_class():
+    """Archives of images often write 255 for true."""
+    random = np.random.RandomState(0)
+    scores, labels = random.normal(size=(20, 3)), random.randint(0, 2, (20, 3)).astype(np.uint8)
+    expected = average_precision_score(labels, scores)
+    assert mean_average_precision(scores, labels * np.uint8(255)) == pytest.approx(expected)

@@ -68,7 +68,7 @@ from jcl.data.prepare.planted import plant_pairs
 from jcl.data.prepare.redundant import repeat_images
 from jcl.data.prepare.rotated import rotate_images
 from jcl.data.prepare.source import read_source
-from jcl.data.prepare.splits import Splits
+from jcl.data.prepare.splits import Names, Splits
 from jcl.data.prepare.styles import STYLES, style_images
 from jcl.data.prepare.subset import take_subset
 from jcl.data.prepare.tree import add_paths
@@ -235,15 +235,33 @@ _CHANGES = (
     *(_STYLE, _CLASS_COLOUR, _INLIER_CLASS, _TURNED_OUTLIERS, _TREE, _ALSO, _COPIES),
     *(_LABEL_NOISE, _PLANTED_NOISE, _PLANTED_WRONG, _CLUSTERS_OF),
 )
+# Flags that change nothing unless another one is given.
+_BESIDE = (
+    *((flag, _IMAGE_FOLDER) for flag in (_HELD_OUT, _STRICT)),
+    *((flag, _PAIRS) for flag in (_TEST_PAIRS, _IMAGES, _TEST_IMAGES, _CAPTIONS)),
+    *((_LANGUAGES, _EMOJI), (_WORDS, _SOURCE), (_TIMES, _ALSO), (_ALSO_TIMES, _ALSO)),
+    *((_LABEL_NOISE_RATE, _LABEL_NOISE), (_CENTRES, _CLUSTERS_OF), (_NEAREST, _CLUSTERS_OF)),
+)
 _OF_RECORDS = {"image", "label", "target"}
 
 
 def main(argv: list[str]) -> None:
     """Runs the binary: one of the sources, into --data_dir."""
+    try:
+        _prepare(argv)
+    except OSError as error:  # a full disk, a folder that may not be written, ...
+        place = error.filename or _DATA_DIR.value
+        raise UserError(f"{place} cannot be used: {error.strerror or error}") from error
+
+
+def _prepare(argv: list[str]) -> None:
     given = [flag for flag in _SOURCES if flag.value]
     if len(argv) > 1 or len(given) != 1 or not _NAME.value or not _DATA_DIR.value:
         sources = ", ".join(f"--{flag.name}" for flag in _SOURCES)
         raise UserError(f"give --name, --data_dir and exactly one of {sources}")
+    for flag, other in _BESIDE:
+        if flag.present and not other.value:
+            raise UserError(f"--{flag.name} does nothing without --{other.name}")
     to = {"name": _NAME.value, "data_dir": _DATA_DIR.value}
     if _IMAGE_FOLDER.value:
         _refuse("--image_folder", *_CHANGES)
@@ -267,37 +285,43 @@ def main(argv: list[str]) -> None:
         print(f"Wrote {path}: use --config.data.tokenizer={path}")
         return
     else:
-        _refuse("what is no --image_folder", _HELD_OUT, _STRICT)
-        splits = _changed(_read())
+        read, names = _read()
+        splits = _changed(read, names)
         if set(splits["train"]) - _OF_RECORDS:
             _refuse("an archive", _VERSION)
             path = write_npz(splits, **to)
             print(f"Wrote {path}: use --config.data.name=arrays:{path}")
             return
-        path = write_arrays(splits, **to, version=_VERSION.value)
+        path = write_arrays(splits, **to, version=_VERSION.value, class_names=names)
     print(
         f"Wrote {path}: use --config.data.name=tfds:{to['name']} --config.data.dir={to['data_dir']}"
     )
 
 
-def _read() -> Splits:
-    """All examples of the source that the flags name."""
+def _read() -> tuple[Splits, Names | None]:
+    """All examples of the source that the flags name, and the names of their classes, if any."""
     if _DIAMONDS.value:
         _refuse("--diamonds", _ROTATE, _VERSION)
-        return read_diamonds(_SEED.value)
+        return read_diamonds(_SEED.value), None
     if _WORDNET.value:
         _refuse("--wordnet", *_CHANGES, _VERSION)
-        return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value)
+        return wordnet_splits(read_wordnet(_WORDNET.value), pairs=2000, seed=_SEED.value), None
     if _SOURCE.value:
         return read_source(_SOURCE.value, _DATA_DIR.value)
-    return read_idx_folder(_IDX.value) if _IDX.value else read_archive(_NPZ.value).splits
+    if _IDX.value:
+        return read_idx_folder(_IDX.value), None
+    archive = read_archive(_NPZ.value)
+    if missing := [split for split in ("train", "test") if split not in archive.splits]:
+        raise UserError(
+            f"{_NPZ.value} has nothing that begins with {missing[0]}_, but a dataset is prepared "
+            "with both splits"
+        )
+    return archive.splits, archive.class_names
 
 
 def _write_words(**to: str) -> Path:
     """A tokenizer of the words of the source."""
     _refuse("--words", *_CHANGES, _VERSION)
-    if not _SOURCE.value:
-        raise UserError("--words takes the texts of --source, which is not given")
     return write_words(_SOURCE.value, **to)
 
 
@@ -329,13 +353,14 @@ def _write_pairs(**to: str) -> Path:
             split: (len(listed), read_captioned([(p, t[:captions]) for p, t in listed]))
             for split, listed in files.items()
         }
-    path = write_captioned(splits, captions=captions, **to, version=_VERSION.value)
-    if said := broken.said():
-        print(said)
-    return path
+    try:
+        return write_captioned(splits, captions=captions, **to, version=_VERSION.value)
+    finally:  # also where nothing is left: the reasons say why
+        if said := broken.said():
+            print(said)
 
 
-def _changed(splits: Splits) -> Splits:
+def _changed(splits: Splits, names: Names | None) -> Splits:
     """The examples that the flags ask for, changed as they ask."""
     seed = _SEED.value
     if _CLASSES.value:
@@ -365,7 +390,13 @@ def _changed(splits: Splits) -> Splits:
     if _TREE.value:
         splits = add_paths(splits, _TREE.value)
     if _ALSO.value:
-        other = read_source(_ALSO.value, _DATA_DIR.value)
+        other, of_other = read_source(_ALSO.value, _DATA_DIR.value, splits=("train",))
+        for label, (first, second) in enumerate(zip(names or (), of_other or (), strict=False)):
+            if first != second:
+                raise UserError(
+                    f"label {label} is {first!r} in the first dataset and {second!r} in "
+                    f"--also={_ALSO.value}: both must number the same classes"
+                )
         splits = concatenate(splits, other, times=_TIMES.value, other_times=_ALSO_TIMES.value)
     if _COPIES.value is not None:
         splits = repeat_images(splits, copies=_COPIES.value, seed=seed)

@@ -66,7 +66,7 @@ def _features_of(path, split: str, arrays, held) -> Float[np.ndarray, "n D"]:
 def _nearest_centres(features, *, centres: int, nearest: int, seed: int):
     from sklearn.cluster import KMeans  # slow to import
 
-    means = KMeans(centres, n_init=1, random_state=seed).fit(features["train"])
+    means = KMeans(centres, n_init=1, random_state=seed % 2**32).fit(features["train"])
     found: dict[str, Int32[np.ndarray, "n nearest"]] = {}
     for split, rows in features.items():
         distances = means.transform(rows)

@@ -29,7 +29,7 @@ def concatenate(splits: Splits, other: Splits, *, times: int, other_times: int) 
     if times < 1 or other_times < 1:
         raise UserError(f"times={times} and also_times={other_times} must both be at least 1")
     first, second = splits["train"], other["train"]
-    kinds = [{key: (a.dtype.name, *a.shape[1:]) for key, a in s.items()} for s in (first, second)]
+    kinds = [{key: _kind(array) for key, array in arrays.items()} for arrays in (first, second)]
     if kinds[0] != kinds[1]:
         raise UserError(f"datasets that are joined must hold the same, but they hold {kinds}")
     if "origin" in first:
@@ -41,3 +41,8 @@ def concatenate(splits: Splits, other: Splits, *, times: int, other_times: int) 
     test = splits["test"]
     origin = np.zeros(len(next(iter(test.values()))), np.int32)
     return {"train": train, "test": {**test, "origin": origin}}
+
+
+def _kind(array: np.ndarray) -> tuple[str | int, ...]:
+    """What must agree: the dtype, except the length of texts, and the shape of an example."""
+    return ("text" if array.dtype.kind == "U" else array.dtype.name, *array.shape[1:])

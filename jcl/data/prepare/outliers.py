@@ -3,7 +3,7 @@
 import numpy as np
 
 from jcl.data.prepare.classes import keep_classes
-from jcl.data.prepare.splits import Splits, check_keys, take_rows
+from jcl.data.prepare.splits import Splits, check_keys, check_no_mask, take_rows
 from jcl.errors import UserError
 
 
@@ -42,12 +42,13 @@ def turn_outliers(splits: Splits) -> Splits:
         bool [n]; the test split has four times as many examples, one rotation after the other.
 
     Raises:
-        UserError: no images, or images that are not square.
+        UserError: no images, images that are not square, or images with masks.
 
     Source: Hendrycks et al. 2019, "Using self-supervised learning can improve model robustness and
     uncertainty", sec. 4, where turned images tell a class from outliers; Tack et al. 2020 (CSI).
     """
     check_keys("turned_outliers", splits, "image", new=("turn", "outlier"))
+    check_no_mask("turned_outliers", splits)
     height, width = splits["test"]["image"].shape[1:3]
     if height != width:
         raise UserError(f"turned_outliers takes square images, but these are {height}x{width}")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jcl.data.draws import one_of, random_words
-from jcl.data.prepare.splits import Splits, check_images
+from jcl.data.prepare.splits import Splits, check_images, check_no_mask
 from jcl.data.sources.painting import bell_noise, to_bytes
 from jcl.errors import UserError
 
@@ -22,9 +22,10 @@ def repeat_images(splits: Splits, *, copies: int, seed: int) -> Splits:
         seed: of moves and noise, any integer.
 
     Raises:
-        UserError: fewer than one, or no images.
+        UserError: fewer than one, no images, or images with masks.
     """
     check_images("copies", splits, 1, 3, 4)
+    check_no_mask("copies", splits)
     if copies < 1:
         raise UserError(f"copies={copies} is impossible: it must be at least 1")
     train = {key: np.repeat(array, copies, axis=0) for key, array in splits["train"].items()}

@@ -7,6 +7,7 @@ import PIL.Image
 import tqdm
 from jaxtyping import Float32, UInt8
 
+from jcl.data.prepare.splits import check_no_mask
 from jcl.errors import UserError
 
 _STREAM = {"train": 0, "test": 1}
@@ -32,7 +33,7 @@ def rotate_images(
         which the content was rotated counter-clockwise.
 
     Raises:
-        UserError: an impossible range, or a dataset that has no images or already has a target.
+        UserError: an impossible range, or a dataset that has no images, a target or masks.
     """
     if not 0 < degrees <= 180:
         raise UserError(f"rotate={degrees:g} is impossible: it is more than 0 and at most 180")
@@ -43,6 +44,7 @@ def rotate_images(
             raise UserError(f"images have {channels} channels, but 1, 3 or 4 can be turned")
         if "target" in arrays:
             raise UserError(f"the {split} split has a target, which the angle would replace")
+    check_no_mask("rotate", splits)
     rotated = {}
     for split, arrays in splits.items():
         angles = _angles(split, len(arrays["image"]), degrees, seed)

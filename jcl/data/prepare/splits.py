@@ -5,6 +5,7 @@ import numpy as np
 from jcl.errors import UserError
 
 Splits = dict[str, dict[str, np.ndarray]]
+Names = tuple[str, ...]  # of the classes that labels number
 
 
 def check_keys(variant: str, splits: Splits, *needed: str, new: tuple[str, ...] = ()) -> None:
@@ -37,6 +38,16 @@ def check_images(variant: str, splits: Splits, *channels: int) -> None:
         if (found := arrays["image"].shape[-1]) not in channels:
             allowed = " or ".join(map(str, channels))
             raise UserError(f"{variant} takes images of {allowed} channels, but these have {found}")
+
+
+def check_no_mask(variant: str, splits: Splits) -> None:
+    """Raises UserError if images have masks of their pixels, for a variant that moves pixels."""
+    for split, arrays in splits.items():
+        if "mask" in arrays:
+            raise UserError(
+                f"{variant} moves pixels of images, but would leave the mask of the {split} split "
+                "where it is"
+            )
 
 
 def check_share(variant: str, share: float) -> None:

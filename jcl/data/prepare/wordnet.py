@@ -74,7 +74,7 @@ def wordnet_splits(synsets: list[Synset], *, pairs: int, seed: int) -> Splits:
     Args:
         synsets: from `read_wordnet`.
         pairs: number of test pairs.
-        seed: of the draw.
+        seed: of the draw, any integer.
 
     Returns:
         `text`, strings, and `label`, the topic, of both. Test examples 2i and 2i + 1 are the two
@@ -88,7 +88,7 @@ def wordnet_splits(synsets: list[Synset], *, pairs: int, seed: int) -> Splits:
     for i in nouns:
         for parent in synsets[i].hypernyms:
             below.setdefault(parent, []).append(i)
-    random = np.random.Generator(np.random.Philox(key=seed))
+    random = np.random.Generator(np.random.Philox(key=seed % 2**64))
     drawn, edges = [], []
     for pair in range(pairs):
         wanted = _DISTANCES[pair % len(_DISTANCES)]

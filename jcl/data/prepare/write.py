@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def write_arrays(
     name: str,
     data_dir: str,
     version: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Path:
     """Writes arrays as a TFDS dataset.
 
@@ -45,6 +46,7 @@ def write_arrays(
         data_dir: TFDS data directory.
         version: like 1.0.0. None takes the version of TFDS's own dataset of this name, so that TFDS
             finds this one too, or 1.0.0 if TFDS has none.
+        class_names: of all classes, by label; None if they have no names.
 
     Returns:
         The folder of the dataset.
@@ -67,9 +69,10 @@ def write_arrays(
     shape = splits["train"]["image"].shape[1:]
     if shape[-1] not in (1, 3, 4):
         raise UserError(f"images have {shape[-1]} channels, but they must have 1, 3 or 4")
-    n_classes = None
+    classes = None
     if "label" in keys["train"]:
-        n_classes = 1 + max(int(arrays["label"].max()) for arrays in splits.values())
+        counted = 1 + max(int(arrays["label"].max()) for arrays in splits.values())
+        classes = counted if class_names is None else list(class_names)
 
     def examples(arrays: dict[str, np.ndarray]) -> Iterator[dict]:
         for i, image in enumerate(arrays["image"]):
@@ -78,7 +81,7 @@ def write_arrays(
 
     return write_records(
         {split: (len(a["image"]), examples(a)) for split, a in splits.items()},
-        _features(shape, n_classes, has_target="target" in keys["train"]),
+        _features(shape, classes, has_target="target" in keys["train"]),
         name=name,
         data_dir=data_dir,
         version=version,

@@ -20,15 +20,13 @@ import zlib
 import numpy as np
 
 from jcl.data.remote import opened
-from jcl.data.source import InMemorySource, MissingSplit, check_image_size
+from jcl.data.source import KNOWN, InMemorySource, MissingSplit, check_image_size
 from jcl.data.sources.image_arrays import as_images
 from jcl.data.sources.labels import LABEL, NO_LABEL, read_classes
 from jcl.data.sources.scientific import check_range
 from jcl.errors import UserError
 
 SPLITS = ("train", "test")
-# Keys with information about an example, which are not inputs of networks.
-_KNOWN = ("label", "target", "labels", "weight", "group", "sts_pair", "sts_score")
 # Kinds of arrays: the letters of NumPy's kinds, and words for messages.
 _FLOATS, _NUMBERS, _INTEGERS = ("f", "float"), ("fiu", "float or integer"), ("iu", "integer")
 _MEANT = {
@@ -136,7 +134,7 @@ def read_archive(
         arrays |= {"label": classes.label[split]} if split in classes.label else {}
         arrays |= {"labels": classes.labels[split]} if split in classes.labels else {}
         _check_split(path, split, arrays)
-    for key in sorted({key for arrays in splits.values() for key in arrays} - {*_KNOWN}):
+    for key in sorted({key for arrays in splits.values() for key in arrays} - {*KNOWN}):
         if missing := [split for split, arrays in splits.items() if key not in arrays]:
             raise UserError(f"{path} has no {missing[0]}_{key}, but the other split has it")
         shapes = {split: arrays[key].shape[1:] for split, arrays in splits.items()}
@@ -221,7 +219,7 @@ def _narrowed(path: str, name: str, array: np.ndarray) -> np.ndarray:
 
 def _check_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> None:
     """Raises UserError if the arrays of a split do not match."""
-    if not arrays.keys() - {*_KNOWN}:
+    if not arrays.keys() - {*KNOWN}:
         raise UserError(
             f"{path} has no input for networks in its {split} split, such as "
             f"{split}_image or {split}_features"

@@ -85,7 +85,10 @@ def _plain(what: str, array: np.ndarray) -> np.ndarray:
         array = array[:, 0]
     rank = array.ndim in (1, 2)
     if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
+        try:
+            array = np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{what} holds bytes that are no text in UTF-8: {error}") from error
     if array.dtype.kind == "U" and array.ndim == 1:
         return array
     if array.dtype.kind == "f" and rank:

@@ -83,7 +83,7 @@ def _read(source: RecordSource, key: str) -> Shaped[np.ndarray, " n"]:
     return np.array(found)
 
 
-def _value(feature: Any) -> int | float | str:
+def _value(feature: Any) -> int | float | bytes:
     if feature.bytes_list.value:
-        return feature.bytes_list.value[0].decode()
+        return feature.bytes_list.value[0]
     return (feature.int64_list.value or feature.float_list.value)[0]

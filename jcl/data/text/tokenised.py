@@ -48,6 +48,11 @@ class Tokenised:
         return getattr(self.raw, "class_names", None)
 
     @property
+    def known_labels(self):
+        """The label of every example, if the strings' source knows them without reading."""
+        return getattr(self.raw, "known_labels", None)
+
+    @property
     def in_memory(self):
         """Whether reading is a plain array lookup."""
         return self.raw.in_memory

@@ -41,9 +41,13 @@ class Tokenizer:
         """Ids of the special tokens before a text and after it; None where there is none."""
         tokenizer = tokenizers.Tokenizer.from_str(self.json)
         tokenizer.no_padding()
-        found = tokenizer.encode("a")
-        ids = [i if s else None for i, s in zip(found.ids, found.special_tokens_mask, strict=True)]
-        return (ids[0], ids[-1]) if ids else (None, None)
+        for text in ("a", *sorted(tokenizer.get_vocab())):
+            found = tokenizer.encode(text)
+            special = found.special_tokens_mask
+            if not all(special):  # a tokenizer of words skips those that it does not know
+                ids = [i if s else None for i, s in zip(found.ids, special, strict=True)]
+                return ids[0], ids[-1]
+        return None, None
 
     def token(self, number: int) -> str:
         """The token with that id."""

@@ -35,6 +35,7 @@ def test_each_example_has_its_own_cluster_first_and_the_opposite_one_last(archiv
         assert_same_arrays(arrays, splits[split], "image", "label")
     again = add_clusters(splits, path, centres=4, nearest=2, seed=0)
     np.testing.assert_array_equal(again["test"]["clusters"], made["test"]["clusters"][:, :2])
+    add_clusters(splits, path, centres=4, nearest=2, seed=-1)
 
 
 def test_refuses_in_one_sentence(archive):

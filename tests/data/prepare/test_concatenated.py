@@ -47,3 +47,13 @@ def test_refuses_in_one_sentence():
         with pytest.raises(UserError, match=message):
             concatenate(first, other, times=times, other_times=1)
     assert np.ndim(first["train"]["label"]) == 1
+
+
+def test_texts_may_be_of_any_lengths():
+    first, second = (
+        {split: {"text": np.array(texts)} for split in ("train", "test")}
+        for texts in (["a"], ["a long text", "b"])
+    )
+    made = concatenate(first, second, times=2, other_times=1)
+    assert made["train"]["text"].tolist() == ["a", "a", "a long text", "b"]
+    assert made["test"]["text"].tolist() == ["a"]

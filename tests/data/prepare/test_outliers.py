@@ -32,6 +32,9 @@ def test_other_classes_are_outliers_of_the_one_that_is_trained_on():
 def test_refuses_in_one_sentence():
     with pytest.raises(UserError, match="square images, but these are 4x6"):
         turn_outliers(labelled(shape=(4, 6, 1)))
+    masked = {split: {**a, "mask": a["image"][..., 0] > 9} for split, a in labelled().items()}
+    with pytest.raises(UserError, match="turned_outliers moves pixels"):
+        turn_outliers(masked)
     with pytest.raises(UserError, match="would replace the turn"):
         turn_outliers(turn_outliers(labelled()))
     with pytest.raises(UserError, match="the train split has no example of class 9"):

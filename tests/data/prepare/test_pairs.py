@@ -191,7 +191,8 @@ def test_the_binary_prepares_each_kind_and_a_tokenizer_of_words(tmp_path):
     write_images(tmp_path, a=10, b=20)
     (tmp_path / "pairs.csv").write_text("image,caption\na.png,Red fish\nb.png,old cat\nb.png,cat\n")
     write_shard(tmp_path / "0.tar", [("0.png", encode(1)), ("0.txt", b"one"), ("1.txt", b"two")])
-    out, table, shards = tmp_path / "out", tmp_path / "pairs.csv", f"{tmp_path}/*.tar"
+    write_shard(tmp_path / "1.tar", [("2.png", encode(1))])
+    out, table, shards = tmp_path / "out", tmp_path / "pairs.csv", f"{tmp_path}/0.tar"
     said = prepare_each(
         f"--pairs={table} --test_pairs={table} --name=tables --data_dir={out}",
         f"--pairs={table} --test_pairs={table} --captions=1 --name=one --data_dir={out}",
@@ -202,11 +203,13 @@ def test_the_binary_prepares_each_kind_and_a_tokenizer_of_words(tmp_path):
         f"--pairs={table} --name=x --data_dir={out}",
         f"--pairs={table} --test_pairs={shards} --name=x --data_dir={out}",
         f"--pairs={table} --test_pairs={table} --rotate=60 --name=x --data_dir={out}",
+        f"--pairs={tmp_path}/1.tar --test_pairs={tmp_path}/1.tar --name=x --data_dir={out}",
     )
     expected = (
         *("tfds:tables", "tfds:one", "2 broken samples are left out: ", "tfds:shards"),
-        *("data.tokenizer=", "words.json exists already", "give --test_pairs too"),
+        *("data.tokenizer=", "words.json exists already", "--words does nothing without --source"),
         *("give --test_pairs too", "are of different kinds", "--pairs does not go together with"),
+        *("1.tar:2 (no caption)", "the train split of x would have no example"),
     )
     assert len(said) == len(expected)
     for line, part in zip(said, expected, strict=True):
@@ -237,3 +240,49 @@ def test_datasets_of_others_that_need_an_option_are_refused(tmp_path):
         open_source("tfds:ragged", "train", dir=str(tmp_path), text_key="caption")
     with pytest.raises(UserError, match="has 2 images per example, but there is no feature"):
         open_source("tfds:unmasked", "train", dir=str(tmp_path))
+
+
+def test_odd_members_of_shards_cost_no_other_sample(tmp_path):
+    """A caption that is no text, what macOS adds to archives, and line ends that are none."""
+    write_shard(
+        tmp_path / "0.tar",
+        [
+            ("0.png", encode(0)),
+            ("0.json", b'{"caption": null}'),
+            ("._1.png", b"macOS"),
+            ("1.png", encode(10)),
+            ("._1.txt", b"macOS"),
+            ("1.txt", "one\u2028line\r\nuno\r\n".encode()),
+        ],
+    )
+    broken = Broken()
+    found = list(read_shards([str(tmp_path / "0.tar")], 5, broken))
+    assert [captions for _, captions in found] == [["one\u2028line", "uno"]]
+    assert broken.first == [f"{tmp_path}/0.tar:0 (captions that are no strings)"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("image,caption\na.png,caf\xe9\n".encode("latin-1"), "is no text in UTF-8"),
+        (b'image,caption\na.png,"Hello" she said\n', "line 2 cannot be read: "),
+        (b'image,caption\na.png,"open\nb.png,a "word"\n', "line 2 cannot be read: "),
+    ],
+)
+def test_a_table_with_odd_bytes_or_quotation_marks_is_refused(tmp_path, content, message):
+    """Read as far as possible, the last one would put two rows into one caption."""
+    write_images(tmp_path, a=10, b=20)
+    (tmp_path / "pairs.csv").write_bytes(content)
+    with pytest.raises(UserError, match=rf"pairs\.csv {message}") as error:
+        list_captioned(str(tmp_path / "pairs.csv"), None)
+    assert "\n" not in str(error.value)
+
+
+def test_a_caption_of_coco_that_is_no_text_is_refused(tmp_path):
+    listed = {
+        "images": [{"id": 7, "file_name": "a.png"}],
+        "annotations": [{"image_id": 7, "caption": None}],
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(listed))
+    with pytest.raises(UserError, match="not a JSON file of captions as COCO has them"):
+        list_captioned(str(tmp_path / "captions.json"), None)

@@ -211,6 +211,13 @@ def test_binary_makes_variants(tmp_path):
     write_idx(tmp_path)
     out = tmp_path / "out"
     to = f"--data_dir={out}"
+    for split in ("train", "test"):
+        np.savez(tmp_path / f"{split}.npz", **{f"{split}_image": np.zeros((4, 5, 5, 3), np.uint8)})
+    for other in ("cat", "eel"):
+        image, label = np.zeros((2, 5, 5, 3), np.uint8), np.array([other, "dog"])
+        both = {f"{split}_image": image for split in ("train", "test")}
+        both |= {f"{split}_label": label for split in ("train", "test")}
+        np.savez(tmp_path / f"{other}.npz", **both)
     said = prepare_each(
         f"--idx={tmp_path} --class_ratio=3 --name=tailed {to}",
         f"--idx={tmp_path} --class_ratio=3 --label_noise=symmetric --name=noisy {to}",
@@ -221,6 +228,16 @@ def test_binary_makes_variants(tmp_path):
         f"--source=tests.data.test_address:zeros --label_noise=symmetric --name=x {to}",
         f"--idx={tmp_path} --label_noise=symmetric --version=1.0.0 --name=x {to}",
         f"--image_folder={tmp_path} --label_noise=symmetric --turned_outliers --name=x {to}",
+        f"--idx={tmp_path} --label_noise_rate=0.2 --name=x {to}",
+        f"--idx={tmp_path} --held_out=0.1 --name=x {to}",
+        f"--pairs=a.csv --test_pairs=b.csv --strict --name=x {to}",
+        f"--npz={tmp_path}/train.npz --turned_outliers --name=x {to}",
+        f"--npz={tmp_path}/test.npz --name=x {to}",
+        f"--idx={tmp_path} --also=arrays:{tmp_path}/train.npz --name=x {to}",
+        f"--idx={tmp_path} --name=x --data_dir={tmp_path}/train.npz",
+        f"--idx={tmp_path} --copies=2 --planted_wrong=1 --name=x --data_dir={tmp_path}/train.npz",
+        f"--npz={tmp_path}/cat.npz --name=named {to}",
+        f"--npz={tmp_path}/cat.npz --also=arrays:{tmp_path}/eel.npz --name=x {to}",
     )
     assert said[0].startswith(f"Wrote {out}/tailed/1.0.0")
     for sentence, name in zip(said[1:5], ("noisy", "pairs", "joined", "every"), strict=True):
@@ -229,6 +246,24 @@ def test_binary_makes_variants(tmp_path):
     assert "label_noise needs a label, and the train split has none" in said[5]
     assert "an archive does not go together with --version" in said[6]
     assert "does not go together with --turned_outliers and --label_noise" in said[7]
+    for sentence, words in zip(
+        said[8:],
+        [
+            "--label_noise_rate does nothing without --label_noise",
+            "--held_out does nothing without --image_folder",
+            "--strict does nothing without --image_folder",
+            "train.npz has nothing that begins with test_",
+            "test.npz has nothing that begins with train_",
+            "datasets that are joined must hold the same",  # the other needs no test split
+            "train.npz/x/incomplete.1.0.0",
+            "train.npz cannot be used: File exists",
+            f"Wrote {out}/named/1.0.0",
+            f"label 0 is 'cat' in the first dataset and 'dog' in --also=arrays:{tmp_path}/eel.npz",
+        ],
+        strict=True,
+    ):
+        assert words in sentence
+    assert open_source("tfds:named", "test", dir=str(out)).class_names == ("cat", "dog")
 
     tailed = open_source("tfds:tailed", "train", dir=str(out)).arrays["label"]
     assert np.bincount(tailed).tolist() == [3, 3, 2, 2, 2, 2, 1, 1, 1, 1]

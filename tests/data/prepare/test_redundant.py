@@ -44,3 +44,6 @@ def test_one_copy_is_the_dataset_and_none_is_refused():
     assert_same_arrays(splits["train"], repeat_images(splits, copies=1, seed=0)["train"])
     with pytest.raises(UserError, match="copies=0"):
         repeat_images(splits, copies=0, seed=0)
+    masked = {split: {**a, "mask": a["image"][..., 0] > 9} for split, a in splits.items()}
+    with pytest.raises(UserError, match="copies moves pixels"):
+        repeat_images(masked, copies=2, seed=0)

@@ -110,6 +110,7 @@ def test_an_angle_is_a_function_of_split_position_and_seed(splits, turned):
         (181.0, {}, "at most 180"),
         (float("nan"), {}, "rotate=nan is impossible"),
         (60.0, {"target": np.zeros(3, np.float32)}, "train split has a target"),
+        (60.0, {"mask": np.zeros((3, 5, 5), bool)}, "moves pixels.* mask of the train split"),
     ],
 )
 def test_refuses_in_one_sentence(degrees, extra, message):

@@ -94,6 +94,7 @@ def test_pairs_have_their_similarity_and_do_not_train(synsets, monkeypatch, tmp_
     for arrays in (train, test):
         topics = [synsets[texts.index(text)].topic for text in arrays["text"]]
         np.testing.assert_array_equal(arrays["label"], topics)
+    wordnet_splits(synsets, pairs=1, seed=-1)
     path = write_npz(splits, name="wordnet", data_dir=str(tmp_path))
     batch = open_source(f"arrays:{path}", "test").batch(np.arange(4))
     assert batch["text"].tolist() == test["text"].tolist()

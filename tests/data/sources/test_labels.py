@@ -5,10 +5,17 @@ import pytest
 
 from jcl.data import InMemorySource, open_source
 from jcl.data.dataset_shape import shape_of
+from jcl.data.labelled import all_labelled
 from jcl.data.rows import Rows
 from jcl.data.sources.labels import read_classes
 from jcl.errors import UserError
-from jcl.experiment import check_needs, make_experiment, open_split, read_command_line
+from jcl.experiment import (
+    check_needs,
+    make_experiment,
+    needs_every_label,
+    open_split,
+    read_command_line,
+)
 from jcl.probes import Features, measure
 from tests.tiny import tiny_config
 
@@ -104,6 +111,12 @@ def test_changes_are_said(caplog, tmp_path):
     assert "in the train split are missing for 1 of 3 examples" in caplog.text
 
 
+def test_texts_of_bytes_are_of_utf_8():
+    assert read(train=np.char.encode(["ü", "a"], "utf-8")).class_names == ("a", "ü")
+    with pytest.raises(UserError, match="x holds bytes that are no text in UTF-8"):
+        read(train=np.char.encode(["ü", "a"], "latin-1"))
+
+
 def test_unlabelled_examples_are_no_class_to_a_method_that_needs_labels():
     image = np.zeros((64, 8, 8, 3), np.uint8)
     label = np.where(np.arange(64) < 3, -1, np.arange(64) % 2).astype(np.int32)
@@ -119,6 +132,26 @@ def test_unlabelled_examples_are_no_class_to_a_method_that_needs_labels():
             continue
         with pytest.raises(UserError, match=r"needs a label .* 3 of 64 training examples"):
             check_needs(experiment)
+    # The target of SAN has no labels.
+    assert needs_every_label(experiment.method)
+    san, _, _ = read_command_line(tiny_config(), ["--config.method.name=san"])
+    with_origin = InMemorySource({**source.arrays, "origin": label}, n_classes=2)
+    check_needs(make_experiment(san, shape_of(with_origin)))
+
+
+def test_an_example_without_a_label_that_nobody_knew_is_refused_where_it_is_read():
+    class Slow(InMemorySource):
+        known_labels = None  # as of a prepared dataset that does not fit into memory
+
+    arrays = {"image": np.zeros((4, 8, 8, 3), np.uint8), "label": np.array([0, 1, -1, 0], np.int32)}
+    source = Slow(arrays, n_classes=2)
+    assert shape_of(source).unlabelled == 0
+    known = InMemorySource(arrays, n_classes=2)
+    assert all_labelled(known) is known
+    checked = all_labelled(Rows(source, np.array([3, 2, 1])))
+    np.testing.assert_array_equal(checked.batch(np.array([2, 0]))["label"], [1, 0])
+    with pytest.raises(UserError, match=r"example 1 of the training split has no label \(-1\)"):
+        checked.batch(np.array([0, 1]))
 
 
 def test_features_of_labelled_examples():

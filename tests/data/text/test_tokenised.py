@@ -101,3 +101,10 @@ def test_a_tokenizer_by_path(tmp_path):
     assert make_tokenizer(source(), path=str(path), vocabulary=999) == TOKENIZER
     with pytest.raises(UserError, match=re.escape(f"the tokenizer {path}x cannot be read")):
         make_tokenizer(source(), path=f"{path}x", vocabulary=999)
+
+
+def test_missing_labels_are_known_beside_texts():
+    arrays = {**source().arrays, "label": np.array([0, -1, 1, -1], np.int32)}
+    found = tokenised(InMemorySource(arrays, n_classes=2), TOKENIZER, 30, what="it")
+    assert shape_of(found).unlabelled == 2
+    assert shape_of(Rows(found, np.array([0, 1]))).unlabelled == 1

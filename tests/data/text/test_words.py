@@ -18,3 +18,10 @@ def test_known_words_have_tokens_and_others_are_skipped():
 
 def test_the_order_of_the_texts_changes_nothing():
     assert train_words(TEXTS) == train_words(TEXTS[::-1])
+
+
+def test_a_start_stands_before_a_text_and_nothing_after_it():
+    """Also where the texts have no word "a", which then has no token."""
+    for texts in (TEXTS, ["red disc"]):
+        tokenizer = train_words(texts)
+        assert (tokenizer.around, tokenizer.padding) == ((0, None), None)

@@ -70,18 +70,29 @@ def read_captioned(files: CaptionedFiles) -> Iterator[Captioned]:
 def _read_table(path: Path, delimiter: str) -> Iterator[tuple[str, str, str]]:
     """For each row: its position for messages, the name of the image, and the caption."""
     with _open(path) as file:
-        rows = csv.DictReader(file, delimiter=delimiter)
-        if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
+        # Without `strict`, a cell that begins with a quotation mark may take in the next rows.
+        rows = csv.DictReader(file, delimiter=delimiter, strict=True)
+        try:
+            if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
+                raise UserError(
+                    f"{path} has no column {missing[0]!r}: its first line must name the columns "
+                    "image and caption"
+                )
+            for row in rows:
+                name, caption = (row[column] for column in _COLUMNS)
+                where = f"{path} line {rows.line_num}"
+                if not name or caption is None or None in row:
+                    raise UserError(
+                        f"{where} has not as many cells as the first line names columns"
+                    )
+                yield where, name, caption
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is no text in UTF-8: save it as such") from error
+        except csv.Error as error:
             raise UserError(
-                f"{path} has no column {missing[0]!r}: its first line must name the columns "
-                "image and caption"
-            )
-        for row in rows:
-            name, caption = (row[column] for column in _COLUMNS)
-            where = f"{path} line {rows.line_num}"
-            if not name or caption is None or None in row:
-                raise UserError(f"{where} has not as many cells as the first line names columns")
-            yield where, name, caption
+                f"{path} line {rows.line_num + 1} cannot be read: {error}; a cell that holds "
+                'quotation marks stands in such marks, with each of its own twice: "a ""b"" c"'
+            ) from error
 
 
 def _read_coco(path: Path) -> Iterator[tuple[str, str, str]]:
@@ -89,8 +100,8 @@ def _read_coco(path: Path) -> Iterator[tuple[str, str, str]]:
         try:
             listed = json.load(file)
             names = {image["id"]: image["file_name"] for image in listed["images"]}
-            captions = [(c["image_id"], c["caption"]) for c in listed["annotations"]]
-        except (ValueError, KeyError, TypeError) as error:
+            captions = [(c["image_id"], c["caption"].strip()) for c in listed["annotations"]]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path} is not a JSON file of captions as COCO has them, with images (id, "
                 f"file_name) and annotations (image_id, caption): {error!r}"

@@ -58,7 +58,7 @@ def read_shards(paths: list[str], captions: int, broken: Broken) -> Iterator[Cap
 
     A sample is a run of members whose names agree up to the first dot after the last slash. It has
     an image (jpg, jpeg, png, webp) and captions: the lines of a .txt, or `caption`, `captions` or
-    `text` of a .json.
+    `text` of a .json. Hidden files do not count.
 
     Args:
         paths: of the tar files.
@@ -91,6 +91,8 @@ def _samples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]
             continue
         folder, slash, name = member.name.rpartition("/")
         stem, _, kind = name.partition(".")
+        if not stem:  # a hidden file, such as ._NAME, which macOS puts beside every file
+            continue
         if (sample := folder + slash + stem) != now:
             if now is not None:
                 yield now, members
@@ -105,13 +107,14 @@ def _samples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]
 
 def _captions(members: dict[str, bytes]) -> list[str]:
     if "txt" in members:
-        found: Any = members["txt"].decode().splitlines()
+        # `splitlines` would also cut at characters within a line, such as U+2028.
+        found: Any = members["txt"].decode().replace("\r", "\n").split("\n")
     else:
         held = json.loads(members.get("json", b"{}"))
         if not isinstance(held, dict):
             raise ValueError("JSON that is no object")
         found = next((held[key] for key in _JSON_KEYS if key in held), [])
     found = [found] if isinstance(found, str) else found
-    if not all(isinstance(text, str) for text in found):
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise ValueError("captions that are no strings")
     return [text.strip() for text in found if text.strip()]
