@@ -11,10 +11,9 @@ import pytest
 from jcl.errors import UserError
 from jcl.runtime.lock import only_run_in
 
-# A process that takes the lock without any of jcl, and forks a child that outlives it.
+# A process that takes the lock, and forks a child that outlives it.
 _HOLDER = """
-import contextlib, os, sys, time, types
-sys.modules["absl"] = types.SimpleNamespace(logging=None)  # not needed, and slow to import
+import os, sys, time
 from pathlib import Path
 from jcl.runtime.lock import only_run_in
 with only_run_in(Path(sys.argv[1])):
