@@ -27,7 +27,7 @@ class Clock:
         """Number of passes over the training split before this step."""
         return self.step // self.steps_per_epoch
 
-    def step_after(self, key: str, epochs: float) -> int:
+    def step_after(self, key: str, epochs: int | float) -> int:
         """The step that follows a number of epochs, the value of the config's `key`.
 
         Logs a warning if the run ends before this step, because what begins there then never does.
