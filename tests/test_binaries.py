@@ -97,6 +97,7 @@ def test_a_changed_config_is_named_and_stops(straight):
     assert json.loads((straight / "config.json").read_text())["seed"] == 0
 
 
+@pytest.mark.slow
 def test_evaluate_of_a_chosen_step_has_its_own_file(straight):
     overrides = (
         *("--config.probe.knn_k=5", "--noconfig.probe.baselines"),

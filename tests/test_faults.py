@@ -79,6 +79,7 @@ def test_ctrl_c_saves_and_a_second_one_kills_and_a_second_run_is_refused(tmp_pat
     assert saved_steps(workdir) == [step]
 
 
+@pytest.mark.slow
 def test_a_notice_to_one_of_two_processes_saves_once_and_ends_both(tmp_path):
     workdir = tmp_path / "run"
     launcher = start_and_wait(launch_arguments(2, 1, workdir, *LONG), workdir)

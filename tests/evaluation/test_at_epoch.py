@@ -69,6 +69,7 @@ def run(workdir):
         train_binary(config(), workdir, accept_config_changes=False)
 
 
+@pytest.mark.slow
 def test_it_comes_before_each_epoch_and_again_where_a_run_resumes(tmp_path):
     straight = tmp_path / "straight"
     run(straight)

@@ -78,6 +78,7 @@ class Run:
 """
 
 
+@pytest.mark.slow
 def test_a_run_tells_weights_and_biases_jsonl_and_a_profiler(tmp_path, monkeypatch):
     monkeypatch.setattr("jcl.runtime.metrics.open_tensorboard", lambda workdir: None)
     (tmp_path / "wandb.py").write_text(textwrap.dedent(WANDB))
