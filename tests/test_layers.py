@@ -18,7 +18,7 @@ LAYERS = (
     ("data", "weights"),
     ("augment", "losses", "models", "optim", "runtime"),
     ("config", "cost", "mesh"),
-    ("errors",),
+    ("errors", "warn_once"),
 )
 
 

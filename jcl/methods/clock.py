@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from jcl.methods.warnings import warn_once
+from jcl.warn_once import warn_once
 
 
 @dataclasses.dataclass(frozen=True)

@@ -138,20 +138,24 @@ def test_the_size_that_a_config_asks_for_holds_without_a_record(tmp_path):
         features(params, jnp.zeros((2, 9, 8, 3), jnp.uint8))
 
 
-@pytest.mark.slow
-def test_the_tower_of_texts(tmp_path):
-    config = tiny_config(
+def two_towers(vocabulary):
+    return tiny_config(
         **{
             "method.name": "clip",
             "views.name": "image_and_text",
             "encoder.name": "mlp",
             "encoder.widths": (4,),
             "text_encoder.name": "token_bag",
-            "text_encoder.vocabulary": len(WORDS),
+            "text_encoder.vocabulary": vocabulary,
             "text_encoder.width": 6,
             "text_projector.output_dim": 8,
         }
     )
+
+
+@pytest.mark.slow
+def test_the_tower_of_texts(tmp_path):
+    config = two_towers(vocabulary=len(WORDS))
     source = InMemorySource(pairs("train", renderings=1))
     experiment = make_experiment(config, shape_of(source))
     folder = saved(tmp_path, config, experiment, source)
@@ -174,18 +178,7 @@ def test_the_tower_of_texts(tmp_path):
 
 
 def test_of_several_images_and_texts_of_an_example_one_is_given(tmp_path, monkeypatch):
-    config = tiny_config(
-        **{
-            "method.name": "clip",
-            "views.name": "image_and_text",
-            "encoder.name": "mlp",
-            "encoder.widths": (4,),
-            "text_encoder.name": "token_bag",
-            "text_encoder.vocabulary": 9,
-            "text_encoder.width": 6,
-            "text_projector.output_dim": 8,
-        }
-    )
+    config = two_towers(vocabulary=9)
     arrays = {
         "image": np.zeros((16, 3, 8, 8, 3), np.uint8),
         "image_mask": np.ones((16, 3), bool),

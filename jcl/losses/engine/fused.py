@@ -5,8 +5,6 @@ powers of two are finite. This module makes the kernels' operands from unit rows
 kernels, and logs one warning if none is suitable.
 """
 
-import functools
-import logging
 import math
 
 import jax
@@ -17,6 +15,7 @@ from jaxtyping import Array, BFloat16, Float, Float32
 from jcl.losses.engine import devices
 from jcl.losses.engine.pairwise import with_all_columns
 from jcl.losses.engine.unrounded import Unrounded
+from jcl.warn_once import warn_once
 
 # Up to this 1 / temperature, float32 holds exponentials of logits, their sums over any batch, and
 # one divided by those: 60 + log(2^20) is 74, and exp(-87) is the smallest normal number.
@@ -45,7 +44,7 @@ def suits(z: Float[Array, "M d"], *, is_bfloat16: bool, columns: int, mesh: Mesh
         return False
     reason = _reason_against(device, z.shape[1], z.dtype, is_bfloat16)
     if reason is not None:
-        _say(reason)
+        warn_once(f"Losses are computed without the fused kernels, which are faster: {reason}.")
     return reason is None
 
 
@@ -189,10 +188,3 @@ def _reason_against(device, d: int, dtype, is_bfloat16: bool) -> str | None:
         kind = "bfloat16" if is_bfloat16 else "float32"
         return f"they take {kind} embeddings of up to {widest} dimensions, and these have {d}"
     return None
-
-
-@functools.cache
-def _say(reason: str) -> None:
-    logging.getLogger(__name__).warning(
-        "Losses are computed without the fused kernels, which are faster: %s.", reason
-    )

@@ -22,7 +22,7 @@ from jcl.methods.parts.chain import embed_chain, views_of_inputs
 from jcl.methods.parts.diagnostics import two_view_diagnostics
 from jcl.methods.parts.momentum import MOMENTUM, Momentum, embed_copies
 from jcl.methods.parts.two_view import CosineContrast
-from jcl.methods.warnings import warn_once
+from jcl.warn_once import warn_once
 
 PyTree = Any
 

@@ -15,6 +15,7 @@ import pytest
 from jcl.losses import dcl, info_nce, nt_xent, sogclr, supcon
 from jcl.losses.engine import devices, fused, hopper
 from jcl.mesh import make_mesh
+from jcl.warn_once import warn_once
 
 HOPPER = SimpleNamespace(platform="gpu", compute_capability="9.0", device_kind="NVIDIA H100")
 AMPERE = SimpleNamespace(platform="gpu", compute_capability="8.0", device_kind="NVIDIA A100")
@@ -24,7 +25,7 @@ BF16, F32 = jnp.bfloat16, jnp.float32
 
 @pytest.fixture(autouse=True)
 def fresh():
-    fused._say.cache_clear()
+    warn_once.cache_clear()
 
 
 def seen_for_the_first_time(z0, z1, **options):
@@ -144,7 +145,7 @@ def test_what_falls_back_says_why_once(device, rows, d, dtype, why, monkeypatch,
         for _ in range(2):
             suits = fused.suits(z, is_bfloat16=dtype == BF16, columns=2, mesh=None)
             assert suits == (why is None)
-    said = [record.getMessage() for record in caplog.records if record.name == fused.__name__]
+    said = [record.getMessage() for record in caplog.records if record.name == "jcl.warn_once"]
     assert len(said) == (why is not None)
     assert all(why in message for message in said)
 

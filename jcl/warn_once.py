@@ -1,11 +1,10 @@
-"""Warnings of methods about what is allowed and rarely meant."""
+"""A warning that is logged once."""
 
 import functools
-
-from absl import logging
+import logging
 
 
 @functools.cache  # a step is traced several times
 def warn_once(message: str) -> None:
     """Logs a sentence, once a process."""
-    logging.warning("%s", message)
+    logging.getLogger(__name__).warning("%s", message)
