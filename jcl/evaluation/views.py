@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,8 +19,8 @@ _PROBED_KINDS = (IMAGES, FEATURES, VIDEOS)
 
 
 # (source, count, draw=0) -> views of the first `count` examples, in batches, the same at every
-# evaluation. Views of different draws are independent.
-DrawViews = Callable[..., Iterator[dict[str, jax.Array]]]
+# evaluation. Views of different draws are independent. Texts are ids and a mask, others arrays.
+DrawViews = Callable[..., Iterator[dict[str, Any]]]
 
 
 def view_drawer(experiment: Experiment) -> DrawViews:
@@ -34,7 +35,7 @@ def view_drawer(experiment: Experiment) -> DrawViews:
         examples = examples_as_floats(examples, image_dtype(experiment.config))
         return in_context(experiment.make_views, keys[0], examples)(keys, examples)
 
-    def draw_views(source: Source, count: int, draw: int = 0) -> Iterator[dict[str, jax.Array]]:
+    def draw_views(source: Source, count: int, draw: int = 0) -> Iterator[dict[str, Any]]:
         key = jax.random.key(experiment.config.seed, impl="threefry2x32")
         keys = jax.random.split(jax.random.fold_in(key, draw) if draw else key, count)
         for start in range(0, count, FEATURE_BATCH):
@@ -75,5 +76,5 @@ def pair_embedder(
     return embed_pairs
 
 
-def _view(views: dict[str, jax.Array], i: int) -> dict[str, jax.Array]:
+def _view(views: dict[str, Any], i: int) -> dict[str, jax.Array]:
     return {kind: v[:, i] for kind, v in views.items() if kind in _PROBED_KINDS}
