@@ -3,7 +3,10 @@
 BIN := .venv/bin
 FASHION_MNIST ?= /usr/share/datasets/fashion-mnist
 SLOW_TOGETHER := tests/methods tests/test_configs.py tests/docs tests/evaluation tests/models tests/benchmarks \
-  tests/augment tests/probes tests/data
+  tests/augment tests/probes tests/data tests/training tests/optim tests/report tests/test_contributing.py \
+  tests/test_evaluate.py tests/test_old_runs.py tests/test_pairs_run.py tests/test_scientific_run.py \
+  tests/test_text_run.py tests/test_train.py tests/launch/test_study_self_supervised.py \
+  tests/launch/test_study_variants.py
 WORDNET ?= /usr/share/wordnet
 .PHONY: setup quickstart docs test test-optimised test-slow test-reference test-kernels \
   test-newer-python test-pythons test-next-jax lint chromium fashion-mnist fashion-angle diamonds \
