@@ -16,6 +16,16 @@ _SEEN = ("image", "features", "video", "text")
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
+def check_ending(path: str | Path) -> None:
+    """Refuses a path that `write_side_file` would refuse, before the values are computed.
+
+    Raises:
+        UserError: the path does not end in .npz.
+    """
+    if Path(path).suffix != ".npz":
+        raise UserError(f"the file must end in .npz, but {path} does not")
+
+
 def write_side_file(
     path: str | Path, key: str, values: Integer[np.ndarray, " k"], *, name: str, train: Source
 ) -> None:
@@ -34,9 +44,8 @@ def write_side_file(
     Raises:
         UserError: another ending, a file with other contents, or a file that cannot be written.
     """
+    check_ending(path)
     path = Path(path)
-    if path.suffix != ".npz":
-        raise UserError(f"the file must end in .npz, but {path} does not")
     members = {
         **{key: values.astype(np.int64), "name": np.array(name), "examples": np.array(len(train))},
         "digest": np.array(digest(train)),

@@ -25,7 +25,7 @@ from jaxtyping import Float, Integer
 from jcl import runtime
 from jcl.config.place import expanded
 from jcl.data.groups import GROUPS, read_groups
-from jcl.data.side_file import write_side_file
+from jcl.data.side_file import check_ending, write_side_file
 from jcl.data.text.kept import own_tokenizer
 from jcl.errors import UserError
 from jcl.evaluation.encode import FEATURE_BATCH, output_function
@@ -59,6 +59,7 @@ def write_groups(
         UserError: no such run, data that cannot be read, fewer examples than clusters, or a file
             that exists and differs.
     """
+    check_ending(out)
     config, _ = read_run_config(folder_at(str(workdir)))
     before = config.data.groups
     with (config := config.copy_and_resolve_references()).unlocked():

@@ -44,4 +44,5 @@ class RankNContrast(TwoViewNetworks):
     def outputs(self, variables, inputs):
         """See `Method`: the projection is raw, because the loss compares distances."""
         features, projection = self.features_and_projection(variables, inputs)
-        return {"features": features, "projection": projection}
+        named = {"features": features, "projection": projection}
+        return {**named, **self.map_of(variables, inputs)}

@@ -12,6 +12,7 @@ import pytest
 
 from jcl.data import InMemorySource
 from jcl.data.groups import read_groups
+from jcl.data.prepare.distinct import write_distinct
 from jcl.data.text.tokenised import tokenised
 from jcl.data.text.words import train_words
 from jcl.errors import UserError
@@ -130,6 +131,12 @@ def test_other_runs_take_the_same_inputs_and_read_the_same_words(monkeypatch):
 
     with pytest.raises(UserError, match="--concatenate=same: its networks do not take these"):
         joined("same", of_texts, "features", refuses)
+
+
+def test_a_name_that_cannot_be_written_is_refused_first(tmp_path):
+    for write, absent in (write_groups, tmp_path / "absent"), (write_distinct, "absent"):
+        with pytest.raises(UserError, match=r"must end in \.npz"):
+            write(absent, tmp_path / "groups.npy")
 
 
 @pytest.mark.slow

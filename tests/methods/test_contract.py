@@ -21,7 +21,7 @@ from jcl.mesh import make_mesh
 from jcl.methods import METHODS
 from jcl.methods.base import declared
 from jcl.training.checkpoint import Checkpoints
-from tests.methods.contract import DROPPING, Run, make_config, source
+from tests.methods.contract import DROPPING, NormalisedMap, Run, make_config, source
 from tests.tiny import assert_same_bits, largest_difference, one_device
 
 # Outputs of methods by name; the others have features and projection.
@@ -89,6 +89,17 @@ def check_outputs(name, run, state):
     among_others = outputs(run.source.batch(np.array([30, 3, 31, 32, 33])))
     for kind, value in found.items():
         np.testing.assert_allclose(among_others[kind][1], value[3], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rnc", "l1", "clip"])  # bases that have outputs of their own
+def test_outputs_have_the_map_of_an_encoder_that_has_one(name):
+    encoder = {"name": f"{NormalisedMap.__module__}:{NormalisedMap.__name__}"}
+    config = make_config(name, encoder=encoder)
+    experiment = make_experiment(config, shape_of(source()))
+    examples = examples_as_floats(jax.device_put(source().batch(np.arange(5))))
+    found = experiment.method.outputs(experiment.init_state(one_device()).probed, examples)
+    assert found["map"].shape[:3] == (5, 2, 2)
+    np.testing.assert_allclose(found["map"].mean((1, 2)), found["features"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -15,7 +15,7 @@ from absl import flags
 
 from jcl.data import open_source
 from jcl.data.prepare.difference_hash import difference_hashes, distinct_rows
-from jcl.data.side_file import write_side_file
+from jcl.data.side_file import check_ending, write_side_file
 from jcl.data.subset import INDICES
 from jcl.errors import UserError
 
@@ -43,6 +43,7 @@ def write_distinct(
     Raises:
         UserError: as `open_source`, `difference_hashes` and `write_side_file`.
     """
+    check_ending(out)
     train = open_source(source, "train", dir=data_dir, image_size=image_size)
     kept = distinct_rows(difference_hashes(train), distance=distance)
     write_side_file(out, INDICES, kept, name=source, train=train)

@@ -97,6 +97,15 @@ def infer_chain(
     return outputs
 
 
+def infer_map(
+    encoder: nn.Module, variables: Variables, inputs: Float[Array, "N ..."]
+) -> dict[str, Float[Array, "N h w D"]]:
+    """`map`, the feature map whose mean is `features`; empty if the encoder has none."""
+    if not has_feature_map(encoder):
+        return {}
+    return {"map": infer_chain({"encoder": FeatureMap(encoder)}, *variables[:2], inputs)["encoder"]}
+
+
 def input_of(inputs: Mapping[str, jax.Array]) -> jax.Array:
     """The images of examples, or their feature vectors or videos if they have no images."""
     for kind in _INPUTS:
@@ -173,12 +182,8 @@ class Chain(abc.ABC):
         return {"features": found["encoder"], **self.map_of(variables, inputs)}
 
     def map_of(self, variables, inputs) -> dict[str, Float[Array, "N h w D"]]:
-        """`map`, the feature map whose mean is `features`, if the encoder has one."""
-        if not has_feature_map(self.encoder):
-            return {}
-        networks = {"encoder": FeatureMap(self.encoder)}
-        found = infer_chain(networks, *variables[:2], input_of(inputs))
-        return {"map": found["encoder"]}
+        """See `infer_map`."""
+        return infer_map(self.encoder, variables, input_of(inputs))
 
     def infer(self, variables, inputs, *names: str) -> dict[str, Float[Array, "N ..."]]:
         """The outputs of the networks of these names, in their order, for inputs of examples."""

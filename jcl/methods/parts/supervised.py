@@ -33,7 +33,8 @@ class Supervised(Chain):
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
         """`features` [N, D], and the head's output for them, `prediction` [N, outputs].
 
-        The prediction is missing if the parameters have no head.
+        The prediction is missing if the parameters have no head. `map` is there if the encoder has
+        a feature map.
         """
         networks = {"encoder": self.encoder}
         # The head may be left out if the data have other classes. Its shape gives the number of
@@ -42,7 +43,8 @@ class Supervised(Chain):
             networks["head"] = self._head(variables.params["head"]["dense"]["bias"].size)
         found = infer_chain(networks, *variables[:2], input_of(inputs))
         names = {"features": "encoder", "prediction": "head"}
-        return {name: found[network] for name, network in names.items() if network in found}
+        named = {name: found[network] for name, network in names.items() if network in found}
+        return {**named, **self.map_of(variables, inputs)}
 
     def _head(self, outputs: int) -> nn.Module:
         # Not in bfloat16, which would round predictions to a hundredth of the targets' deviation.

@@ -12,7 +12,7 @@ from jcl.augment.tokens import text_of
 from jcl.errors import UserError
 from jcl.losses import unit_rows
 from jcl.methods.base import Embedded, Outcome, Variables
-from jcl.methods.parts.chain import Networks, embed_chain, infer_chain, init_chain
+from jcl.methods.parts.chain import Networks, embed_chain, infer_chain, infer_map, init_chain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,8 @@ class TwoTowers(abc.ABC):
     def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
         """`features` and `projection` of images, `text/features` and `text/projection` of texts.
 
-        Projections are unit rows: their products are the cosines that the loss compares.
+        Projections are unit rows: their products are the cosines that the loss compares. `map` of
+        images is there if their encoder has a feature map.
         """
         given = {"image": inputs["image"]} if "image" in inputs else {}
         if "text" in inputs:
@@ -93,6 +94,8 @@ class TwoTowers(abc.ABC):
             features, projection = chain.values()
             prefix = "" if kind == "image" else f"{kind}/"
             found |= {f"{prefix}features": features, f"{prefix}projection": unit_rows(projection)}
+        if "image" in given:
+            found |= infer_map(self.encoder, variables, given["image"])
         return found
 
     def _tower(self, kind: str) -> Networks:
