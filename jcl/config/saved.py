@@ -34,6 +34,9 @@ def from_json(text: str) -> ConfigDict:
     if not isinstance(values, Mapping):
         raise UserError(f"the saved config is a {type(values).__name__}, not an object of sections")
     config = base()
+    for key, value in values.items():
+        if isinstance(config.get(key), ConfigDict) and not isinstance(value, Mapping):
+            raise UserError(f"the saved config's {key} is {value!r}, not an object of options")
     update(config, upgrade_config(values))
     return config
 
