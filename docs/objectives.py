@@ -2,7 +2,8 @@
 
 The paper, the formula and what is a reading of ours are the fields Source, Formula and Reading in
 the docstring of the method's class; a method that has one loss may leave its formula to that loss.
-Configs are those of configs/, numbers those of benchmarks/measured.json.
+Configs are those of configs/, numbers those of benchmarks/measured.json, and claims those of
+docs/demonstrations.md.
 """
 
 import ast
@@ -13,6 +14,7 @@ import json
 from pathlib import Path
 
 import jcl.losses
+from benchmarks.demonstrations.page import outcomes
 from docs.fields import fields as fields_of
 from docs.losses import FIELDS, PARTS
 from jcl.config.names import resolve
@@ -35,8 +37,8 @@ _PAPERS = ("imagenet", "cifar10", "cifar100")  # the settings of papers, which t
 _TOP = """\
 # The objectives
 
-Written by `python -m docs.objectives` from the docstrings in `jcl/methods/`, from `configs/` and
-from `benchmarks/measured.json`; edit those.
+Written by `python -m docs.objectives` from the docstrings in `jcl/methods/`, from `configs/`, from
+`benchmarks/measured.json` and from [demonstrations](demonstrations.md); edit those.
 
 An entry for every `method.name`. Formulas have the notation of [losses.md](losses.md): `z_i`, `q_i`
 and the like are unit rows, `s` is the cosine divided by the temperature, `p(i)` the other view of
@@ -100,9 +102,20 @@ def _entry(name: str, measured: list[dict]) -> str:
         "Configs": own or "none of its own",
         "Command": f"`python -m jcl.train {' '.join(command(name))} --workdir=runs/{name}`",
         "Measured here": f"{numbers} (benchmarks/RESULTS.md)" if numbers else "not measured here",
+        "Claims tried here": _claims_of(name) or "none",
         "Reading of ours": said.get("Reading", "none"),
     }
     return f"## `{name}`\n\n" + "".join(f"* {key}: {text}\n" for key, text in lines.items())
+
+
+def _claims_of(name: str) -> str:
+    """The outcomes of a method's claims, in sentences, and where they come from."""
+    told = [
+        f"{one.claim} Baseline {one.baseline}, method {one.method}: {one.verdict}."
+        for one in outcomes()
+        if f"`{name}`" in one.row
+    ]
+    return " ".join([*told, "See [demonstrations](demonstrations.md)."]) if told else ""
 
 
 def _config_of(arguments: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reads from the table of docs/demonstrations.md what was fixed before any run."""
+"""Reads the tables of docs/demonstrations.md: what was fixed before any run, and what came out."""
 
 import operator
 import re
@@ -45,21 +45,62 @@ class Demonstration(NamedTuple):
         return _HOLDS[self.relation](difference, self.margin)
 
 
+class Outcome(NamedTuple):
+    """A row of the table of outcomes.
+
+    Attributes:
+        row: the method, and its number.
+        claim: as in the first table.
+        baseline: mean and spread of its score over the seeds.
+        method: the same of the method.
+        difference: the same of the difference of both.
+        asked: the relation and the margin.
+        verdict: shown, not shown, or how many seeds were run.
+    """
+
+    row: str
+    claim: str
+    baseline: str
+    method: str
+    difference: str
+    asked: str
+    verdict: str
+
+
 def demonstrations(text: str | None = None) -> list[Demonstration]:
     """The rows of the page's first table; a baseline without a score has the method's.
 
     Args:
         text: of the page; None reads it.
     """
-    text = PAGE.read_text() if text is None else text
-    table = re.search(r"^\| row \|.*\n\|[-| :]+\n((?:\|.*\n)+)", text, re.MULTILINE)
-    if table is None:
+    tables = _tables(text)
+    if not tables:
         raise SystemExit(f"error: {PAGE} has no table that begins with a column `row`")
-    return [_of_line(line) for line in table[1].splitlines()]
+    return [_of_cells(*line) for line in tables[0]]
 
 
-def _of_line(line: str) -> Demonstration:
-    row, claim, score, baseline, method, shown = (cell.strip() for cell in line.split("|")[1:-1])
+def outcomes(text: str | None = None) -> list[Outcome]:
+    """The rows of the page's second table, of those claims whose seeds were all run.
+
+    Args:
+        text: of the page; None reads it.
+    """
+    found = [Outcome(*line) for table in _tables(text)[1:] for line in table]
+    return [outcome for outcome in found if outcome.verdict in ("shown", "not shown")]
+
+
+def _tables(text: str | None) -> list[list[list[str]]]:
+    text = PAGE.read_text() if text is None else text
+    tables = re.findall(r"^\| row \|.*\n\|[-| :]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [
+        [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+        for table in tables
+    ]
+
+
+def _of_cells(
+    row: str, claim: str, score: str, baseline: str, method: str, shown: str
+) -> Demonstration:
     cell, *other = re.findall("`([^`]+)`", baseline)
     path = score.strip("`")
     relation, margin = shown.strip("`").split()

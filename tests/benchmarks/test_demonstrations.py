@@ -14,7 +14,7 @@ from benchmarks.demonstrations.further import main as add_scores
 from benchmarks.demonstrations.hidden_partners import hidden_partners
 from benchmarks.demonstrations.labelled_scenes import labelled_scenes
 from benchmarks.demonstrations.nearest_negatives import NearestNegatives
-from benchmarks.demonstrations.page import Score, demonstrations
+from benchmarks.demonstrations.page import Score, demonstrations, outcomes
 from benchmarks.demonstrations.soft_clip import SoftCLIP
 from configs.demonstrations import CELLS
 from jcl.data import InMemorySource
@@ -52,6 +52,15 @@ def test_every_cell_has_an_entry_and_every_entry_has_its_cells(tmp_path):
         for cell, (file, *_) in (claim.baseline, claim.method):
             if file not in ("results", "tables"):
                 assert file == f"results{suffix_of_dataset(tmp_path, '', CELLS[cell].also_on)}"
+
+
+def test_outcomes_are_those_of_the_claims_that_were_fixed():
+    claims = {(claim.row, claim.claim): claim for claim in FIXED}
+    for outcome in outcomes():
+        claim = claims[outcome.row, outcome.claim]
+        assert outcome.asked == f"{claim.relation} {claim.margin:g}"
+        difference = float(outcome.difference.split()[0])
+        assert claim.holds(difference) or outcome.verdict == "not shown"
 
 
 def test_every_archive_and_data_set_has_its_command():

@@ -50,7 +50,7 @@ def test_a_file_of_something_else_is_a_sentence():
     with pytest.raises(UserError, match="config key batch_size='x'"):
         config_lib.from_json('{"batch_size": "x"}')
     for value in ('"simclr"', "null", "7", "[1]"):
-        with pytest.raises(UserError, match="config's method is .*, not an object of options"):
+        with pytest.raises(UserError, match=r"config's method is .*, not an object of options"):
             config_lib.from_json(f'{{"method": {value}}}')
 
 
