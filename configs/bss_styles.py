@@ -11,8 +11,9 @@ Data: 10,000 images of Fashion-MNIST, each plain, with a colour cast or with a g
     python -m jcl.data.prepare --idx=/usr/share/datasets/fashion-mnist --train_examples=10000
         --test_examples=2000 --styles=contrast --name=fashion_styles --data_dir=data
 Command: python -m jcl.train --config=configs/bss_styles.py --workdir=runs/bss_styles
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 40 seconds of steps for 850 steps, beside another run on 2 CPU cores.
+Expected score: linear top-1 68.7 +- 2.3 after 850 steps, 45.5 +- 4.4 of the control
+    (docs/demonstrations.md).
 """
 
 from jcl import config as config_lib

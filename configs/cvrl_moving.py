@@ -8,8 +8,10 @@ Command: python -m jcl.train --config=configs/cvrl_moving.py --workdir=runs/cvrl
     The motion in place of the shape:
     python -m jcl.evaluate --workdir=runs/cvrl_moving --config.probe.label=motion
     Blind to the order of frames: --config.encoder.name=convnet_frame_mean
-Expected time: not measured here.
-Expected score: not measured here.
+Expected time: 43 seconds of steps for 700 steps, beside another run on 2 CPU cores; 126 seconds
+    of the encoder that is blind to the order.
+Expected score: of the motion, linear top-1 96.6 +- 5.4 after 700 steps, 74.2 +- 1.5 of the blind
+    encoder (docs/demonstrations.md).
 """
 
 from jcl import config as config_lib

@@ -5,7 +5,8 @@ Method: Kalantidis et al. 2020, "Hard Negative Mixing for Contrastive Learning".
     a tenth of the run.
 Command: python -m jcl.train --config=configs/mochi_shapes.py --workdir=runs/mochi_shapes
 Expected time: not measured here.
-Expected score: not measured here.
+Expected score: kNN top-1 62.9 of a held-out fifth of the training split, seed 0 (untrained
+    encoders have 26 to 28; benchmarks/RESULTS.md, self-supervised methods).
 """
 
 from configs import moco_v2_shapes

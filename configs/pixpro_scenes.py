@@ -6,8 +6,9 @@ Method: Xie et al. 2021, "Propagate Yourself: Exploring Pixel-Level Consistency 
 Command: python -m jcl.train --config=configs/pixpro_scenes.py --workdir=runs/pixpro_scenes
     Then python -m jcl.evaluate --workdir=runs/pixpro_scenes --config.probe.baselines=False prints
     "shape of a cell", a linear probe; baselines include raw pixels, which take minutes.
-Expected time: not measured yet.
-Expected score: not measured yet; of the untrained encoder (seed 0) cells score 27.7 percent.
+Expected time: about 100 seconds of steps beside another run on 2 CPU cores.
+Expected score: of 400 steps, cells score 24.0 +- 0.9 percent, SimCLR's 35.2 +- 0.3, the untrained
+    encoder's 27.7: PixPro collapses here (docs/demonstrations.md).
 """
 
 from jcl import config as config_lib
