@@ -129,7 +129,8 @@ class Method(Protocol):
         [N, h, w, D] is the feature map whose mean is `features`, if the encoder has one.
         `projection` [N, d] is what the loss compares. `prediction` is the output of a method that
         is trained with labels: logits [N, C] of `label`, or values [N] of `target`. Names of
-        further towers begin with the tower: `text/features`.
+        further towers begin with the tower, `text/features`, and those of momentum copies with
+        `momentum/`.
 
         Args:
             variables: of a checkpoint.

@@ -119,7 +119,7 @@ class PixPro(Momentum, Predicted):
         }
         return Outcome(embeddings["loss"].mean(), metrics, {})
 
-    def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+    def outputs_of_networks(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
         """`map` [N, h, w, D], its mean over cells `features`, and `projection` [N, d].
 
         The projection is the mean over cells of the unit rows that the loss compares.

@@ -24,7 +24,10 @@ from jcl.training.checkpoint import Checkpoints
 from tests.methods.contract import DROPPING, NormalisedMap, Run, make_config, source
 from tests.tiny import assert_same_bits, largest_difference, one_device
 
-# Outputs of methods by name; the others have features and projection.
+COPIED = ("moco_v2", "mochi", "feature_transformation", "moco_v3", "byol", "directpred", "beclr")
+COPIED += ("pixpro",)
+# Outputs of methods by name, but for those of momentum copies; the others have features and
+# projection.
 OUTPUTS = {
     **{name: {"features", "prediction"} for name in ("cross_entropy", "l1", "mse", "conr")},
     "pixpro": {"features", "projection", "map"},
@@ -80,15 +83,35 @@ def check_outputs(name, run, state):
         return run.experiment.method.outputs(state.probed, examples_as_floats(examples))
 
     found = outputs(run.source.batch(np.arange(5)))
-    assert set(found) == OUTPUTS.get(name, {"features", "projection"})
+    names = OUTPUTS.get(name, {"features", "projection"})
+    copied = {f"momentum/{one}" for one in names} if name in COPIED else set()
+    assert set(found) == names | copied
+    for one in copied:
+        assert np.abs(found[one] - found[one.removeprefix("momentum/")]).max() > 1e-6
     for kind, value in found.items():
         assert len(value) == 5, kind
-        assert value.ndim == 2 or kind in ("prediction", "map")
+        assert value.ndim == 2 or kind.split("/")[-1] in ("prediction", "map")
         assert np.isfinite(value).all()
     # Statistics are frozen, and an example's outputs are its own.
     among_others = outputs(run.source.batch(np.array([30, 3, 31, 32, 33])))
     for kind, value in found.items():
         np.testing.assert_allclose(among_others[kind][1], value[3], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["moco_v2", "pixpro"])
+def test_outputs_of_momentum_copies_are_those_of_networks_with_their_parameters(name):
+    experiment = make_experiment(make_config(name), shape_of(source()))
+    examples = examples_as_floats(jax.device_put(source().batch(np.arange(5))))
+    variables = experiment.init_state(one_device()).probed
+    other = make_experiment(make_config(name, seed=1), shape_of(source()))
+    moved = other.init_state(one_device()).probed.params
+    copies = {part: moved[part] for part in variables.method_state["momentum"]}
+    method_state = {**variables.method_state, "momentum": copies}
+    found = experiment.method.outputs(variables._replace(method_state=method_state), examples)
+    wanted = experiment.method.outputs(variables._replace(params=moved), examples)
+    for one in ("features", "projection"):
+        np.testing.assert_array_equal(found[f"momentum/{one}"], wanted[one])
+        assert np.abs(wanted[one] - found[one]).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["rnc", "l1", "clip"])  # bases that have outputs of their own

@@ -125,6 +125,22 @@ class Momentum:
             model_state={**online.model_state, MOMENTUM: statistics},
         )
 
+    def outputs(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+        """Outputs of the networks, and of their copies: `momentum/features` and so on.
+
+        Checkpoints from before 2026-11-28 give those of the networks alone.
+        """
+        found = self.outputs_of_networks(variables, inputs)
+        if MOMENTUM not in variables.method_state:
+            return found
+        copies = Variables(variables.method_state[MOMENTUM], variables.model_state[MOMENTUM])
+        of_copies = self.outputs_of_networks(copies, inputs)
+        return {**found, **{f"{MOMENTUM}/{name}": value for name, value in of_copies.items()}}
+
+    def outputs_of_networks(self, variables, inputs) -> dict[str, Float[Array, "N ..."]]:
+        """See `Method.outputs`; the variables are those of the networks, or of their copies."""
+        return super().outputs(variables, inputs)
+
     def after_update(self, variables, carry, clock) -> Variables:
         """Moves the copies towards the networks."""
         return follow(super().after_update(variables, carry, clock), self.share(clock))
