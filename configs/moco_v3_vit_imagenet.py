@@ -14,7 +14,7 @@ Command:
     python -m jcl.train --config=configs/moco_v3_vit_imagenet.py:batch=4096 --workdir=runs/moco_v3
 Expected time: Not measured here. Probes leave out the untrained encoder and raw pixels, which take
     as long as the trained one.
-Expected score: linear top-1 73.2 (ViT-S) and 76.7 (ViT-B) after 300 epochs, 72.8 of a ResNet-50 (the
+Expected score: linear top-1 73.2 (ViT-S), 76.7 (ViT-B) and 72.8 (ResNet-50) after 300 epochs (the
     authors' code). Not measured here.
 """
 
