@@ -47,7 +47,7 @@ cp -L /etc/ssl/certs/ca-certificates.crt "$debian/etc/ssl/certs/"
 # shellcheck disable=SC2016 # the inner shell expands these
 exec unshare --mount bash -euc '
   mount --bind /proc "$0/proc"
-  mount --bind /dev "$0/dev"
+  mount --rbind /dev "$0/dev" # with its terminals
   mount --bind . "$0/checkout"
   exec chroot "$0" bash -euc "
     cd /checkout
