@@ -6,7 +6,7 @@ Data: `benchmarks/prepare_variants.sh` makes what is no data.name of its own.
 Command: python -m jcl.train --config=configs/demonstrations.py:cell=mochi-moco_v2 \
     --workdir=runs/mochi
     All cells, three seeds each: benchmarks/study_demonstrations.sh
-Expected time: 10 to 45 seconds of steps on 2 CPU cores.
+Expected time: 40 seconds of steps in the median, two runs at a time on 2 CPU cores; up to 129.
 Expected score: docs/demonstrations.md.
 """
 

@@ -10,7 +10,7 @@ Command: python -m jcl.train --config=configs/self_supervised_fashion.py:cell=by
     python -m launch.sweep --config=configs/self_supervised_fashion.py --seeds=1 --jobs=2 \
     --grid :cell=simclr-3,byol-1,simsiam-0.33,moco_v2-1,nnclr-1,beclr-3,mv_dhel-3 \
     --workdir=runs/fashion
-Expected time: 5 to 8 minutes of steps, beside another run on 2 CPU cores.
+Expected time: 3 to 8 minutes of steps, beside another run on 2 CPU cores.
 Expected score: kNN top-1 85 to 86, from 79 to 80 untrained, seed 0 (benchmarks/RESULTS.md).
 """
 

@@ -33,7 +33,8 @@ RIVALS = {
     "l1": "supremix_diamonds",
     "mse": "supremix_diamonds",
 }
-_PAPERS = ("imagenet", "cifar10", "cifar100")  # the settings of papers, which take longest
+# The settings of papers, which take longest.
+_PAPERS = ("imagenet", "miniimagenet", "cifar10", "cifar100")
 _TOP = """\
 # The objectives
 

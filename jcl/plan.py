@@ -22,6 +22,7 @@ from jcl.errors import UserError
 from jcl.experiment import (
     Experiment,
     check_needs,
+    check_view_sizes,
     describe_networks,
     make_experiment,
     open_config,
@@ -120,6 +121,7 @@ def compile_only(
         data = shape_of(open_split(config, "train"))
     experiment = make_experiment(config, data)
     check_needs(experiment)
+    check_view_sizes(experiment.config, data)
     if workdir is not None:
         workdir_lib.create(workdir)
     print(f"{describe_networks(config)}; {config.batch_size} examples a step, {config.precision}")

@@ -32,6 +32,7 @@ from jcl.experiment import (
     check_needs,
     check_resume,
     check_taken_embeddings,
+    check_view_sizes,
     describe_networks,
     make_experiment,
     needs_every_label,
@@ -123,6 +124,8 @@ def prepare(
         )
     experiment = make_experiment(config, shape_of(source))
     check_needs(experiment)
+    if not resumes:
+        check_view_sizes(experiment.config, experiment.data)
     if distributed.is_first():
         for said in foretold(config, source):
             _say(f"evaluation: {said}")

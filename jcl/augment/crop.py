@@ -5,7 +5,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jcl.augment.image import Image, Key
-from jcl.errors import UserError
 
 CANDIDATES = 10  # boxes that are tried, as in TensorFlow's and torchvision's Inception crops
 
@@ -33,18 +32,9 @@ def random_resized_crop(
         size: side of the square output in pixels; None keeps the image's height and width.
         method: "linear", or "cubic" (Keys with a = -0.5, Pillow's BICUBIC; clipped to [0, 1]).
 
-    Raises:
-        UserError: the output is larger than the image both ways, so that views would be blurred
-            copies of few pixels.
-
     Source: Szegedy et al. 2015 (Inception), sec. 6; used by SimCLR (Chen et al. 2020), App. A.
     """
     height, width, channels = image.shape
-    if size is not None and size > max(height, width):
-        raise UserError(
-            f"views of {size} pixels are larger than the images, {height}x{width}: take smaller "
-            "ones (views.size, views.small_size), or enlarge the images with data.image_size"
-        )
     out_height, out_width = (height, width) if size is None else (size, size)
     corner, box = random_box(key, height, width, area=area, aspect=aspect, dtype=image.dtype)
     scale = jnp.asarray([out_height, out_width], image.dtype) / box

@@ -11,12 +11,8 @@ from ml_collections import ConfigDict
 from jcl.augment.crop import evaluation_view
 from jcl.data import Source
 from jcl.data.rows import Rows
-from jcl.evaluation.encode import (
-    FEATURE_BATCH,
-    option_of_views,
-    output_function,
-    output_names,
-)
+from jcl.evaluation.encode import FEATURE_BATCH, output_function, output_names
+from jcl.experiment.tables import option_of_views
 from jcl.methods.base import Method, Variables
 from jcl.probes.cells import cell_classes, cell_probe
 from jcl.probes.ordinality import evenly_spaced

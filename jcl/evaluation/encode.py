@@ -16,7 +16,7 @@ from jcl.augment.views import IMAGES, VIDEOS
 from jcl.data import Source
 from jcl.errors import UserError
 from jcl.experiment import image_dtype
-from jcl.experiment.tables import named_options
+from jcl.experiment.tables import option_of_views
 from jcl.methods.base import Method, Variables
 
 # Images per call when a whole dataset is embedded; results do not depend on it.
@@ -92,9 +92,3 @@ def evaluation_inputs(examples: Mapping[str, Any], config: ConfigDict) -> dict[s
 def evaluation_size(config: ConfigDict) -> int | None:
     """Side in pixels of probes' images; None if it is only known from the data."""
     return option_of_views(config, "size") or config.data.get("image_size")
-
-
-def option_of_views(config: ConfigDict, key: str) -> Any:
-    """An option of the recipe of views, or its default; None if the recipe lacks this option."""
-    value, taken = config.views.get(key), named_options("views", config.views.name)
-    return taken[key].default if value is None and key in taken else value

@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 from jcl.data import MissingSplit, Source
 from jcl.data.text.tokenizer import Tokenizer
 from jcl.errors import UserError
-from jcl.evaluation.encode import option_of_views
 from jcl.experiment import open_split
+from jcl.experiment.tables import option_of_views
 from jcl.probes.linear import holds_out
 
 

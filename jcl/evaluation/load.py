@@ -18,11 +18,11 @@ from jcl.data.identity import Identity
 from jcl.data.text.kept import read_kept
 from jcl.data.text.tokenizer import Tokenizer
 from jcl.errors import UserError
-from jcl.evaluation.encode import option_of_views, output_function
+from jcl.evaluation.encode import output_function
 from jcl.evaluation.encoder_inputs import MASK, EncoderInputs
 from jcl.evaluation.preprocess import Preprocess
 from jcl.experiment import method_of, read_run_config
-from jcl.experiment.tables import named_options
+from jcl.experiment.tables import named_options, option_of_views
 from jcl.methods.base import Method, Variables
 from jcl.runtime import workdir as workdir_lib
 from jcl.runtime.folder import folder_at

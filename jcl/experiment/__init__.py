@@ -20,6 +20,7 @@ from jcl.experiment.read import (
 )
 from jcl.experiment.splits import open_split
 from jcl.experiment.taken_embeddings import check_taken_embeddings
+from jcl.experiment.view_sizes import check_view_sizes
 
 __all__ = [
     "Experiment",
@@ -27,6 +28,7 @@ __all__ = [
     "check_needs",
     "check_resume",
     "check_taken_embeddings",
+    "check_view_sizes",
     "describe_networks",
     "image_dtype",
     "make_experiment",

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -42,6 +43,12 @@ def target(title: str, name: str) -> Callable:
 def named_options(title: str, name: str) -> dict[str, Option]:
     """The options of the class or function of this name."""
     return source_options(name) if title == "data" else options(target(title, name))
+
+
+def option_of_views(config: ConfigDict, key: str) -> Any:
+    """An option of the recipe of views, or its default; None if the recipe lacks this option."""
+    value, taken = config.views.get(key), named_options("views", config.views.name)
+    return taken[key].default if value is None and key in taken else value
 
 
 def sections_of(method_name: str) -> list[str]:

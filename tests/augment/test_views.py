@@ -70,7 +70,7 @@ def counted(name, count):
 @pytest.mark.parametrize("name", OF_ANY_NUMBER)
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_recipe_makes_as_many_views_as_asked(name, count):
-    kind, shape = ("features", (9,)) if name == "feature_noise" else ("image", (96, 96, 3))
+    kind, shape = ("features", (9,)) if name == "feature_noise" else ("image", (12, 12, 3))
     examples = {kind: jax.ShapeDtypeStruct((BATCH, *shape), jnp.float32)}
     views = jax.eval_shape(counted(name, count), KEYS, examples)
     assert views[kind].shape == (BATCH, count, *shape)

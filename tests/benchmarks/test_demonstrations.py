@@ -56,6 +56,7 @@ def test_every_cell_has_an_entry_and_every_entry_has_its_cells(tmp_path):
 
 def test_outcomes_are_those_of_the_claims_that_were_fixed():
     claims = {(claim.row, claim.claim): claim for claim in FIXED}
+    assert outcomes()
     for outcome in outcomes():
         claim = claims[outcome.row, outcome.claim]
         assert outcome.asked == f"{claim.relation} {claim.margin:g}"

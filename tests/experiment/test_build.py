@@ -1,6 +1,7 @@
 """From a config to a run's objects: networks that a method declares, what it needs of examples."""
 
 import ast
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -11,7 +12,13 @@ import jcl
 from jcl.augment import VIEWS
 from jcl.data.dataset_shape import images_of
 from jcl.errors import UserError
-from jcl.experiment import describe_networks, make_experiment, make_method, open_config
+from jcl.experiment import (
+    check_view_sizes,
+    describe_networks,
+    make_experiment,
+    make_method,
+    open_config,
+)
 from jcl.experiment.build import check_needs
 from jcl.experiment.tables import networks_of
 from jcl.methods import METHODS
@@ -61,6 +68,23 @@ def test_a_method_says_what_it_needs_and_what_to_do_instead(name, has, says):
     config = tiny_config(**{"method.name": name, "method.temperature": None})
     with pytest.raises(UserError, match=says):
         check_needs(make_experiment(config, data))
+
+
+@pytest.mark.parametrize(
+    ("views", "says"),
+    [
+        ({"name": "weak", "size": 9}, r"views\.size=9 is larger .* 6x8: .*data\.image_size=9"),
+        ({"name": "multi_crop", "size": 8}, r"views\.small_size=96 is larger"),
+        ({"name": "weak", "size": 8}, None),
+    ],
+)
+def test_a_new_run_has_no_views_larger_than_images(views, says):
+    data = images_of(6, 8, 3, examples=64)
+    experiment = make_experiment(tiny_config(views=views), data)
+    with pytest.raises(UserError, match=says) if says else contextlib.nullcontext():
+        check_view_sizes(experiment.config, data)
+    # Evaluation on other data, and an older run, need its shapes all the same.
+    assert experiment.state_shapes(one_device()).params
 
 
 def test_shared_code_names_no_method_and_no_network():
