@@ -23,7 +23,7 @@ def check_view_sizes(config: ConfigDict, data: DatasetShape) -> None:
     """
     if "image" not in data.example:
         return
-    height, width, _ = data.example["image"].shape
+    *_, height, width, _ = data.example["image"].shape  # an example may have several images
     for key in _SIZES:
         side = option_of_views(config, key)
         if side is not None and side > max(height, width):

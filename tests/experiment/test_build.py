@@ -6,6 +6,8 @@ import dataclasses
 from pathlib import Path
 
 import flax.linen as nn
+import jax
+import numpy as np
 import pytest
 
 import jcl
@@ -81,8 +83,11 @@ def test_a_method_says_what_it_needs_and_what_to_do_instead(name, has, says):
 def test_a_new_run_has_no_views_larger_than_images(views, says):
     data = images_of(6, 8, 3, examples=64)
     experiment = make_experiment(tiny_config(views=views), data)
-    with pytest.raises(UserError, match=says) if says else contextlib.nullcontext():
-        check_view_sizes(experiment.config, data)
+    several = jax.ShapeDtypeStruct((2, *data.example["image"].shape), np.uint8)
+    for image in (data.example["image"], several):  # an example may have several images
+        shape = dataclasses.replace(data, example={"image": image})
+        with pytest.raises(UserError, match=says) if says else contextlib.nullcontext():
+            check_view_sizes(experiment.config, shape)
     # Evaluation on other data, and an older run, need its shapes all the same.
     assert experiment.state_shapes(one_device()).params
 
