@@ -42,6 +42,8 @@ class SupCon(Binned, CosineContrast):
         if self.bin_width is None:
             labels = batch["label"]
         else:
-            labels = jnp.round(batch["target"] / self.bin_width).astype(jnp.int32)
+            bins = jnp.round(batch["target"] / self.bin_width) + 0.0  # -0.0 + 0.0 is 0.0
+            # SupCon compares classes and nothing more. As a number, a bin may exceed all integers.
+            labels = bins.view(f"int{8 * bins.dtype.itemsize}")
         loss = supcon(z0, z1, labels, temperature=self.temperature, mesh=mesh)
         return Outcome(loss, two_view_diagnostics(z0, z1), {})

@@ -44,7 +44,14 @@ def loss(method, embeddings=EMBEDDINGS, key=None):
 
 
 @pytest.mark.parametrize(
-    ("bin_width", "classes"), [(None, LABEL), (2.0, np.round(TARGET / 2)), (1.0, np.round(TARGET))]
+    ("bin_width", "classes"),
+    [
+        (None, LABEL),
+        (2.0, np.round(TARGET / 2)),
+        (1.0, np.round(TARGET)),
+        (2.0**-31, TARGET),  # bins beyond the integers of 32 bits
+        (100.0, np.zeros(B)),  # 0.0 and -0.0
+    ],
 )
 def test_supcon_takes_labels_or_binned_targets(bin_width, classes):
     expected, *_ = supcon_formula(EMBEDDINGS[:, 0], EMBEDDINGS[:, 1], classes, 0.3)
