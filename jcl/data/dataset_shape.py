@@ -24,6 +24,8 @@ class DatasetShape:
         n_classes: number of classes of `label`, or None without labels.
         unlabelled: number of examples with the label -1, which means no label, if the source knows
             it without reading them; otherwise 0.
+        constant: keys among "label" and "target" that have one value in all examples, as far as the
+            source knows them without reading.
         read_groups: reads the `group` of every example, integers [n], which may take as long as
             reading the split; None if examples have no group.
         vocabulary: number of token ids of the tokenizer of its texts; None without a tokenizer.
@@ -34,6 +36,7 @@ class DatasetShape:
     n_classes: int | None
     read_groups: Callable[[], Integer[np.ndarray, " n"]] | None = None
     unlabelled: int = 0
+    constant: tuple[str, ...] = ()
     vocabulary: int | None = None
 
     def batch(self, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
@@ -52,11 +55,16 @@ def shape_of(source: Source) -> DatasetShape:
         for key, value in source.batch(np.arange(1)).items()
     }
     read = functools.partial(read_known, source, "group") if "group" in example else None
-    labels = getattr(source, "known_labels", None)
-    unlabelled = 0 if labels is None else int((labels < 0).sum())
+    known = {key: getattr(source, f"known_{key}s", None) for key in ("label", "target")}
+    unlabelled = 0 if known["label"] is None else int((known["label"] < 0).sum())
+    constant = tuple(
+        key for key, values in known.items() if values is not None and np.ptp(values) == 0
+    )
     tokenizer = getattr(source, "tokenizer", None)
     vocabulary = None if tokenizer is None else tokenizer.size
-    return DatasetShape(example, len(source), source.n_classes, read, unlabelled, vocabulary)
+    return DatasetShape(
+        example, len(source), source.n_classes, read, unlabelled, constant, vocabulary
+    )
 
 
 def read_known(source: Source, key: str) -> Shaped[np.ndarray, "n ..."]:

@@ -43,6 +43,12 @@ class Rows:
         return None if labels is None else labels[self.rows]
 
     @property
+    def known_targets(self):
+        """The target of every example, if the whole knows them without reading."""
+        targets = getattr(self.whole, "known_targets", None)
+        return None if targets is None else targets[self.rows]
+
+    @property
     def tokenizer(self):
         """That of the whole, if texts were strings."""
         return getattr(self.whole, "tokenizer", None)

@@ -71,6 +71,11 @@ class InMemorySource:
         """The label of every example, if there are labels."""
         return self.arrays.get("label")
 
+    @property
+    def known_targets(self) -> np.ndarray | None:
+        """The target of every example, if there are targets."""
+        return self.arrays.get("target")
+
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
 

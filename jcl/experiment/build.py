@@ -210,7 +210,10 @@ def describe_networks(config: ConfigDict) -> str:
 
 
 def check_needs(experiment: Experiment) -> None:
-    """Raises UserError if examples lack a key that the method trains with; probes may do so."""
+    """Raises UserError if examples lack what the method trains with; probes may lack it.
+
+    A label or a target that is the same in all examples teaches nothing.
+    """
     config, method, example = experiment.config, experiment.method, experiment.data.example
     if missing := [key for key in method.needs if key not in example]:
         instead = [text for key, text in declared(method, "instead").items() if key in example]
@@ -224,6 +227,12 @@ def check_needs(experiment: Experiment) -> None:
             f"method.name={config.method.name!r} needs a label of every example, but {count} of "
             f"{experiment.data.examples} training examples of data.name={config.data.name!r} have "
             "none (-1): leave these out, or take a method without labels"
+        )
+    if constant := [key for key in method.needs if key in experiment.data.constant]:
+        raise UserError(
+            f"method.name={config.method.name!r} learns from {constant[0]}s, but all "
+            f"{experiment.data.examples} training examples of data.name={config.data.name!r} have "
+            f"the same {constant[0]}: take other data, or a method without {constant[0]}s"
         )
 
 

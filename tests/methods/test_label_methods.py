@@ -8,6 +8,7 @@ import pytest
 from jcl.data import InMemorySource
 from jcl.data.dataset_shape import DatasetShape, images_of, shape_of
 from jcl.data.order import batch_indices
+from jcl.data.rows import Rows
 from jcl.errors import UserError
 from jcl.experiment import check_needs, make_experiment
 from jcl.losses import supremix
@@ -245,6 +246,17 @@ def test_data_without_what_a_method_needs_are_refused(name, missing, says):
     example = {key: value for key, value in full.example.items() if key != missing}
     with pytest.raises(UserError, match=says):
         check_needs(make_experiment(config, DatasetShape(example, 64, 10)))
+
+
+@pytest.mark.parametrize(("name", "key"), [("supcon", "label"), ("l1", "target")])
+def test_a_label_or_target_that_never_changes_is_refused(name, key):
+    image = np.zeros((17, 8, 8, 3), np.uint8)
+    values = np.array([*[3] * 16, 4], {"label": np.int32, "target": np.float32}[key])
+    source = InMemorySource({"image": image, key: values}, n_classes=5)
+    config = tiny_config(**{"method.name": name, "method.temperature": None})
+    check_needs(make_experiment(config, shape_of(source)))
+    with pytest.raises(UserError, match=f"all 16 training examples .* the same {key}: take other"):
+        check_needs(make_experiment(config, shape_of(Rows(source, np.arange(16)))))
 
 
 def test_supcon_with_bins_needs_targets():

@@ -53,6 +53,11 @@ class Tokenised:
         return getattr(self.raw, "known_labels", None)
 
     @property
+    def known_targets(self):
+        """The target of every example, if the strings' source knows them without reading."""
+        return getattr(self.raw, "known_targets", None)
+
+    @property
     def in_memory(self):
         """Whether reading is a plain array lookup."""
         return self.raw.in_memory

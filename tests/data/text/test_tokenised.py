@@ -108,3 +108,5 @@ def test_missing_labels_are_known_beside_texts():
     found = tokenised(InMemorySource(arrays, n_classes=2), TOKENIZER, 30, what="it")
     assert shape_of(found).unlabelled == 2
     assert shape_of(Rows(found, np.array([0, 1]))).unlabelled == 1
+    assert shape_of(found).constant == ()
+    assert shape_of(Rows(found, np.array([0]))).constant == ("label",)
