@@ -18,8 +18,9 @@ Command: python -m jcl.train --config=configs/adainf_shapes.py:cell=replicated-w
         --workdir=runs/adainf_shapes
     To probe all with the same neighbours, the real images: python -m jcl.evaluate
     --workdir=runs/adainf_shapes --config.data.name=tfds:shapes_real --config.data.dir=data
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 1,200 steps take 37 seconds with another run beside it on 2 CPU cores.
+Expected score: kNN top-1 after 1,200 steps: the recipe 49.8 ± 4.4, all images alike 47.2 ± 1.8,
+    real images alone 52.2 ± 4.8 (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

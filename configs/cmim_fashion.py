@@ -14,8 +14,9 @@ Data: Debian's package dataset-fashion-mnist, prepared by `make fashion-mnist`.
 Command: python -m jcl.train --config=configs/cmim_fashion.py --workdir=runs/cmim_fashion
     MIM, its baseline: --config=configs/cmim_fashion.py:weight=0. Other batches: :batch=512.
     The mean of the code is the output `projection`, the decoder's last hidden layer is `decoder`.
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 1,200 steps take 19 seconds with another run beside it on 2 CPU cores.
+Expected score: linear top-1 of the codes 80.3 ± 0.6 after 1,200 steps on 10,000 images, as without
+    the contrastive term, 80.5 ± 0.4 (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

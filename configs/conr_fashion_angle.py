@@ -6,8 +6,10 @@ Method: Keramati et al. 2024, "ConR: Contrastive Regularizer for Deep Imbalanced
 Data: as `supremix_fashion_angle`, with a density of angles that falls by 100, prepared by `make
     fashion-angle`. `window` is a degree.
 Command: python -m jcl.train --config=configs/conr_fashion_angle.py --workdir=runs/conr_angle
-Expected time: not measured here; meant to be half a minute of steps on 2 CPU cores.
-Expected score: not measured here.
+Expected time: 900 steps take 24 seconds with another run beside it on 2 CPU cores.
+Expected score: with this weight (one seed) the MAE where targets are rare is 59.0 by the head and
+    30.3 by kNN; L1 alone has 58.5 and 32.1. With a weight of 4 the head has 65.8 ± 0.6
+    (docs/demonstrations.md).
 """
 
 from configs import supremix_fashion_angle
@@ -17,5 +19,5 @@ def get_config(arguments: str = ""):
     config = supremix_fashion_angle.get_config(arguments, batch=64, epochs=6.0)
     config.data.name = "tfds:fashion_angle_imbalanced"
     config.encoder = dict(name="convnet", widths=(16, 32, 64, 128))
-    config.method = dict(name="conr")
+    config.method = dict(name="conr", weight=0.17)  # the paper's 4 beside targets of deviation 23
     return config

@@ -7,8 +7,9 @@ Command: python -m jcl.train --config=configs/core_tuning_shapes.py:method=simcl
         --workdir=runs/pretrained
     python -m jcl.train --config=configs/core_tuning_shapes.py:pretrained=runs/pretrained
         --workdir=runs/core_tuning
-Expected time: not measured yet.
-Expected score: not measured yet. The score is the top-1 of the run's own head.
+Expected time: 300 steps take 11 seconds with another run beside it on 2 CPU cores.
+Expected score: top-1 of the run's own head 38.8 ± 0.6, cross-entropy alone 41.7 ± 0.7
+    (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

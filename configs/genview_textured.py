@@ -8,8 +8,9 @@ Method: Li et al. 2024, "GenView: Enhancing View Quality with Pretrained Generat
     There is no config for ImageNet, where the paper trains: stored partners come from archives that
     fit into memory, and the authors' generated images are not in TFDS.
 Command: python -m jcl.train --config=configs/genview_textured.py --workdir=runs/genview_textured
-Expected time: not measured here; meant to be half a minute of steps on 2 CPU cores.
-Expected score: not measured here.
+Expected time: 900 steps take 36 seconds with another run beside it on 2 CPU cores.
+Expected score: kNN top-1 48.4 ± 3.9 after 900 steps, SimCLR 46.7 ± 3.0 (docs/demonstrations.md, 3
+    seeds).
 """
 
 from jcl import config as config_lib

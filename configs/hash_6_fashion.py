@@ -14,8 +14,9 @@ Command: python -m jcl.train --config=configs/hash_6_fashion.py --workdir=runs/h
         --config.data.subset=data/fashion_distinct.npz
     Without data.subset it is the baseline. To probe both with the same neighbours: python -m
     jcl.evaluate --workdir=runs/hash_6 --config.data.subset=None
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 900 steps take 21 seconds with another run beside it on 2 CPU cores.
+Expected score: kNN top-1 79.4 ± 0.7 after 900 steps, probed with other photographs; all copies give
+    79.6 ± 0.1 (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

@@ -4,8 +4,9 @@ Method: Wu et al. 2024, "Rethinking Positive Pairs in Contrastive Learning". The
     the gate are smaller than the authors'. The baseline is SupCon, which brings together examples
     of one class alone: --config.method.name=supcon
 Command: python -m jcl.train --config=configs/hydra_shapes.py --workdir=runs/hydra_shapes
-Expected time: not measured here; meant to be half a minute of steps on 2 CPU cores.
-Expected score: not measured here.
+Expected time: 700 steps take 23 seconds with another run beside it on 2 CPU cores.
+Expected score: kNN top-1 of two unseen classes 80.1 ± 3.2 after 700 steps on the other six, SupCon
+    82.2 ± 4.4 (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

@@ -7,8 +7,9 @@ Data: 100 discs for each half-disc, and in between what lies between, by
     python -m jcl.data.prepare --source=shapes --class_ratio=100 --name=shapes_tail100 \
         --data_dir=data
 Command: python -m jcl.train --config=configs/isogclr_shapes.py --workdir=runs/isogclr_shapes
-Expected time: not measured here; meant to be half a minute of steps on 2 CPU cores.
-Expected score: not measured here.
+Expected time: 900 steps take 35 seconds with another run beside it on 2 CPU cores.
+Expected score: balanced kNN 33.2 ± 2.3 after 900 steps, as SogCLR, 33.4 ± 2.2
+    (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

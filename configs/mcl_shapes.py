@@ -13,8 +13,9 @@ Command: python -m jcl.train --config=configs/mcl_shapes.py --workdir=runs/mcl_s
         --config.data.groups=data/mcl_groups1.npz
     python -m jcl.evaluate --workdir=runs/mcl_shapes1 --concatenate=runs/mcl_shapes0
     The classes are outlines. The baseline of a stage is the stage before.
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 900 steps take 24 seconds with another run beside it on 2 CPU cores.
+Expected score: kNN top-1 of outlines 21.6 ± 1.2 in the first run and 21.9 ± 0.3 in the second,
+    after 900 steps each (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

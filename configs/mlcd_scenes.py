@@ -12,8 +12,9 @@ Data: after SimCLR has been trained,
 Command: python -m jcl.train --config=configs/mlcd_scenes.py:method=simclr
         --workdir=runs/scenes_simclr
     python -m jcl.train --config=configs/mlcd_scenes.py:positives=8 --workdir=runs/mlcd
-Expected time: not measured yet.
-Expected score: not measured yet. The score is the mean average precision of "multi_label".
+Expected time: 450 steps take 40 seconds with another run beside it on 2 CPU cores.
+Expected score: mean average precision ("multi_label") 51.4 ± 0.4 after 450 steps, SimCLR 54.5 ± 0.9
+    (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

@@ -6,8 +6,9 @@ Method: Kulatilleke et al. 2022, "Efficient block contrastive learning via param
 Command: python -m jcl.train --config=configs/pamc_shapes.py --workdir=runs/pamc_shapes
     Other numbers of clusters: :clusters=8. What a step of a large batch costs beside NT-Xent:
     :batch=8192,steps=6 and --config.method.name=simclr
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 1,200 steps take 43 seconds with another run beside it on 2 CPU cores.
+Expected score: kNN top-1 18.2 ± 1.4 after 1,200 steps: it collapses. Untrained encoders have 26 to
+    28, SimCLR 57.7 ± 9.3 (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

@@ -15,8 +15,9 @@ Data: the source is made of images of which the target has copies in its own sty
     The test split is of the target.
 Command: python -m jcl.train --config=configs/san_shapes.py --workdir=runs/san
     SimCLR: --config=configs/san_shapes.py:method=simclr
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 1,000 steps take 33 seconds with another run beside it on 2 CPU cores.
+Expected score: kNN top-1 55.4 ± 0.8 after 1,000 steps, below SimCLR, 60.5 ± 3.3, and the labelled
+    style alone, 68.2 ± 3.5 (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

@@ -9,8 +9,9 @@ Data: of 10,000 images of Fashion-MNIST those that a long tail leaves; 2,000 bal
         --test_examples=2000 --class_ratio=100 --name=fashion_tail100 --data_dir=data
 Command: python -m jcl.train --config=configs/sbcl_fashion_tail.py --workdir=runs/sbcl_fashion_tail
     Its baseline is SupCon: --config.method.name=supcon
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 450 steps take 20 seconds with another run beside it on 2 CPU cores.
+Expected score: balanced kNN 66.4 ± 1.2 after 450 steps, SupCon 65.4 ± 2.5 (docs/demonstrations.md,
+    3 seeds).
 """
 
 from jcl import config as config_lib

@@ -6,8 +6,9 @@ Data: generated, "textured" of docs/variants.md. The textures are common, and th
 Command: python -m jcl.train --config=configs/sepclr_textured.py --workdir=runs/sepclr
     python -m jcl.evaluate --workdir=runs/sepclr --config.probe.label=texture
     SimCLR: --config=configs/sepclr_textured.py:method=simclr
-Expected time: not measured yet.
-Expected score: not measured yet.
+Expected time: 1,000 steps take 31 seconds with another run beside it on 2 CPU cores.
+Expected score: kNN top-1 of shapes by the salient head 24.6 ± 1.6 after 1,000 steps, SimCLR's
+    projection 45.6 ± 0.5 (docs/demonstrations.md, 3 seeds).
 """
 
 from jcl import config as config_lib

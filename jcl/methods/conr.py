@@ -37,7 +37,8 @@ class ConR(L1):
         window: largest distance at which targets, or predictions, count as near, in units of the
             target; 1 year of age in the paper.
         push: growth rate of the weight of a wrongly near pair with the distance of its targets.
-        weight: of the contrast beside L1; 4 in the paper for ages.
+        weight: of the contrast beside L1; 4 in the paper, beside L1 of ages in years. Beside
+            standardised L1, the same balance is 4 divided by the deviation of the targets.
 
     Source: Keramati et al. 2024, "ConR: Contrastive Regularizer for Deep Imbalanced Regression"
     (https://arxiv.org/abs/2309.06651), Eq. 3 and 4, and the released code. There L1 is of raw
