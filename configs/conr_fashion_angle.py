@@ -7,8 +7,8 @@ Data: as `supremix_fashion_angle`, with a density of angles that falls by 100, p
     fashion-angle`. `window` is a degree.
 Command: python -m jcl.train --config=configs/conr_fashion_angle.py --workdir=runs/conr_angle
 Expected time: 900 steps take 24 seconds with another run beside it on 2 CPU cores.
-Expected score: with this weight (one seed) the MAE where targets are rare is 59.0 by the head and
-    30.3 by kNN; L1 alone has 58.5 and 32.1. With a weight of 4 the head has 65.8 ± 0.6
+Expected score: the MAE where targets are rare is 59.3 by the head and 30.0 by kNN (seed 0). L1
+    alone has 58.5 and 32.1 after 900 steps. With a weight of 4 the head has 65.8 ± 0.6
     (docs/demonstrations.md).
 """
 

@@ -75,7 +75,7 @@ def test_a_method_says_what_it_needs_and_what_to_do_instead(name, has, says):
 @pytest.mark.parametrize(
     ("views", "says"),
     [
-        ({"name": "weak", "size": 9}, r"views\.size=9 is larger .* 6x8: .*data\.image_size=9"),
+        ({"name": "weak", "size": 9}, r"views\.size=9 is larger .* 6x8: take a smaller"),
         ({"name": "multi_crop", "size": 8}, r"views\.small_size=96 is larger"),
         ({"name": "weak", "size": 8}, None),
     ],
@@ -83,9 +83,10 @@ def test_a_method_says_what_it_needs_and_what_to_do_instead(name, has, says):
 def test_a_new_run_has_no_views_larger_than_images(views, says):
     data = images_of(6, 8, 3, examples=64)
     experiment = make_experiment(tiny_config(views=views), data)
-    several = jax.ShapeDtypeStruct((2, *data.example["image"].shape), np.uint8)
-    for image in (data.example["image"], several):  # an example may have several images
-        shape = dataclasses.replace(data, example={"image": image})
+    one = data.example["image"]
+    several = jax.ShapeDtypeStruct((2, *one.shape), np.uint8)
+    for example in ({"image": one}, {"image": several}, {"video": several}):
+        shape = dataclasses.replace(data, example=example)
         with pytest.raises(UserError, match=says) if says else contextlib.nullcontext():
             check_view_sizes(experiment.config, shape)
     # Evaluation on other data, and an older run, need its shapes all the same.
